@@ -1,0 +1,1 @@
+//! A guest project to a component: TypeScript in process, Rust through cargo.

@@ -1,0 +1,1 @@
+//! The gRPC contract of Airlock: messages, services and descriptors, generated code only.

@@ -1,0 +1,1 @@
+//! Tokens in and out, authorization and admission: the only maker of permits.

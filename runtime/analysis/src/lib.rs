@@ -1,0 +1,1 @@
+//! Component bytes and SQL text to findings. Pure.

@@ -1,0 +1,2 @@
+//! The one binary: serve, demo, and everything a guest author or operator types.
+fn main() {}

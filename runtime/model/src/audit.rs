@@ -1,0 +1,145 @@
+//! The audit event: one shape for everything that is worth proving later.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Principal, StatementClass, Usage};
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditKind {
+    /// The server opened the trail.
+    ServerStarted,
+    /// A call was turned away before it ran.
+    InvocationRefused,
+    /// A run ended, with its outcome and usage.
+    InvocationFinished,
+    /// A run ended without anybody saying how: a crash or a dropped call.
+    InvocationAbandoned,
+    /// A guest is about to touch a resource.
+    HostCallIntent,
+    /// What came of it, or that it was denied.
+    HostCallOutcome,
+    /// A revision was stored and made live.
+    FunctionDeployed,
+    /// A deploy was turned away.
+    DeployRefused,
+    /// A control-plane request was turned away.
+    ControlRefused,
+}
+
+/// Which way a decision went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Allowed.
+    Permit,
+    /// Not allowed.
+    Deny,
+}
+
+/// One event, before the store gives it a place in the chain.
+///
+/// Texts that come from guests are capped and escaped by whoever fills them in; secrets never appear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// What happened.
+    pub kind: AuditKind,
+    /// Milliseconds since the Unix epoch.
+    pub time_unix_ms: u64,
+    /// Number issued before the run began: a gap is visible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_number: Option<u64>,
+    /// The invocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation: Option<String>,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
+    /// The token's `jti`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
+    /// The function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// Digest of the revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The resource touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// What was done to it: `read`, `write`, `GET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Statement text or request path, capped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// SHA-256 of the parameters or body, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments_sha256: Option<String>,
+    /// Class of the statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<StatementClass>,
+    /// Tables named by the statement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// Which way it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The rule that decided, or the outcome's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Public explanation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Rows returned or changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Bytes handed to the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// HTTP status of the backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How long it took, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+    /// What the run spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+impl AuditEvent {
+    /// An event that says nothing yet but when.
+    #[must_use]
+    pub fn new(kind: AuditKind, time_unix_ms: u64) -> Self {
+        Self {
+            kind,
+            time_unix_ms,
+            call_number: None,
+            invocation: None,
+            principal: None,
+            token_id: None,
+            function: None,
+            revision: None,
+            environment: None,
+            resource: None,
+            operation: None,
+            target: None,
+            arguments_sha256: None,
+            class: None,
+            tables: Vec::new(),
+            decision: None,
+            reason: None,
+            message: None,
+            rows: None,
+            bytes: None,
+            status: None,
+            duration_us: None,
+            usage: None,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Everything a guest asks of the world, as one value, and everything it can be told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Limit, ResourceName};
+
+/// One request from a guest. Goes through the gate, and only through the gate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum HostCall {
+    /// A SQL statement.
+    Sql(SqlCall),
+    /// An HTTP request.
+    Http(HttpCall),
+    /// A log line.
+    Log(LogLine),
+}
+
+impl HostCall {
+    /// Bytes that the guest handed over: what the host had to copy.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        let pairs =
+            |pairs: &[(String, String)]| pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let size = match self {
+            Self::Sql(call) => call.statement.len() + call.parameters.len(),
+            Self::Http(call) => {
+                call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
+            }
+            Self::Log(line) => line.size_bytes(),
+        };
+        size as u64
+    }
+}
+
+/// Which of the two SQL functions the guest called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SqlVerb {
+    /// `query`: wants rows, may only read.
+    Query,
+    /// `execute`: wants a count, may write.
+    Execute,
+}
+
+/// One SQL statement with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SqlCall {
+    /// The database.
+    pub resource: ResourceName,
+    /// Which function the guest called.
+    pub verb: SqlVerb,
+    /// Exactly one statement.
+    pub statement: String,
+    /// JSON array as text; values are bound, never spliced.
+    pub parameters: String,
+}
+
+/// One HTTP request. Scheme, host, port and credential are not the guest's to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpCall {
+    /// The API.
+    pub resource: ResourceName,
+    /// As the guest wrote it.
+    pub method: String,
+    /// As the guest wrote it.
+    pub path: String,
+    /// Names and values, not yet encoded.
+    pub query: Vec<(String, String)>,
+    /// Names and values, not yet filtered.
+    pub headers: Vec<(String, String)>,
+    /// The body, if any.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Severity of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl LogLevel {
+    /// The level in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One log line of a guest: hostile text until it has been capped and escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Severity.
+    pub level: LogLevel,
+    /// Text.
+    pub message: String,
+    /// JSON object as text, or empty.
+    pub fields: String,
+}
+
+impl LogLine {
+    /// What the line costs of `log_bytes`. An empty line is not free.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        const OVERHEAD: usize = 16;
+        self.message.len() + self.fields.len() + OVERHEAD
+    }
+}
+
+/// What a guest gets for a permitted call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum HostReply {
+    /// For [`SqlVerb::Query`].
+    Rows(Rows),
+    /// For [`SqlVerb::Execute`]: rows changed.
+    Affected(u64),
+    /// For [`HostCall::Http`].
+    Http(HttpReply),
+    /// For [`HostCall::Log`].
+    Logged,
+}
+
+impl HostReply {
+    /// Bytes that the host hands to the guest.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        let size = match self {
+            Self::Rows(rows) => {
+                rows.rows.len() + rows.columns.iter().map(|c| c.name.len() + c.database_type.len()).sum::<usize>()
+            }
+            Self::Http(reply) => {
+                reply.body.len() + reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+            }
+            Self::Affected(_) | Self::Logged => 0,
+        };
+        size as u64
+    }
+}
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// As the statement names it.
+    pub name: String,
+    /// The database's own name of the type.
+    pub database_type: String,
+}
+
+/// A SQL result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Columns in order.
+    pub columns: Vec<Column>,
+    /// JSON text: an array with one array of values per row.
+    pub rows: String,
+    /// Number of rows in `rows`.
+    pub row_count: u64,
+    /// True when a cap cut the result.
+    pub truncated: bool,
+}
+
+/// An HTTP response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpReply {
+    /// Status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The whole body, within the caps.
+    pub body: Vec<u8>,
+}
+
+/// Every way a host call can fail, as the guest sees it. A value, never a trap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+pub enum HostError {
+    /// A rule said no.
+    #[error("denied ({reason}): {rule}; {hint}")]
+    Denied {
+        /// Stable name, see `docs/errors.md`.
+        reason: String,
+        /// The rule and where it is written.
+        rule: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A budget is spent.
+    #[error("limit `{limit}` reached: configured {configured}, needed {used}; {hint}")]
+    Limit {
+        /// Which one.
+        limit: Limit,
+        /// Value in force.
+        configured: u64,
+        /// What the call would have brought the total to.
+        used: u64,
+        /// Where the value comes from.
+        hint: String,
+    },
+    /// The deadline passed while waiting.
+    #[error("timeout: {0}")]
+    Timeout(String),
+    /// The backend could not be reached.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// The arguments make no sense.
+    #[error("bad request: {0}")]
+    BadRequest(String),
+    /// The backend answered with an error.
+    #[error("backend error `{code}`: {message}")]
+    Backend {
+        /// The backend's code.
+        code: String,
+        /// Cleaned text.
+        message: String,
+    },
+}
+
+impl HostError {
+    /// The stable name for audit and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Denied { reason, .. } => reason,
+            Self::Limit { limit, .. } => limit.reason().as_str(),
+            Self::Timeout(_) => "backend_timeout",
+            Self::Unavailable(_) => "backend_unavailable",
+            Self::BadRequest(_) => "host_call_malformed",
+            Self::Backend { .. } => "backend_error",
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The vocabulary of Airlock: names, limits, grants, host calls, reasons and audit events.
+//!
+//! Pure by contract: no I/O, no async, no clock. Every type is owned and serialisable where it crosses a boundary,
+//! so that a boundary can become a process boundary without changing what is said across it.
+
+pub mod audit;
+pub mod digest;
+pub mod failure;
+pub mod finding;
+pub mod grant;
+pub mod host;
+pub mod invoke;
+pub mod limits;
+pub mod manifest;
+pub mod name;
+pub mod path;
+pub mod quantity;
+pub mod reason;
+pub mod statement;
+
+pub use audit::{AuditEvent, AuditKind, Decision};
+pub use digest::Digest;
+pub use failure::{Failure, LimitReport};
+pub use finding::{Finding, Severity};
+pub use grant::{Access, ControlScope, Grant, Grants, HttpMethod, Layer, Operation, Scope};
+pub use host::{HostCall, HostError, HostReply, HttpCall, HttpReply, LogLevel, LogLine, Rows, SqlCall, SqlVerb};
+pub use invoke::{FunctionError, InvocationContext, InvocationId, InvokeRequest, Outcome, Principal, Usage};
+pub use limits::{EffectiveLimits, Limit, LimitCaps, LimitSource, Limits};
+pub use manifest::{FunctionManifest, Language, ResourceKind, ResourceUse};
+pub use name::{AppName, EnvironmentName, FunctionName, NameError, ResourceName, TenantName};
+pub use path::{PathError, PathPattern, RequestPath};
+pub use reason::Reason;
+pub use statement::{StatementClass, StatementReport};

@@ -1,0 +1,184 @@
+//! `function.toml`: what a function is, what it asks for and how it limits itself.
+
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FunctionName, Grant, LimitCaps, Operation, ResourceName};
+
+/// The protocol of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceKind {
+    /// A SQL database.
+    Sql,
+    /// An HTTP API.
+    Http,
+}
+
+impl ResourceKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Sql, Self::Http];
+
+    /// The name of the kind, which is also the name of its WIT interface.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sql => "sql",
+            Self::Http => "http",
+        }
+    }
+}
+
+impl fmt::Display for ResourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ResourceKind {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(())
+    }
+}
+
+/// The language of a function's source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// Built in process by the toolchain.
+    Typescript,
+    /// Built by cargo.
+    Rust,
+    /// A component that somebody else built.
+    Component,
+}
+
+/// One resource that a function asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceUse {
+    /// Its protocol.
+    pub kind: ResourceKind,
+    /// What the function does to it, at most.
+    pub operations: Vec<Operation>,
+}
+
+/// The parsed `function.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionManifest {
+    /// What callers name.
+    pub name: FunctionName,
+    /// Source language.
+    pub language: Language,
+    /// Path of the entry file inside the project, for TypeScript.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// One sentence for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Resources by name.
+    #[serde(default)]
+    pub resources: BTreeMap<ResourceName, ResourceUse>,
+    /// Limits that the function sets itself.
+    #[serde(default)]
+    pub limits: LimitCaps,
+    /// JSON Schema of the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<serde_json::Value>,
+    /// JSON Schema of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<serde_json::Value>,
+}
+
+/// Why a `function.toml` is not accepted. The text names line, key and remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not TOML, an unknown key or a value of the wrong shape.
+    #[error("function.toml is not valid: {0}")]
+    Syntax(String),
+    /// An operation that the resource's kind does not have.
+    #[error("function.toml: resource `{resource}` is of kind `{kind}`, which has no operation `{operation}`")]
+    Operation {
+        /// The resource.
+        resource: ResourceName,
+        /// Its kind.
+        kind: ResourceKind,
+        /// The operation as written.
+        operation: String,
+    },
+    /// A resource without operations grants nothing, which is never meant.
+    #[error("function.toml: resource `{0}` lists no operations: add for instance `operations = [\"read\"]`")]
+    NoOperations(ResourceName),
+}
+
+impl FunctionManifest {
+    /// Reads a `function.toml`.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has an unknown key, or asks for an operation its resource cannot have.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let manifest: Self = toml::from_str(text).map_err(|why| ManifestError::Syntax(why.to_string()))?;
+        for (resource, usage) in &manifest.resources {
+            if usage.operations.is_empty() {
+                return Err(ManifestError::NoOperations(resource.clone()));
+            }
+            if let Some(stray) = usage.operations.iter().find(|operation| operation.kind() != usage.kind) {
+                let operation = stray.to_string();
+                return Err(ManifestError::Operation { resource: resource.clone(), kind: usage.kind, operation });
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// What the function may do at most.
+    #[must_use]
+    pub fn grants(&self) -> Arc<[Grant]> {
+        let of_one = |(resource, usage): (&ResourceName, &ResourceUse)| {
+            let resource = resource.clone();
+            let grant = move |operation: &Operation| Grant { resource: resource.clone(), operation: operation.clone() };
+            usage.operations.iter().map(grant).collect::<Vec<_>>()
+        };
+        self.resources.iter().flat_map(of_one).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDER_SUMMARY: &str = r#"
+        name = "order-summary"
+        language = "typescript"
+        entry = "src/main.ts"
+        [resources.orders-db]
+        kind = "sql"
+        operations = ["read"]
+        [resources.crm]
+        kind = "http"
+        operations = ["GET:/customers/*"]
+        [limits]
+        memory_bytes = "32MiB"
+    "#;
+
+    #[test]
+    fn a_manifest_reads_into_grants_and_limits() {
+        let manifest = FunctionManifest::parse(ORDER_SUMMARY).expect("valid");
+        let grants: Vec<_> = manifest.grants().iter().map(ToString::to_string).collect();
+        assert_eq!(grants, ["crm:GET:/customers/*", "orders-db:read"]);
+        assert_eq!(manifest.limits.memory_bytes.map(|v| v.get()), Some(32 << 20));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let stray = ORDER_SUMMARY.replace("[\"read\"]", "[\"GET\"]");
+        assert!(matches!(FunctionManifest::parse(&stray), Err(ManifestError::Operation { .. })));
+        let empty = ORDER_SUMMARY.replace("[\"read\"]", "[]");
+        assert!(matches!(FunctionManifest::parse(&empty), Err(ManifestError::NoOperations(_))));
+        let unknown = ORDER_SUMMARY.replace("entry", "entri");
+        let Err(ManifestError::Syntax(text)) = FunctionManifest::parse(&unknown) else { panic!("accepted") };
+        assert!(text.contains("entri"), "{text}");
+    }
+}

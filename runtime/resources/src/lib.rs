@@ -1,0 +1,1 @@
+//! Clients, egress and credentials: the only crate that dials out.

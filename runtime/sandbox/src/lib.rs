@@ -1,0 +1,1 @@
+//! Wasmtime: engine, compile, store, limits, imports to host calls. Dials nothing.

@@ -1,0 +1,1 @@
+//! The gRPC adapter: services, layers, status mapping, JSON over HTTP.

@@ -1,0 +1,1 @@
+//! The application, transport-free: invoke, gate, deploy.

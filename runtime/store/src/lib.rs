@@ -1,0 +1,1 @@
+//! Durable state: functions, revisions, artifacts and the audit trail, on embedded SQLite.
