@@ -70,7 +70,9 @@ fn resource(name: &str, value: &Value) -> Result<Resource, String> {
         ));
     }
     let kind = value.get("kind").and_then(Value::as_str).ok_or_else(|| {
-        format!("function.toml: resource `{name}` needs a kind, for instance `[resources.{name}]` with `kind = \"sql\"`")
+        format!(
+            "function.toml: resource `{name}` needs a kind, for instance `[resources.{name}]` with `kind = \"sql\"`"
+        )
     })?;
     let kind = Kind::parse(kind).ok_or_else(|| {
         format!("function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql` and `http`")

@@ -22,7 +22,10 @@ pub(crate) struct Handler {
 impl Handler {
     pub(crate) fn parse(arguments: &TokenStream, item: TokenStream) -> Result<Self, Error> {
         if !arguments.is_empty() {
-            return Err(Error::new(arguments.span(), "#[airlock_guest::function] takes no arguments; settings stand in function.toml"));
+            return Err(Error::new(
+                arguments.span(),
+                "#[airlock_guest::function] takes no arguments; settings stand in function.toml",
+            ));
         }
         let item: ItemFn = syn::parse2(item)?;
         check(&item)?;
@@ -45,7 +48,10 @@ fn check(item: &ItemFn) -> Result<(), Error> {
         return refuse(signature.inputs.span(), "a handler is a free function, without `self`");
     }
     if signature.inputs.len() != 1 {
-        return refuse(signature.span(), "a handler takes one argument: the input, a type that implements `Deserialize`");
+        return refuse(
+            signature.span(),
+            "a handler takes one argument: the input, a type that implements `Deserialize`",
+        );
     }
     if matches!(signature.output, ReturnType::Default) {
         return refuse(signature.span(), "a handler returns `Result<Output, airlock_guest::Error>`");
@@ -66,7 +72,10 @@ mod tests {
     fn asyncness_decides_the_calling() {
         let calling = |item| Handler::parse(&TokenStream::new(), item).map(|handler| handler.calling).ok();
         assert_eq!(calling(quote! { fn handle(input: In) -> Result<Out, Error> { body() } }), Some(Calling::Sync));
-        assert_eq!(calling(quote! { async fn handle(input: In) -> Result<Out, Error> { body() } }), Some(Calling::Async));
+        assert_eq!(
+            calling(quote! { async fn handle(input: In) -> Result<Out, Error> { body() } }),
+            Some(Calling::Async)
+        );
     }
 
     #[test]

@@ -73,6 +73,9 @@ mod tests {
     #[test]
     fn handler_error_arrives_as_it_is() {
         let error = encode::<(), _>(Err(Error::new("sold_out", "none left").with_details([1]))).expect_err("an error");
-        assert_eq!((error.code.as_str(), error.message.as_str(), error.details.as_str()), ("sold_out", "none left", "[1]"));
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str(), error.details.as_str()),
+            ("sold_out", "none left", "[1]")
+        );
     }
 }

@@ -1,1 +1,34 @@
 //! Tokens in and out, authorization and admission: the only maker of permits.
+//!
+//! A call climbs three steps, each a type with private fields that only the step before can produce:
+//! [`VerifiedToken`] (the text is genuine and current), [`Authorized`] (it covers what is asked, by name),
+//! [`Admitted`] (limits and grants are fixed and the tenant has a free slot). Forgetting a step does not compile.
+//!
+//! Signatures are checked by `aws-lc-rs` on keys that were parsed once; what surrounds them (RFC 7515, 7517, 7519, 8725)
+//! is read here, strictly, because a general JWT library tolerates what it does not look at.
+
+#![allow(clippy::result_large_err, reason = "a `Failure` is built once, on the way out; boxing it buys nothing")]
+
+mod admission;
+mod authz;
+mod bytes;
+mod inspect;
+mod keys;
+mod mint;
+mod strict_json;
+mod verify;
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod fixture;
+
+pub use admission::{Admission, Admitted, Terms};
+pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke};
+pub use inspect::{Expectations, Inspection, Verdict, inspect};
+pub use keys::{Algorithm, KeyError, KeySet, Pkcs8, SigningKey, public_jwks};
+pub use mint::{Claims, Validity, mint};
+pub use verify::{
+    Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, PolicyError, Segment,
+    TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,
+};

@@ -1,1 +1,14 @@
-//! Component bytes and SQL text to findings. Pure.
+//! Component bytes and SQL text to findings: what a function can touch and what a statement does, before either runs.
+//!
+//! Pure by contract: no I/O, no clock, no panic and no stack overflow, whatever the bytes. Every answer that is not
+//! certain is a refusal.
+
+pub mod component;
+pub mod manifest;
+pub mod sql;
+
+pub use component::{
+    Bounds, ComponentReport, GUEST_ALLOWED, HANDLER, HandlerExport, Import, ImportClass, ResourceImport, Sizes,
+    WASI_ALLOWED, features, inspect,
+};
+pub use sql::{Dialect, SqlRefusal, classify, fingerprint};

@@ -1,2 +1,71 @@
-//! The one binary: serve, demo, and everything a guest author or operator types.
-fn main() {}
+//! `airlock`: the server, and everything a guest author or operator types.
+
+mod args;
+mod client;
+mod commands;
+mod demo;
+mod host;
+mod keys;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// Small allocations on many threads are what a server does all day.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::CompileChild { cache_dir } = &cli.command {
+        return commands::compile_child::main(cache_dir.as_deref());
+    }
+    init_logging(cli.verbose);
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed before");
+    }
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => output::report(&error),
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let style = output::Style { json: cli.json };
+    match cli.command {
+        Command::Demo(options) => demo::run(options, style).await,
+        Command::Serve(options) => commands::serve::run(options).await,
+        Command::Config(command) => commands::config::run(command, style),
+        Command::New(options) => commands::new::run(&options, style),
+        Command::Build(options) => commands::build::run(&options, style),
+        Command::Check(options) => commands::check::run(&options, style),
+        Command::Run(options) => commands::run::run(options, style).await,
+        Command::Inspect(options) => commands::inspect::run(&options, style),
+        Command::Deploy(options) => commands::deploy::run(&options, style).await,
+        Command::Invoke(options) => commands::invoke::run(&options, style).await,
+        Command::Token(command) => commands::token::run(command, style),
+        Command::Audit(command) => commands::audit::run(command, style).await,
+        Command::Completions { shell } => Ok(commands::completions(shell)),
+        // Handled before the runtime starts: the child must limit itself first.
+        Command::CompileChild { .. } => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Logs go to standard error as JSON lines, quiet unless asked. Operators set `AIRLOCK_LOG` as they would `RUST_LOG`.
+fn init_logging(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("AIRLOCK_LOG")
+        .try_from_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+}

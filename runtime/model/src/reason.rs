@@ -88,6 +88,8 @@ reasons! {
     StatementRefused "statement_refused";
     /// A host call whose path, method or target is not allowed by the egress policy.
     EgressDenied "egress_denied";
+    /// The environment does not let functions write.
+    WritesDenied "writes_denied";
     /// A bug of ours. Never caused by a guest or caller.
     Internal "internal";
 }

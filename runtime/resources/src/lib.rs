@@ -1,1 +1,20 @@
 //! Clients, egress and credentials: the only crate that dials out.
+//!
+//! The gate (in `airlock-service`) decides what a guest may do; this crate does it, and is the second wall: a SQLite
+//! connection whose authorizer denies by default, and an HTTP client that only ever connects to an address it has
+//! checked itself. It does not know the analysis crate: the class of a statement is handed in.
+//!
+//! Life of a binding: [`BindingConfig`] (as written) -> [`Binding`] (checked, credential read) -> [`Resources`].
+
+mod address;
+mod config;
+mod http;
+mod registry;
+mod request;
+mod secret;
+mod sqlite;
+
+pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
+pub use registry::{AddError, Dialect, Resources};
+pub use request::{HttpRequest, Performed, Permitted, SqlRequest};
+pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

@@ -1,1 +1,21 @@
-//! Wasmtime: engine, compile, store, limits, imports to host calls. Dials nothing.
+//! Runs guest components in Wasmtime under limits, and turns their imports into [`HostCall`](airlock_model::HostCall)s.
+//!
+//! This crate dials nothing and decides nothing: whatever a guest asks for goes to the [`Gate`] it was given. It is
+//! also the only crate that names `wasmtime`.
+
+pub mod compile;
+pub mod engine;
+mod gate;
+mod imports;
+mod limiter;
+mod outcome;
+pub mod program;
+mod run;
+mod state;
+
+pub use compile::{CompileError, Compiler};
+pub use engine::{Engine, EngineError, EngineOptions};
+pub use gate::Gate;
+pub use imports::{LINKED_WASI, UnlinkedImport};
+pub use program::{LoadError, Program};
+pub use run::{Job, Run, run};

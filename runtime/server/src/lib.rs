@@ -1,1 +1,33 @@
-//! The gRPC adapter: services, layers, status mapping, JSON over HTTP.
+//! The wire: gRPC and JSON over HTTP in front of the application, and nothing else.
+//!
+//! [`bind`] takes two addresses and [`serve`] answers on them: data (`InvocationService`) and control (`FunctionService`, `AuditService`), both with
+//! health and, behind a token, reflection. Requests are parsed into the model's types here and trusted afterwards; failures
+//! become `google.rpc` statuses here and nowhere else. What runs is behind [`Application`].
+//!
+//! hyper is driven directly instead of through tonic's own server: its timeout layer would answer CANCELLED before the
+//! application could enforce the caller's deadline, and its router adds boxes and copies to every call.
+
+mod application;
+mod body;
+mod config;
+mod counters;
+mod grpc;
+mod json;
+mod listen;
+mod request;
+mod route;
+mod status;
+mod wire;
+
+pub use application::{
+    Answer, Application, AuditQuery, AuditRecord, AuditRecords, CheckReply, ControlCall, DeployReply, DeployRequest,
+    FunctionInfo, GetRequest, InvokeCall, InvokeFailure, InvokeReply, ListRequest, ListRevisionsRequest, Page,
+    PageRequest, RevisionInfo, SourceText,
+};
+pub use config::{ListenOptions, TransportLimits};
+pub use counters::Counters;
+pub use json::ContractError;
+pub use listen::{Bound, DrainReport, ServeError, ServerHandle, bind, serve};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,42 @@
 //! Durable state: functions, revisions, artifacts and the audit trail, on embedded SQLite.
+//!
+//! One writer thread owns the only writing connection. It takes every job that waits, runs them in one transaction
+//! and answers when that transaction is on disk (group commit), so the cost of an fsync is shared. Reads run on a small
+//! pool of threads with connections that cannot write. The first failed write ends all writing: see [`StoreError`].
+//!
+//! The audit trail is a chain of hashes. It proves that no record was changed, moved, inserted or removed between two
+//! others; that none was cut off the end shows only against a [`Checkpoint`] kept somewhere else.
+
+mod artifacts;
+mod audit;
+mod calls;
+mod chain;
+mod completeness;
+mod database;
+mod error;
+mod files;
+mod lock;
+mod options;
+mod page;
+mod queue;
+mod reader;
+mod revision;
+mod revisions;
+mod space;
+mod store;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
+
+pub use artifacts::ArtifactKind;
+pub use audit::{AuditFilter, AuditOrder, AuditRecord};
+pub use chain::{Appended, Checkpoint};
+pub use completeness::{CallReport, NumberRange};
+pub use error::StoreError;
+pub use options::{StoreOptions, SyncMode};
+pub use page::{Page, PageRequest, PageToken};
+pub use reader::Reader;
+pub use revision::{NewRevision, Revision};
+pub use store::Store;
+pub use verify::{BadRecord, Fault, VerifyReport};

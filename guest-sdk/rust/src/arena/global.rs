@@ -18,7 +18,7 @@ static ARENA: Arena = Arena { bump: UnsafeCell::new(Bump::empty()), first: Unsaf
 
 /// All zero, so that it lies in memory the module starts with and adds nothing to the file.
 #[repr(align(16))]
-struct First([u8; ARENA_BYTES]);
+struct First(#[expect(dead_code, reason = "reached by address only")] [u8; ARENA_BYTES]);
 
 struct Arena {
     bump: UnsafeCell<Bump>,

@@ -1,0 +1,258 @@
+//! What a handler sees and what its caller gets.
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use wasmtime::component::Component;
+
+use super::build_files;
+use super::host::{FunctionError, Level, Seen, compile, run};
+
+/// One component with many cases: a build costs more than a run.
+const MAIN: &str = r#"
+import { ordersDb, crm } from "@airlock/resources";
+import { HostError, HttpError, FunctionError } from "@airlock/errors";
+import { context } from "@airlock/context";
+import total, { Tier, text as describe } from "./lib/orders";
+import * as orders from "./lib/orders.js";
+
+type Input = { case: string; value?: unknown };
+interface Row { id: number; parameters: string }
+
+const atBuild = { time: Date.now(), random: Math.random() };
+
+const cases: Record<string, (input: Input) => unknown> = {
+  async sql({ value }) {
+    const rows = await ordersDb.sql<Row>`select * from orders where a = ${value as string} and b = ${7n}`;
+    return { rows, truncated: rows.truncated, type: rows.columns[0]!.databaseType };
+  },
+  async execute() {
+    return await ordersDb.execute("update orders set a = ?1", [null]);
+  },
+  async overlap() {
+    const all = await Promise.all([1, 2, 3].map((n) => ordersDb.sql`select ${n}`));
+    return all.map((rows) => rows.length);
+  },
+  get: async () => crm.get("/customers/ada"),
+  post: async () => crm.post("/customers/new", { name: "é€😀" }, { query: { a: [1, 2], b: undefined }, headers: { "x-y": "z" } }),
+  async status() {
+    try {
+      return await crm.get("/customers/nobody");
+    } catch (error) {
+      return error instanceof HttpError && { status: error.status, path: error.body.path };
+    }
+  },
+  async response() {
+    const response = await crm.request({ path: "/customers/nobody" });
+    return { status: response.status, ok: response.ok, type: response.header("content-type"), path: response.json().path };
+  },
+  async caught({ value }) {
+    try {
+      return await ordersDb.query(value as string);
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      return { ...error, message: error.message };
+    }
+  },
+  uncaught: ({ value }) => ordersDb.query(value as string),
+  context: () => context.current(),
+  random: () => [Math.random(), Math.random(), crypto.randomUUID()],
+  time: () => ({ now: Date.now(), atBuild: atBuild.time }),
+  log() {
+    console.log("loaded", { rows: 3 });
+    console.warn("a", 1, [2], null);
+    console.error(new TypeError("broken"));
+  },
+  throws() {
+    return inner();
+  },
+  declared() {
+    throw new FunctionError("customer_unknown", "no such customer", { id: 4 });
+  },
+  coded() {
+    throw Object.assign(new Error("mine"), { code: "my_code" });
+  },
+  string() {
+    throw "just text";
+  },
+  modules: () => ({ total: total([1, 2]), tier: Tier.Gold, described: describe(Tier.Silver), keys: Object.keys(orders) }),
+  evaluate({ value }) {
+    const refused = (run: () => unknown) => {
+      try {
+        return run();
+      } catch (error) {
+        return (error as Error).name;
+      }
+    };
+    const AsyncFunction = Object.getPrototypeOf(async function () {}).constructor;
+    return {
+      eval: refused(() => eval(value as string)),
+      indirect: refused(() => (0, eval)(value as string)),
+      function: refused(() => new Function(value as string)),
+      constructor: refused(() => (() => {}).constructor(value as string)),
+      async: refused(() => AsyncFunction(value as string)),
+      generator: refused(() => Object.getPrototypeOf(function* () {}).constructor(value as string)),
+      instance: (() => {}) instanceof Function,
+    };
+  },
+  nothing() {},
+  cycle() {
+    const value: Record<string, unknown> = {};
+    value.self = value;
+    return value;
+  },
+};
+
+function inner(): never {
+  throw new RangeError("out of range");
+}
+
+export default async function handle(input: Input) {
+  const one = cases[input.case];
+  if (!one) throw new Error(`no case ${input.case}`);
+  return await one(input);
+}
+"#;
+
+const ORDERS: &str = r#"
+export enum Tier { Gold = "gold", Silver = "silver" }
+export type { Unused } from "./unused";
+// The same name as a local of main.ts and of the SDK: neither may hide it.
+const inner = "inner";
+export const text = (tier: Tier): string => `${inner} ${tier}`;
+export default (values: number[]) => values.reduce((sum, value) => sum + value, 0);
+"#;
+
+fn component() -> &'static Component {
+    static COMPONENT: OnceLock<Component> = OnceLock::new();
+    COMPONENT.get_or_init(|| {
+        let built = build_files(&[("src/main.ts", MAIN), ("src/lib/orders.ts", ORDERS)]).unwrap();
+        compile(&built.component)
+    })
+}
+
+fn case(name: &str, value: impl Into<Value>) -> (Result<Value, FunctionError>, Seen) {
+    let input = json!({ "case": name, "value": value.into() });
+    let (result, seen) = run(component(), &input.to_string());
+    (result.map(|text| serde_json::from_str(&text).unwrap()), seen)
+}
+
+fn value(name: &str) -> Value {
+    case(name, Value::Null).0.unwrap()
+}
+
+#[test]
+fn holes_become_parameters_and_rows_become_objects() {
+    let (result, seen) = case("sql", json!("x' or 1=1"));
+    assert_eq!(seen.statements[0].0, "select * from orders where a = ?1 and b = ?2");
+    assert_eq!(seen.statements[0].1, r#"["x' or 1=1","7"]"#);
+    let rows = json!([{ "id": 1, "parameters": seen.statements[0].1 }, { "id": 2, "parameters": "second" }]);
+    assert_eq!(result.unwrap(), json!({ "rows": rows, "truncated": true, "type": "TEXT" }));
+    assert_eq!(value("execute"), json!({ "rows": 2 }));
+}
+
+#[test]
+fn host_calls_overlap() {
+    let (result, seen) = case("overlap", Value::Null);
+    assert_eq!(result.unwrap(), json!([2, 2, 2]));
+    assert_eq!(seen.overlap, 3);
+}
+
+#[test]
+fn http_bodies_are_json_and_failures_are_errors() {
+    assert_eq!(value("get"), json!({ "tier": "gold", "name": "Adé" }));
+    let asked = value("post");
+    assert_eq!(asked["body"], json!("{\"name\":\"é€😀\"}"));
+    assert_eq!(asked["query"], json!([["a", "1"], ["a", "2"]]));
+    assert_eq!(asked["headers"], json!([["x-y", "z"], ["content-type", "application/json"]]));
+    assert_eq!(value("status"), json!({ "status": 404, "path": "/customers/nobody" }));
+    let response = json!({ "status": 404, "ok": false, "type": "application/json", "path": "/customers/nobody" });
+    assert_eq!(value("response"), response);
+}
+
+#[test]
+fn host_errors_can_be_caught_with_all_their_fields() {
+    let caught = |statement: &str| case("caught", json!(statement)).0.unwrap();
+    let denied = caught("denied");
+    assert_eq!((&denied["kind"], &denied["reason"]), (&json!("denied"), &json!("not_granted")));
+    assert_eq!((&denied["rule"], &denied["hint"]), (&json!("grant orders-db:read"), &json!("ask for it")));
+    assert_eq!(denied["resource"], json!("orders-db"));
+    let limit = caught("limit");
+    assert_eq!((&limit["kind"], &limit["limit"], &limit["used"]), (&json!("limit"), &json!("host_calls"), &json!(5)));
+    for kind in ["timeout", "unavailable", "bad request"] {
+        assert_eq!(caught(kind)["kind"], json!(kind.replace(' ', "_")));
+    }
+    let backend = caught("backend");
+    assert_eq!((&backend["code"], &backend["message"]), (&json!("42P01"), &json!("orders-db: no such table")));
+}
+
+#[test]
+fn uncaught_host_errors_reach_the_caller() {
+    let error = case("uncaught", json!("denied")).0.unwrap_err();
+    assert_eq!(error.code, "host_error.denied");
+    let details: Value = serde_json::from_str(&error.details).unwrap();
+    assert_eq!((&details["reason"], &details["hint"]), (&json!("not_granted"), &json!("ask for it")));
+}
+
+#[test]
+fn exceptions_tell_where_they_come_from() {
+    let error = case("throws", Value::Null).0.unwrap_err();
+    assert_eq!((error.code.as_str(), error.message.as_str()), ("exception", "out of range"));
+    let details: Value = serde_json::from_str(&error.details).unwrap();
+    assert_eq!(details["name"], json!("RangeError"));
+    let line = MAIN.lines().position(|line| line.contains("throw new RangeError")).unwrap() + 1;
+    let stack = details["stack"].as_str().unwrap();
+    assert!(stack.contains(&format!("inner (src/main.ts:{line})")), "{stack}");
+}
+
+#[test]
+fn declared_errors_arrive_as_declared() {
+    let declared = case("declared", Value::Null).0.unwrap_err();
+    assert_eq!((declared.code.as_str(), declared.details.as_str()), ("customer_unknown", r#"{"id":4}"#));
+    assert_eq!(case("coded", Value::Null).0.unwrap_err().code, "my_code");
+    let text = case("string", Value::Null).0.unwrap_err();
+    assert_eq!((text.code.as_str(), text.message.as_str()), ("exception", "just text"));
+    assert_eq!(case("cycle", Value::Null).0.unwrap_err().code, "exception");
+}
+
+#[test]
+fn the_console_writes_log_lines() {
+    let (result, seen) = case("log", Value::Null);
+    assert_eq!(result.unwrap(), Value::Null);
+    assert_eq!(seen.log[0], (Level::Info, "loaded".to_owned(), r#"{"rows":3}"#.to_owned()));
+    assert_eq!(seen.log[1], (Level::Warn, "a 1 [2] null".to_owned(), String::new()));
+    assert!(seen.log[2].1.starts_with("TypeError: broken"), "{:?}", seen.log[2]);
+}
+
+#[test]
+fn randomness_and_time_belong_to_the_instance() {
+    let (first, second) = (value("random"), value("random"));
+    assert_ne!(first, second);
+    assert_ne!(first[0], first[1]);
+    assert!((0.0..1.0).contains(&first[0].as_f64().unwrap()));
+    assert_eq!(value("time"), json!({ "now": 1_700_000_000_005_u64, "atBuild": 0 }));
+}
+
+#[test]
+fn text_cannot_become_code() {
+    let refused = case("evaluate", json!("1 + 1")).0.unwrap();
+    let expected = json!({
+        "eval": "EvalError", "indirect": "EvalError", "function": "EvalError", "constructor": "EvalError",
+        "async": "EvalError", "generator": "EvalError", "instance": true,
+    });
+    assert_eq!(refused, expected);
+}
+
+#[test]
+fn modules_see_each_other_under_their_own_names() {
+    let expected =
+        json!({ "total": 3, "tier": "gold", "described": "inner silver", "keys": ["Tier", "default", "text"] });
+    assert_eq!(value("modules"), expected);
+}
+
+#[test]
+fn the_context_is_that_of_the_invocation() {
+    let context = value("context");
+    assert_eq!((&context["id"], &context["deadlineUnixMs"]), (&json!("i-1"), &json!(4e12 as u64)));
+    assert_eq!(value("nothing"), Value::Null);
+}

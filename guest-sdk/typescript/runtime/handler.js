@@ -1,0 +1,49 @@
+// The export of the component: JSON text in, JSON text out, every exception told as a `function-error`.
+
+import { FunctionError, HostError } from "airlock:sdk/errors";
+import { reseed } from "airlock:sdk/random";
+import { translate } from "airlock:sdk/stack";
+
+const isCode = (code) => typeof code === "string" && code.length > 0;
+
+function describe(thrown) {
+  if (!(thrown instanceof Error)) {
+    return { code: "exception", message: String(thrown), details: { thrown } };
+  }
+  const { name, message } = thrown;
+  const stack = translate(thrown.stack);
+  if (thrown instanceof HostError) {
+    return { code: `host_error.${thrown.kind}`, message, details: { name, stack, ...thrown } };
+  }
+  if (thrown instanceof FunctionError) {
+    return { code: thrown.code, message, details: thrown.details };
+  }
+  return { code: isCode(thrown.code) ? thrown.code : "exception", message, details: { name, stack, ...thrown } };
+}
+
+function functionError(thrown) {
+  const { code, message, details } = describe(thrown);
+  let text = "null";
+  try {
+    text = JSON.stringify(details) ?? "null";
+  } catch {
+    // Details that are not JSON, such as a cycle, must not hide the error itself.
+  }
+  return { code: String(code), message: String(message), details: text };
+}
+
+export function serve(handle) {
+  if (typeof handle !== "function") {
+    throw new TypeError("the default export of the entry file is not a function: write `export default async function handle(input) { .. }`");
+  }
+  return {
+    async handle(input) {
+      reseed();
+      try {
+        return JSON.stringify(await handle(input === "" ? undefined : JSON.parse(input))) ?? "null";
+      } catch (thrown) {
+        throw functionError(thrown);
+      }
+    },
+  };
+}

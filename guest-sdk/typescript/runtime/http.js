@@ -1,0 +1,82 @@
+// A client for a resource of kind `http`.
+
+import { fromHost, HttpError } from "airlock:sdk/errors";
+import { decode, encode } from "airlock:sdk/text";
+
+function pairs(record) {
+  const entries = [];
+  for (const [name, value] of Object.entries(record ?? {})) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null) entries.push([name, String(one)]);
+    }
+  }
+  return entries;
+}
+
+function encodeBody(body, headers) {
+  if (body === undefined || body === null) return null;
+  if (body instanceof Uint8Array) return body;
+  const [text, type] = typeof body === "string" ? [body, "text/plain; charset=utf-8"] : [JSON.stringify(body), "application/json"];
+  if (!headers.some(([name]) => name.toLowerCase() === "content-type")) headers.push(["content-type", type]);
+  return encode(text);
+}
+
+class Response {
+  constructor(raw) {
+    this.status = raw.status;
+    this.ok = raw.status >= 200 && raw.status <= 299;
+    this.headers = raw.headers;
+    this.bytes = Uint8Array.from(raw.body);
+  }
+  header(name) {
+    const wanted = name.toLowerCase();
+    return this.headers.find(([candidate]) => candidate.toLowerCase() === wanted)?.[1] ?? null;
+  }
+  text() {
+    return decode(this.bytes);
+  }
+  json() {
+    return JSON.parse(this.text());
+  }
+  // Parsed JSON where the body is JSON, text where it is not, null where there is none.
+  value() {
+    if (this.bytes.length === 0) return null;
+    const type = this.header("content-type");
+    const text = this.text();
+    if (type !== null && !/[/+]json\b/i.test(type)) return text;
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      if (type !== null) throw error;
+      return text;
+    }
+  }
+}
+
+export function httpClient(resource, host) {
+  const request = async ({ method = "GET", path, query, headers, body }) => {
+    const fields = pairs(headers);
+    const encoded = encodeBody(body, fields);
+    try {
+      return new Response(
+        await host.send({ method: method.toUpperCase(), path, query: pairs(query), headers: fields, body: encoded }),
+      );
+    } catch (thrown) {
+      throw fromHost(resource, thrown);
+    }
+  };
+  const value = async (call) => {
+    const response = await request(call);
+    if (!response.ok) throw new HttpError(resource, response.status, response.value());
+    return response.value();
+  };
+  const withBody = (method) => (path, body, options) => value({ ...options, method, path, body });
+  return Object.freeze({
+    request,
+    get: (path, options) => value({ ...options, method: "GET", path }),
+    post: withBody("POST"),
+    put: withBody("PUT"),
+    patch: withBody("PATCH"),
+    delete: withBody("DELETE"),
+  });
+}

@@ -1,0 +1,130 @@
+// What a TypeScript function finds beside the language itself.
+// `@airlock/resources` is declared per project: see `airlock bindings`.
+
+declare module "@airlock/clients" {
+  /** A value that can be bound to a parameter. `bigint` travels as text. */
+  export type SqlParameter = string | number | bigint | boolean | null | Date;
+
+  /** Values as JSON carries them: what a number cannot hold exactly is a string. */
+  export type SqlValue = string | number | boolean | null;
+
+  export interface SqlRows<Row> extends Array<Row> {
+    /** True when a row or byte limit cut the result. */
+    readonly truncated: boolean;
+    readonly columns: readonly { readonly name: string; readonly databaseType: string }[];
+  }
+
+  export interface SqlClient {
+    /** Runs a statement that reads. Each hole becomes a bound parameter: ?1, ?2, .. */
+    sql<Row = Record<string, any>>(statement: TemplateStringsArray, ...holes: SqlParameter[]): Promise<SqlRows<Row>>;
+    /** Runs a statement that reads, with parameters for ?1, ?2, .. */
+    query<Row = Record<string, any>>(statement: string, parameters?: readonly SqlParameter[]): Promise<SqlRows<Row>>;
+    /** Runs a statement that writes; resolves to the number of rows it touched. */
+    execute(statement: string, parameters?: readonly SqlParameter[]): Promise<{ rows: number }>;
+  }
+
+  export type HttpFields = Record<string, string | number | boolean | null | undefined | readonly (string | number | boolean)[]>;
+
+  export interface HttpOptions {
+    query?: HttpFields;
+    headers?: HttpFields;
+  }
+
+  export interface HttpResponse {
+    readonly status: number;
+    /** True for 200 to 299. */
+    readonly ok: boolean;
+    readonly headers: readonly (readonly [string, string])[];
+    readonly bytes: Uint8Array;
+    header(name: string): string | null;
+    text(): string;
+    json(): any;
+  }
+
+  /**
+   * Paths are absolute and without a query: `/customers/42`. The methods resolve to the parsed JSON body, to text where
+   * the body is not JSON, or to null where there is none; a status outside 200 to 299 throws `HttpError`.
+   */
+  export interface HttpClient {
+    get<Body = any>(path: string, options?: HttpOptions): Promise<Body>;
+    post<Body = any>(path: string, body?: unknown, options?: HttpOptions): Promise<Body>;
+    put<Body = any>(path: string, body?: unknown, options?: HttpOptions): Promise<Body>;
+    patch<Body = any>(path: string, body?: unknown, options?: HttpOptions): Promise<Body>;
+    delete<Body = any>(path: string, body?: unknown, options?: HttpOptions): Promise<Body>;
+    /** Resolves to the whole response, whatever its status. */
+    request(call: HttpOptions & { method?: string; path: string; body?: unknown }): Promise<HttpResponse>;
+  }
+}
+
+declare module "@airlock/errors" {
+  /** A host call that failed: refused, out of budget, or failed behind the host. */
+  export class HostError extends Error {
+    readonly kind: "denied" | "limit" | "timeout" | "unavailable" | "bad_request" | "backend";
+    /** The resource that was called. */
+    readonly resource: string;
+    /** `denied`: stable name of the reason. */
+    readonly reason?: string;
+    /** `denied`: the rule that decided, and where it is written. */
+    readonly rule?: string;
+    /** `denied`, `limit`: what can be done about it. */
+    readonly hint?: string;
+    /** `limit`: its name, the value in force and what the call would have brought it to. */
+    readonly limit?: string;
+    readonly configured?: number;
+    readonly used?: number;
+    /** `backend`: the backend's own code. */
+    readonly code?: string;
+  }
+
+  /** An HTTP API answered with a status outside 200 to 299. */
+  export class HttpError extends Error {
+    readonly resource: string;
+    readonly status: number;
+    readonly body: any;
+  }
+
+  /** An error the function declares: the caller gets code, message and details as they are. */
+  export class FunctionError extends Error {
+    constructor(code: string, message: string, details?: unknown);
+    readonly code: string;
+    readonly details: unknown;
+  }
+}
+
+declare module "@airlock/context" {
+  export interface Invocation {
+    readonly id: string;
+    readonly function: string;
+    readonly revision: string;
+    readonly environment: string;
+    readonly tenant: string;
+    readonly principal: string;
+    /** Milliseconds since 1970 at which this invocation is stopped. */
+    readonly deadlineUnixMs: number;
+  }
+
+  export const context: {
+    current(): Invocation;
+    /** Milliseconds until this invocation is stopped. */
+    remainingMs(): number;
+  };
+}
+
+/** Each call is one structured log line. A plain object behind a text becomes its fields. */
+declare const console: Record<"trace" | "debug" | "log" | "info" | "warn" | "error", (...values: unknown[]) => void>;
+
+declare const crypto: {
+  getRandomValues<T extends ArrayBufferView>(array: T): T;
+  randomUUID(): string;
+};
+
+declare class TextEncoder {
+  readonly encoding: string;
+  encode(text?: string): Uint8Array;
+}
+
+declare class TextDecoder {
+  constructor(label?: string);
+  readonly encoding: string;
+  decode(bytes?: ArrayBuffer | ArrayBufferView): string;
+}

@@ -1,0 +1,161 @@
+//! Tokens out: for `airlock token mint`, the demo and tests.
+//!
+//! Minting refuses nothing that verification judges: one place decides, and a minted token may be meant to be refused.
+
+use airlock_model::{EnvironmentName, FunctionName, LimitCaps, Principal, Scope};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    bytes,
+    keys::{KeyError, SigningKey},
+    verify::TOKEN_TYPE,
+};
+
+/// When a token is good: from `issued_at_unix_s` on, for `lifetime_s`.
+#[derive(Debug, Clone, Copy)]
+pub struct Validity {
+    /// `iat`, and `nbf` unless set, in seconds since the Unix epoch.
+    pub issued_at_unix_s: u64,
+    /// `exp - iat`, in seconds. The operator's cap is judged by whoever verifies.
+    pub lifetime_s: u64,
+}
+
+/// The claims of a token to be.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    issuer: String,
+    audience: Vec<String>,
+    principal: Principal,
+    environment: EnvironmentName,
+    validity: Validity,
+    not_before: u64,
+    token_id: Option<String>,
+    functions: Vec<String>,
+    scope: String,
+    limits: LimitCaps,
+}
+
+impl Claims {
+    /// Claims that allow nothing yet, for `<instance>/<environment>`.
+    #[must_use]
+    pub fn new(
+        issuer: &str,
+        principal: Principal,
+        instance: &str,
+        environment: EnvironmentName,
+        validity: Validity,
+    ) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            audience: vec![format!("{instance}/{environment}")],
+            principal,
+            environment,
+            validity,
+            not_before: validity.issued_at_unix_s,
+            token_id: None,
+            functions: Vec::new(),
+            scope: String::new(),
+            limits: LimitCaps::default(),
+        }
+    }
+
+    /// Lets the bearer invoke these functions.
+    #[must_use]
+    pub fn functions(mut self, names: impl IntoIterator<Item = FunctionName>) -> Self {
+        self.functions = names.into_iter().map(String::from).collect();
+        self
+    }
+
+    /// Lets the bearer invoke every function of the environment.
+    #[must_use]
+    pub fn every_function(mut self) -> Self {
+        self.functions = vec!["*".to_owned()];
+        self
+    }
+
+    /// Sets what functions may do to resources, and the rights on the control plane.
+    #[must_use]
+    pub fn scope(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
+        self.scope = scopes.into_iter().map(String::from).collect::<Vec<_>>().join(" ");
+        self
+    }
+
+    /// Sets limits that tighten those of the operator.
+    #[must_use]
+    pub fn limits(mut self, caps: LimitCaps) -> Self {
+        self.limits = caps;
+        self
+    }
+
+    /// Sets the `jti`; without one, minting draws 128 random bits.
+    #[must_use]
+    pub fn token_id(mut self, token_id: impl Into<String>) -> Self {
+        self.token_id = Some(token_id.into());
+        self
+    }
+
+    /// Sets an `nbf` other than `iat`, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn not_before(mut self, unix_s: u64) -> Self {
+        self.not_before = unix_s;
+        self
+    }
+
+    /// Replaces the audiences.
+    #[must_use]
+    pub fn audience(mut self, audience: Vec<String>) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    fn to_json(&self) -> Result<Value, KeyError> {
+        let token_id = self.token_id.clone().map_or_else(random_token_id, Ok)?;
+        let issued = self.validity.issued_at_unix_s;
+        let mut claims = Map::new();
+        let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+        set("iss", json!(self.issuer));
+        set("sub", json!(self.principal.subject));
+        set("aud", json!(self.audience));
+        set("exp", json!(issued.saturating_add(self.validity.lifetime_s)));
+        set("nbf", json!(self.not_before));
+        set("iat", json!(issued));
+        set("jti", json!(token_id));
+        set("tenant", json!(self.principal.tenant));
+        set("app", json!(self.principal.app));
+        if let Some(actor) = &self.principal.actor {
+            set("act", json!({ "sub": actor }));
+        }
+        set("environment", json!(self.environment));
+        set("functions", json!(self.functions));
+        set("scope", json!(self.scope));
+        if self.limits != LimitCaps::default() {
+            set("limits", json!(self.limits));
+        }
+        Ok(Value::Object(claims))
+    }
+}
+
+/// Signs the claims as a compact JWS with `typ` `airlock+jwt` and the key's `kid` and `alg`.
+///
+/// # Errors
+/// When the cryptographic library fails, for instance for lack of randomness.
+pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, KeyError> {
+    let header = json!({ "alg": key.algorithm().as_str(), "typ": TOKEN_TYPE, "kid": key.key_id() });
+    compact(key, header.to_string().as_bytes(), claims.to_json()?.to_string().as_bytes())
+}
+
+/// Signs any header and payload bytes; the attack corpus needs all of them.
+pub(crate) fn compact(key: &SigningKey, header: &[u8], payload: &[u8]) -> Result<String, KeyError> {
+    let signed = format!("{}.{}", bytes::encode(header), bytes::encode(payload));
+    let signature = key.sign(signed.as_bytes())?;
+    Ok(format!("{signed}.{}", bytes::encode(signature)))
+}
+
+fn random_token_id() -> Result<String, KeyError> {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Library("draw random bits"))?;
+    Ok(hex::encode(random))
+}
+
+#[cfg(test)]
+mod tests;

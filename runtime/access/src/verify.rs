@@ -1,0 +1,23 @@
+//! From token text to [`VerifiedToken`]: compact JWS (RFC 7515), then claims (RFC 7519), then the clock.
+
+mod authenticator;
+mod cache;
+mod claims;
+mod compact;
+mod refusal;
+mod token;
+
+pub use self::{
+    authenticator::{Authenticator, Issuer, LEEWAY_MAX_S, LIFETIME_MAX_S, PolicyError, TokenPolicy, bearer_token},
+    claims::{Claim, Functions},
+    refusal::{ClaimFault, Segment, TokenRefusal},
+    token::VerifiedToken,
+};
+pub(crate) use self::{
+    claims::{Demand, TokenClaims},
+    compact::{Compact, TOKEN_TYPE, signature_under},
+};
+pub use crate::strict_json::JsonFault;
+
+#[cfg(test)]
+mod tests;

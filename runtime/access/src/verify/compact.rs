@@ -1,0 +1,105 @@
+//! The outside of a token: compact JWS serialization, header, signature (RFC 7515).
+
+use serde_json::{Map, Value};
+
+use super::{Segment, TokenRefusal};
+use crate::{
+    bytes,
+    keys::{Algorithm, PublicKey},
+    strict_json,
+};
+
+/// The `typ` of every Airlock token (RFC 8725 section 3.11).
+pub(crate) const TOKEN_TYPE: &str = "airlock+jwt";
+
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+const JSON_DEPTH_MAX: u8 = 8;
+const HEADER_MEMBERS: [&str; 3] = ["alg", "typ", "kid"];
+/// Both algorithms sign with 64 bytes (RFC 8032 section 5.1.6, RFC 7518 section 3.4).
+const SIGNATURE_BYTES: usize = 64;
+
+/// A token cut into its parts; nothing is decoded or believed yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Compact<'t> {
+    signed: &'t str,
+    header: &'t str,
+    payload: &'t str,
+    signature: &'t str,
+}
+
+/// What the header claims: only enough to find the key.
+struct Header {
+    algorithm: Algorithm,
+    key_id: String,
+}
+
+impl<'t> Compact<'t> {
+    pub(crate) fn split(token: &'t str) -> Result<Self, TokenRefusal> {
+        if token.is_empty() {
+            return Err(TokenRefusal::Missing);
+        }
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenRefusal::Oversize);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenRefusal::Segments)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenRefusal::Segments)?;
+        if payload.contains('.') {
+            return Err(TokenRefusal::Segments);
+        }
+        Ok(Self { signed, header, payload, signature })
+    }
+
+    /// The header's members, without judging them.
+    pub(crate) fn header_json(&self) -> Result<Map<String, Value>, TokenRefusal> {
+        object(self.header, Segment::Header)
+    }
+
+    /// The claims' members, without judging them.
+    pub(crate) fn claims_json(&self) -> Result<Map<String, Value>, TokenRefusal> {
+        object(self.payload, Segment::Payload)
+    }
+
+    fn header(&self) -> Result<Header, TokenRefusal> {
+        let members = self.header_json()?;
+        if members.keys().any(|name| !HEADER_MEMBERS.contains(&name.as_str())) {
+            return Err(TokenRefusal::HeaderMember);
+        }
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        if text("typ") != Some(TOKEN_TYPE) {
+            return Err(TokenRefusal::TokenType);
+        }
+        let algorithm = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenRefusal::Algorithm)?;
+        let key_id = text("kid").ok_or(TokenRefusal::KeyIdMissing)?.to_owned();
+        Ok(Header { algorithm, key_id })
+    }
+
+    fn signature(&self) -> Result<[u8; SIGNATURE_BYTES], TokenRefusal> {
+        let decoded = bytes::decode(self.signature).map_err(|_| TokenRefusal::Encoding(Segment::Signature))?;
+        decoded.try_into().map_err(|_| TokenRefusal::Signature)
+    }
+}
+
+/// Checks header and signature with the key that `find` has for the `kid`, and returns what was found.
+///
+/// The key decides the algorithm; the header may only agree. ECDSA signatures are accepted with either of the two
+/// possible S values (RFC 7518 asks for none, and common signers emit both), so the text of a token does not identify
+/// it: its `jti` does.
+pub(crate) fn signature_under<F>(
+    token: &Compact<'_>,
+    find: impl FnOnce(&str) -> Option<F>,
+    key_of: impl FnOnce(&F) -> &PublicKey,
+) -> Result<F, TokenRefusal> {
+    let header = token.header()?;
+    let found = find(&header.key_id).ok_or(TokenRefusal::KeyUnknown)?;
+    let key = key_of(&found);
+    if key.algorithm() != header.algorithm {
+        return Err(TokenRefusal::AlgorithmMismatch);
+    }
+    let signature = token.signature()?;
+    if key.signed(token.signed.as_bytes(), &signature) { Ok(found) } else { Err(TokenRefusal::Signature) }
+}
+
+fn object(text: &str, segment: Segment) -> Result<Map<String, Value>, TokenRefusal> {
+    let decoded = bytes::decode(text).map_err(|_| TokenRefusal::Encoding(segment))?;
+    strict_json::object(&decoded, JSON_DEPTH_MAX).map_err(|fault| TokenRefusal::Json(segment, fault))
+}

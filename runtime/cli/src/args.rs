@@ -1,0 +1,296 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";
+
+/// Backend functions that nobody has to trust.
+#[derive(Parser)]
+#[command(name = "airlock", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Print one JSON document on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more: -v, -vv, -vvv. `AIRLOCK_LOG` takes a filter such as `airlock_service=debug`.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show the main job end to end on loopback, with what is refused and why.
+    Demo(DemoOptions),
+    /// Serve calls by a configuration file.
+    Serve(ServeOptions),
+    /// Look at a configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make a new function project.
+    New(NewOptions),
+    /// Build a function project into a component.
+    Build(BuildOptions),
+    /// Build and analyse a function project; deploys nothing.
+    Check(CheckOptions),
+    /// Build a function and run one call locally: the server's engine, gate, policy and limits.
+    Run(RunOptions),
+    /// Show what a component can touch, its size and its digest.
+    Inspect(InspectOptions),
+    /// Build a function and deploy it to a server.
+    Deploy(DeployOptions),
+    /// Call a deployed function.
+    Invoke(InvokeOptions),
+    /// Make keys and tokens, and look into tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Read and verify the audit trail of a state directory.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// The server's own compile process.
+    #[command(hide = true)]
+    CompileChild {
+        #[arg(long)]
+        cache_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Args)]
+pub struct DemoOptions {
+    /// Where the state lives and stays; a temporary directory when missing.
+    #[arg(long)]
+    pub state: Option<PathBuf>,
+    /// Leave the server up at the end, with commands to try.
+    #[arg(long)]
+    pub keep: bool,
+    #[command(flatten)]
+    pub cache: CacheOptions,
+}
+
+#[derive(Args, Clone)]
+pub struct CacheOptions {
+    /// Where compiled parts are kept between builds [default: ~/.cache/airlock].
+    #[arg(long, env = "AIRLOCK_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct ServeOptions {
+    /// The configuration file.
+    #[arg(long, default_value = "airlock.toml")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub cache: CacheOptions,
+}
+
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Read a configuration as `serve` would, and say what is wrong with it.
+    Check {
+        /// The configuration file.
+        #[arg(long, default_value = "airlock.toml")]
+        config: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub struct NewOptions {
+    /// Directory to make; its last part is the function's name.
+    pub dir: PathBuf,
+    /// `typescript` or `rust`.
+    #[arg(long, default_value = "typescript")]
+    pub language: String,
+}
+
+#[derive(Args)]
+pub struct ProjectOptions {
+    /// Directory with `function.toml`.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// Where cargo puts its output, for Rust functions [default: DIR/target].
+    #[arg(long, env = "AIRLOCK_GUEST_TARGET_DIR")]
+    pub target_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub cache: CacheOptions,
+}
+
+#[derive(Args)]
+pub struct BuildOptions {
+    #[command(flatten)]
+    pub project: ProjectOptions,
+    /// Where the component goes [default: DIR/<name>.wasm].
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct CheckOptions {
+    #[command(flatten)]
+    pub project: ProjectOptions,
+}
+
+#[derive(Args)]
+pub struct RunOptions {
+    #[command(flatten)]
+    pub project: ProjectOptions,
+    /// JSON, `@file` or `-` for standard input.
+    #[arg(short, long, default_value = "null")]
+    pub input: String,
+    /// Where the resources are bound; without it none are.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Which environment of the configuration.
+    #[arg(short, long, default_value = "dev")]
+    pub environment: String,
+}
+
+#[derive(Args)]
+pub struct InspectOptions {
+    /// A component file.
+    pub component: PathBuf,
+}
+
+#[derive(Args, Clone)]
+pub struct ServerOptions {
+    /// The token, or `@file`, or `-` for standard input.
+    #[arg(long, env = "AIRLOCK_TOKEN", hide_env_values = true)]
+    pub token: String,
+    /// Which environment.
+    #[arg(short, long, default_value = "dev")]
+    pub environment: String,
+}
+
+#[derive(Args)]
+pub struct DeployOptions {
+    #[command(flatten)]
+    pub project: ProjectOptions,
+    /// The server's control address.
+    #[arg(long, env = "AIRLOCK_CONTROL", default_value = "http://127.0.0.1:7071")]
+    pub server: String,
+    #[command(flatten)]
+    pub access: ServerOptions,
+}
+
+#[derive(Args)]
+pub struct InvokeOptions {
+    /// The function's name.
+    pub function: String,
+    /// JSON, `@file` or `-` for standard input.
+    #[arg(short, long, default_value = "null")]
+    pub input: String,
+    /// Show the function's log lines while it runs.
+    #[arg(long)]
+    pub logs: bool,
+    /// Give up after this many milliseconds.
+    #[arg(long)]
+    pub timeout_ms: Option<u64>,
+    /// The server's data address.
+    #[arg(long, env = "AIRLOCK_SERVER", default_value = "http://127.0.0.1:7070")]
+    pub server: String,
+    #[command(flatten)]
+    pub access: ServerOptions,
+}
+
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Make a signing key, and the JWKS that servers verify with.
+    Keygen {
+        /// File for the private key; readable by you alone.
+        #[arg(long)]
+        key: PathBuf,
+        /// File for the public keys.
+        #[arg(long)]
+        jwks: PathBuf,
+        /// `EdDSA` or `ES256`.
+        #[arg(long, default_value = "EdDSA")]
+        algorithm: String,
+        /// The key's id.
+        #[arg(long, default_value = "key-1")]
+        kid: String,
+    },
+    /// Mint a short-lived scoped token and print it.
+    Mint(MintOptions),
+    /// Judge a token on standard input: its signature and its claims, separately.
+    Inspect {
+        /// Public keys.
+        #[arg(long)]
+        jwks: PathBuf,
+        /// Expected instance; when missing, any.
+        #[arg(long)]
+        instance: Option<String>,
+        /// Expected issuer; when missing, any.
+        #[arg(long)]
+        issuer: Option<String>,
+    },
+}
+
+#[derive(Args)]
+pub struct MintOptions {
+    /// Private key made by `airlock token keygen`.
+    #[arg(long)]
+    pub key: PathBuf,
+    /// The `iss` claim, as `[[tokens.issuer]] iss` says it.
+    #[arg(long)]
+    pub issuer: String,
+    /// Who pays.
+    #[arg(long)]
+    pub tenant: String,
+    /// Which application calls.
+    #[arg(long)]
+    pub app: String,
+    /// Who acts.
+    #[arg(long)]
+    pub subject: String,
+    /// `[tokens] instance` of the server.
+    #[arg(long, default_value = "airlock")]
+    pub instance: String,
+    /// Which environment.
+    #[arg(short, long, default_value = "dev")]
+    pub environment: String,
+    /// A function it may call; repeatable; `*` for all.
+    #[arg(long = "function")]
+    pub functions: Vec<String>,
+    /// A scope such as `orders-db:read`, `crm:GET:/customers/*`, `function:deploy`; repeatable.
+    #[arg(long = "scope")]
+    pub scopes: Vec<String>,
+    /// Lifetime in seconds.
+    #[arg(long, default_value_t = 300)]
+    pub lifetime_s: u64,
+}
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Print records.
+    List {
+        #[command(flatten)]
+        state: StateOptions,
+        /// Only this invocation.
+        #[arg(long)]
+        invocation: Option<String>,
+        /// Only this function.
+        #[arg(long)]
+        function: Option<String>,
+        /// How many, newest last.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Verify the hash chain and say whether every call that began also ended.
+    Verify {
+        #[command(flatten)]
+        state: StateOptions,
+    },
+}
+
+#[derive(Args)]
+pub struct StateOptions {
+    /// The server's state directory.
+    #[arg(long, default_value = "state")]
+    pub state: PathBuf,
+}

@@ -1,0 +1,137 @@
+//! Talking to a server, and telling its refusals.
+
+use std::{io::Read, str::FromStr, time::Duration};
+
+use airlock_proto::v1::{
+    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
+};
+use anyhow::Context;
+use serde::Serialize;
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    transport::{Channel, Endpoint},
+};
+use tonic_types::StatusExt;
+
+/// Largest component a server takes, with room for its sources.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// A server's refusal, as a person should see it.
+#[derive(Debug, Clone, Serialize, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct Rejected {
+    /// Stable name.
+    pub reason: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// gRPC code.
+    pub code: String,
+    /// Facts: limit, configured, used, source.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub facts: std::collections::BTreeMap<String, String>,
+    /// What analysis found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
+}
+
+impl Rejected {
+    /// One line for each fact and finding.
+    pub fn details(&self) -> Vec<String> {
+        let facts = self.facts.iter().map(|(name, value)| format!("{name}: {value}"));
+        facts.chain(self.findings.iter().cloned()).collect()
+    }
+}
+
+impl From<Status> for Rejected {
+    fn from(status: Status) -> Self {
+        let details = status.get_error_details();
+        let (reason, facts) = match details.error_info() {
+            Some(info) => (info.reason.clone(), info.metadata.clone().into_iter().collect()),
+            None => ("transport".to_owned(), std::collections::BTreeMap::new()),
+        };
+        let findings = details.precondition_failure().map(|failure| {
+            failure.violations.iter().map(|v| format!("{} at {}: {}", v.r#type, v.subject, v.description)).collect()
+        });
+        Self {
+            reason,
+            message: status.message().to_owned(),
+            code: format!("{:?}", status.code()),
+            facts,
+            findings: findings.unwrap_or_default(),
+        }
+    }
+}
+
+impl From<airlock_model::Failure> for Rejected {
+    fn from(failure: airlock_model::Failure) -> Self {
+        let findings = failure.findings.iter().map(|f| format!("{} at {}: {}; {}", f.rule, f.location, f.message, f.fix));
+        Self {
+            reason: failure.reason.to_string(),
+            message: format!("{}; {}", failure.message, failure.hint),
+            code: "Local".to_owned(),
+            facts: std::collections::BTreeMap::new(),
+            findings: findings.collect(),
+        }
+    }
+}
+
+/// A connection with the token that goes with every request.
+#[derive(Clone)]
+pub struct Client {
+    channel: Channel,
+    authorization: MetadataValue<Ascii>,
+}
+
+impl Client {
+    /// Connects to `http://host:port`.
+    pub async fn connect(server: &str, token: &str) -> anyhow::Result<Self> {
+        let endpoint = Endpoint::from_str(server)
+            .with_context(|| format!("`{server}` is not an address such as http://127.0.0.1:7070"))?
+            .connect_timeout(Duration::from_secs(5));
+        let channel = endpoint.connect().await.with_context(|| format!("no server answers at {server}"))?;
+        let authorization = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
+        Ok(Self { channel, authorization })
+    }
+
+    /// The same connection with another token.
+    pub fn with_token(&self, token: &str) -> anyhow::Result<Self> {
+        let authorization = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
+        Ok(Self { channel: self.channel.clone(), authorization })
+    }
+
+    /// A request that carries the token.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.authorization.clone());
+        request
+    }
+
+    /// Calls functions.
+    pub fn invocations(&self) -> InvocationServiceClient<Channel> {
+        InvocationServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Deploys functions.
+    pub fn functions(&self) -> FunctionServiceClient<Channel> {
+        FunctionServiceClient::new(self.channel.clone()).max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+/// Text given as itself, as `@file`, or as `-` for standard input.
+pub fn text_argument(argument: &str) -> anyhow::Result<String> {
+    match (argument, argument.strip_prefix('@')) {
+        ("-", _) => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+            Ok(text)
+        }
+        (_, Some(file)) => std::fs::read_to_string(file).with_context(|| format!("cannot read `{file}`")),
+        (text, None) => Ok(text.to_owned()),
+    }
+}
+
+/// A token given as [`text_argument`] takes it.
+pub fn token_argument(argument: &str) -> anyhow::Result<String> {
+    Ok(text_argument(argument)?.trim().to_owned())
+}

@@ -1,0 +1,62 @@
+//! `airlock deploy`.
+
+use std::process::ExitCode;
+
+use airlock_proto::v1::{DeployRequest, DeployResponse, SourceFile};
+use airlock_toolchain::{Built, Project};
+use serde::Serialize;
+
+use super::build;
+use crate::{
+    args::DeployOptions,
+    client::{Client, Rejected, token_argument},
+    output,
+    output::Style,
+};
+
+#[derive(Serialize)]
+struct Summary {
+    function: String,
+    environment: String,
+    revision: String,
+    number: u64,
+    warnings: Vec<String>,
+}
+
+/// Builds a project and deploys it.
+pub async fn run(options: &DeployOptions, style: Style) -> anyhow::Result<ExitCode> {
+    let token = token_argument(&options.access.token)?;
+    let client = Client::connect(&options.server, &token).await?;
+    let (project, built) = build::build(&options.project)?;
+    let response = send(&client, &options.access.environment, &project, built).await?;
+    let revision = response.revision.unwrap_or_default();
+    let summary = Summary {
+        function: revision.function,
+        environment: options.access.environment.clone(),
+        revision: revision.digest,
+        number: revision.number,
+        warnings: response.findings.iter().map(|finding| format!("{}: {}", finding.rule, finding.message)).collect(),
+    };
+    for warning in &summary.warnings {
+        output::warning(warning);
+    }
+    style.print(&summary, |out| writeln!(out, "{} {}", summary.function, summary.revision))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sends one project to the server.
+pub async fn send(client: &Client, environment: &str, project: &Project, built: Built) -> Result<DeployResponse, Rejected> {
+    output::progress("Deploying", format!("{} to {environment}", project.name));
+    let request = client.request(DeployRequest {
+        environment: environment.to_owned(),
+        manifest_toml: project.manifest_text.clone(),
+        component: built.component,
+        sources: built.sources.into_iter().map(|(path, text)| SourceFile { path, text }).collect(),
+    });
+    let response = client.functions().deploy(request).await?.into_inner();
+    if let Some(revision) = &response.revision {
+        let digest: String = revision.digest.chars().take(12).collect();
+        output::progress("Deployed", format!("{} revision {} ({digest})", project.name, revision.number));
+    }
+    Ok(response)
+}

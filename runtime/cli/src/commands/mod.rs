@@ -1,0 +1,24 @@
+//! One module for each subcommand.
+
+pub mod audit;
+pub mod build;
+pub mod check;
+pub mod compile_child;
+pub mod config;
+pub mod deploy;
+pub mod inspect;
+pub mod invoke;
+pub mod new;
+pub mod run;
+pub mod serve;
+pub mod token;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+/// Prints completions for a shell.
+pub fn completions(shell: clap_complete::Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut crate::args::Cli::command(), "airlock", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,251 @@
+//! One binding of a resource, as the operator writes it, and what is left of it once it has been checked.
+
+use std::{num::NonZeroU64, path::PathBuf};
+
+use airlock_model::{Operation, ResourceKind};
+use serde::Deserialize;
+
+use crate::{
+    CredentialRef, SecretError, Sources,
+    http::{self, HttpSettings},
+    sqlite::{self, SqliteSettings},
+};
+
+/// `[resources.<name>.<environment>]` of the operator's configuration. Holds secret references, so it is not `Clone`.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "engine", rename_all = "snake_case")]
+pub enum BindingConfig {
+    /// `engine = "sqlite"`.
+    Sqlite(SqliteConfig),
+    /// `engine = "http"`.
+    Http(Box<HttpConfig>),
+}
+
+/// A SQLite database file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteConfig {
+    /// The database file. It must exist when it is first used; it is never created.
+    pub path: PathBuf,
+    /// What the environment allows: `read`, `write`, `ddl`.
+    pub operations: Vec<Operation>,
+    /// Largest single value or row, in bytes; 1 MiB unless set. Larger values make single operations, which cannot be
+    /// interrupted, quadratically slower.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub value_bytes_max: Option<NonZeroU64>,
+}
+
+/// An HTTP API.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Scheme, host, port and path prefix: `https://api.example.com/v1`.
+    pub base_url: String,
+    /// What the environment allows: `GET`, `POST:/customers/*`. Patterns do not contain the prefix of `base_url`.
+    pub operations: Vec<Operation>,
+    /// Sent with every request; the guest never sees it.
+    #[serde(default)]
+    pub credential: Option<CredentialConfig>,
+    /// Address ranges that are allowed although they are not global: `["127.0.0.1/32"]`.
+    #[serde(default)]
+    pub allow_private: Vec<String>,
+    /// Allows `http://` to a host that is not listed in `allow_private`.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// PEM certificates to trust instead of the public ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Largest request body, in bytes; 1 MiB unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub request_bytes_max: Option<NonZeroU64>,
+    /// Largest response body, in bytes; 8 MiB unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub response_bytes_max: Option<NonZeroU64>,
+    /// Longest time for one request with its response, in milliseconds; 10 s unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub timeout_ms: Option<NonZeroU64>,
+    /// Longest time to resolve and connect, in milliseconds; 3 s unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub connect_timeout_ms: Option<NonZeroU64>,
+}
+
+/// How a credential travels.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CredentialConfig {
+    /// `authorization: Bearer <value>` (RFC 6750).
+    Bearer {
+        /// The token.
+        value: CredentialRef,
+    },
+    /// `authorization: Basic <base64(username:value)>` (RFC 7617).
+    Basic {
+        /// User name, without `:`.
+        username: String,
+        /// The password.
+        value: CredentialRef,
+    },
+    /// A header of the API's own.
+    Header {
+        /// Header name.
+        name: String,
+        /// The whole value.
+        value: CredentialRef,
+    },
+    /// A query parameter.
+    Query {
+        /// Parameter name.
+        name: String,
+        /// The value.
+        value: CredentialRef,
+    },
+}
+
+/// Why a binding is not accepted. Names the key and what to do, never a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Nothing may be done.
+    #[error("`operations` is empty: list what the environment allows, for instance {example}")]
+    NoOperations {
+        /// A list that would do.
+        example: &'static str,
+    },
+    /// An operation of another kind of resource.
+    #[error("`operations` has `{operation}`, which a resource of kind `{kind}` does not know")]
+    Operation {
+        /// As written.
+        operation: Operation,
+        /// Kind of the binding.
+        kind: ResourceKind,
+    },
+    /// Not a database file.
+    #[error("`path` is `{path}`: {rule}")]
+    Path {
+        /// As written.
+        path: PathBuf,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// Not a base URL. The value is not repeated: it may hold a password.
+    #[error("`base_url` {0}")]
+    BaseUrl(&'static str),
+    /// A credential in clear text over the network.
+    #[error(
+        "`base_url` uses http:// to `{host}`: use https://, list the host's address in `allow_private` (an IP address \
+         or `localhost`), or set `allow_plaintext = true`"
+    )]
+    Plaintext {
+        /// The host.
+        host: String,
+    },
+    /// Not an address range.
+    #[error("`allow_private` has `{0}`: write a range such as `127.0.0.1/32` or `fd00::/8`")]
+    AllowPrivate(String),
+    /// A credential that cannot travel this way.
+    #[error("`credential` {0}")]
+    Credential(&'static str),
+    /// The secret cannot be had.
+    #[error("`credential`: {0}")]
+    Secret(#[from] SecretError),
+    /// A certificate file that cannot be used.
+    #[error("`ca_file` `{path}` {rule}")]
+    CaFile {
+        /// As written.
+        path: PathBuf,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// An amount that does not fit.
+    #[error("`{key}` is {value}: the most is {max}")]
+    TooLarge {
+        /// Key.
+        key: &'static str,
+        /// As written.
+        value: u64,
+        /// The largest value accepted.
+        max: u64,
+    },
+    /// The TLS library refused its configuration.
+    #[error("tls cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// A checked binding with its credential, ready for [`crate::Resources::add`].
+#[derive(Debug)]
+pub struct Binding {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) engine: Engine,
+}
+
+/// What a binding is made of.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    Sqlite(SqliteSettings),
+    Http(Box<HttpSettings>),
+}
+
+impl BindingConfig {
+    /// The kind of resource that this can be a binding of.
+    #[must_use]
+    pub const fn kind(&self) -> ResourceKind {
+        match self {
+            Self::Sqlite(_) => ResourceKind::Sql,
+            Self::Http(_) => ResourceKind::Http,
+        }
+    }
+
+    /// What the environment allows, as written.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        match self {
+            Self::Sqlite(config) => &config.operations,
+            Self::Http(config) => &config.operations,
+        }
+    }
+
+    /// Checks everything and reads the credential and the certificates. Opens no database and no connection.
+    ///
+    /// # Errors
+    /// The first mistake found.
+    pub fn resolve(&self, sources: &Sources<'_>) -> Result<Binding, ConfigError> {
+        let kind = self.kind();
+        let operations = self.operations().to_vec();
+        if operations.is_empty() {
+            let example = match kind {
+                ResourceKind::Sql => "`[\"read\"]`",
+                ResourceKind::Http => "`[\"GET:/customers/*\"]`",
+            };
+            return Err(ConfigError::NoOperations { example });
+        }
+        if let Some(stray) = operations.iter().find(|operation| operation.kind() != kind) {
+            return Err(ConfigError::Operation { operation: stray.clone(), kind });
+        }
+        let engine = match self {
+            Self::Sqlite(config) => Engine::Sqlite(sqlite::check(config)?),
+            Self::Http(config) => Engine::Http(Box::new(http::check(config, sources)?)),
+        };
+        Ok(Binding { operations, engine })
+    }
+}
+
+impl Binding {
+    /// The kind of resource this is a binding of.
+    #[must_use]
+    pub const fn kind(&self) -> ResourceKind {
+        match self.engine {
+            Engine::Sqlite(_) => ResourceKind::Sql,
+            Engine::Http(_) => ResourceKind::Http,
+        }
+    }
+}
+
+/// Takes an amount or its default, and refuses what is beyond `max`.
+pub(crate) fn amount(key: &'static str, value: Option<NonZeroU64>, default: u64, max: u64) -> Result<u64, ConfigError> {
+    match value.map_or(default, NonZeroU64::get) {
+        value if value > max => Err(ConfigError::TooLarge { key, value, max }),
+        value => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests;

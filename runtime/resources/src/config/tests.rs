@@ -1,0 +1,125 @@
+use super::*;
+
+fn resolve(text: &str) -> Result<Binding, String> {
+    let read_env = |name: &str| (name == "KEY").then(|| "canary-secret".to_owned());
+    let config: BindingConfig = toml::from_str(text).map_err(|why| why.message().to_owned())?;
+    config.resolve(&Sources { read_env: &read_env, allow_inline: false }).map_err(|why| why.to_string())
+}
+
+fn http(extra: &str) -> Result<Binding, String> {
+    let base = if extra.contains("base_url") { "" } else { "base_url = 'https://api.example.com'\n" };
+    let operations = if extra.contains("operations") { "" } else { "operations = ['GET:/customers/*']\n" };
+    resolve(&format!("engine = 'http'\n{base}{operations}{extra}"))
+}
+
+fn refusal(result: Result<Binding, String>) -> String {
+    result.err().unwrap_or_else(|| "accepted".to_owned())
+}
+
+#[test]
+fn complete_bindings_are_accepted() {
+    let sqlite = resolve("engine = 'sqlite'\npath = 'orders.db'\noperations = ['read', 'write']").expect("sqlite");
+    assert_eq!((sqlite.kind(), sqlite.operations.len()), (ResourceKind::Sql, 2));
+    let full = "request_bytes_max = '1MiB'\nresponse_bytes_max = 1000\ntimeout_ms = '5s'\nconnect_timeout_ms = 100
+        allow_private = ['127.0.0.1/32', '::1', '10.0.0.0/8']
+        credential = { kind = 'header', name = 'x-api-key', value = { env = 'KEY' } }";
+    assert_eq!(http(full).map(|binding| binding.kind()), Ok(ResourceKind::Http));
+}
+
+#[test]
+fn every_credential_kind_is_read_and_never_printed() {
+    for credential in [
+        "{ kind = 'bearer', value = { env = 'KEY' } }",
+        "{ kind = 'basic', username = 'me', value = { env = 'KEY' } }",
+        "{ kind = 'header', name = 'x-key', value = { env = 'KEY' } }",
+        "{ kind = 'query', name = 'key', value = { env = 'KEY' } }",
+    ] {
+        let binding = http(&format!("credential = {credential}")).expect(credential);
+        assert!(!format!("{binding:?}").contains("canary"), "{credential}");
+    }
+}
+
+#[test]
+fn mistakes_in_base_urls_are_named() {
+    for (url, part) in [
+        ("ftp://example.com", "http:// or https://"),
+        ("api.example.com", "not a URL"),
+        ("https://me:pw@example.com", "user"),
+        ("https://me@example.com", "user"),
+        ("https://example.com?x=1", "query"),
+        ("https://example.com/#x", "fragment"),
+        ("https://example.com/a;b", "path"),
+        ("https://exa mple.com", "not a URL"),
+        ("https://example.com/\\tx", "not a URL"),
+        ("https://", "not a URL"),
+    ] {
+        let text = refusal(http(&format!("base_url = \"{url}\"")));
+        assert!(text.contains("base_url") && text.contains(part), "{url}: {text}");
+        assert!(!text.contains("pw"), "{text}");
+    }
+}
+
+#[test]
+fn plaintext_needs_a_listed_host_or_a_word() {
+    let refused = refusal(http("base_url = 'http://api.example.com'"));
+    assert!(refused.contains("allow_plaintext"), "{refused}");
+    assert!(refusal(http("base_url = 'http://127.0.0.1:80'")).contains("allow_plaintext"));
+    assert!(refusal(http("base_url = 'http://localhost'\nallow_private = ['10.0.0.0/8']")).contains("allow_plaintext"));
+    for accepted in [
+        "base_url = 'http://api.example.com'\nallow_plaintext = true",
+        "base_url = 'http://127.0.0.1:80'\nallow_private = ['127.0.0.1/32']",
+        "base_url = 'http://[::1]:80'\nallow_private = ['::1/128']",
+        "base_url = 'http://localhost:80'\nallow_private = ['127.0.0.1/32']",
+    ] {
+        assert!(http(accepted).is_ok(), "{accepted}: {}", refusal(http(accepted)));
+    }
+}
+
+#[test]
+fn other_mistakes_are_named() {
+    for (text, part) in [
+        ("operations = []", "operations"),
+        ("operations = ['read']", "kind `http`"),
+        ("operations = ['GTE']", "GTE"),
+        ("allow_private = ['localhost']", "allow_private"),
+        ("timeout = 5", "timeout"),
+        ("ca_file = '/nonexistent/ca.pem'", "ca_file"),
+        ("timeout_ms = '24h'", "amount"),
+        ("timeout_ms = 99999999999", "timeout_ms"),
+        ("credential = { kind = 'bearer', value = 'canary-secret' }", "configuration itself"),
+        ("credential = { kind = 'bearer', value = { env = 'NOPE' } }", "NOPE"),
+        ("credential = { kind = 'bearer', vaule = { env = 'KEY' } }", "vaule"),
+        ("credential = { kind = 'cookie', value = { env = 'KEY' } }", "cookie"),
+        ("credential = { kind = 'header', name = 'a b', value = { env = 'KEY' } }", "header name"),
+        ("credential = { kind = 'header', name = 'Host', value = { env = 'KEY' } }", "header name"),
+        ("credential = { kind = 'basic', username = 'a:b', value = { env = 'KEY' } }", "username"),
+        ("credential = { kind = 'query', name = '', value = { env = 'KEY' } }", "name"),
+    ] {
+        let refused = refusal(http(text));
+        assert!(refused.contains(part), "{text}: {refused}");
+        assert!(!refused.contains("canary"), "{refused}");
+    }
+    for (text, part) in [
+        ("path = ':memory:'\noperations = ['read']", "path"),
+        ("path = 'file:orders.db?mode=rwc'\noperations = ['read']", "path"),
+        ("path = ''\noperations = ['read']", "path"),
+        ("path = 'a.db'\noperations = ['GET']", "kind `sql`"),
+        ("path = 'a.db'\noperations = ['read']\nvalue_bytes_max = '4GiB'", "value_bytes_max"),
+        ("path = 'a.db'\noperations = ['read']\nmode = 'rw'", "mode"),
+    ] {
+        let refused = refusal(resolve(&format!("engine = 'sqlite'\n{text}")));
+        assert!(refused.contains(part), "{text}: {refused}");
+    }
+    assert!(refusal(resolve("engine = 'oracle'")).contains("oracle"));
+}
+
+#[test]
+fn a_secret_that_cannot_be_scrubbed_is_refused() {
+    let config: BindingConfig = toml::from_str(
+        "engine = 'http'\nbase_url = 'https://a.example'\noperations = ['GET']\n\
+         credential = { kind = 'bearer', value = 'abc' }",
+    )
+    .expect("syntax");
+    let refused = config.resolve(&Sources { read_env: &|_| None, allow_inline: true });
+    assert!(matches!(refused, Err(ConfigError::Credential(rule)) if rule.contains("short")));
+}

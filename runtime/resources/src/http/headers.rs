@@ -1,0 +1,143 @@
+//! Which headers pass, either way.
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, header};
+use airlock_model::{HostError, Reason};
+
+use super::{credential::Credential, scrub::Scrubber};
+
+const HEADERS_MAX: usize = 64;
+const HEADER_BYTES_MAX: usize = 16 << 10;
+
+/// Headers that frame a message or a connection (RFC 9110 section 7.6.1, RFC 9112, RFC 9113 section 8.2.2).
+const FRAMING: [&str; 13] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "trailers",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
+
+/// Headers that say who asks, or that some servers let override the method or path that the policy allowed, or that
+/// would get a response past the scrubber in pieces or compressed.
+const OURS: [&str; 20] = [
+    "accept-encoding",
+    "authorization",
+    "cf-connecting-ip",
+    "client-ip",
+    "cookie",
+    "cookie2",
+    "forwarded",
+    "if-range",
+    "range",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-override-url",
+    "x-real-ip",
+    "x-rewrite-url",
+    "x-original-method",
+];
+const OUR_PREFIXES: [&str; 3] = ["proxy-", "x-forwarded-", "sec-fetch-"];
+
+/// Response headers that are the host's own business: sessions that belong to its credential, and where to go next.
+const KEPT_BACK: [&str; 5] = ["set-cookie", "set-cookie2", "alt-svc", "proxy-authenticate", "proxy-authentication-info"];
+
+/// Whether a header frames the message, so that not even the operator may set it.
+pub(super) fn is_framing(name: &str) -> bool {
+    FRAMING.contains(&name)
+}
+
+/// The guest's headers, checked, with ours on top.
+///
+/// # Errors
+/// `BadRequest` for a header that is none, `Denied` for one that is not the guest's to set. Refused rather than
+/// stripped, so that the author of the function learns that it never had an effect.
+pub(super) fn outgoing(
+    given: &[(String, String)],
+    credential: Option<&Credential>,
+) -> Result<HeaderMap, HostError> {
+    let size = given.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    if given.len() > HEADERS_MAX || size > HEADER_BYTES_MAX {
+        let text = format!("more than {HEADERS_MAX} headers or {HEADER_BYTES_MAX} bytes of them");
+        return Err(HostError::BadRequest(text));
+    }
+    let injected = credential.and_then(Credential::header);
+    let mut headers = HeaderMap::with_capacity(given.len() + 3);
+    for (name, value) in given {
+        let parsed = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| HostError::BadRequest("a header name is not a legal name".to_owned()))?;
+        if is_ours(&parsed, injected.as_ref().map(|(name, _)| name)) {
+            return Err(denied(&parsed));
+        }
+        let value = HeaderValue::from_str(value).map_err(|_| {
+            HostError::BadRequest(format!("the value of header `{parsed}` is not one line of visible ASCII"))
+        })?;
+        headers.append(parsed, value);
+    }
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static("airlock"));
+    headers.extend(injected);
+    Ok(headers)
+}
+
+fn is_ours(name: &HeaderName, injected: Option<&HeaderName>) -> bool {
+    // CGI and its heirs read `X_Forwarded_For` and `X-Forwarded-For` as one.
+    let alike = |text: &str| text.replace('_', "-");
+    let name = alike(name.as_str());
+    is_framing(&name)
+        || OURS.contains(&name.as_str())
+        || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || injected.is_some_and(|injected| alike(injected.as_str()) == name)
+}
+
+fn denied(name: &HeaderName) -> HostError {
+    HostError::Denied {
+        reason: Reason::EgressDenied.to_string(),
+        rule: format!("the header `{name}` is set by the host, never by a function"),
+        hint: "leave the header out".to_owned(),
+    }
+}
+
+/// The upstream's headers as the guest gets them: names in lower case, nothing hop-by-hop, no cookies, no secret.
+///
+/// `content-length` is kept only where there is no body to measure.
+pub(super) fn incoming(headers: &HeaderMap, scrubber: Option<&Scrubber>, keeps_length: bool) -> Vec<(String, String)> {
+    let named_by_connection: Vec<String> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
+        .collect();
+    let passes = |name: &str| match name {
+        "content-length" => keeps_length,
+        name => {
+            !is_framing(name) && !KEPT_BACK.contains(&name) && !named_by_connection.iter().any(|named| named == name)
+        }
+    };
+    let clean = |bytes: &[u8]| {
+        let bytes = scrubber.map_or_else(|| bytes.to_vec(), |scrubber| scrubber.scrub(bytes.to_vec()));
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| passes(name.as_str()))
+        .map(|(name, value)| (clean(name.as_str().as_bytes()), clean(value.as_bytes())))
+        .collect()
+}
+
+/// What the headers take of the budget: names, values and four bytes of punctuation each.
+pub(super) fn size_bytes(headers: &HeaderMap) -> u64 {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>() as u64
+}

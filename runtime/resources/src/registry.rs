@@ -1,0 +1,214 @@
+//! Every binding of every environment, and the one function that uses them.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+use airlock_model::{
+    Access, EnvironmentName, Grant, Grants, HostError, HostReply, Reason, ResourceKind, ResourceName, StatementClass,
+};
+
+use crate::{
+    Binding, HttpRequest, Performed, Permitted, SqlRequest, address::AddressPolicy, config::Engine, http::HttpClient,
+    sqlite::Database,
+};
+
+/// The SQL dialect of a database, for whoever has to parse statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite 3.
+    Sqlite,
+}
+
+/// The clients of this process. Reloading builds a new one and swaps it; calls in flight keep the old one alive.
+#[derive(Debug, Default)]
+pub struct Resources {
+    bound: HashMap<ResourceName, HashMap<EnvironmentName, Bound>>,
+}
+
+/// Why a binding cannot be added.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// Two bindings of one resource for one environment.
+    #[error("`{resource}` is bound twice in environment `{environment}`: remove one binding")]
+    BoundTwice {
+        /// The resource.
+        resource: ResourceName,
+        /// The environment.
+        environment: EnvironmentName,
+    },
+}
+
+#[derive(Debug)]
+struct Bound {
+    grants: Arc<[Grant]>,
+    client: Client,
+}
+
+#[derive(Debug)]
+enum Client {
+    Sqlite(Database),
+    Http(Box<HttpClient>),
+}
+
+impl Resources {
+    /// Nothing bound yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Binds a resource in an environment. Opens nothing: databases and connections open on first use.
+    ///
+    /// `own_listeners` are the addresses this process listens on; no request is ever sent there.
+    ///
+    /// # Errors
+    /// When the pair is bound already.
+    pub fn add(
+        &mut self,
+        resource: ResourceName,
+        environment: EnvironmentName,
+        binding: Binding,
+        own_listeners: &[SocketAddr],
+    ) -> Result<(), AddError> {
+        let environments = self.bound.entry(resource.clone()).or_default();
+        if environments.contains_key(&environment) {
+            return Err(AddError::BoundTwice { resource, environment });
+        }
+        let grant = |operation| Grant { resource: resource.clone(), operation };
+        let grants = binding.operations.into_iter().map(grant).collect();
+        let client = match binding.engine {
+            Engine::Sqlite(settings) => Client::Sqlite(Database::new(resource, settings)),
+            Engine::Http(settings) => {
+                let policy = AddressPolicy::new(settings.allow_private.clone(), own_listeners);
+                Client::Http(Box::new(HttpClient::new(resource, *settings, policy)))
+            }
+        };
+        environments.insert(environment, Bound { grants, client });
+        Ok(())
+    }
+
+    /// The kind of a bound resource.
+    #[must_use]
+    pub fn kind_of(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<ResourceKind> {
+        self.find(resource, environment).map(|bound| match bound.client {
+            Client::Sqlite(_) => ResourceKind::Sql,
+            Client::Http(_) => ResourceKind::Http,
+        })
+    }
+
+    /// What the environment allows on a bound resource.
+    #[must_use]
+    pub fn operations_of(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<Arc<[Grant]>> {
+        self.find(resource, environment).map(|bound| Arc::clone(&bound.grants))
+    }
+
+    /// The dialect of a bound database; `None` for other kinds.
+    #[must_use]
+    pub fn dialect(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<Dialect> {
+        self.find(resource, environment).and_then(|bound| match bound.client {
+            Client::Sqlite(_) => Some(Dialect::Sqlite),
+            Client::Http(_) => None,
+        })
+    }
+
+    /// Carries out a permitted call, within its deadline and caps.
+    ///
+    /// Dropping the future stops the work: a statement is interrupted, a connection with a request on it is closed.
+    pub async fn perform(&self, environment: &EnvironmentName, call: Permitted) -> Performed {
+        match call {
+            Permitted::Sql(request) => Performed::without_egress(self.perform_sql(environment, request).await),
+            Permitted::Http(request) => self.perform_http(environment, request).await,
+        }
+    }
+
+    async fn perform_sql(&self, environment: &EnvironmentName, request: SqlRequest) -> Result<HostReply, HostError> {
+        let bound = self.get(&request.resource, environment)?;
+        let Client::Sqlite(database) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+        let access = match request.class {
+            StatementClass::Read => Access::Read,
+            StatementClass::Write => Access::Write,
+            StatementClass::Ddl => Access::Ddl,
+            StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => {
+                return Err(refused_class(request.class));
+            }
+        };
+        bound.check(&request.resource, &access)?;
+        database.perform(request).await
+    }
+
+    async fn perform_http(&self, environment: &EnvironmentName, request: HttpRequest) -> Performed {
+        let bound = match self.get(&request.resource, environment) {
+            Ok(bound) => bound,
+            Err(denied) => return Performed::without_egress(Err(denied)),
+        };
+        let Client::Http(client) = &bound.client else {
+            return Performed::without_egress(Err(wrong_kind(&request.resource)));
+        };
+        if let Err(denied) = bound.check(&request.resource, &Access::Http(request.method, request.path.clone())) {
+            return Performed::without_egress(Err(denied));
+        }
+        client.perform(request).await
+    }
+
+    fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Bound> {
+        self.bound.get(resource)?.get(environment)
+    }
+
+    fn get(&self, resource: &ResourceName, environment: &EnvironmentName) -> Result<&Bound, HostError> {
+        self.find(resource, environment).ok_or_else(|| HostError::Denied {
+            reason: Reason::ResourceUnbound.to_string(),
+            rule: format!("environment `{environment}` does not bind `{resource}`"),
+            hint: format!("add [resources.{resource}.{environment}] to airlock.toml"),
+        })
+    }
+}
+
+impl Bound {
+    /// The gate has checked this; a binding does not take its word for it.
+    fn check(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
+        let held = || Arc::clone(&self.grants);
+        let grants = Grants { token: held(), manifest: held(), environment: held() };
+        grants.check(resource, access).map_err(|_| HostError::Denied {
+            reason: Reason::NotGranted.to_string(),
+            rule: format!("the binding of `{resource}` does not list `{access}`"),
+            hint: "add it to `operations` of the binding in airlock.toml".to_owned(),
+        })
+    }
+}
+
+fn wrong_kind(resource: &ResourceName) -> HostError {
+    HostError::BadRequest(format!("`{resource}` is bound to a backend of another kind"))
+}
+
+fn refused_class(class: StatementClass) -> HostError {
+    HostError::Denied {
+        reason: Reason::StatementRefused.to_string(),
+        rule: format!("statements of class `{}` are never carried out for guests", class.as_str()),
+        hint: "use a statement that reads, or changes rows or the schema".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BindingConfig, Sources};
+
+    fn binding() -> Binding {
+        let config: BindingConfig =
+            toml::from_str("engine = 'sqlite'\npath = 'none.db'\noperations = ['read']").expect("syntax");
+        config.resolve(&Sources { read_env: &|_| None, allow_inline: false }).expect("valid")
+    }
+
+    #[test]
+    fn a_pair_is_bound_once_and_found_only_under_its_own_name() {
+        let (orders, dev): (ResourceName, EnvironmentName) = ("orders".parse().unwrap(), "dev".parse().unwrap());
+        let prod: EnvironmentName = "prod".parse().unwrap();
+        let mut resources = Resources::new();
+        assert_eq!(resources.add(orders.clone(), dev.clone(), binding(), &[]), Ok(()));
+        assert!(resources.add(orders.clone(), dev.clone(), binding(), &[]).is_err());
+        assert_eq!(resources.kind_of(&orders, &dev), Some(ResourceKind::Sql));
+        assert_eq!(resources.dialect(&orders, &dev), Some(Dialect::Sqlite));
+        let grants = resources.operations_of(&orders, &dev).expect("bound");
+        assert_eq!(grants.iter().map(ToString::to_string).collect::<Vec<_>>(), ["orders:read"]);
+        assert_eq!(resources.kind_of(&orders, &prod), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! What the gate hands in once it has permitted a host call, and what comes back.
+
+use airlock_model::{HostError, HostReply, HttpMethod, RequestPath, ResourceName, SqlVerb, StatementClass};
+use tokio::time::Instant;
+
+/// A host call that the gate has permitted. Everything in it is parsed; nothing in it is trusted further than that.
+#[derive(Debug)]
+pub enum Permitted {
+    /// A SQL statement.
+    Sql(SqlRequest),
+    /// An HTTP request.
+    Http(HttpRequest),
+}
+
+/// One SQL statement.
+#[derive(Debug)]
+pub struct SqlRequest {
+    /// The database.
+    pub resource: ResourceName,
+    /// Which function the guest called.
+    pub verb: SqlVerb,
+    /// Class that analysis found. Only `Read`, `Write` and `Ddl` are ever carried out.
+    pub class: StatementClass,
+    /// Exactly one statement.
+    pub statement: String,
+    /// JSON array as text.
+    pub parameters: String,
+    /// When the statement is interrupted.
+    pub deadline: Instant,
+    /// Rows of the result; the rest is cut and marked.
+    pub rows_max: u64,
+    /// Bytes of the result, column names included; the rest is cut and marked.
+    pub bytes_max: u64,
+}
+
+/// One HTTP request. Scheme, host, port and credential come from the binding.
+#[derive(Debug)]
+pub struct HttpRequest {
+    /// The API.
+    pub resource: ResourceName,
+    /// Method.
+    pub method: HttpMethod,
+    /// Path below the binding's base URL, as the policy saw it.
+    pub path: RequestPath,
+    /// Names and values, not yet encoded.
+    pub query: Vec<(String, String)>,
+    /// Names and values, not yet filtered.
+    pub headers: Vec<(String, String)>,
+    /// The body, if any.
+    pub body: Option<Vec<u8>>,
+    /// When the request is given up.
+    pub deadline: Instant,
+    /// What is left of the call's egress budget, in bytes, both ways together.
+    pub egress_bytes_max: u64,
+}
+
+/// What came of a permitted call.
+///
+/// The bytes stand beside the result, not inside it, because a request that fails has been paid for as well.
+#[derive(Debug)]
+pub struct Performed {
+    /// For the guest.
+    pub reply: Result<HostReply, HostError>,
+    /// Bytes that left and entered the host over HTTP for this call: heads and bodies, without TLS and framing.
+    pub egress_bytes: u64,
+}
+
+impl Performed {
+    pub(crate) fn without_egress(reply: Result<HostReply, HostError>) -> Self {
+        Self { reply, egress_bytes: 0 }
+    }
+}

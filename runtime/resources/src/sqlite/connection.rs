@@ -1,0 +1,175 @@
+//! Opening connections that can do little, and lending them to one statement at a time.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use airlock_model::{HostError, HostReply, ResourceName, StatementClass};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
+
+use super::{
+    authorizer::{Authorizer, Permission},
+    explain, statement,
+    watch::Watch,
+};
+use crate::SqlRequest;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Read,
+    Write,
+}
+
+/// An open connection with its authorizer.
+pub(super) struct Guarded {
+    pub(super) connection: Connection,
+    pub(super) authorizer: Arc<Authorizer>,
+    pub(super) role: Role,
+}
+
+/// The connections of one role to one database file. The caller holds a permit for each use.
+#[derive(Debug)]
+pub(super) struct Connections {
+    resource: ResourceName,
+    path: Arc<Path>,
+    role: Role,
+    value_bytes_max: i32,
+    idle: Mutex<Vec<Guarded>>,
+}
+
+/// Bytecode instructions between two looks at the clock: about a microsecond of work.
+const PROGRESS_INSTRUCTIONS: i32 = 100;
+/// Longest wait for another process's lock; shorter than most deadlines, so that the error can say why.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(2);
+const CACHED_STATEMENTS: usize = 32;
+
+/// Caps of GUARDS section 5. A worker thread or an attached file would escape the watch.
+const LIMITS: [(Limit, i32); 11] = [
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 500),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 50_000),
+    (Limit::SQLITE_LIMIT_COLUMN, 500),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 256),
+    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 1_000),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 16),
+];
+
+const SWITCHES: [(DbConfig, bool); 8] = [
+    (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+    (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+    (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+    // A misspelt column must not turn into a string.
+    (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+];
+
+impl Connections {
+    pub(super) fn new(resource: ResourceName, path: Arc<Path>, role: Role, value_bytes_max: i32) -> Self {
+        Self { resource, path, role, value_bytes_max, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Runs one statement on a connection of its own. Blocks.
+    ///
+    /// A connection goes back to the others only after an ordinary end; one that was interrupted is closed.
+    pub(super) fn run(&self, watch: &Arc<Watch>, request: &SqlRequest) -> Result<HostReply, HostError> {
+        if watch.is_over() {
+            return Err(explain::timeout());
+        }
+        let permission = match (self.role, request.class) {
+            (Role::Read, StatementClass::Read) => Permission::Read,
+            (Role::Write, StatementClass::Write) => Permission::Write,
+            (Role::Write, StatementClass::Ddl) => Permission::Ddl,
+            (Role::Read | Role::Write, _) => return Err(explain::refused(request.class.as_str())),
+        };
+        let mut guarded = self.take()?;
+        guarded.authorizer.permit(permission);
+        let ended = self.watched(&mut guarded, watch, request);
+        if is_reusable(&guarded, ended.as_ref()) {
+            self.lock().push(guarded);
+        }
+        ended.map_err(|ended| *ended.error)
+    }
+
+    fn watched(
+        &self,
+        guarded: &mut Guarded,
+        watch: &Arc<Watch>,
+        request: &SqlRequest,
+    ) -> Result<HostReply, explain::Ended> {
+        let seen = Arc::clone(watch);
+        let attached = watch.attach(guarded.connection.get_interrupt_handle());
+        let reply = guarded
+            .connection
+            .progress_handler(PROGRESS_INSTRUCTIONS, Some(move || seen.must_stop()))
+            .and_then(|()| guarded.connection.busy_timeout(watch.remaining().min(BUSY_WAIT_MAX)))
+            .map_err(statement::Fault::from)
+            .and_then(|()| statement::run(guarded, request));
+        drop(attached);
+        reply.map_err(|fault| {
+            let denial = guarded.authorizer.take_denial();
+            explain::fault(&self.resource, fault, denial, watch)
+        })
+    }
+
+    fn take(&self) -> Result<Guarded, HostError> {
+        if let Some(idle) = self.lock().pop() {
+            return Ok(idle);
+        }
+        open(&self.path, self.role, self.value_bytes_max).map_err(|why| {
+            let (resource, path) = (&self.resource, self.path.display());
+            tracing::error!(%resource, %path, error = %why, "a database cannot be opened");
+            explain::unavailable(resource)
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Guarded>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_reusable(guarded: &Guarded, ended: Result<&HostReply, &explain::Ended>) -> bool {
+    guarded.connection.is_autocommit() && ended.map_or_else(|ended| ended.is_ordinary, |_| true)
+}
+
+fn open(path: &Path, role: Role, value_bytes_max: i32) -> rusqlite::Result<Guarded> {
+    let access = match role {
+        Role::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Role::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    // Never CREATE: a misspelt path must not become an empty database.
+    let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    for (switch, wanted) in SWITCHES {
+        if connection.set_db_config(switch, wanted)? != wanted {
+            return Err(rusqlite::Error::InvalidParameterName(format!("{switch:?}")));
+        }
+    }
+    for (limit, value) in LIMITS {
+        connection.set_limit(limit, value)?;
+    }
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, value_bytes_max)?;
+    connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;")?;
+    if role == Role::Read {
+        connection.execute_batch("PRAGMA query_only = ON")?;
+    }
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    let authorizer = Arc::new(Authorizer::new());
+    let asked = Arc::clone(&authorizer);
+    connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| asked.decide(&context)))?;
+    Ok(Guarded { connection, authorizer, role })
+}
+
+impl std::fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guarded").field("role", &self.role).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,17 @@
+//! The one way out of the sandbox.
+
+use airlock_model::{HostCall, HostError, HostReply};
+use async_trait::async_trait;
+
+/// Decides, performs and records one host call of one invocation.
+///
+/// The sandbox owns the trait, the application implements it. Nothing here is tied to one process: both sides of
+/// [`Gate::call`] are owned and serialisable.
+#[async_trait]
+pub trait Gate: Send + Sync + 'static {
+    /// Answers one host call.
+    ///
+    /// # Errors
+    /// What the guest is told: a denial, a spent budget or a backend failure. Never a trap.
+    async fn call(&self, call: HostCall) -> Result<HostReply, HostError>;
+}

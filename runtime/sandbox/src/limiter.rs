@@ -1,0 +1,86 @@
+//! Memory and table budget over the whole store, where Wasmtime's own limits are per memory.
+
+use airlock_model::{EffectiveLimits, Limit};
+use wasmtime::{ResourceLimiter, Result};
+
+/// Marks the trap that a spent budget causes, so that the outcome can name the limit.
+#[derive(Debug, thiserror::Error)]
+#[error("limit `{limit}` reached")]
+pub(crate) struct LimitTrap {
+    pub(crate) limit: Limit,
+    /// What the guest would have reached.
+    pub(crate) used: u64,
+}
+
+/// Sums every memory and table of one store.
+pub(crate) struct StoreLimiter {
+    memory_bytes_max: u64,
+    table_elements_max: u64,
+    instances_max: usize,
+    memory_bytes: u64,
+    memory_bytes_peak: u64,
+    table_elements: u64,
+}
+
+impl StoreLimiter {
+    pub(crate) fn new(limits: &EffectiveLimits) -> Self {
+        Self {
+            memory_bytes_max: limits.get(Limit::MemoryBytes),
+            table_elements_max: limits.get(Limit::TableElements),
+            instances_max: usize::try_from(limits.get(Limit::Instances)).unwrap_or(usize::MAX),
+            memory_bytes: 0,
+            memory_bytes_peak: 0,
+            table_elements: 0,
+        }
+    }
+
+    /// Highest sum of all memories so far, in bytes.
+    pub(crate) fn memory_bytes_peak(&self) -> u64 {
+        self.memory_bytes_peak
+    }
+}
+
+/// The new total after one item grows from `current` to `desired`.
+fn grown(total: u64, current: usize, desired: usize) -> u64 {
+    total.saturating_sub(current as u64).saturating_add(desired as u64)
+}
+
+/// A refusal is a trap and not a `-1`: a guest that hits its budget ends there, with the limit named, every time.
+impl ResourceLimiter for StoreLimiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        if maximum.is_some_and(|own| desired > own) {
+            return Ok(false);
+        }
+        let used = grown(self.memory_bytes, current, desired);
+        if used > self.memory_bytes_max {
+            return Err(LimitTrap { limit: Limit::MemoryBytes, used }.into());
+        }
+        self.memory_bytes = used;
+        self.memory_bytes_peak = self.memory_bytes_peak.max(used);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        if maximum.is_some_and(|own| desired > own) {
+            return Ok(false);
+        }
+        let used = grown(self.table_elements, current, desired);
+        if used > self.table_elements_max {
+            return Err(LimitTrap { limit: Limit::TableElements, used }.into());
+        }
+        self.table_elements = used;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances_max
+    }
+
+    fn memories(&self) -> usize {
+        self.instances_max
+    }
+
+    fn tables(&self) -> usize {
+        self.instances_max
+    }
+}

@@ -1,0 +1,99 @@
+//! From what Wasmtime reports to what callers are told.
+
+use std::any::Any;
+
+use airlock_model::{EffectiveLimits, Failure, FunctionError, Limit, Outcome, Reason};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
+
+use crate::{limiter::LimitTrap, run::Handled};
+
+/// Wasmtime reports these three limits as text only; the texts are pinned by tests and by the exact version.
+const HOST_COPY_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
+const COUNT_TEXT: &str = "resource limit exceeded:";
+const HANDLES_TEXT: &str = "store handle limit exceeded";
+
+/// The outcome of a call that Wasmtime brought to an end.
+pub(crate) fn of_call(result: wasmtime::Result<Handled>, limits: &EffectiveLimits, fuel_used: u64) -> Outcome {
+    match result {
+        Ok(Ok(output)) => of_output(output, limits),
+        Ok(Err(error)) => {
+            Outcome::FunctionError(FunctionError { code: error.code, message: error.message, details: error.details })
+        }
+        Err(error) => Outcome::Failed(of_error(&error, limits, fuel_used)),
+    }
+}
+
+fn of_output(output: String, limits: &EffectiveLimits) -> Outcome {
+    let size = output.len() as u64;
+    if size > limits.get(Limit::OutputBytes) {
+        return Outcome::Failed(Failure::limit(Limit::OutputBytes, limits, size));
+    }
+    match serde_json::from_str::<serde::de::IgnoredAny>(&output) {
+        Ok(_) => Outcome::Returned(output),
+        Err(why) => Outcome::Failed(Failure::new(
+            Reason::OutputMalformed,
+            format!("the function returned text that is not JSON: {why}"),
+            "return JSON text; the SDKs do this for you",
+        )),
+    }
+}
+
+fn of_error(error: &Error, limits: &EffectiveLimits, fuel_used: u64) -> Failure {
+    if let Some(stop) = error.downcast_ref::<LimitTrap>() {
+        return Failure::limit(stop.limit, limits, stop.used);
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        let hint = "try again shortly; operators raise `[sandbox] instances_max`";
+        return Failure::new(Reason::Overloaded, "every sandbox of this server is in use", hint).with_log(error);
+    }
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return of_trap(*trap, limits, fuel_used);
+    }
+    of_text(&format!("{error:#}"), limits)
+}
+
+fn of_trap(trap: Trap, limits: &EffectiveLimits, fuel_used: u64) -> Failure {
+    if trap == Trap::OutOfFuel {
+        return Failure::limit(Limit::Fuel, limits, fuel_used);
+    }
+    guest_trap(&trap.to_string())
+}
+
+fn of_text(text: &str, limits: &EffectiveLimits) -> Failure {
+    if text.contains(HOST_COPY_TEXT) {
+        let asked = limits.get(Limit::OutputBytes).saturating_add(1);
+        return Failure::limit(Limit::OutputBytes, limits, asked);
+    }
+    if text.contains(COUNT_TEXT) {
+        let asked = limits.get(Limit::Instances).saturating_add(1);
+        return Failure::limit(Limit::Instances, limits, asked);
+    }
+    if text.contains(HANDLES_TEXT) {
+        let asked = limits.get(Limit::Handles).saturating_add(1);
+        return Failure::limit(Limit::Handles, limits, asked);
+    }
+    guest_trap(text)
+}
+
+/// A guest that broke the rules of Wasm or of the component ABI.
+fn guest_trap(what: &str) -> Failure {
+    let cause: String = what.chars().filter(|c| !c.is_control()).take(300).collect();
+    Failure::new(
+        Reason::GuestTrap,
+        format!("the function crashed: {cause}"),
+        "this is a fault in the function or its language runtime; its log lines may say more",
+    )
+}
+
+/// The deadline passed; the guest or a host call of it was still running.
+pub(crate) fn of_deadline(limits: &EffectiveLimits) -> Failure {
+    Failure::limit(Limit::WallTimeMs, limits, limits.get(Limit::WallTimeMs))
+}
+
+/// A panic on our side of the sandbox. Counted by its log event; must never happen.
+pub(crate) fn of_host_panic(panic: &(dyn Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(panic = %text, "the host panicked inside an invocation");
+    Failure::internal(format!("host panic: {text}"))
+}

@@ -1,0 +1,107 @@
+//! One invocation: one fresh store, dropped at the end, always.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use airlock_model::{EffectiveLimits, Failure, HostCall, InvocationContext, Limit, LogLevel, LogLine, Outcome};
+use futures::FutureExt;
+use tokio::time::{Instant, timeout_at};
+use wasmtime::{
+    Store,
+    component::{ComponentType, Lift},
+};
+
+use crate::{Gate, Program, outcome, state::CallState};
+
+/// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, about 3 ms apart.
+const FUEL_YIELD_INTERVAL: u64 = 10_000_000;
+/// Room for what one host call carries besides its payload.
+const HOST_CALL_OVERHEAD_BYTES: u64 = 64 << 10;
+
+/// Everything one run needs.
+pub struct Job<'a> {
+    /// What to run.
+    pub program: &'a Program,
+    /// The one way out.
+    pub gate: Arc<dyn Gate>,
+    /// What the guest may know about itself.
+    pub context: Arc<InvocationContext>,
+    /// What it may spend.
+    pub limits: &'a EffectiveLimits,
+    /// When it ends, host waits included.
+    pub deadline: Instant,
+    /// JSON text.
+    pub payload: &'a str,
+}
+
+/// How a run ended and what the sandbox saw it spend.
+#[derive(Debug)]
+pub struct Run {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Fuel spent.
+    pub fuel: u64,
+    /// Highest sum of linear memories, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// `airlock:guest/types.function-error`.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct GuestFunctionError {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) details: String,
+}
+
+pub(crate) type Handled = Result<String, GuestFunctionError>;
+
+/// Runs one invocation to its end. Never panics and never outlives the deadline by more than one yield interval.
+pub async fn run(job: Job<'_>) -> Run {
+    let mut store = match new_store(&job) {
+        Ok(store) => store,
+        Err(error) => return Run { outcome: Outcome::Failed(Failure::internal(error)), fuel: 0, memory_bytes: 0 },
+    };
+    let call = AssertUnwindSafe(instantiate_and_call(&mut store, &job)).catch_unwind();
+    let ended = timeout_at(job.deadline, call).await;
+    let fuel = job.limits.get(Limit::Fuel).saturating_sub(store.get_fuel().unwrap_or(0));
+    let memory_bytes = store.data().limiter.memory_bytes_peak();
+    let outcome = match ended {
+        Ok(Ok(result)) => outcome::of_call(result, job.limits, fuel),
+        Ok(Err(panic)) => Outcome::Failed(outcome::of_host_panic(panic.as_ref())),
+        Err(_elapsed) => Outcome::Failed(outcome::of_deadline(job.limits)),
+    };
+    forward_standard_output(store.data()).await;
+    Run { outcome, fuel, memory_bytes }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that makes a store, with every limit set")]
+fn new_store(job: &Job<'_>) -> wasmtime::Result<Store<CallState>> {
+    let state = CallState::new(job.gate.clone(), job.context.clone(), job.limits);
+    let mut store = Store::new(job.program.pre.engine(), state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_fuel(job.limits.get(Limit::Fuel))?;
+    store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
+    store.set_max_component_handles(as_size(job.limits.get(Limit::Handles)));
+    let largest_copy = job.limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES);
+    store.set_hostcall_fuel(as_size(largest_copy));
+    Ok(store)
+}
+
+fn as_size(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+async fn instantiate_and_call(store: &mut Store<CallState>, job: &Job<'_>) -> wasmtime::Result<Handled> {
+    let instance = job.program.pre.instantiate_async(&mut *store).await?;
+    let handle = instance.get_typed_func::<(&str,), (Handled,)>(&mut *store, job.program.handle)?;
+    let (handled,) = handle.call_async(store, (job.payload,)).await?;
+    Ok(handled)
+}
+
+/// What a language runtime printed becomes log lines: the same gate, the same budget.
+async fn forward_standard_output(state: &CallState) {
+    for line in String::from_utf8_lossy(&state.standard_output()).lines() {
+        let line = LogLine { level: LogLevel::Info, message: line.to_owned(), fields: String::new() };
+        drop(state.gate.call(HostCall::Log(line)).await);
+    }
+}

@@ -1,0 +1,133 @@
+//! Bodies that know when to stop.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use tokio::{
+    sync::watch,
+    time::{Sleep, sleep},
+};
+use tonic::body::Body as TonicBody;
+
+use crate::listen::Phase;
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request body that must arrive within a time, counted from the first wait: a body that is already here costs no
+/// timer.
+#[derive(Debug)]
+pub(crate) struct PromptBody<B> {
+    inner: B,
+    within: Duration,
+    clock: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> PromptBody<B> {
+    pub(crate) fn new(inner: B, within: Duration) -> Self {
+        Self { inner, within, clock: None }
+    }
+}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PromptBody<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match Pin::new(&mut self.inner).poll_frame(context) {
+            Poll::Ready(frame) => return Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Pending => {}
+        }
+        let within = self.within;
+        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(within)));
+        match clock.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(Box::new(crate::status::too_slow())))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A response body that keeps something until it is sent or dropped.
+pub(crate) struct HoldingBody<T> {
+    inner: TonicBody,
+    _held: T,
+}
+
+impl<T: Unpin + Send + 'static> HoldingBody<T> {
+    pub(crate) fn wrap(inner: TonicBody, held: T) -> TonicBody {
+        TonicBody::new(Self { inner, _held: held })
+    }
+}
+
+impl<T: Unpin> Body for HoldingBody<T> {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+}
+
+/// A response body that would never end by itself (a health watch, reflection): it ends when the server drains, after
+/// it has said what it still had to say.
+pub(crate) struct UntilDrain {
+    inner: TonicBody,
+    draining: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ended: bool,
+}
+
+impl UntilDrain {
+    pub(crate) fn wrap(inner: TonicBody, mut phase: watch::Receiver<Phase>) -> TonicBody {
+        let draining = Box::pin(async move {
+            // An error means the server is gone, which is as good as draining.
+            let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
+        });
+        TonicBody::new(Self { inner, draining, ended: false })
+    }
+}
+
+impl Body for UntilDrain {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        if self.draining.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.ended = true;
+        let mut trailers = HeaderMap::new();
+        let status = crate::status::draining();
+        // Only fails for texts that are not header values, and this one is ours.
+        let _ = status.add_header(&mut trailers);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+}

@@ -1,0 +1,199 @@
+//! `InvocationService` over the application: the hot path.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use airlock_model::{Failure, LogLine};
+use airlock_proto::v1::{self, invocation_service_server::InvocationService, invoke_stream_response::Event};
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use http::{HeaderMap, HeaderValue};
+use tokio::{sync::mpsc, task::JoinError};
+use tokio_stream::Once;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::split;
+use crate::{
+    application::{Application, InvokeCall},
+    counters::{InFlight, Tally},
+    request, status,
+    status::Refusal,
+    wire,
+};
+
+/// Log lines that wait for a slow reader; what does not fit is dropped from the stream, not from the audit trail.
+const LOG_LINES_WAITING_MAX: usize = 256;
+
+/// The data plane of one application.
+pub(crate) struct Invocations<A> {
+    app: Arc<A>,
+    tally: Arc<Tally>,
+    shed_retry_after: Duration,
+}
+
+impl<A: Application> Invocations<A> {
+    pub(crate) fn new(app: Arc<A>, tally: Arc<Tally>, shed_retry_after: Duration) -> Self {
+        Self { app, tally, shed_retry_after }
+    }
+
+    /// A place among the calls in flight. Taken only now that the whole message is here: a caller who sends headers and
+    /// then nothing holds none.
+    fn enter(&self) -> Result<InFlight, Refusal> {
+        self.tally.enter().ok_or_else(|| Refusal::overloaded(self.shed_retry_after))
+    }
+
+    async fn run(&self, call: Result<InvokeCall, Refusal>) -> Result<v1::InvokeResponse, Refusal> {
+        let call = call?;
+        let _place = self.enter()?;
+        match self.app.invoke(call).await {
+            Ok(reply) => Ok(wire::invoke_response(reply)),
+            Err(failed) => Err(Refusal::of_run(failed.failure, failed.invocation)),
+        }
+    }
+}
+
+fn call(headers: &HeaderMap, asked: v1::InvokeRequest) -> Result<InvokeCall, Refusal> {
+    Ok(InvokeCall {
+        bearer: request::bearer(headers).map(ToOwned::to_owned),
+        deadline: request::deadline(headers)?,
+        request: wire::invoke_request(&asked.function, &asked.environment, asked.payload)?,
+        log_sink: None,
+    })
+}
+
+/// Takes the message's own id in the place of the header's, so that logs, errors and the answer all say the same.
+fn adopt_id(headers: &mut HeaderMap, text: &str) -> Result<Option<HeaderValue>, Refusal> {
+    let own = wire::own_request_id(text)?;
+    if let Some(id) = &own {
+        headers.insert(request::REQUEST_ID, id.clone());
+    }
+    Ok(own)
+}
+
+fn respond<M>(message: M, own_id: Option<HeaderValue>) -> Response<M> {
+    let mut response = Response::new(message);
+    if let Some(id) = own_id {
+        let mut headers = std::mem::take(response.metadata_mut()).into_headers();
+        headers.insert(request::REQUEST_ID, id);
+        *response.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
+    }
+    response
+}
+
+#[async_trait]
+impl<A: Application> InvocationService for Invocations<A> {
+    async fn invoke(&self, request: Request<v1::InvokeRequest>) -> Result<Response<v1::InvokeResponse>, Status> {
+        let (mut headers, asked) = split(request);
+        let own_id = adopt_id(&mut headers, &asked.request_id)
+            .map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
+        // tonic drops this future when the caller goes away, and with it the run.
+        match self.run(call(&headers, asked)).await {
+            Ok(message) => Ok(respond(message, own_id)),
+            Err(refusal) => Err(status::status(refusal, request::id_of(&headers))),
+        }
+    }
+
+    type InvokeStreamStream = Events;
+
+    async fn invoke_stream(
+        &self,
+        request: Request<v1::InvokeStreamRequest>,
+    ) -> Result<Response<Self::InvokeStreamStream>, Status> {
+        let (mut headers, message) = split(request);
+        let v1::InvokeStreamRequest { function, environment, payload, request_id } = message;
+        let own_id = adopt_id(&mut headers, &request_id)
+            .map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
+        let asked = v1::InvokeRequest { function, environment, payload, request_id };
+        let call = call(&headers, asked).map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
+        let mut run = self.start(call, request::id_of(&headers).to_owned());
+        // Wait for the first event: a call that is refused then answers as an error, not as a stream that breaks.
+        let first = match run.next().await {
+            Some(Err(status)) => return Err(status),
+            Some(first) => first,
+            None => return Err(status::status(Failure::internal("run without events"), request::id_of(&headers))),
+        };
+        Ok(respond(Events(tokio_stream::once(first).chain(run)), own_id))
+    }
+}
+
+impl<A: Application> Invocations<A> {
+    /// Starts the run in a task of its own: a caller who does not read must not hold up the run and its clock.
+    fn start(&self, mut call: InvokeCall, request_id: String) -> Run {
+        let (sink, lines) = mpsc::channel(LOG_LINES_WAITING_MAX);
+        call.log_sink = Some(sink);
+        let this = Self::new(Arc::clone(&self.app), Arc::clone(&self.tally), self.shed_retry_after);
+        let task = AbortOnDropHandle::new(tokio::spawn(async move { this.run(Ok(call)).await }));
+        Run { lines, task: Some(task), ended: None, tally: Arc::clone(&self.tally), request_id }
+    }
+}
+
+type Item = Result<v1::InvokeStreamResponse, Status>;
+
+/// The events of one run. Dropping it stops the run.
+pub(crate) struct Events(futures::stream::Chain<Once<Item>, Run>);
+
+impl Stream for Events {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
+        self.0.poll_next_unpin(context)
+    }
+}
+
+/// Log lines until the run ends, then how it ended.
+struct Run {
+    lines: mpsc::Receiver<LogLine>,
+    task: Option<AbortOnDropHandle<Ended>>,
+    ended: Option<Result<Ended, JoinError>>,
+    tally: Arc<Tally>,
+    request_id: String,
+}
+
+type Ended = Result<v1::InvokeResponse, Refusal>;
+
+impl Stream for Run {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
+        if let Some(task) = &mut self.task {
+            match task.poll_unpin(context) {
+                Poll::Pending => {
+                    let line = self.lines.poll_recv(context);
+                    // No line and no end yet; once the sink is gone, only the end is waited for.
+                    let Poll::Ready(Some(line)) = line else { return Poll::Pending };
+                    return Poll::Ready(Some(Ok(log_event(line))));
+                }
+                Poll::Ready(ended) => {
+                    self.task = None;
+                    self.ended = Some(ended);
+                }
+            }
+        }
+        // What was written before the end comes before it; a sink that outlives the run holds nothing up.
+        if let Ok(line) = self.lines.try_recv() {
+            return Poll::Ready(Some(Ok(log_event(line))));
+        }
+        Poll::Ready(self.ended.take().map(|ended| self.last(ended)))
+    }
+}
+
+impl Run {
+    fn last(&self, ended: Result<Ended, JoinError>) -> Item {
+        match ended {
+            Ok(Ok(done)) => Ok(v1::InvokeStreamResponse { event: Some(Event::Done(done)) }),
+            Ok(Err(refusal)) => Err(status::status(refusal, &self.request_id)),
+            Err(broken) => {
+                self.tally.count_panic();
+                Err(status::status(Failure::internal(broken), &self.request_id))
+            }
+        }
+    }
+}
+
+fn log_event(line: LogLine) -> v1::InvokeStreamResponse {
+    v1::InvokeStreamResponse { event: Some(Event::Log(wire::log_line(line))) }
+}

@@ -1,0 +1,202 @@
+//! Listeners, workers and the end of serving.
+
+mod connection;
+mod socket;
+mod worker;
+
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
+
+use futures::FutureExt as _;
+use tokio::sync::{mpsc, watch};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+pub(crate) use connection::Busy;
+
+use socket::Sockets;
+
+use crate::{
+    application::Application,
+    config::{ListenOptions, TransportLimits},
+    counters::{Counters, Tally},
+    json,
+    route::{self, Router, Shared, Which},
+};
+
+/// Where a server is in its life. Only ever moves forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Takes connections and calls.
+    Serving,
+    /// Takes no connection; what runs may finish.
+    Draining,
+    /// What still runs is dropped.
+    Stopped,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Most often: another process has the port.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A thread or its runtime did not start.
+    #[error("cannot start a worker")]
+    Worker(#[source] io::Error),
+    /// The descriptors of this build do not read.
+    #[error("the contract is damaged")]
+    Contract(#[from] json::ContractError),
+    /// The descriptors of this build do not serve reflection.
+    #[error("reflection cannot be built")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Both addresses, taken but not yet answering: an application can know them before it is built.
+#[derive(Debug)]
+pub struct Bound {
+    data: Sockets,
+    control: Sockets,
+    limits: TransportLimits,
+}
+
+impl Bound {
+    /// Where invocations will be served; the real port when 0 was asked for.
+    #[must_use]
+    pub fn data_addr(&self) -> SocketAddr {
+        self.data.address
+    }
+
+    /// Where the control plane will be served; the real port when 0 was asked for.
+    #[must_use]
+    pub fn control_addr(&self) -> SocketAddr {
+        self.control.address
+    }
+}
+
+/// Takes both addresses. Clients are refused until [`serve`].
+///
+/// # Errors
+/// When an address cannot be had, most often because another process has it.
+pub fn bind(options: &ListenOptions) -> Result<Bound, ServeError> {
+    Ok(Bound {
+        data: socket::bind(options.data, options.workers)?,
+        control: socket::bind(options.control, NonZeroUsize::MIN)?,
+        limits: options.limits.clone(),
+    })
+}
+
+/// Starts to answer, on threads of its own, and returns.
+///
+/// # Errors
+/// When a thread cannot start. Nothing is left running then.
+pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, ServeError> {
+    let Bound { data, control, limits } = bound;
+    let (phase, watched) = watch::channel(Phase::Serving);
+    let tally = Tally::new(limits.in_flight_max);
+    let health = HealthReporter::new();
+    set_health(&health, ServingStatus::Serving);
+    let shared = Shared {
+        sides: route::sides(health.clone())?,
+        contract: json::Contract::load()?,
+        tally: Arc::clone(&tally),
+        phase: watched,
+    };
+    let (done, finished) = mpsc::channel(1);
+    let mut handle = ServerHandle {
+        data: data.address,
+        control: control.address,
+        phase,
+        tally,
+        health,
+        finished,
+        threads: Vec::new(),
+    };
+    let data = data.listen()?.into_iter().map(|socket| (Which::Data, socket));
+    let control = control.listen()?.into_iter().map(|socket| (Which::Control, socket));
+    for (which, socket) in data.chain(control) {
+        let router = Router::new(Arc::clone(&app), which, &limits, &shared);
+        let thread = worker::start(router, which, socket, limits.clone(), done.clone());
+        handle.threads.push(thread.map_err(ServeError::Worker)?);
+    }
+    Ok(handle)
+}
+
+/// A running server. Dropping it stops the server at once; [`ServerHandle::drain`] stops it gently.
+#[derive(Debug)]
+pub struct ServerHandle {
+    data: SocketAddr,
+    control: SocketAddr,
+    phase: watch::Sender<Phase>,
+    tally: Arc<Tally>,
+    health: HealthReporter,
+    /// Closes when the last worker has ended.
+    finished: mpsc::Receiver<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Whether everything finished by itself.
+    pub complete: bool,
+    /// Invocations that were still running when the time was up, and were dropped.
+    pub dropped: usize,
+}
+
+impl ServerHandle {
+    /// Where invocations are served; the real port when 0 was asked for.
+    #[must_use]
+    pub fn data_addr(&self) -> SocketAddr {
+        self.data
+    }
+
+    /// Where the control plane is served; the real port when 0 was asked for.
+    #[must_use]
+    pub fn control_addr(&self) -> SocketAddr {
+        self.control
+    }
+
+    /// What the server counts.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.tally.read()
+    }
+
+    /// Says NOT_SERVING, takes no more connections, tells clients to go elsewhere (GOAWAY), lets running calls finish for
+    /// at most `grace`, then stops.
+    pub async fn drain(mut self, grace: Duration) -> DrainReport {
+        set_health(&self.health, ServingStatus::NotServing);
+        self.phase.send_replace(Phase::Draining);
+        let complete = tokio::time::timeout(grace, self.finished.recv()).await.is_ok();
+        let dropped = if complete { 0 } else { self.tally.read().in_flight };
+        self.phase.send_replace(Phase::Stopped);
+        // Workers end at once now: nothing they hold is waited for.
+        self.finished.recv().await;
+        for thread in self.threads.drain(..) {
+            // A worker catches the panics of its tasks; its own end is all that counts here.
+            let _ = thread.join();
+        }
+        DrainReport { complete, dropped }
+    }
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        self.phase.send_replace(Phase::Stopped);
+    }
+}
+
+fn set_health(health: &HealthReporter, status: ServingStatus) {
+    for name in route::health_names() {
+        // The lock inside is only ever held for a map look-up, so one poll is nearly always enough; a missed update is
+        // repeated until it is taken.
+        while health.set_service_status(name, status).now_or_never().is_none() {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! One request from its headers to the start of its answer.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use airlock_model::Failure;
+use airlock_proto::v1::{
+    audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
+    function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
+    invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
+};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use tokio::sync::watch;
+use tonic::{Code, Status, body::Body};
+use tower::{Service as _, ServiceExt as _, util::BoxCloneSyncService};
+
+use crate::{
+    application::Application,
+    body::{BoxError, HoldingBody, PromptBody, UntilDrain},
+    config::TransportLimits,
+    counters::Tally,
+    grpc::{Control, Invocations},
+    json, listen,
+    listen::{Busy, Phase},
+    request, status,
+    status::Refusal,
+};
+
+const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
+
+/// A service that is off the hot path.
+type Side = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// What both listeners serve beside their own services.
+#[derive(Clone)]
+pub(crate) struct Sides {
+    pub(crate) health: Side,
+    pub(crate) reflection: Side,
+    pub(crate) reflection_alpha: Side,
+}
+
+/// What one listener serves.
+enum Plane<A: Application> {
+    Data(InvocationServiceServer<Invocations<A>>),
+    Control(FunctionServiceServer<Control<A>>, AuditServiceServer<Control<A>>),
+}
+
+/// Which listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Data,
+    Control,
+}
+
+/// Everything one worker needs to answer.
+pub(crate) struct Router<A: Application> {
+    app: Arc<A>,
+    plane: Plane<A>,
+    sides: Sides,
+    contract: json::Contract,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) phase: watch::Receiver<Phase>,
+    bytes_max: usize,
+    read_max: Duration,
+    shed_retry_after: Duration,
+}
+
+/// What all routers of a server share.
+pub(crate) struct Shared {
+    pub(crate) sides: Sides,
+    pub(crate) contract: json::Contract,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+impl<A: Application> Router<A> {
+    pub(crate) fn new(app: Arc<A>, which: Which, limits: &TransportLimits, shared: &Shared) -> Self {
+        let (bytes_max, read_max) = match which {
+            Which::Data => (limits.invoke_bytes_max, limits.invoke_read_max),
+            Which::Control => (limits.deploy_bytes_max, limits.deploy_read_max),
+        };
+        let plane = match which {
+            Which::Data => {
+                let invocations = Invocations::new(Arc::clone(&app), Arc::clone(&shared.tally), limits.shed_retry_after);
+                Plane::Data(InvocationServiceServer::new(invocations).max_decoding_message_size(bytes_max))
+            }
+            Which::Control => Plane::Control(
+                FunctionServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
+                AuditServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
+            ),
+        };
+        Self {
+            app,
+            plane,
+            sides: shared.sides.clone(),
+            contract: shared.contract.clone(),
+            tally: Arc::clone(&shared.tally),
+            phase: shared.phase.clone(),
+            bytes_max,
+            read_max,
+            shed_retry_after: limits.shed_retry_after,
+        }
+    }
+
+    /// Answers one request. Never fails: hyper gets an answer even when a handler panics.
+    ///
+    /// hyper drops this future when the client resets the stream or the connection breaks, and with it the call.
+    pub(crate) async fn respond<B>(self: Arc<Self>, mut request: Request<B>, busy: Busy) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let id = request::settle_id(request.headers_mut());
+        let streams = self.streams(request.uri().path());
+        let answer = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
+        let mut response = answer.unwrap_or_else(|_| {
+            self.tally.count_panic();
+            let failure = Failure::internal("a handler panicked");
+            status::status(failure, id.to_str().unwrap_or_default()).into_http()
+        });
+        if let header::Entry::Vacant(place) = response.headers_mut().entry(request::REQUEST_ID) {
+            place.insert(id);
+        }
+        if streams { response.map(|body| HoldingBody::wrap(body, busy)) } else { response }
+    }
+
+    /// Whether the answer's body may go on for long after its headers.
+    fn streams(&self, path: &str) -> bool {
+        path == INVOKE_STREAM || self.side(path).is_some()
+    }
+
+    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let request = request.map(|body| PromptBody::new(body, self.read_max));
+        match Form::of(&request) {
+            Form::Grpc => self.dispatch(request).await,
+            // Boxed: rare, and it would make the future of every call larger.
+            Form::Json => Box::pin(self.answer_json(request)).await,
+            Form::Other(code, reason, hint) => json::plain(code, reason, hint, request::id_of(request.headers())),
+        }
+    }
+
+    async fn answer_json<B>(&self, request: Request<PromptBody<B>>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        match json::read(&self.contract, request, self.bytes_max).await {
+            Ok(transcoded) => {
+                let (request, method) = transcoded.split();
+                json::write(&self.contract, method, self.dispatch(request).await).await
+            }
+            Err(finished) => finished,
+        }
+    }
+
+    /// Finds the service by the path and lets it answer.
+    async fn dispatch<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
+    {
+        let id = request.headers().get(request::REQUEST_ID).cloned();
+        let path = request.uri().path();
+        let service = path.strip_prefix('/').and_then(|path| path.split('/').next()).unwrap_or_default();
+        let answer = match (&self.plane, service) {
+            (Plane::Data(invocations), INVOCATION) => {
+                if self.tally.is_full() {
+                    self.tally.count_shed();
+                    let refusal = Refusal::overloaded(self.shed_retry_after);
+                    return status::status(refusal, request::id_of(request.headers())).into_http();
+                }
+                unfailing(invocations.clone().call(request).await)
+            }
+            (Plane::Control(functions, _), FUNCTION) => unfailing(functions.clone().call(request).await),
+            (Plane::Control(_, audit), AUDIT) => unfailing(audit.clone().call(request).await),
+            (Plane::Data(_), FUNCTION | AUDIT) => elsewhere("control", request.headers()),
+            (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),
+            _ => Box::pin(self.dispatch_side(request)).await,
+        };
+        self.repair(answer, id.as_ref())
+    }
+
+    async fn dispatch_side<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let Some((side, guarded)) = self.side(request.uri().path()) else {
+            let hint = "reflection lists the services of this listener";
+            return status::unimplemented(hint, request::id_of(request.headers())).into_http();
+        };
+        if guarded && let Err(refused) = self.app.authenticate(request::bearer(request.headers())) {
+            return status::status(refused, request::id_of(request.headers())).into_http();
+        }
+        let answer = unfailing(side.oneshot(request.map(Body::new)).await);
+        answer.map(|body| UntilDrain::wrap(body, self.phase.clone()))
+    }
+
+    /// The side service of a path, and whether it needs a token.
+    fn side(&self, path: &str) -> Option<(Side, bool)> {
+        if path.starts_with("/grpc.health.v1.Health/") {
+            return Some((self.sides.health.clone(), false));
+        }
+        if path.starts_with("/grpc.reflection.v1.ServerReflection/") {
+            return Some((self.sides.reflection.clone(), true));
+        }
+        let alpha = path.starts_with("/grpc.reflection.v1alpha.ServerReflection/");
+        alpha.then(|| (self.sides.reflection_alpha.clone(), true))
+    }
+
+    /// Replaces a status that tonic made by itself; ours always have details.
+    fn repair(&self, answer: Response<Body>, id: Option<&HeaderValue>) -> Response<Body> {
+        let headers = answer.headers();
+        if !headers.contains_key(Status::GRPC_STATUS) || headers.contains_key("grpc-status-details-bin") {
+            return answer;
+        }
+        match Status::from_header_map(headers) {
+            Some(made) if !matches!(made.code(), Code::Ok | Code::NotFound) => {
+                let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+                status::repaired(&made, self.bytes_max, id).into_http()
+            }
+            // Health answers NOT_FOUND for a service it does not know, as its protocol says.
+            _ => answer,
+        }
+    }
+}
+
+fn unfailing(answer: Result<Response<Body>, Infallible>) -> Response<Body> {
+    match answer {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn elsewhere(listener: &str, headers: &HeaderMap) -> Response<Body> {
+    let hint = format!("this service is served on the {listener} listener");
+    status::unimplemented(&hint, request::id_of(headers)).into_http()
+}
+
+/// How a request speaks.
+enum Form {
+    Grpc,
+    Json,
+    Other(StatusCode, &'static str, &'static str),
+}
+
+impl Form {
+    fn of<B>(request: &Request<B>) -> Self {
+        let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        if is_kind(kind, b"application/json") {
+            return Self::Json;
+        }
+        if !is_kind(kind, b"application/grpc") && !is_kind(kind, b"application/grpc+proto") {
+            let hint = "send application/grpc, or application/json with POST";
+            return Self::Other(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported", hint);
+        }
+        match request.version() {
+            Version::HTTP_2 if request.method() == http::Method::POST => Self::Grpc,
+            Version::HTTP_2 => Self::Other(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use POST"),
+            _ => {
+                let hint = "gRPC needs HTTP/2; over HTTP/1.1 send application/json";
+                Self::Other(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "http2_needed", hint)
+            }
+        }
+    }
+}
+
+/// Whether a content type is this one, whatever its case and parameters.
+fn is_kind(given: &[u8], kind: &[u8]) -> bool {
+    let essence = given.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(kind)
+}
+
+/// The names that health knows.
+pub(crate) fn health_names() -> [&'static str; 4] {
+    ["", INVOCATION, FUNCTION, AUDIT]
+}
+
+/// Builds reflection (v1 and v1alpha) and wraps health.
+pub(crate) fn sides(health: tonic_health::server::HealthReporter) -> Result<Sides, listen::ServeError> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(airlock_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let service = tonic_health::server::HealthService::from_health_reporter(health);
+    Ok(Sides {
+        health: BoxCloneSyncService::new(tonic_health::pb::health_server::HealthServer::new(service)),
+        reflection: BoxCloneSyncService::new(builder().build_v1()?),
+        reflection_alpha: BoxCloneSyncService::new(builder().build_v1alpha()?),
+    })
+}

@@ -1,0 +1,56 @@
+//! Health is open, reflection is not.
+
+use tokio_stream::StreamExt as _;
+use tonic::{Code, Request, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tonic_reflection::pb::{v1, v1alpha};
+
+use super::{House, with_token};
+
+#[tokio::test]
+async fn health_answers_without_a_token_on_both_listeners() {
+    let house = House::open();
+    for channel in [house.data().await, house.control().await] {
+        let mut health = HealthClient::new(channel);
+        for service in ["", "airlock.v1.InvocationService", "airlock.v1.FunctionService"] {
+            let answer = health.check(HealthCheckRequest { service: service.into() }).await.unwrap();
+            assert_eq!(answer.into_inner().status(), ServingStatus::Serving, "{service}");
+        }
+        let unknown = health.check(HealthCheckRequest { service: "no.Such".into() }).await.unwrap_err();
+        assert_eq!(unknown.code(), Code::NotFound);
+    }
+}
+
+async fn services(channel: Channel, token: bool) -> Result<Vec<String>, tonic::Status> {
+    use v1::{server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest};
+    use v1::{ServerReflectionRequest, server_reflection_response::MessageResponse};
+    let message_request = Some(MessageRequest::ListServices(String::new()));
+    let asked = tokio_stream::once(ServerReflectionRequest { host: String::new(), message_request });
+    let request = if token { with_token(asked) } else { Request::new(asked) };
+    let mut answers = ServerReflectionClient::new(channel).server_reflection_info(request).await?.into_inner();
+    let answer = answers.next().await.unwrap()?.message_response.unwrap();
+    let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
+    Ok(list.service.into_iter().map(|service| service.name).collect())
+}
+
+async fn services_alpha(channel: Channel, token: bool) -> Result<usize, tonic::Status> {
+    use v1alpha::{server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest};
+    use v1alpha::{ServerReflectionRequest, server_reflection_response::MessageResponse};
+    let message_request = Some(MessageRequest::FileContainingSymbol("airlock.v1.InvokeRequest".into()));
+    let asked = tokio_stream::once(ServerReflectionRequest { host: String::new(), message_request });
+    let request = if token { with_token(asked) } else { Request::new(asked) };
+    let mut answers = ServerReflectionClient::new(channel).server_reflection_info(request).await?.into_inner();
+    let answer = answers.next().await.unwrap()?.message_response.unwrap();
+    let MessageResponse::FileDescriptorResponse(files) = answer else { panic!("{answer:?}") };
+    Ok(files.file_descriptor_proto.len())
+}
+
+#[tokio::test]
+async fn reflection_needs_a_token_in_both_versions() {
+    let house = House::open();
+    let names = services(house.data().await, true).await.unwrap();
+    assert!(names.iter().any(|name| name == "airlock.v1.InvocationService"), "{names:?}");
+    assert!(services_alpha(house.control().await, true).await.unwrap() > 0);
+    assert_eq!(services(house.data().await, false).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(services_alpha(house.data().await, false).await.unwrap_err().code(), Code::Unauthenticated);
+}

@@ -1,0 +1,82 @@
+//! Messages of the audit service.
+
+use airlock_model::{AuditEvent, InvocationId};
+use airlock_proto::v1;
+
+use super::{name, optional_name, page_size, timestamp};
+use crate::{
+    application::{AuditQuery, AuditRecord, AuditRecords},
+    status::Refusal,
+};
+
+const INVOCATION_BYTES_MAX: usize = 64;
+
+pub(crate) fn audit_query(asked: v1::AuditServiceQueryRequest) -> Result<AuditQuery, Refusal> {
+    if asked.invocation_id.len() > INVOCATION_BYTES_MAX {
+        let hint = "send an `invocation_id` as a reply or error gave it";
+        return Err(Refusal::malformed("invocation_id", "field `invocation_id`: too long", hint));
+    }
+    Ok(AuditQuery {
+        environment: name("environment", &asked.environment)?,
+        function: optional_name("function", &asked.function)?,
+        limit: page_size(asked.page_size, 100, 1000)?,
+        after_sequence: asked.after_sequence,
+        invocation: (!asked.invocation_id.is_empty()).then_some(InvocationId(asked.invocation_id)),
+    })
+}
+
+pub(crate) fn audit_response(found: AuditRecords) -> Result<v1::AuditServiceQueryResponse, serde_json::Error> {
+    let records = found.records.into_iter().map(record).collect::<Result<_, _>>()?;
+    Ok(v1::AuditServiceQueryResponse { records, more: found.more })
+}
+
+fn record(record: AuditRecord) -> Result<v1::AuditRecord, serde_json::Error> {
+    let text = serde_json::to_vec(&record.event)?;
+    let AuditEvent { kind, time_unix_ms, invocation, function, environment, resource, decision, reason, .. } =
+        record.event;
+    let decision = decision.map(|decision| match decision {
+        airlock_model::Decision::Permit => "permit".to_owned(),
+        airlock_model::Decision::Deny => "deny".to_owned(),
+    });
+    Ok(v1::AuditRecord {
+        sequence: record.sequence,
+        hash: record.hash.to_string(),
+        time: Some(timestamp(time_unix_ms)),
+        kind: snake_name(kind)?,
+        invocation_id: invocation.unwrap_or_default(),
+        function: function.unwrap_or_default(),
+        environment: environment.unwrap_or_default(),
+        resource: resource.unwrap_or_default(),
+        decision: decision.unwrap_or_default(),
+        reason: reason.unwrap_or_default(),
+        event: text,
+    })
+}
+
+/// The name that the kind has in the event's JSON.
+fn snake_name(kind: airlock_model::AuditKind) -> Result<String, serde_json::Error> {
+    serde_json::to_value(kind).map(|name| name.as_str().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_model::{AuditKind, Decision, Digest};
+
+    use super::*;
+
+    #[test]
+    fn the_typed_fields_repeat_the_event() {
+        let mut event = AuditEvent::new(AuditKind::HostCallOutcome, 1_700_000_000_001);
+        event.decision = Some(Decision::Deny);
+        event.resource = Some("crm".into());
+        let found = AuditRecords {
+            records: vec![AuditRecord { sequence: 7, hash: Digest::of(b"x"), event: event.clone() }],
+            more: true,
+        };
+        let response = audit_response(found).unwrap();
+        let record = response.records.first().unwrap();
+        assert_eq!((record.kind.as_str(), record.decision.as_str()), ("host_call_outcome", "deny"));
+        assert_eq!(serde_json::from_slice::<AuditEvent>(&record.event).unwrap(), event);
+        assert!(response.more);
+    }
+}

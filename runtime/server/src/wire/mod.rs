@@ -1,0 +1,76 @@
+//! Between the messages of `airlock.v1` and the model. Requests are parsed here, once, and trusted afterwards.
+
+mod audit;
+mod function;
+mod invocation;
+
+use std::str::FromStr;
+
+use airlock_model::NameError;
+
+pub(crate) use audit::{audit_query, audit_response};
+pub(crate) use function::{
+    check_response, deploy_request, deploy_response, finding, get_request, get_response, list_request, list_response,
+    list_revisions_request, list_revisions_response,
+};
+pub(crate) use invocation::{invoke_request, invoke_response, log_line, own_request_id};
+
+use crate::{application::PageRequest, status::Refusal};
+
+/// A name that must be there.
+fn name<N: FromStr<Err = NameError>>(field: &'static str, text: &str) -> Result<N, Refusal> {
+    text.parse().map_err(|why: NameError| Refusal::malformed(field, format!("field `{field}`: {why}"), why.rule))
+}
+
+/// A name that may be missing.
+fn optional_name<N: FromStr<Err = NameError>>(field: &'static str, text: &str) -> Result<Option<N>, Refusal> {
+    if text.is_empty() { Ok(None) } else { name(field, text).map(Some) }
+}
+
+const TOKEN_BYTES_MAX: usize = 1024;
+
+/// AIP-158: zero means the default, more than the maximum means the maximum, less than zero is an error.
+fn page_size(asked: i32, default: u32, max: u32) -> Result<u32, Refusal> {
+    match u32::try_from(asked) {
+        Ok(0) => Ok(default),
+        Ok(size) => Ok(size.min(max)),
+        Err(_) => {
+            let message = format!("field `page_size`: `{asked}` is less than zero");
+            Err(Refusal::malformed("page_size", message, "leave it out or ask for at least 1"))
+        }
+    }
+}
+
+fn page(size: i32, token: String) -> Result<PageRequest, Refusal> {
+    if token.len() > TOKEN_BYTES_MAX {
+        let hint = "send `next_page_token` of the page before, unchanged";
+        return Err(Refusal::malformed("page_token", "field `page_token`: not a token of ours", hint));
+    }
+    Ok(PageRequest { size: page_size(size, 50, 500)?, token: (!token.is_empty()).then_some(token) })
+}
+
+fn timestamp(unix_ms: u64) -> prost_types::Timestamp {
+    let seconds = i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX);
+    let nanos = i32::try_from(unix_ms % 1000 * 1_000_000).unwrap_or_default();
+    prost_types::Timestamp { seconds, nanos }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_sizes_follow_aip_158() {
+        for (asked, size) in [(0, 50), (7, 7), (500, 500), (501, 500), (i32::MAX, 500)] {
+            assert_eq!(page(asked, String::new()).unwrap().size, size, "{asked}");
+        }
+        assert!(page(-1, String::new()).is_err());
+        assert!(page(0, "t".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn timestamps_keep_milliseconds() {
+        let time = timestamp(1_700_000_000_123);
+        assert_eq!((time.seconds, time.nanos), (1_700_000_000, 123_000_000));
+    }
+}

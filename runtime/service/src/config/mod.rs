@@ -1,0 +1,349 @@
+//! The operator's configuration: `airlock.toml`, overlaid by `AIRLOCK__SECTION__KEY`, unknown keys refused.
+//!
+//! The only module that reads the environment of the process.
+
+mod overlay;
+mod resource;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    path::{Path, PathBuf},
+};
+
+use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
+use airlock_model::{EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
+use serde::Deserialize;
+
+pub use overlay::process_environment;
+pub use resource::ResourceConfig;
+
+/// Why a configuration is not accepted. Names the key or line, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong shape.
+    #[error("{origin} is not valid: {message}")]
+    Syntax {
+        /// File or environment variable.
+        origin: String,
+        /// Line, key and cause.
+        message: String,
+    },
+    /// A value that is well-formed but makes no sense.
+    #[error("`{key}`: {message}")]
+    Value {
+        /// Dotted key.
+        key: String,
+        /// Cause and remedy.
+        message: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn value(key: impl Into<String>, message: impl ToString) -> Self {
+        Self::Value { key: key.into(), message: message.to_string() }
+    }
+}
+
+/// The whole configuration, checked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Listeners.
+    #[serde(default)]
+    pub server: ServerConfig,
+    /// Durable state.
+    pub state: StateConfig,
+    /// The second wall.
+    #[serde(default)]
+    pub isolation: IsolationConfig,
+    /// The instance pool.
+    #[serde(default)]
+    pub sandbox: SandboxConfig,
+    /// Who may mint tokens.
+    pub tokens: TokenConfig,
+    /// Limits of the operator and of tenants.
+    #[serde(default)]
+    pub limits: LimitConfig,
+    /// Environments by name.
+    pub environments: BTreeMap<EnvironmentName, EnvironmentConfig>,
+    /// Resources by name.
+    #[serde(default)]
+    pub resources: BTreeMap<ResourceName, ResourceConfig>,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Where callers invoke.
+    pub data: SocketAddr,
+    /// Where builders deploy and auditors read.
+    pub control: SocketAddr,
+    /// Threads that serve; one per core when missing.
+    pub workers: Option<NonZeroUsize>,
+    /// Calls in flight in the whole process before load is shed.
+    pub in_flight_max: NonZeroUsize,
+    /// How long a stopping server waits for calls in flight, in milliseconds.
+    pub drain_ms: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            data: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            control: SocketAddr::from(([127, 0, 0, 1], 7071)),
+            workers: None,
+            in_flight_max: NonZeroUsize::MIN.saturating_add(511),
+            drain_ms: 10_000,
+        }
+    }
+}
+
+/// `[state]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateConfig {
+    /// Directory of the embedded store; relative to the configuration file.
+    pub dir: PathBuf,
+    /// Whether a commit waits for the disk. `false` loses acknowledged audit records in a power cut: benchmarks only.
+    #[serde(default = "yes")]
+    pub sync: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `[isolation]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IsolationConfig {
+    /// The level below which the server refuses to start.
+    #[serde(default)]
+    pub level: IsolationLevel,
+}
+
+/// How guests are kept apart from the host besides Wasm itself. Only L0 exists in this version: asking for more than
+/// there is must fail at start, not later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum IsolationLevel {
+    /// In the server's own process.
+    #[default]
+    L0,
+}
+
+/// `[sandbox]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxConfig {
+    /// Invocations that can run at once.
+    pub instances_max: NonZeroU32,
+    /// Largest memory any guest may have, whatever its limits say.
+    #[serde(deserialize_with = "amount")]
+    pub memory_bytes_max: NonZeroU64,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            instances_max: NonZeroU32::MIN.saturating_add(511),
+            memory_bytes_max: NonZeroU64::MIN.saturating_add((1 << 30) - 1),
+        }
+    }
+}
+
+fn amount<'de, D: serde::Deserializer<'de>>(source: D) -> Result<NonZeroU64, D::Error> {
+    airlock_model::quantity::deserialize(source)?.ok_or_else(|| serde::de::Error::custom("an amount is required"))
+}
+
+/// `[tokens]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenConfig {
+    /// Name of this installation: the first half of every token's audience.
+    #[serde(default = "default_instance")]
+    pub instance: String,
+    /// Longest lifetime a token may claim, in seconds.
+    #[serde(default = "default_lifetime")]
+    pub max_lifetime_s: u64,
+    /// Clock difference that is forgiven, in seconds, at most 5.
+    #[serde(default = "default_leeway")]
+    pub leeway_s: u64,
+    /// Who signs tokens.
+    pub issuer: Vec<IssuerConfig>,
+}
+
+fn default_instance() -> String {
+    "airlock".to_owned()
+}
+fn default_lifetime() -> u64 {
+    LIFETIME_MAX_S
+}
+fn default_leeway() -> u64 {
+    LEEWAY_MAX_S
+}
+
+/// `[[tokens.issuer]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// The `iss` claim.
+    pub iss: String,
+    /// Where its public keys are. Each key fixes its own algorithm there (RFC 7517 section 4.4).
+    pub jwks: JwksSource,
+}
+
+/// Where a JWKS comes from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwksSource {
+    /// A file; relative to the configuration file.
+    pub file: PathBuf,
+}
+
+/// `[limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitConfig {
+    /// The operator's own values: the one place that can raise a built-in limit.
+    pub default: LimitCaps,
+    /// Per tenant, only tighter.
+    pub tenant: BTreeMap<TenantName, LimitCaps>,
+}
+
+impl LimitConfig {
+    /// The operator's limits.
+    #[must_use]
+    pub fn operator(&self) -> Limits {
+        Limits::BUILT_IN.replaced_by(&self.default)
+    }
+}
+
+/// `[environments.<name>]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvironmentConfig {
+    /// What happens to SQL that writes.
+    pub writes: WritePolicy,
+    /// Limits of this environment, only tighter.
+    pub limits: LimitCaps,
+    /// Whether credentials may stand in the configuration itself.
+    pub development: bool,
+}
+
+/// What an environment does with a statement that writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WritePolicy {
+    /// Never.
+    #[default]
+    Deny,
+    /// After a person has approved the statement. Until approvals exist, this denies with `approval_pending`.
+    ApproveStatement,
+    /// After a person has approved the execution. Until approvals exist, this denies with `approval_pending`.
+    ApproveEach,
+    /// Whenever the grants allow it.
+    Allow,
+}
+
+impl Config {
+    /// Reads `airlock.toml` and the overlay from the environment of the process.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place and remedy. Nothing is half applied.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        let overlay = overlay::from_process();
+        Self::parse(&text, &path.display().to_string(), &overlay, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Reads a configuration from text. Relative paths are taken from `base`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, origin: &str, overlay: &[(String, String)], base: &Path) -> Result<Self, ConfigError> {
+        let syntax = |message: String| ConfigError::Syntax { origin: origin.to_owned(), message };
+        let mut config: Self = if overlay.is_empty() {
+            // Straight from the text, so that errors name line and column.
+            toml::from_str(text).map_err(|why| syntax(why.to_string()))?
+        } else {
+            let mut table: toml::Table = toml::from_str(text).map_err(|why| syntax(why.to_string()))?;
+            overlay::apply(&mut table, overlay)?;
+            toml::Value::Table(table)
+                .try_into()
+                .map_err(|why: toml::de::Error| syntax(format!("{why} (with its overlay)")))?
+        };
+        config.resolve_paths(base);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn resolve_paths(&mut self, base: &Path) {
+        self.state.dir = base.join(&self.state.dir);
+        for issuer in &mut self.tokens.issuer {
+            issuer.jwks.file = base.join(&issuer.jwks.file);
+        }
+        for resource in self.resources.values_mut() {
+            resource.resolve_paths(base);
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.environments.is_empty() {
+            return Err(ConfigError::value(
+                "environments",
+                "at least one is needed, for instance `[environments.dev]`",
+            ));
+        }
+        for (name, resource) in &self.resources {
+            for environment in resource.environments() {
+                if !self.environments.contains_key(environment) {
+                    let key = format!("resources.{name}.{environment}");
+                    return Err(ConfigError::value(key, format!("there is no `[environments.{environment}]`")));
+                }
+            }
+        }
+        let memory = self.limits.operator().memory_bytes;
+        if memory > self.sandbox.memory_bytes_max {
+            let message =
+                format!("{memory} is more than `[sandbox] memory_bytes_max` ({})", self.sandbox.memory_bytes_max);
+            return Err(ConfigError::value("limits.default.memory_bytes", message));
+        }
+        Ok(())
+    }
+
+    /// Reads the issuers' keys and makes the token policy.
+    ///
+    /// # Errors
+    /// When a key file cannot be read or is not a JWKS of public keys.
+    pub fn token_policy(&self) -> Result<TokenPolicy, ConfigError> {
+        let issuer = |issuer: &IssuerConfig| {
+            let path = &issuer.jwks.file;
+            let text =
+                std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+            let keys = KeySet::parse(&text).map_err(|why| ConfigError::value(path.display().to_string(), why))?;
+            Ok(Issuer { iss: issuer.iss.clone(), keys })
+        };
+        Ok(TokenPolicy {
+            instance: self.tokens.instance.clone(),
+            issuers: self.tokens.issuer.iter().map(issuer).collect::<Result<_, ConfigError>>()?,
+            lifetime_max_s: self.tokens.max_lifetime_s,
+            leeway_s: self.tokens.leeway_s,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

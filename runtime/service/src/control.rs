@@ -1,0 +1,124 @@
+//! What builders and auditors ask about.
+
+use airlock_access::{Authorized, Control, authorize_control};
+use airlock_model::{AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, Reason, TenantName};
+use airlock_store::{AuditFilter, AuditRecord, Page, PageRequest, Revision};
+
+use crate::{
+    App,
+    app::store_failure,
+    clock,
+    refusals::{Refused, Subject},
+};
+
+/// Records of one answer.
+const AUDIT_PAGE_MAX: u32 = 1_000;
+
+impl App {
+    /// The live revision of a function.
+    ///
+    /// # Errors
+    /// `function_unknown`, or when the token lacks `function:read`.
+    pub async fn get(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+    ) -> Result<Revision, Failure> {
+        let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, Some(&function))?;
+        let found = self.backends.store.live(function.clone(), permit.call().environment().clone()).await;
+        found.map_err(|why| store_failure(&why))?.ok_or_else(|| function_unknown(&function, &environment))
+    }
+
+    /// The live revisions of an environment, by name.
+    ///
+    /// # Errors
+    /// When the token lacks `function:read`, or the page token is not ours.
+    pub async fn list(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        page: PageRequest,
+    ) -> Result<Page<Revision>, Failure> {
+        let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, None)?;
+        self.backends.store.list(permit.call().environment().clone(), page).await.map_err(|why| store_failure(&why))
+    }
+
+    /// All revisions of a function, newest first.
+    ///
+    /// # Errors
+    /// As [`App::list`].
+    pub async fn list_revisions(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+        page: PageRequest,
+    ) -> Result<Page<Revision>, Failure> {
+        let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, Some(&function))?;
+        self.backends
+            .store
+            .revisions(function, permit.call().environment().clone(), page)
+            .await
+            .map_err(|why| store_failure(&why))
+    }
+
+    /// Audit records of the token's own tenant and environment, oldest first.
+    ///
+    /// # Errors
+    /// When the token lacks `audit:read`.
+    pub async fn audit_query(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        mut filter: AuditFilter,
+    ) -> Result<Vec<AuditRecord>, Failure> {
+        let permit = self.authorize(bearer, ControlScope::AuditRead, &environment, None)?;
+        let wanted = usize::try_from(filter.limit.unwrap_or(AUDIT_PAGE_MAX).min(AUDIT_PAGE_MAX)).unwrap_or(usize::MAX);
+        filter.limit = Some(AUDIT_PAGE_MAX);
+        let mut found = Vec::new();
+        loop {
+            let batch = self.backends.store.query(filter.clone()).await.map_err(|why| store_failure(&why))?;
+            let is_last = batch.len() < AUDIT_PAGE_MAX as usize;
+            filter.after_seq = batch.last().map(|record| record.seq);
+            found.extend(
+                batch.into_iter().filter(|record| is_visible(record, &permit.principal().tenant, &environment)),
+            );
+            if is_last || found.len() >= wanted {
+                found.truncate(wanted);
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Verifies the token and its right to one thing on the control plane; a refusal is recorded.
+    pub(crate) fn authorize(
+        &self,
+        bearer: Option<&str>,
+        scope: ControlScope,
+        environment: &EnvironmentName,
+        function: Option<&FunctionName>,
+    ) -> Result<Authorized<Control>, Failure> {
+        let permit = || {
+            let token = self.authenticator.verify(bearer, clock::now_unix_s())?;
+            authorize_control(&token, scope, environment.clone()).map_err(Refused::by(&token))
+        };
+        permit().map_err(|refused| {
+            let subject = Subject { function: function.map(FunctionName::as_str), environment: environment.as_str() };
+            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+        })
+    }
+}
+
+/// In scope, but nothing is deployed there.
+pub(crate) fn function_unknown(function: &FunctionName, environment: &EnvironmentName) -> Failure {
+    let message = format!("function `{function}` is not deployed in environment `{environment}`");
+    Failure::new(Reason::FunctionUnknown, message, "deploy it first: `airlock deploy`")
+}
+
+/// An auditor of one tenant sees that tenant, in the environment of the token.
+fn is_visible(record: &AuditRecord, tenant: &TenantName, environment: &EnvironmentName) -> bool {
+    let event = &record.event;
+    event.environment.as_deref() == Some(environment.as_str())
+        && event.principal.as_ref().is_some_and(|principal| principal.tenant == *tenant)
+}

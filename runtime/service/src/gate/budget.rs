@@ -1,0 +1,135 @@
+//! What is left of a call's budgets for host calls.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use airlock_model::{EffectiveLimits, Failure, HostCall, HostError, HostReply, Limit, Usage};
+use airlock_resources::Performed;
+
+/// Counters of one call. Host calls of one guest may overlap, so they are atomic.
+pub(super) struct Budget {
+    limits: EffectiveLimits,
+    host_calls: AtomicU64,
+    host_bytes: AtomicU64,
+    log_bytes: AtomicU64,
+    egress_requests: AtomicU64,
+    egress_bytes: AtomicU64,
+    result_rows: AtomicU64,
+}
+
+impl Budget {
+    pub(super) fn new(limits: EffectiveLimits) -> Self {
+        Self {
+            limits,
+            host_calls: AtomicU64::new(0),
+            host_bytes: AtomicU64::new(0),
+            log_bytes: AtomicU64::new(0),
+            egress_requests: AtomicU64::new(0),
+            egress_bytes: AtomicU64::new(0),
+            result_rows: AtomicU64::new(0),
+        }
+    }
+
+    /// The limits in force, for caps that bind one result and not the whole call.
+    pub(super) fn limits(&self) -> &EffectiveLimits {
+        &self.limits
+    }
+
+    /// Takes what a call to a resource costs before it is looked at: one call, its bytes, one request if it leaves.
+    pub(super) fn charge_call(&self, call: &HostCall) -> Result<(), HostError> {
+        self.charge(Limit::HostCalls, &self.host_calls, 1)?;
+        self.charge(Limit::HostBytes, &self.host_bytes, call.size_bytes())?;
+        match call {
+            HostCall::Http(_) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
+            HostCall::Sql(_) | HostCall::Log(_) => Ok(()),
+        }
+    }
+
+    /// Takes what came back. Bytes that have crossed the network are spent even when the call failed.
+    pub(super) fn charge_reply(&self, performed: Performed) -> Result<HostReply, HostError> {
+        self.egress_bytes.fetch_add(performed.egress_bytes, Relaxed);
+        let reply = performed.reply.map_err(|error| self.in_terms_of_the_call(error))?;
+        if let HostReply::Rows(rows) = &reply {
+            self.result_rows.fetch_add(rows.row_count, Relaxed);
+        }
+        self.charge(Limit::HostBytes, &self.host_bytes, reply.size_bytes())?;
+        Ok(reply)
+    }
+
+    pub(super) fn charge_log(&self, bytes: u64) -> Result<(), HostError> {
+        self.charge(Limit::LogBytes, &self.log_bytes, bytes)
+    }
+
+    /// What is left of `egress_bytes`.
+    pub(super) fn egress_bytes_left(&self) -> u64 {
+        self.limits.get(Limit::EgressBytes).saturating_sub(self.egress_bytes.load(Relaxed))
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            fuel: 0,
+            memory_bytes: 0,
+            wall_us: 0,
+            host_calls: self.host_calls.load(Relaxed),
+            host_bytes: self.host_bytes.load(Relaxed),
+            log_bytes: self.log_bytes.load(Relaxed),
+            egress_requests: self.egress_requests.load(Relaxed),
+            egress_bytes: self.egress_bytes.load(Relaxed),
+            result_rows: self.result_rows.load(Relaxed),
+        }
+    }
+
+    /// Takes `amount`, or takes nothing and says which limit stood in the way.
+    fn charge(&self, limit: Limit, spent: &AtomicU64, amount: u64) -> Result<(), HostError> {
+        let cap = self.limits.get(limit);
+        let take = |spent: u64| spent.checked_add(amount).filter(|total| *total <= cap);
+        let taken = spent.fetch_update(Relaxed, Relaxed, take);
+        taken.map(drop).map_err(|spent| self.exceeded(limit, spent.saturating_add(amount)))
+    }
+
+    fn exceeded(&self, limit: Limit, used: u64) -> HostError {
+        let failure = Failure::limit(limit, &self.limits, used);
+        HostError::Limit { limit, configured: self.limits.get(limit), used, hint: failure.hint }
+    }
+
+    /// A client knows only what it was given; the guest is told the limit of its call.
+    fn in_terms_of_the_call(&self, error: HostError) -> HostError {
+        match error {
+            HostError::Limit { limit: Limit::EgressBytes, .. } => {
+                let used = self.egress_bytes.load(Relaxed).max(self.limits.get(Limit::EgressBytes).saturating_add(1));
+                self.exceeded(Limit::EgressBytes, used)
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_model::{LimitCaps, LimitSource, Limits};
+
+    use super::*;
+
+    fn budget(caps: &str) -> Budget {
+        let mut limits = EffectiveLimits::new(Limits::BUILT_IN);
+        limits.tighten(&toml::from_str::<LimitCaps>(caps).expect("caps"), LimitSource::Function);
+        Budget::new(limits)
+    }
+
+    #[test]
+    fn a_budget_is_spent_to_the_last_unit_and_not_beyond() {
+        let budget = budget("log_bytes = 10");
+        assert!(budget.charge_log(4).is_ok());
+        assert!(budget.charge_log(6).is_ok());
+        let error = budget.charge_log(1).expect_err("overspent");
+        assert!(matches!(error, HostError::Limit { limit: Limit::LogBytes, configured: 10, used: 11, .. }), "{error}");
+        assert_eq!(budget.usage().log_bytes, 10);
+    }
+
+    #[test]
+    fn a_refused_charge_takes_nothing() {
+        let budget = budget("log_bytes = 10");
+        assert!(budget.charge_log(11).is_err());
+        assert!(budget.charge_log(u64::MAX).is_err());
+        assert!(budget.charge_log(10).is_ok());
+    }
+}

@@ -1,0 +1,133 @@
+//! The one door: every host call of every guest passes [`CallGate::call`], in this order, or does not happen.
+
+mod budget;
+mod classes;
+mod log;
+mod plan;
+
+use std::{sync::Arc, time::Duration};
+
+use airlock_access::Admitted;
+use airlock_model::{AuditEvent, AuditKind, Decision, Digest, HostCall, HostError, HostReply, LogLine, Usage};
+use airlock_sandbox::Gate;
+use async_trait::async_trait;
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{app::Backends, record::CallFacts};
+use budget::Budget;
+use plan::Plan;
+
+pub(crate) use classes::Classes;
+
+/// The gate of one call: its grants, its budgets and the way to its backends.
+pub(crate) struct CallGate {
+    backends: Arc<Backends>,
+    facts: Arc<CallFacts>,
+    /// Holds the grants, and the tenant's slot until the call is over.
+    admitted: Admitted,
+    budget: Budget,
+    deadline: Instant,
+    logs: Option<mpsc::Sender<LogLine>>,
+}
+
+impl CallGate {
+    pub(crate) fn new(
+        backends: Arc<Backends>,
+        facts: Arc<CallFacts>,
+        admitted: Admitted,
+        deadline: Instant,
+        logs: Option<mpsc::Sender<LogLine>>,
+    ) -> Self {
+        let budget = Budget::new(admitted.limits().clone());
+        Self { backends, facts, admitted, budget, deadline, logs }
+    }
+
+    /// What the call spent, with what the sandbox measured.
+    pub(crate) fn usage(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
+        let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+        Usage { fuel, memory_bytes, wall_us, ..self.budget.usage() }
+    }
+
+    /// Charge, plan (analyse, check the grant, apply the policy), record the intent, perform, record the outcome.
+    async fn touch(&self, call: HostCall) -> Result<HostReply, HostError> {
+        let charged = self.budget.charge_call(&call);
+        let Plan { mut event, decision, has_effect } = self.plan(call);
+        let permitted = match charged.and(decision) {
+            Ok(permitted) => permitted,
+            Err(error) => return Err(self.deny(event, error)),
+        };
+        self.record_intent(&event, has_effect).await?;
+        let began = Instant::now();
+        let performed = self.backends.resources.perform(&self.facts.deployed.environment, permitted).await;
+        let reply = self.budget.charge_reply(performed);
+        event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        self.record_outcome(event, &reply);
+        reply
+    }
+
+    fn deny(&self, mut event: AuditEvent, error: HostError) -> HostError {
+        event.kind = AuditKind::HostCallOutcome;
+        event.decision = Some(Decision::Deny);
+        event.reason = Some(error.reason().to_owned());
+        event.message = Some(error.to_string());
+        self.enqueue(event);
+        error
+    }
+
+    /// Before an effect the intent is durable; before a read it is queued, and durable before the reply leaves.
+    async fn record_intent(&self, event: &AuditEvent, has_effect: bool) -> Result<(), HostError> {
+        let store = &self.backends.store;
+        let written =
+            if has_effect { store.append(event.clone()).await.map(drop) } else { store.enqueue(event.clone()) };
+        written.map_err(|error| {
+            tracing::error!(invocation = %self.facts.invocation, %error, "a host call could not be recorded");
+            HostError::Unavailable("the audit trail cannot be written, so the call was not made".to_owned())
+        })
+    }
+
+    fn record_outcome(&self, mut event: AuditEvent, reply: &Result<HostReply, HostError>) {
+        event.kind = AuditKind::HostCallOutcome;
+        event.decision = Some(Decision::Permit);
+        match reply {
+            Ok(reply) => describe_reply(&mut event, reply),
+            Err(error) => {
+                event.reason = Some(error.reason().to_owned());
+                event.message = Some(error.to_string());
+            }
+        }
+        self.enqueue(event);
+    }
+
+    /// The trail refuses only when it is broken, and then the call's own record fails and withholds the reply.
+    fn enqueue(&self, event: AuditEvent) {
+        if let Err(error) = self.backends.store.enqueue(event) {
+            tracing::error!(invocation = %self.facts.invocation, %error, "an outcome could not be recorded");
+        }
+    }
+}
+
+fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
+    event.reason = Some("ok".to_owned());
+    event.bytes = Some(reply.size_bytes());
+    match reply {
+        HostReply::Rows(rows) => event.rows = Some(rows.row_count),
+        HostReply::Affected(rows) => event.rows = Some(*rows),
+        HostReply::Http(response) => event.status = Some(response.status),
+        HostReply::Logged => {}
+    }
+}
+
+/// The digest that stands in the trail for arguments which may be personal.
+fn arguments_digest(parts: &[&[u8]]) -> Option<String> {
+    Some(Digest::of_parts(parts).to_string())
+}
+
+#[async_trait]
+impl Gate for CallGate {
+    async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
+        match call {
+            HostCall::Log(line) => self.log(line).await,
+            call @ (HostCall::Sql(_) | HostCall::Http(_)) => self.touch(call).await,
+        }
+    }
+}

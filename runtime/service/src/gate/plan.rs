@@ -1,0 +1,184 @@
+//! From what a guest asks to what may be done: analysis, grants, policy.
+
+use airlock_analysis::Dialect;
+use airlock_model::{
+    Access, AuditEvent, AuditKind, HostCall, HostError, HttpCall, HttpMethod, Layer, Limit, Reason, RequestPath,
+    ResourceName, SqlCall, SqlVerb, StatementClass,
+};
+use airlock_resources::{HttpRequest, Permitted, SqlRequest};
+
+use super::{CallGate, arguments_digest};
+use crate::config::WritePolicy;
+
+/// Characters of a statement or path that the trail keeps.
+const TARGET_CHARS_MAX: usize = 4_096;
+
+/// What analysis, grants and policy made of one host call.
+pub(super) struct Plan {
+    /// Describes the call, for the trail.
+    pub(super) event: AuditEvent,
+    /// What may be sent to the backend, or why nothing may.
+    pub(super) decision: Result<Permitted, HostError>,
+    /// Whether the world changes when it is performed.
+    pub(super) has_effect: bool,
+}
+
+impl CallGate {
+    pub(super) fn plan(&self, call: HostCall) -> Plan {
+        let mut event = self.facts.event(AuditKind::HostCallIntent);
+        let mut has_effect = true;
+        let decision = match call {
+            HostCall::Sql(call) => self.plan_sql(call, &mut event, &mut has_effect),
+            HostCall::Http(call) => self.plan_http(call, &mut event, &mut has_effect),
+            HostCall::Log(_) => Err(HostError::BadRequest("a log line touches no resource".to_owned())),
+        };
+        Plan { event, decision, has_effect }
+    }
+
+    fn plan_sql(&self, call: SqlCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Permitted, HostError> {
+        event.resource = Some(call.resource.to_string());
+        event.target = Some(call.statement.chars().take(TARGET_CHARS_MAX).collect());
+        event.arguments_sha256 = arguments_digest(&[call.parameters.as_bytes()]);
+        let dialect = self.dialect(&call.resource)?;
+        let report = self.backends.classes.classify(dialect, &call.statement).map_err(|why| {
+            denied(
+                Reason::StatementRefused,
+                why.to_string(),
+                "send one statement the analysis understands, with `?` for values",
+            )
+        })?;
+        event.class = Some(report.class);
+        event.operation = Some(report.class.as_str().to_owned());
+        event.tables.clone_from(&report.tables);
+        let access = access_of(report.class, &report.because)?;
+        *has_effect = access != Access::Read;
+        self.check_grant(&call.resource, &access)?;
+        if *has_effect {
+            self.check_write_policy()?;
+        }
+        check_verb(call.verb, report.class)?;
+        let limits = self.budget.limits();
+        Ok(Permitted::Sql(SqlRequest {
+            resource: call.resource,
+            verb: call.verb,
+            class: report.class,
+            statement: call.statement,
+            parameters: call.parameters,
+            deadline: self.deadline,
+            rows_max: limits.get(Limit::ResultRows),
+            bytes_max: limits.get(Limit::ResultBytes),
+        }))
+    }
+
+    fn plan_http(&self, call: HttpCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Permitted, HostError> {
+        event.resource = Some(call.resource.to_string());
+        event.operation = Some(call.method.chars().take(16).collect());
+        event.target = Some(call.path.chars().take(TARGET_CHARS_MAX).collect());
+        event.arguments_sha256 = arguments_digest(&[
+            format!("{:?}{:?}", call.query, call.headers).as_bytes(),
+            call.body.as_deref().unwrap_or_default(),
+        ]);
+        let method: HttpMethod = call.method.parse().map_err(|()| {
+            let known = HttpMethod::ALL.map(HttpMethod::as_str).join(", ");
+            HostError::BadRequest(format!("the method is not one of {known} (in upper case)"))
+        })?;
+        let path: RequestPath = call.path.parse().map_err(|why: airlock_model::PathError| {
+            denied(
+                Reason::EgressDenied,
+                why.to_string(),
+                "pass only the path, percent-encoded; the host knows scheme and host",
+            )
+        })?;
+        *has_effect = !method.is_safe();
+        self.check_grant(&call.resource, &Access::Http(method, path.clone()))?;
+        Ok(Permitted::Http(HttpRequest {
+            resource: call.resource,
+            method,
+            path,
+            query: call.query,
+            headers: call.headers,
+            body: call.body,
+            deadline: self.deadline,
+            egress_bytes_max: self.budget.egress_bytes_left(),
+        }))
+    }
+
+    fn dialect(&self, resource: &ResourceName) -> Result<Dialect, HostError> {
+        match self.backends.resources.dialect(resource, &self.facts.deployed.environment) {
+            Some(airlock_resources::Dialect::Sqlite) => Ok(Dialect::Sqlite),
+            None => {
+                let rule = format!("environment `{}` does not bind `{resource}`", self.facts.deployed.environment);
+                Err(denied(
+                    Reason::ResourceUnbound,
+                    rule,
+                    "ask the operator for [resources.<name>.<environment>] in airlock.toml",
+                ))
+            }
+        }
+    }
+
+    fn check_grant(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
+        self.admitted.grants().check(resource, access).map_err(|layer| not_granted(layer, resource, access))
+    }
+
+    fn check_write_policy(&self) -> Result<(), HostError> {
+        let environment = &self.facts.deployed.environment;
+        match self.facts.deployed.writes {
+            WritePolicy::Allow => Ok(()),
+            WritePolicy::Deny => Err(denied(
+                Reason::WritesDenied,
+                format!("[environments.{environment}] writes = \"deny\" in airlock.toml"),
+                "only read here, or ask the operator to change the policy",
+            )),
+            WritePolicy::ApproveStatement | WritePolicy::ApproveEach => Err(denied(
+                Reason::ApprovalPending,
+                format!("[environments.{environment}] lets approved statements write, and this one has no approval"),
+                "approvals cannot be given in this version; ask the operator for `writes = \"allow\"` or only read here",
+            )),
+        }
+    }
+}
+
+fn denied(reason: Reason, rule: impl Into<String>, hint: &str) -> HostError {
+    HostError::Denied { reason: reason.as_str().to_owned(), rule: rule.into(), hint: hint.to_owned() }
+}
+
+fn not_granted(layer: Layer, resource: &ResourceName, access: &Access) -> HostError {
+    let rule = format!("`{resource}:{access}` is not covered by {}", layer.place());
+    let hint = match layer {
+        Layer::Token => "ask for a token whose scope covers it",
+        Layer::Manifest => "declare the operation in function.toml and deploy again",
+        Layer::Environment => "ask the operator to allow the operation in this environment",
+    };
+    denied(Reason::NotGranted, rule, hint)
+}
+
+/// The three classes that a grant can allow; the others have no grant at all.
+fn access_of(class: StatementClass, because: &[String]) -> Result<Access, HostError> {
+    match class {
+        StatementClass::Read => Ok(Access::Read),
+        StatementClass::Write => Ok(Access::Write),
+        StatementClass::Ddl => Ok(Access::Ddl),
+        StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => {
+            let rule = format!(
+                "statements of class `{}` are never accepted from a function ({})",
+                class.as_str(),
+                because.join("; ")
+            );
+            Err(denied(Reason::StatementRefused, rule, "send a statement that reads or changes rows"))
+        }
+    }
+}
+
+fn check_verb(verb: SqlVerb, class: StatementClass) -> Result<(), HostError> {
+    match (verb, class) {
+        (SqlVerb::Query, StatementClass::Read) => Ok(()),
+        (SqlVerb::Query, _) => {
+            Err(HostError::BadRequest("`query` only reads: use `execute` for this statement".to_owned()))
+        }
+        (SqlVerb::Execute, StatementClass::Read) => {
+            Err(HostError::BadRequest("`execute` is for statements that write: use `query` for this one".to_owned()))
+        }
+        (SqlVerb::Execute, _) => Ok(()),
+    }
+}

@@ -1,0 +1,203 @@
+//! The story of one call.
+
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
+
+use airlock_access::{Admitted, Terms, authorize_invoke};
+use airlock_model::{
+    AuditKind, EffectiveLimits, Failure, FunctionError, InvocationContext, InvocationId, InvokeRequest, Limit,
+    LimitCaps, LogLine, Outcome, Reason, Usage,
+};
+use airlock_sandbox::{Job, run};
+use tokio::{sync::mpsc, time::Instant};
+use uuid::Uuid;
+
+use crate::{
+    App,
+    app::store_failure,
+    clock,
+    gate::CallGate,
+    record::{CallFacts, CallRecord},
+    refusals::{Refused, Subject},
+    registry::Deployed,
+};
+
+/// One request to run a function.
+pub struct InvokeCall {
+    /// The token's text, without `Bearer `.
+    pub bearer: Option<String>,
+    /// What is asked.
+    pub request: InvokeRequest,
+    /// What is left of the caller's own deadline.
+    pub remaining: Option<Duration>,
+    /// Where log lines go while the function runs.
+    pub logs: Option<mpsc::Sender<LogLine>>,
+}
+
+/// A run that ended as its function wanted.
+#[derive(Debug)]
+pub struct InvokeReply {
+    /// Identifies the run.
+    pub invocation: InvocationId,
+    /// Digest of the revision that ran.
+    pub revision: String,
+    /// What the function said.
+    pub answer: Answer,
+    /// What it spent.
+    pub usage: Usage,
+}
+
+/// What a function said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// JSON text.
+    Returned(String),
+    /// Its own error.
+    FunctionError(FunctionError),
+}
+
+/// A call that was refused or stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("{failure}")]
+pub struct InvokeError {
+    /// Why.
+    pub failure: Failure,
+    /// Set when the call had begun.
+    pub invocation: Option<InvocationId>,
+    /// Set when the call had begun.
+    pub usage: Option<Usage>,
+}
+
+impl From<Failure> for InvokeError {
+    fn from(failure: Failure) -> Self {
+        Self { failure, invocation: None, usage: None }
+    }
+}
+
+impl App {
+    /// Verifies, authorizes, admits, runs and records one call.
+    ///
+    /// # Errors
+    /// Every refusal and every stop, as the caller is told it. Nothing has run when `invocation` is missing.
+    pub async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
+        let received = Instant::now();
+        let (deployed, admitted) = self.admit(&call).map_err(|refused| self.refuse(&call.request, refused))?;
+        let facts = self.open_facts(deployed.clone(), &admitted)?;
+        let record = CallRecord::open(self.backends.clone(), facts.clone());
+        let deadline = received + Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
+        let context = Arc::new(context(&facts, deadline));
+        let limits = admitted.limits().clone();
+        let gate = CallGate::new(self.backends.clone(), facts.clone(), admitted, deadline, call.logs);
+        let gate = Arc::new(gate);
+        let ended = run(Job {
+            program: &deployed.program,
+            gate: gate.clone(),
+            context,
+            limits: &limits,
+            deadline,
+            payload: &call.request.payload,
+        })
+        .await;
+        let usage = gate.usage(ended.fuel, ended.memory_bytes, received.elapsed());
+        record.finish(&ended.outcome, usage).await?;
+        reply(ended.outcome, &facts, usage)
+    }
+
+    /// Everything that can turn a call away before it costs anything.
+    fn admit(&self, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
+        let InvokeRequest { function, environment, payload } = &call.request;
+        let token = self.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
+        let authorized =
+            authorize_invoke(&token, function.clone(), environment.clone()).map_err(Refused::by(&token))?;
+        let deployed = self.registry.resolve(&authorized).map_err(Refused::by(&token))?;
+        let caller = caller_caps(call.remaining);
+        let terms = self.terms(&deployed, &token, &caller);
+        let admitted = self.admission.admit(authorized, terms).map_err(Refused::by(&token))?;
+        check_payload(payload, &deployed, admitted.limits()).map_err(Refused::by(&token))?;
+        Ok((deployed, admitted))
+    }
+
+    fn terms<'a>(
+        &'a self,
+        deployed: &'a Deployed,
+        token: &airlock_access::VerifiedToken,
+        caller: &'a LimitCaps,
+    ) -> Terms<'a> {
+        Terms {
+            operator: &self.policies.operator,
+            tenant: self.policies.tenant(&token.principal().tenant),
+            environment: self.policies.environment_limits(&deployed.environment),
+            function: &deployed.limits,
+            caller,
+            manifest_grants: &deployed.manifest_grants,
+            environment_grants: &deployed.environment_grants,
+        }
+    }
+
+    fn refuse(&self, request: &InvokeRequest, refused: Refused) -> Failure {
+        let subject = Subject { function: Some(request.function.as_str()), environment: request.environment.as_str() };
+        self.refusals.record(&self.backends.store, AuditKind::InvocationRefused, subject, refused)
+    }
+
+    /// Takes a number in the audit trail: from here on the call cannot vanish unnoticed.
+    fn open_facts(&self, deployed: Arc<Deployed>, admitted: &Admitted) -> Result<Arc<CallFacts>, Failure> {
+        let store = &self.backends.store;
+        let number = store.ready().and_then(|()| store.next_call_number()).map_err(|why| store_failure(&why))?;
+        Ok(Arc::new(CallFacts {
+            invocation: InvocationId(Uuid::now_v7().to_string()),
+            number,
+            principal: admitted.principal().clone(),
+            token_id: admitted.token_id().to_owned(),
+            deployed,
+        }))
+    }
+}
+
+/// The caller's deadline is a limit like the others. One that has passed still leaves a millisecond to say so.
+fn caller_caps(remaining: Option<Duration>) -> LimitCaps {
+    let in_ms = |remaining: Duration| u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+    let wall_time_ms = remaining.map(|remaining| NonZeroU64::new(in_ms(remaining)).unwrap_or(NonZeroU64::MIN));
+    LimitCaps { wall_time_ms, ..LimitCaps::default() }
+}
+
+fn check_payload(payload: &str, deployed: &Deployed, limits: &EffectiveLimits) -> Result<(), Failure> {
+    let size = payload.len() as u64;
+    if size > limits.get(Limit::PayloadBytes) {
+        return Err(Failure::limit(Limit::PayloadBytes, limits, size));
+    }
+    let malformed = |message: String, hint: &str| Failure::new(Reason::RequestMalformed, message, hint);
+    let not_json = |why: serde_json::Error| {
+        malformed(format!("`payload` is not JSON: {why}"), "send one JSON value as UTF-8 text")
+    };
+    let Some(schema) = &deployed.input else {
+        return serde_json::from_str::<serde::de::IgnoredAny>(payload).map(drop).map_err(not_json);
+    };
+    let value = serde_json::from_str(payload).map_err(not_json)?;
+    schema.validate(&value).map_err(|why| {
+        let message = format!("`payload` does not fit the function's input schema at `{}`: {why}", why.instance_path());
+        malformed(message, "see [input] in the function's function.toml")
+    })
+}
+
+fn context(facts: &CallFacts, deadline: Instant) -> InvocationContext {
+    let left = deadline.saturating_duration_since(Instant::now());
+    InvocationContext {
+        id: facts.invocation.clone(),
+        function: facts.deployed.function.clone(),
+        revision: facts.deployed.revision.clone(),
+        environment: facts.deployed.environment.clone(),
+        principal: facts.principal.clone(),
+        deadline_unix_ms: clock::now_unix_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn reply(outcome: Outcome, facts: &CallFacts, usage: Usage) -> Result<InvokeReply, InvokeError> {
+    let invocation = facts.invocation.clone();
+    let answer = match outcome {
+        Outcome::Returned(output) => Answer::Returned(output),
+        Outcome::FunctionError(error) => Answer::FunctionError(error),
+        Outcome::Failed(failure) => {
+            return Err(InvokeError { failure, invocation: Some(invocation), usage: Some(usage) });
+        }
+    };
+    Ok(InvokeReply { invocation, revision: facts.deployed.revision.clone(), answer, usage })
+}

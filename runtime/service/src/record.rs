@@ -1,0 +1,84 @@
+//! The audit record of one call: opened before it runs, closed before the reply leaves.
+
+use std::sync::Arc;
+
+use airlock_model::{AuditEvent, AuditKind, Failure, InvocationId, Outcome, Principal, Usage};
+use airlock_store::StoreError;
+
+use crate::{
+    app::{Backends, store_failure},
+    clock,
+    registry::Deployed,
+};
+
+/// What every event of one call says about it.
+pub(crate) struct CallFacts {
+    pub(crate) invocation: InvocationId,
+    pub(crate) number: u64,
+    pub(crate) principal: Principal,
+    pub(crate) token_id: String,
+    pub(crate) deployed: Arc<Deployed>,
+}
+
+impl CallFacts {
+    /// An event of this call, now.
+    pub(crate) fn event(&self, kind: AuditKind) -> AuditEvent {
+        let mut event = AuditEvent::new(kind, clock::now_unix_ms());
+        event.call_number = Some(self.number);
+        event.invocation = Some(self.invocation.to_string());
+        event.principal = Some(self.principal.clone());
+        event.token_id = Some(self.token_id.clone());
+        event.function = Some(self.deployed.function.to_string());
+        event.revision = Some(self.deployed.revision.clone());
+        event.environment = Some(self.deployed.environment.to_string());
+        event
+    }
+}
+
+/// The obligation to say how a call ended. Dropped without [`CallRecord::finish`], it says `abandoned`.
+#[must_use]
+pub(crate) struct CallRecord {
+    backends: Arc<Backends>,
+    facts: Arc<CallFacts>,
+    is_finished: bool,
+}
+
+impl CallRecord {
+    pub(crate) fn open(backends: Arc<Backends>, facts: Arc<CallFacts>) -> Self {
+        Self { backends, facts, is_finished: false }
+    }
+
+    /// Writes the outcome and waits until it is durable.
+    ///
+    /// # Errors
+    /// `audit_unavailable`: the caller must not be given the result.
+    pub(crate) async fn finish(mut self, outcome: &Outcome, usage: Usage) -> Result<(), Failure> {
+        let mut event = self.facts.event(AuditKind::InvocationFinished);
+        event.reason = Some(outcome.name().to_owned());
+        event.duration_us = Some(usage.wall_us);
+        event.usage = Some(usage);
+        if let Outcome::Failed(failure) = outcome {
+            event.message = Some(failure.message.clone());
+        }
+        self.is_finished = true;
+        self.backends.store.append(event).await.map(drop).map_err(|why| store_failure(&why))
+    }
+
+    fn abandon(&self) -> Result<(), StoreError> {
+        let mut event = self.facts.event(AuditKind::InvocationAbandoned);
+        event.reason = Some("cancelled".to_owned());
+        event.message = Some("the caller went away or the server stopped before the call ended".to_owned());
+        self.backends.store.enqueue(event)
+    }
+}
+
+impl Drop for CallRecord {
+    fn drop(&mut self) {
+        if !self.is_finished
+            && let Err(error) = self.abandon()
+        {
+            // The call number stays open in the trail, which `airlock audit verify` reports.
+            tracing::error!(invocation = %self.facts.invocation, %error, "an abandoned call could not be recorded");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What can go wrong with durable state.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use airlock_model::Digest;
+
+use crate::ArtifactKind;
+
+/// Why the store did not do what was asked.
+///
+/// Clones share their cause, because one failed commit answers every job of its group.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// An earlier write failed, or the store is closing. Final: nothing is written again until a restart.
+    #[error("the state database takes no more writes ({cause}); check the disk, then restart the server")]
+    Unavailable {
+        /// The first failure.
+        cause: Arc<str>,
+    },
+    /// More jobs wait than the queue holds. Passes by itself.
+    #[error("`{queued}` jobs already wait for the state database; try again shortly")]
+    Busy {
+        /// How many wait.
+        queued: usize,
+    },
+    /// New calls must not start: the space left is kept for the records of open ones. Passes when space is freed.
+    #[error("only `{free}` bytes are free for the state directory and `{needed}` are kept in reserve; free some space")]
+    DiskLow {
+        /// Bytes free.
+        free: u64,
+        /// Bytes kept.
+        needed: u64,
+    },
+    /// Another process holds the state directory.
+    #[error("`{}` is in use by process `{pid}`; stop that server or set another `state.dir`", dir.display())]
+    Locked {
+        /// The state directory.
+        dir: PathBuf,
+        /// The process, as its lock file says.
+        pid: String,
+    },
+    /// The database was written by another version of the program.
+    #[error("`{}` has schema `{found}` and this program knows `{known}`; {advice}", path.display())]
+    Schema {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema number.
+        found: i64,
+        /// The newest schema number of this program.
+        known: i64,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Nothing is stored under that name or digest.
+    #[error("{what} is not stored here; check the name, the environment and the digest")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// A page token that this store did not make, or made for another list.
+    #[error("the page token does not belong to this list; start again without one")]
+    PageToken,
+    /// No such artifact.
+    #[error("the {kind} artifact `{digest}` is missing from the state directory; deploy the function again")]
+    ArtifactMissing {
+        /// Which form.
+        kind: ArtifactKind,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// An artifact's bytes are not the ones this host wrote.
+    #[error("the {kind} artifact `{digest}` was altered or not written by this host; delete it and deploy again")]
+    ArtifactAltered {
+        /// Which form.
+        kind: ArtifactKind,
+        /// The digest asked for.
+        digest: Digest,
+    },
+    /// A file of the state directory could not be used.
+    #[error("could not {doing} `{}`", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// SQLite refused.
+    #[error("could not {doing} in the state database")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
+    /// A stored value cannot be read back.
+    #[error("{what} in the state database cannot be read; run `airlock audit verify` and restore a backup")]
+    Corrupt {
+        /// What.
+        what: String,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source: Arc::new(source) }
+    }
+
+    pub(crate) fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
+        move |source| Self::Sqlite { doing, source: Arc::new(source) }
+    }
+
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt { what: what.into() }
+    }
+
+    pub(crate) fn unavailable(cause: impl Into<Arc<str>>) -> Self {
+        Self::Unavailable { cause: cause.into() }
+    }
+
+    /// Whether a job that failed like this leaves doubt about the file, so that no job may follow it.
+    pub(crate) fn spoils_the_file(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => source.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation),
+            Self::Unavailable { .. } | Self::Io { .. } => true,
+            Self::Busy { .. }
+            | Self::DiskLow { .. }
+            | Self::Locked { .. }
+            | Self::Schema { .. }
+            | Self::NotFound { .. }
+            | Self::PageToken
+            | Self::ArtifactMissing { .. }
+            | Self::ArtifactAltered { .. }
+            | Self::Corrupt { .. } => false,
+        }
+    }
+
+    /// The error with its causes on one line, for [`StoreError::Unavailable`] and the log.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,198 @@
+//! Jobs on their way to the writer thread.
+//!
+//! Handing over is a push under a short lock. The writer is woken only when somebody waits for the job and the writer
+//! is not already at work: while it commits, whatever arrives joins the next group by itself. A job that nobody waits for
+//! does not wake a writer that worked a moment ago; that one looks again after [`DOZE`].
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use airlock_model::AuditEvent;
+use tokio::sync::oneshot;
+
+use crate::{Appended, StoreError, chain::Tx};
+
+/// At most this many jobs wait when one more comes that nobody waits for.
+pub(crate) const UNAWAITED_MAX: usize = 16_384;
+
+/// At most this many jobs wait at all. The difference keeps room for the closing records of open calls, and each of
+/// those has a caller that waits, so that admission bounds them long before this does.
+pub(crate) const QUEUED_MAX: usize = 65_536;
+
+/// How late an event that nobody waits for may reach the disk.
+const DOZE: Duration = Duration::from_millis(10);
+
+/// The answer to one job.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something to do inside the group's transaction.
+pub(crate) enum Job {
+    /// The hot path.
+    Append(Append),
+    /// Everything else.
+    Write(Box<dyn Write>),
+}
+
+/// One audit event, and who waits for it.
+pub(crate) struct Append {
+    pub(crate) event: Box<AuditEvent>,
+    pub(crate) reply: Option<Reply<Appended>>,
+}
+
+/// A job with a result of its own type.
+pub(crate) trait Write: Send {
+    /// Runs inside the transaction, behind a savepoint. An error undoes this job only, unless it spoils the file.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
+    /// Answers: after the commit, or with what prevented it.
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// Whether somebody waits for a job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    Awaited,
+    Unawaited,
+}
+
+/// The bounded queue between callers and the writer thread.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+struct State {
+    jobs: VecDeque<Job>,
+    writer: Writer,
+    /// Why no job is taken any more.
+    closed: Option<StoreError>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// At work, or woken and on its way.
+    Busy,
+    /// Looks again by itself, soon.
+    Dozing,
+    /// Waits until woken.
+    Asleep,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        let state = State { jobs: VecDeque::with_capacity(1_024), writer: Writer::Busy, closed: None };
+        Self { state: Mutex::new(state), wake: Condvar::new() }
+    }
+
+    /// Adds a job behind all others. Never waits for the disk.
+    pub(crate) fn push(&self, job: Job, urgency: Urgency) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if let Some(error) = &state.closed {
+            return Err(error.clone());
+        }
+        let (wakes, most) = match urgency {
+            Urgency::Awaited => (state.writer != Writer::Busy, QUEUED_MAX),
+            Urgency::Unawaited => (state.writer == Writer::Asleep, UNAWAITED_MAX),
+        };
+        if state.jobs.len() >= most {
+            return Err(StoreError::Busy { queued: state.jobs.len() });
+        }
+        state.jobs.push_back(job);
+        if wakes {
+            // The next caller sees a writer on its way and does not wake it twice.
+            state.writer = Writer::Busy;
+            drop(state);
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Why nothing is taken any more, if so.
+    pub(crate) fn closed(&self) -> Option<StoreError> {
+        self.lock().closed.clone()
+    }
+
+    /// Why something that the writer should have done by now is not done.
+    pub(crate) fn pressure(&self) -> StoreError {
+        let state = self.lock();
+        state.closed.clone().unwrap_or(StoreError::Busy { queued: state.jobs.len() })
+    }
+
+    /// Takes no more jobs and wakes the writer, which still does what waits. The first reason stays.
+    pub(crate) fn close(&self, reason: StoreError) {
+        let mut state = self.lock();
+        state.closed.get_or_insert(reason);
+        state.writer = Writer::Busy;
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// For the writer: swaps its empty list for all jobs that wait. `false` when closed and empty.
+    pub(crate) fn take_all(&self, into: &mut VecDeque<Job>) -> bool {
+        let mut state = self.lock();
+        loop {
+            if !state.jobs.is_empty() {
+                state.writer = Writer::Busy;
+                mem::swap(&mut state.jobs, into);
+                return true;
+            }
+            if state.closed.is_some() {
+                return false;
+            }
+            state = self.sleep(state);
+        }
+    }
+
+    fn sleep<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        if state.writer == Writer::Asleep {
+            return self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.writer = Writer::Dozing;
+        let (mut state, waited) = self.wake.wait_timeout(state, DOZE).unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() && state.jobs.is_empty() {
+            state.writer = Writer::Asleep;
+        }
+        state
+    }
+
+    /// A panic while the lock is held leaves a whole queue: every change is one step.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A closure as a [`Write`] job.
+pub(crate) struct Task<F, T> {
+    work: Option<F>,
+    result: Option<T>,
+    reply: Reply<T>,
+}
+
+impl<F, T> Task<F, T> {
+    pub(crate) fn new(work: F, reply: Reply<T>) -> Self {
+        Self { work: Some(work), result: None, reply }
+    }
+}
+
+impl<F, T> Write for Task<F, T>
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        if let Some(work) = self.work.take() {
+            self.result = Some(work(tx)?);
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { result, reply, .. } = *self;
+        let nothing = || StoreError::unavailable("a write ended without a result");
+        // Nobody may be waiting any more; the write stands all the same.
+        drop(reply.send(committed.and_then(|()| result.ok_or_else(nothing))));
+    }
+}

@@ -1,0 +1,66 @@
+//! Revisions: one immutable upload each.
+
+use std::collections::BTreeMap;
+
+use airlock_model::{Digest, EnvironmentName, Finding, FunctionName};
+use serde::Serialize;
+
+/// A revision about to be stored. Its artifacts are stored before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRevision {
+    /// What callers name.
+    pub function: FunctionName,
+    /// Where it is deployed.
+    pub environment: EnvironmentName,
+    /// Digest of the component's bytes.
+    pub component_digest: Digest,
+    /// Digest of the compiled form.
+    pub artifact_digest: Digest,
+    /// The text of `function.toml`.
+    pub manifest: String,
+    /// Source files by path, when they were given.
+    pub sources: BTreeMap<String, String>,
+    /// What analysis found, warnings included.
+    pub findings: Vec<Finding>,
+    /// Who deployed.
+    pub author: String,
+    /// The `jti` of the author's token.
+    pub token_id: Option<String>,
+    /// Milliseconds since the Unix epoch.
+    pub created_unix_ms: u64,
+}
+
+impl NewRevision {
+    /// What makes a revision itself: the component and the manifest, not who compiled or deployed it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_parts(&[self.component_digest.as_bytes(), self.manifest.as_bytes()])
+    }
+}
+
+/// A stored revision, without its sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Revision {
+    /// Of component and manifest.
+    pub digest: Digest,
+    /// What callers name.
+    pub function: FunctionName,
+    /// Where it is deployed.
+    pub environment: EnvironmentName,
+    /// Counts the revisions of this function in this environment from 1.
+    pub number: u64,
+    /// Digest of the component's bytes.
+    pub component_digest: Digest,
+    /// Digest of the compiled form.
+    pub artifact_digest: Digest,
+    /// The text of `function.toml`.
+    pub manifest: String,
+    /// What analysis found, warnings included.
+    pub findings: Vec<Finding>,
+    /// Who deployed.
+    pub author: String,
+    /// The `jti` of the author's token.
+    pub token_id: Option<String>,
+    /// Milliseconds since the Unix epoch.
+    pub created_unix_ms: u64,
+}

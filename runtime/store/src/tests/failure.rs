@@ -1,0 +1,80 @@
+//! After the first failed write nothing is written, and everybody is told.
+
+use airlock_model::Digest;
+
+use super::{deployed, finished, open, revision, state_dir};
+use crate::{AuditFilter, Store, StoreError};
+
+async fn is_poisoned(store: &Store) {
+    let unavailable = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Unavailable { .. }));
+    assert!(unavailable(store.append(finished(7)).await.map(drop)));
+    assert!(unavailable(store.enqueue(finished(7))));
+    assert!(unavailable(store.deploy(revision("late", "late"), deployed()).await.map(drop)));
+    assert!(unavailable(store.ready()));
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_all_writing_and_reads_go_on() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let first = store.append(finished(1)).await.expect("appended");
+    let cap = |tx: &mut crate::chain::Tx<'_>| {
+        let pages: i64 = tx.connection.pragma_query_value(None, "page_count", |row| row.get(0)).expect("counted");
+        tx.connection.pragma_update_and_check(None, "max_page_count", pages + 4, |_| Ok(())).expect("capped");
+        Ok(())
+    };
+    store.write(cap).await.expect("capped");
+    let mut large = finished(2);
+    large.target = Some("x".repeat(64 << 10));
+    let failed: Vec<_> = [store.append(large), store.append(finished(3))].into();
+    for append in failed {
+        let error = append.await.expect_err("the whole group fails");
+        assert!(matches!(&error, StoreError::Unavailable { cause } if cause.contains("full")), "{error:?}");
+    }
+    is_poisoned(&store).await;
+    assert_eq!(store.query(AuditFilter::default()).await.expect("reads go on").len(), 1);
+    drop(store);
+
+    let restarted = open(dir.path());
+    assert_eq!(restarted.head().await.expect("head").hash, first.hash);
+    restarted.append(finished(4)).await.expect("a restart with room goes on");
+    assert!(restarted.verify(None).await.expect("verified").integrity);
+}
+
+#[tokio::test]
+async fn a_failed_commit_ends_all_writing() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    // A row that refers to nothing, checked only at the commit: the commit itself fails.
+    let break_commit = |tx: &mut crate::chain::Tx<'_>| {
+        let sql = "PRAGMA defer_foreign_keys = ON; INSERT INTO live VALUES ('dev', 'nothing', 999);";
+        tx.connection.execute_batch(sql).map_err(StoreError::sqlite("break the commit"))?;
+        tx.record(&finished(1)).map(|_| ())
+    };
+    let error = store.write(break_commit).await.expect_err("not committed");
+    assert!(matches!(&error, StoreError::Unavailable { cause } if cause.contains("commit")), "{error:?}");
+    is_poisoned(&store).await;
+    assert_eq!(store.head().await.expect("reads go on").seq, 0);
+    drop(store);
+    assert_eq!(open(dir.path()).head().await.expect("head").seq, 0, "nothing of the failed group is there");
+}
+
+#[tokio::test]
+async fn a_job_that_fails_by_itself_leaves_its_neighbours_alone() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let constraint = |tx: &mut crate::chain::Tx<'_>| {
+        tx.record(&finished(2))?;
+        let sql = "INSERT INTO counters (name, value) VALUES ('call_numbers_reserved', 1)";
+        tx.connection.execute(sql, []).map(drop).map_err(StoreError::sqlite("insert twice"))
+    };
+    let before = store.append(finished(1));
+    let failing = store.write(constraint);
+    let missing = store.make_live(super::function("none"), super::environment("dev"), Digest::of(b""), deployed());
+    let (before, failing, missing) = (before.await, failing.await, missing.await);
+    let after = store.append(finished(3)).await.expect("appended");
+    assert_eq!((before.expect("appended").seq, after.seq), (1, 2), "failed jobs leave no record and no hole");
+    assert!(matches!(failing, Err(StoreError::Sqlite { .. })), "{failing:?}");
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+    assert!(store.verify(None).await.expect("verified").integrity);
+}

@@ -1,0 +1,227 @@
+//! Verification: reads the whole trail once, a chunk at a time, in memory that does not grow with it.
+
+use airlock_model::{AuditEvent, Digest};
+use rusqlite::{Connection, Row, types::ValueRef};
+use serde::Serialize;
+
+use crate::{
+    CallReport, Checkpoint, NumberRange, Reader, StoreError,
+    chain::{kind_name, link, stored_number},
+    completeness::{CallLedger, Listed},
+};
+
+/// Records read in one go. Short reads do not hold up the writer's log.
+pub(crate) const CHUNK: u32 = 2_048;
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Records before it are missing.
+    #[error("record `{expected}` was expected here: records are missing or renumbered")]
+    Gap {
+        /// The number that should come here.
+        expected: u64,
+    },
+    /// Not what was written, or not in its place.
+    #[error("the hash does not follow from the record and the one before it: one of them was changed")]
+    Hash,
+    /// Not an audit event.
+    #[error("the body is not an audit event")]
+    Body,
+    /// The searchable columns disagree with the body.
+    #[error("the column `{0}` differs from the body: searches would not find the record")]
+    Column(&'static str),
+    /// The trail ends before the checkpoint.
+    #[error("the trail ends before the checkpoint: its end was cut off")]
+    CutOff,
+    /// The trail passes through another hash.
+    #[error("the record has another hash than the checkpoint: the trail was rewritten")]
+    Rewritten,
+}
+
+/// A record that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BadRecord {
+    /// Its number as stored; for a trail cut short, the number of the checkpoint.
+    pub seq: i64,
+    /// What is wrong.
+    pub why: Fault,
+}
+
+/// What verification found. Integrity and completeness are judged apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// Records read.
+    pub records: u64,
+    /// Every record is what was written, in its place.
+    pub integrity: bool,
+    /// The first that is not.
+    pub first_bad: Option<BadRecord>,
+    /// How many are not.
+    pub bad_records: u64,
+    /// The last record read: compare or keep it.
+    pub head: Checkpoint,
+    /// Numbers without a record, the first 1,000 ranges.
+    pub seq_gaps: Vec<NumberRange>,
+    /// Whether every call that was issued a number has a closing record.
+    pub calls: CallReport,
+}
+
+impl Reader {
+    /// Reads the whole trail and judges it. A running server may append meanwhile.
+    ///
+    /// A trail that was cut at its end, or replaced as a whole, is only found out with a `checkpoint` kept elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] when the file itself is damaged, [`StoreError::Busy`].
+    pub async fn verify(&self, checkpoint: Option<Checkpoint>) -> Result<VerifyReport, StoreError> {
+        let mut verifier = Verifier::new(checkpoint);
+        loop {
+            let (next, more) = self.run(move |connection| verifier.read_chunk(connection)).await?;
+            verifier = next;
+            if !more {
+                return Ok(verifier.report());
+            }
+        }
+    }
+}
+
+pub(crate) struct Verifier {
+    checkpoint: Option<Checkpoint>,
+    /// The last record read: its number and its stored hash.
+    head: Checkpoint,
+    /// As stored, so that nothing below 1 is skipped.
+    position: Option<i64>,
+    records: u64,
+    bad_records: u64,
+    first_bad: Option<BadRecord>,
+    gaps: Listed,
+    calls: CallLedger,
+}
+
+impl Verifier {
+    pub(crate) fn new(checkpoint: Option<Checkpoint>) -> Self {
+        Self {
+            checkpoint,
+            head: Checkpoint::genesis(),
+            position: None,
+            records: 0,
+            bad_records: 0,
+            first_bad: None,
+            gaps: Listed::default(),
+            calls: CallLedger::default(),
+        }
+    }
+
+    pub(crate) fn read_chunk(mut self, connection: &Connection) -> Result<(Self, bool), StoreError> {
+        let read = self.records;
+        self.read_rows(connection).map_err(StoreError::sqlite("read the audit trail"))?;
+        let more = self.records.saturating_sub(read) == u64::from(CHUNK);
+        Ok((self, more))
+    }
+
+    fn read_rows(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "SELECT seq, hash, body, time_unix_ms, kind, invocation, function FROM audit \
+                   WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        // One below the lowest number there is, which no record can have.
+        let from = self.position.unwrap_or(i64::MIN);
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query((from, CHUNK))?;
+        while let Some(row) = rows.next()? {
+            self.read_row(row)?;
+        }
+        Ok(())
+    }
+
+    fn read_row(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let stored: i64 = row.get(0)?;
+        let fault = self.judge(stored, row)?;
+        self.position = Some(stored);
+        self.records = self.records.saturating_add(1);
+        if let Some(why) = fault {
+            self.found(stored, why);
+        }
+        Ok(())
+    }
+
+    /// The first thing wrong with a record, and in any case the step to the next.
+    fn judge(&mut self, stored: i64, row: &Row<'_>) -> rusqlite::Result<Option<Fault>> {
+        let expected = self.head.seq.saturating_add(1);
+        let seq = u64::try_from(stored).unwrap_or(0);
+        if seq > expected {
+            self.gaps.add(NumberRange { first: expected, last: seq.saturating_sub(1) });
+        }
+        let body = bytes(row.get_ref(2)?);
+        let hash = <[u8; 32]>::try_from(bytes(row.get_ref(1)?)).ok().map(Digest::from_bytes);
+        let computed = link(seq, &self.head.hash, body);
+        // Going on from the stored hash shows each change once instead of in every record behind it.
+        self.head = Checkpoint { seq, hash: hash.unwrap_or(computed) };
+        let event = serde_json::from_slice::<AuditEvent>(body);
+        if let Ok(event) = &event {
+            self.calls.see(event);
+        }
+        if seq != expected {
+            return Ok(Some(Fault::Gap { expected }));
+        }
+        if hash != Some(computed) {
+            return Ok(Some(Fault::Hash));
+        }
+        if self.checkpoint.is_some_and(|kept| kept.seq == seq && kept.hash != computed) {
+            return Ok(Some(Fault::Rewritten));
+        }
+        let Ok(event) = event else { return Ok(Some(Fault::Body)) };
+        differing_column(row, &event).map(|column| column.map(Fault::Column))
+    }
+
+    fn found(&mut self, seq: i64, why: Fault) {
+        self.bad_records = self.bad_records.saturating_add(1);
+        self.first_bad.get_or_insert(BadRecord { seq, why });
+    }
+
+    pub(crate) fn report(mut self) -> VerifyReport {
+        if let Some(kept) = self.checkpoint {
+            if kept.seq > self.head.seq {
+                self.found(stored_number(kept.seq), Fault::CutOff);
+            } else if kept.seq == 0 && kept != Checkpoint::genesis() {
+                self.found(0, Fault::Rewritten);
+            }
+        }
+        VerifyReport {
+            records: self.records,
+            integrity: self.first_bad.is_none(),
+            first_bad: self.first_bad,
+            bad_records: self.bad_records,
+            head: self.head,
+            seq_gaps: self.gaps.ranges,
+            calls: self.calls.report(),
+        }
+    }
+}
+
+fn bytes(value: ValueRef<'_>) -> &[u8] {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],
+    }
+}
+
+fn differing_column(row: &Row<'_>, event: &AuditEvent) -> rusqlite::Result<Option<&'static str>> {
+    let text = |index, wanted: Option<&str>| -> rusqlite::Result<bool> {
+        let stored = match row.get_ref(index)? {
+            ValueRef::Null => None,
+            other => Some(bytes(other)),
+        };
+        Ok(stored == wanted.map(str::as_bytes))
+    };
+    if row.get_ref(3)? != ValueRef::Integer(stored_number(event.time_unix_ms)) {
+        return Ok(Some("time_unix_ms"));
+    }
+    if !text(4, Some(kind_name(event.kind)))? {
+        return Ok(Some("kind"));
+    }
+    if !text(5, event.invocation.as_deref())? {
+        return Ok(Some("invocation"));
+    }
+    Ok(if text(6, event.function.as_deref())? { None } else { Some("function") })
+}
