@@ -107,6 +107,9 @@ pub struct NewOptions {
     /// `typescript` or `rust`.
     #[arg(long, default_value = "typescript")]
     pub language: String,
+    /// For Rust: the directory `guest-sdk/rust` of an Airlock checkout.
+    #[arg(long)]
+    pub sdk: Option<PathBuf>,
 }
 
 #[derive(Args)]

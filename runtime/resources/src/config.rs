@@ -1,6 +1,9 @@
 //! One binding of a resource, as the operator writes it, and what is left of it once it has been checked.
 
-use std::{num::NonZeroU64, path::PathBuf};
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
 
 use airlock_model::{Operation, ResourceKind};
 use serde::Deserialize;
@@ -99,6 +102,32 @@ pub enum CredentialConfig {
         /// The value.
         value: CredentialRef,
     },
+}
+
+impl BindingConfig {
+    /// Takes every relative path of the binding from `base`, the directory of the configuration file.
+    pub fn resolve_paths(&mut self, base: &Path) {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.path = base.join(&sqlite.path),
+            Self::Http(http) => {
+                http.ca_file = http.ca_file.take().map(|file| base.join(file));
+                if let Some(credential) = &mut http.credential {
+                    credential.value_mut().resolve_path(base);
+                }
+            }
+        }
+    }
+}
+
+impl CredentialConfig {
+    fn value_mut(&mut self) -> &mut CredentialRef {
+        match self {
+            Self::Bearer { value }
+            | Self::Basic { value, .. }
+            | Self::Header { value, .. }
+            | Self::Query { value, .. } => value,
+        }
+    }
 }
 
 /// Why a binding is not accepted. Names the key and what to do, never a secret.

@@ -76,7 +76,7 @@ impl Resources {
         let grant = |operation| Grant { resource: resource.clone(), operation };
         let grants = binding.operations.into_iter().map(grant).collect();
         let client = match binding.engine {
-            Engine::Sqlite(settings) => Client::Sqlite(Database::new(resource, settings)),
+            Engine::Sqlite(settings) => Client::Sqlite(Database::new(&resource, settings)),
             Engine::Http(settings) => {
                 let policy = AddressPolicy::new(settings.allow_private.clone(), own_listeners);
                 Client::Http(Box::new(HttpClient::new(resource, *settings, policy)))

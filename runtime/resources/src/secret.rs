@@ -43,6 +43,15 @@ pub enum CredentialRef {
     Inline(Secret),
 }
 
+impl CredentialRef {
+    /// Takes the path of a file reference from `base` when it is relative.
+    pub(crate) fn resolve_path(&mut self, base: &Path) {
+        if let Self::File(path) = self {
+            *path = base.join(&path);
+        }
+    }
+}
+
 /// Reads one variable. Only the configuration module touches the process environment, so it hands this in.
 pub type ReadEnv<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -233,15 +242,14 @@ mod tests {
 
     #[test]
     fn missing_empty_and_binary_sources_are_named() {
-        assert!(matches!(resolve(&CredentialRef::Env("NOPE".into()), false), Err(SecretError::EnvMissing(name)) if name == "NOPE"));
+        assert!(
+            matches!(resolve(&CredentialRef::Env("NOPE".into()), false), Err(SecretError::EnvMissing(name)) if name == "NOPE")
+        );
         assert!(matches!(resolve(&CredentialRef::Env("BLANK".into()), false), Err(SecretError::Empty(_))));
         assert!(matches!(resolve(&CredentialRef::File("/nonexistent/x".into()), false), Err(SecretError::File { .. })));
         let file = tempfile::NamedTempFile::new().expect("file");
         std::fs::write(file.path(), [0xff, 0xfe]).expect("write");
-        assert!(matches!(
-            resolve(&CredentialRef::File(file.path().to_owned()), false),
-            Err(SecretError::NotText(_))
-        ));
+        assert!(matches!(resolve(&CredentialRef::File(file.path().to_owned()), false), Err(SecretError::NotText(_))));
     }
 
     #[test]

@@ -59,8 +59,7 @@ pub(crate) fn check(config: &SqliteConfig) -> Result<SqliteSettings, ConfigError
     if text.starts_with(b":") || text.to_ascii_lowercase().starts_with(b"file:") {
         return refuse("use a plain file path, not `:memory:` or a `file:` URI");
     }
-    let value_bytes_max =
-        amount("value_bytes_max", config.value_bytes_max, VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX)?;
+    let value_bytes_max = amount("value_bytes_max", config.value_bytes_max, VALUE_BYTES_DEFAULT, VALUE_BYTES_MAX)?;
     let changes = |operation: &Operation| matches!(operation, Operation::Write | Operation::Ddl);
     Ok(SqliteSettings {
         path: config.path.clone(),
@@ -84,7 +83,7 @@ struct Pool {
 }
 
 impl Database {
-    pub(crate) fn new(resource: ResourceName, settings: SqliteSettings) -> Self {
+    pub(crate) fn new(resource: &ResourceName, settings: SqliteSettings) -> Self {
         let path: Arc<Path> = settings.path.into();
         let pool = |role, size| Pool {
             resource: resource.clone(),

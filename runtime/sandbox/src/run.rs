@@ -70,7 +70,9 @@ pub async fn run(job: Job<'_>) -> Run {
         Ok(Err(panic)) => Outcome::Failed(outcome::of_host_panic(panic.as_ref())),
         Err(_elapsed) => Outcome::Failed(outcome::of_deadline(job.limits)),
     };
-    forward_standard_output(store.data()).await;
+    // Not borrowed from the store, which no other thread may see: the future of a call can move between threads.
+    let printed = store.data().standard_output();
+    forward_standard_output(job.gate.as_ref(), &printed).await;
     Run { outcome, fuel, memory_bytes }
 }
 
@@ -99,9 +101,9 @@ async fn instantiate_and_call(store: &mut Store<CallState>, job: &Job<'_>) -> wa
 }
 
 /// What a language runtime printed becomes log lines: the same gate, the same budget.
-async fn forward_standard_output(state: &CallState) {
-    for line in String::from_utf8_lossy(&state.standard_output()).lines() {
+async fn forward_standard_output(gate: &dyn Gate, printed: &[u8]) {
+    for line in String::from_utf8_lossy(printed).lines() {
         let line = LogLine { level: LogLevel::Info, message: line.to_owned(), fields: String::new() };
-        drop(state.gate.call(HostCall::Log(line)).await);
+        drop(gate.call(HostCall::Log(line)).await);
     }
 }

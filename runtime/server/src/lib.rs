@@ -19,11 +19,7 @@ mod route;
 mod status;
 mod wire;
 
-pub use application::{
-    Answer, Application, AuditQuery, AuditRecord, AuditRecords, CheckReply, ControlCall, DeployReply, DeployRequest,
-    FunctionInfo, GetRequest, InvokeCall, InvokeFailure, InvokeReply, ListRequest, ListRevisionsRequest, Page,
-    PageRequest, RevisionInfo, SourceText,
-};
+pub use application::Application;
 pub use config::{ListenOptions, TransportLimits};
 pub use counters::Counters;
 pub use json::ContractError;

@@ -82,7 +82,8 @@ impl<A: Application> Router<A> {
         };
         let plane = match which {
             Which::Data => {
-                let invocations = Invocations::new(Arc::clone(&app), Arc::clone(&shared.tally), limits.shed_retry_after);
+                let invocations =
+                    Invocations::new(Arc::clone(&app), Arc::clone(&shared.tally), limits.shed_retry_after);
                 Plane::Data(InvocationServiceServer::new(invocations).max_decoding_message_size(bytes_max))
             }
             Which::Control => Plane::Control(
@@ -112,11 +113,13 @@ impl<A: Application> Router<A> {
     {
         let id = request::settle_id(request.headers_mut());
         let streams = self.streams(request.uri().path());
-        let answer = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
+        let form = Form::of(&request);
+        let in_json = matches!(form, Form::Json);
+        let answer = AssertUnwindSafe(self.answer(form, request)).catch_unwind().await;
         let mut response = answer.unwrap_or_else(|_| {
             self.tally.count_panic();
-            let failure = Failure::internal("a handler panicked");
-            status::status(failure, id.to_str().unwrap_or_default()).into_http()
+            let status = status::status(Failure::internal("a handler panicked"), id.to_str().unwrap_or_default());
+            if in_json { json::failed(&status) } else { status.into_http() }
         });
         if let header::Entry::Vacant(place) = response.headers_mut().entry(request::REQUEST_ID) {
             place.insert(id);
@@ -129,29 +132,19 @@ impl<A: Application> Router<A> {
         path == INVOKE_STREAM || self.side(path).is_some()
     }
 
-    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    async fn answer<B>(&self, form: Form, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let request = request.map(|body| PromptBody::new(body, self.read_max));
-        match Form::of(&request) {
+        match form {
             Form::Grpc => self.dispatch(request).await,
             // Boxed: rare, and it would make the future of every call larger.
-            Form::Json => Box::pin(self.answer_json(request)).await,
-            Form::Other(code, reason, hint) => json::plain(code, reason, hint, request::id_of(request.headers())),
-        }
-    }
-
-    async fn answer_json<B>(&self, request: Request<PromptBody<B>>) -> Response<Body>
-    where
-        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
-    {
-        match json::read(&self.contract, request, self.bytes_max).await {
-            Ok(transcoded) => {
-                let (request, method) = transcoded.split();
-                json::write(&self.contract, method, self.dispatch(request).await).await
+            Form::Json => {
+                let call = |request| self.dispatch(request);
+                Box::pin(json::answer(&self.contract, request, self.bytes_max, call)).await
             }
-            Err(finished) => finished,
+            Form::Other(code, reason, hint) => json::plain(code, reason, hint, request::id_of(request.headers())),
         }
     }
 

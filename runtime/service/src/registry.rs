@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use airlock_access::{Authorized, Invoke};
-use airlock_model::{EnvironmentName, Failure, FunctionManifest, FunctionName, Grant, LimitCaps, Reason, ResourceName};
+use airlock_model::{EnvironmentName, Failure, FunctionManifest, FunctionName, Grant, LimitCaps, ResourceName};
 use airlock_resources::Resources;
 use airlock_sandbox::{LoadError, Program};
 use airlock_store::{ArtifactKind, Revision, StoreError};

@@ -37,7 +37,7 @@ impl DirectoryLock {
 impl Drop for DirectoryLock {
     /// Closing alone is not enough: a child that is just being started holds a copy of the file until it executes.
     fn drop(&mut self) {
-        if let Err(error) = Ok::<(), std::io::Error>(()) {
+        if let Err(error) = self.file.unlock() {
             tracing::warn!(%error, "could not unlock the state directory; it is free when this process ends");
         }
     }

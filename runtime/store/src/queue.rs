@@ -146,6 +146,12 @@ impl Queue {
         }
     }
 
+    /// Whether only a wake-up gets the writer back to work.
+    #[cfg(test)]
+    pub(crate) fn writer_sleeps(&self) -> bool {
+        self.lock().writer == Writer::Asleep
+    }
+
     fn sleep<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         if state.writer == Writer::Asleep {
             return self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,7 @@ use crate::{
 pub struct Store {
     reader: Reader,
     pub(crate) artifacts: Arc<Artifacts>,
-    queue: Arc<Queue>,
+    pub(crate) queue: Arc<Queue>,
     calls: Arc<CallNumbers>,
     space: SpaceWatch,
     writer: Option<JoinHandle<()>>,

@@ -158,12 +158,15 @@ impl Printer<'_> {
         let file = self.lines.files.len() - 1;
         // From the first line on, so that lines without a token do not count to the module before.
         self.lines.entries.push((first + 1, file, 1));
-        let tokens = printed.map.iter().flat_map(|map| map.get_tokens()).filter(|_| of_project);
-        let mut lines: Vec<_> =
-            tokens.map(|token| (first + token.get_dst_line() + 1, file, token.get_src_line() + 1)).collect();
-        // Tokens come in the order of the output: the first one of a line tells where the line begins.
-        lines.dedup_by_key(|(line, ..)| *line);
-        self.lines.entries.extend(lines);
+        if let Some(map) = printed.map.filter(|_| of_project) {
+            let line = |token: u32| first + token + 1;
+            let tokens = map.get_tokens();
+            let mut lines: Vec<_> =
+                tokens.map(|token| (line(token.get_dst_line()), file, token.get_src_line() + 1)).collect();
+            // Tokens come in the order of the output: the first one of a line tells where the line begins.
+            lines.dedup_by_key(|(line, ..)| *line);
+            self.lines.entries.extend(lines);
+        }
         self.code.push_str(&printed.code);
         if !self.code.ends_with('\n') {
             self.code.push('\n');

@@ -1,6 +1,6 @@
 //! What a module takes from others and what it gives them, read from its syntax tree.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use oxc::ast::ast::{
     BindingIdentifier, BindingPattern, Declaration, ExportDefaultDeclarationKind, ExportFromDeclaration,
@@ -50,7 +50,7 @@ pub(super) struct Request {
 pub(super) struct Interface {
     pub(super) requests: Vec<Request>,
     pub(super) imports: Vec<Import>,
-    pub(super) exports: HashMap<String, Export>,
+    pub(super) exports: BTreeMap<String, Export>,
     /// Requests of `export * from`.
     pub(super) stars: Vec<usize>,
     /// Names exported twice cannot occur: the parser refuses them. `export { missing }` can.

@@ -49,6 +49,12 @@ pub(super) fn choose(graph: &Graph<'_>) -> Result<(Names, Vec<Vec<Meaning>>), Ve
     for meaning in meanings.iter().flatten() {
         chooser.name_import(meaning);
     }
+    // A namespace may hold further ones, which get their names, and their turn, here.
+    let mut next = 0;
+    while let Some(&id) = chooser.names.namespaces.get(next) {
+        exports(graph, id).iter().for_each(|(_, meaning)| chooser.name_import(meaning));
+        next += 1;
+    }
     Ok((chooser.names, meanings))
 }
 
@@ -155,9 +161,7 @@ fn missing(graph: &Graph<'_>, module: &Module<'_>, import: &super::module::Impor
         let message = "the entry file has no default export".to_owned();
         return Problem { file: from.name.clone(), line: 0, column: 0, message, fix };
     }
-    let available: Vec<&str> = from.interface.exports.keys().map(String::as_str).collect();
-    let mut available: Vec<String> = available.into_iter().map(|name| format!("`{name}`")).collect();
-    available.sort();
+    let available: Vec<String> = from.interface.exports.keys().map(|name| format!("`{name}`")).collect();
     let fix = if from.name == super::sdk::RESOURCES {
         format!("declare the resource in function.toml; declared are: {}", listed(&available))
     } else {

@@ -19,6 +19,9 @@ const OPEN_MAX: usize = 64;
 /// Most joins of one statement: a join without its condition is parsed by unguarded recursion. MySQL itself stops at 61.
 const JOINS_MAX: usize = 64;
 
+/// Most operators for which sqlparser copies the whole left side, which makes a chain of them quadratic.
+const COPYING_OPERATORS_MAX: usize = 200;
+
 /// What is known of one pair of parentheses while it is open.
 #[derive(Default)]
 struct Group {
@@ -41,6 +44,7 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlRefusal> {
     let mut outer: Vec<Group> = Vec::new();
     let mut group = Group::default();
     let mut joins: usize = 0;
+    let mut copying: usize = 0;
     for TokenWithSpan { token, .. } in tokens {
         match token {
             Token::Whitespace(_) => {}
@@ -64,10 +68,14 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlRefusal> {
                 group.chain += 1;
                 group.set_operations += usize::from(is_set_operation(other));
                 joins += usize::from(is_join(other));
+                copying += usize::from(is_copying_operator(other));
             }
         }
         if joins > JOINS_MAX {
             return Err(SqlRefusal::TooDeep { configured: JOINS_MAX });
+        }
+        if copying > COPYING_OPERATORS_MAX {
+            return Err(SqlRefusal::TooDeep { configured: COPYING_OPERATORS_MAX });
         }
         if group.levels() > LEVELS_MAX {
             return Err(SqlRefusal::TooDeep { configured: LEVELS_MAX });
@@ -84,4 +92,9 @@ fn is_set_operation(token: &Token) -> bool {
 fn is_join(token: &Token) -> bool {
     use Keyword::{APPLY, JOIN, STRAIGHT_JOIN};
     matches!(token, Token::Word(word) if matches!(word.keyword, JOIN | STRAIGHT_JOIN | APPLY))
+}
+
+fn is_copying_operator(token: &Token) -> bool {
+    use Keyword::{DIV, GLOB, MATCH, REGEXP};
+    matches!(token, Token::Word(word) if matches!(word.keyword, DIV | GLOB | MATCH | REGEXP))
 }

@@ -1,5 +1,12 @@
 //! Behaviour of the analysis crate as its users see it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on must stop, also in its fixtures"
+)]
+
 mod component;
 mod fixture;
 mod manifest;

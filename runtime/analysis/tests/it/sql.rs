@@ -251,6 +251,31 @@ fn class_or_refusal(dialect: Dialect, text: &str) -> Result<StatementClass, SqlR
 }
 
 #[test]
+fn mysql_ways_out_of_a_select_are_never_reads() {
+    for text in [
+        "select a from t into outfile '/tmp/x'",
+        "select a into outfile '/tmp/x' from t",
+        "select a into dumpfile '/tmp/x' from t",
+        "select a into @v from t",
+        "select a from t into @v",
+        "select a from t for update skip locked",
+        "select a from t lock in share mode",
+        "select /*+ set_var(sql_mode = '') */ a from t",
+        "select /*!50000 sleep(1) */",
+        "select a from t where b = 'it\\'s' and sleep(1) -- '",
+        "table t into outfile '/tmp/x'",
+        "handler t open",
+        "do sleep(1)",
+        "set @a = 1",
+        "load data infile 'x' into table t",
+        "select last_insert_id(5)",
+        "select sys.ps_kill(1)",
+    ] {
+        assert!(class_or_refusal(Mysql, text) != Ok(Read), "{text}");
+    }
+}
+
+#[test]
 fn exactly_one_statement_is_taken() {
     for dialect in Dialect::ALL {
         for text in ["", " \n\t", ";", "-- nothing\n", "/* nothing */;;"] {

@@ -30,14 +30,15 @@ struct Made {
 pub fn run(options: &NewOptions, style: Style) -> anyhow::Result<ExitCode> {
     let name = options.dir.file_name().and_then(|name| name.to_str()).context("the directory has no name")?;
     let name: FunctionName = name.parse()?;
-    let files = match options.language.as_str() {
-        "typescript" => TYPESCRIPT,
-        "rust" => RUST,
-        other => bail!("no template for `{other}`: choose `typescript` or `rust`"),
+    let (files, sdk) = match (options.language.as_str(), &options.sdk) {
+        ("typescript", _) => (TYPESCRIPT, String::new()),
+        ("rust", Some(sdk)) => (RUST, sdk_path(sdk)?),
+        ("rust", None) => bail!("say where the Rust SDK is: --sdk <Airlock checkout>/guest-sdk/rust"),
+        (other, _) => bail!("no template for `{other}`: choose `typescript` or `rust`"),
     };
     std::fs::create_dir(&options.dir).with_context(|| format!("cannot make `{}`", options.dir.display()))?;
     for (path, text) in files {
-        write(&options.dir.join(path), &text.replace("{{name}}", name.as_str()))?;
+        write(&options.dir.join(path), &text.replace("{{name}}", name.as_str()).replace("{{sdk}}", &sdk))?;
     }
     output::progress("Created", format!("{name}; try: airlock run {} --input '{{\"name\": \"Ada\"}}'", options.dir.display()));
     let made = Made { name: name.to_string(), files: files.iter().map(|(path, _)| (*path).to_owned()).collect() };
@@ -45,6 +46,14 @@ pub fn run(options: &NewOptions, style: Style) -> anyhow::Result<ExitCode> {
         style.print(&made, |_| Ok(()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn sdk_path(sdk: &Path) -> anyhow::Result<String> {
+    let absolute = std::path::absolute(sdk)?;
+    if !absolute.join("Cargo.toml").exists() {
+        bail!("`{}` is not the Rust SDK: it has no Cargo.toml", sdk.display());
+    }
+    absolute.to_str().map(str::to_owned).context("the path of the SDK is not UTF-8")
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -67,8 +67,7 @@ impl Origin {
 
     async fn resolve_and_connect(&self) -> Result<TcpStream, DialError> {
         let resolve = |source| DialError::Resolve { host: self.host.clone(), source };
-        let targets: Vec<SocketAddr> =
-            lookup_host((self.host.as_str(), self.port)).await.map_err(resolve)?.collect();
+        let targets: Vec<SocketAddr> = lookup_host((self.host.as_str(), self.port)).await.map_err(resolve)?.collect();
         // All or none: a name that has one forbidden address is being played with, or configured by mistake.
         for target in &targets {
             self.policy.check(*target).map_err(|why| DialError::Forbidden { target: *target, why })?;

@@ -65,7 +65,7 @@ impl Credential {
 
     fn check_value(&self) -> Result<(), ConfigError> {
         match &self.way {
-            Way::Header(_, value) if HeaderValue::from_str(value.expose()).is_err() => {
+            Way::Header(_, value) if headers::ascii_value(value.expose()).is_none() => {
                 Err(ConfigError::Credential("has a value that cannot stand in a header: use visible ASCII, one line"))
             }
             Way::Header(..) | Way::Query(..) => Ok(()),
@@ -75,7 +75,7 @@ impl Credential {
     /// The header to set, marked so that it is never printed nor kept in a compression table.
     pub(super) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let Way::Header(name, value) = &self.way else { return None };
-        let mut value = HeaderValue::from_str(value.expose()).ok()?;
+        let mut value = headers::ascii_value(value.expose())?;
         value.set_sensitive(true);
         Some((name.clone(), value))
     }

@@ -36,12 +36,17 @@ pub(super) fn response(resource: &ResourceName, fault: Fault) -> HostError {
 fn exchange(resource: &ResourceName, error: &hyper::Error) -> HostError {
     tracing::warn!(%resource, error = %chain(error), "a response failed");
     if error.is_parse() {
-        return HostError::Backend {
-            code: "response_malformed".to_owned(),
-            message: format!("`{resource}` answered with something that is not HTTP, or with too large a head"),
-        };
+        return malformed();
     }
     closed(resource)
+}
+
+/// Not HTTP, or more of it than anybody needs.
+pub(super) fn malformed() -> HostError {
+    HostError::Backend {
+        code: "response_malformed".to_owned(),
+        message: "the API answered with something that is not HTTP, or with too large a head".to_owned(),
+    }
 }
 
 fn closed(resource: &ResourceName) -> HostError {

@@ -52,7 +52,8 @@ const OURS: [&str; 20] = [
 const OUR_PREFIXES: [&str; 3] = ["proxy-", "x-forwarded-", "sec-fetch-"];
 
 /// Response headers that are the host's own business: sessions that belong to its credential, and where to go next.
-const KEPT_BACK: [&str; 5] = ["set-cookie", "set-cookie2", "alt-svc", "proxy-authenticate", "proxy-authentication-info"];
+const KEPT_BACK: [&str; 5] =
+    ["set-cookie", "set-cookie2", "alt-svc", "proxy-authenticate", "proxy-authentication-info"];
 
 /// Whether a header frames the message, so that not even the operator may set it.
 pub(super) fn is_framing(name: &str) -> bool {
@@ -64,10 +65,7 @@ pub(super) fn is_framing(name: &str) -> bool {
 /// # Errors
 /// `BadRequest` for a header that is none, `Denied` for one that is not the guest's to set. Refused rather than
 /// stripped, so that the author of the function learns that it never had an effect.
-pub(super) fn outgoing(
-    given: &[(String, String)],
-    credential: Option<&Credential>,
-) -> Result<HeaderMap, HostError> {
+pub(super) fn outgoing(given: &[(String, String)], credential: Option<&Credential>) -> Result<HeaderMap, HostError> {
     let size = given.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
     if given.len() > HEADERS_MAX || size > HEADER_BYTES_MAX {
         let text = format!("more than {HEADERS_MAX} headers or {HEADER_BYTES_MAX} bytes of them");
@@ -81,15 +79,21 @@ pub(super) fn outgoing(
         if is_ours(&parsed, injected.as_ref().map(|(name, _)| name)) {
             return Err(denied(&parsed));
         }
-        let value = HeaderValue::from_str(value).map_err(|_| {
-            HostError::BadRequest(format!("the value of header `{parsed}` is not one line of visible ASCII"))
-        })?;
+        let Some(value) = ascii_value(value) else {
+            let text = format!("the value of header `{parsed}` is not one line of visible ASCII");
+            return Err(HostError::BadRequest(text));
+        };
         headers.append(parsed, value);
     }
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static("airlock"));
     headers.extend(injected);
     Ok(headers)
+}
+
+/// A value that every server reads alike: visible ASCII, spaces and tabs.
+pub(super) fn ascii_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())
 }
 
 fn is_ours(name: &HeaderName, injected: Option<&HeaderName>) -> bool {

@@ -55,7 +55,8 @@ impl Meter {
             limit: Limit::EgressBytes,
             configured: self.left_at_start,
             used,
-            hint: "`configured` is what was left of the call's budget: ask for less, or raise `egress_bytes`".to_owned(),
+            hint: "`configured` is what was left of the call's budget: ask for less, or raise `egress_bytes`"
+                .to_owned(),
         }
     }
 }

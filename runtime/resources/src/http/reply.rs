@@ -5,7 +5,7 @@ use airlock_model::{HostError, HttpReply};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
-use super::{HttpSettings, credential::Credential, headers, meter::Meter};
+use super::{HttpSettings, RESPONSE_HEAD_BYTES_MAX, credential::Credential, explain, headers, meter::Meter};
 
 const STATUS_LINE_BYTES: u64 = 16;
 
@@ -27,7 +27,12 @@ pub(super) async fn read(
     meter: &mut Meter,
 ) -> Result<HttpReply, Fault> {
     let (head, mut body) = response.into_parts();
-    meter.received(STATUS_LINE_BYTES + headers::size_bytes(&head.headers))?;
+    let head_bytes = STATUS_LINE_BYTES + headers::size_bytes(&head.headers);
+    meter.received(head_bytes)?;
+    // hyper's own cap is on its buffer, which one large read may overshoot.
+    if head_bytes > u64::from(RESPONSE_HEAD_BYTES_MAX) {
+        return Err(explain::malformed().into());
+    }
     refuse_encoded(&head.headers)?;
     check_announced(settings, body.size_hint().lower(), meter)?;
     let mut bytes = Vec::new();

@@ -78,7 +78,7 @@ fn spellings(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
 
 /// The middle of the base64 of any text that has the secret `offset` bytes after a multiple of three.
 fn aligned(secret: &[u8], offset: usize) -> Vec<String> {
-    let padded = Zeroizing::new([&[0_u8; 3][..offset.min(3)], secret].concat());
+    let padded = Zeroizing::new([vec![0_u8; offset].as_slice(), secret].concat());
     // Characters that also depend on the neighbours are left out at both ends.
     let (first, last) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
     let pieces = [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|engine| {

@@ -35,7 +35,8 @@ impl BaseUrl {
         if !text.bytes().all(|b| b.is_ascii_graphic()) || text.contains('\\') {
             return Err(refuse("is not a URL: write for instance https://api.example.com/v1"));
         }
-        let url = Url::parse(text).map_err(|_| refuse("is not a URL: write for instance https://api.example.com/v1"))?;
+        let url =
+            Url::parse(text).map_err(|_| refuse("is not a URL: write for instance https://api.example.com/v1"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refuse("has to begin with http:// or https://"));
         }

@@ -16,6 +16,7 @@ use tokio::{
 use super::*;
 use crate::{BindingConfig, Permitted, Resources, Sources};
 
+mod certificate;
 mod egress;
 mod limits;
 mod messages;
@@ -76,7 +77,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let (mut text, mut buffer) = (String::new(), [0_u8; 4096]);
     loop {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let length =
+                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 return Some(text);
             }

@@ -68,9 +68,13 @@ fn allows(permission: Permission, context: &AuthContext<'_>) -> Result<(), Strin
             functions::is_allowed(function_name)
                 || (permission == Permission::Ddl && functions::belongs_to_schema_changes(function_name))
         }
-        AuthAction::Insert { table_name }
-        | AuthAction::Update { table_name, .. }
-        | AuthAction::Delete { table_name } => is_writable(permission, table_name),
+        AuthAction::Insert { table_name } => changes_rows(permission, table_name, &["sqlite_master"]),
+        AuthAction::Update { table_name, .. } => {
+            changes_rows(permission, table_name, &["sqlite_master", "sqlite_sequence"])
+        }
+        AuthAction::Delete { table_name } => {
+            changes_rows(permission, table_name, &["sqlite_master", "sqlite_stat1", "sqlite_stat4"])
+        }
         // Not triggers: they would hide writes behind writes, where no analysis of a statement sees them.
         AuthAction::CreateTable { .. }
         | AuthAction::CreateIndex { .. }
@@ -93,12 +97,14 @@ fn is_readable(permission: Permission, table: &str) -> bool {
     !is_internal && (!is_pragma || (permission == Permission::Ddl && table == "pragma_quick_check"))
 }
 
-fn is_writable(permission: Permission, table: &str) -> bool {
+/// Rows of ordinary tables belong to writes. `own` is what SQLite itself changes in its tables for a schema change;
+/// DEFENSIVE refuses statements that name `sqlite_master`.
+fn changes_rows(permission: Permission, table: &str, own: &[&str]) -> bool {
     let is_system = table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
     match permission {
         Permission::Read => false,
         Permission::Write => !is_system,
-        Permission::Ddl => is_system,
+        Permission::Ddl => own.contains(&table),
     }
 }
 

@@ -34,15 +34,13 @@ fn parameter(place: usize, text: &str) -> Result<Value, HostError> {
             .map_err(|_| refuse("is text with a broken escape, for instance half of a surrogate pair")),
         Some(b'{') => bytes(text).ok_or_else(|| refuse("is an object: only {\"$bytes\": \"<base64>\"} can be bound")),
         Some(b'[') => Err(refuse("is an array: bind one value for each `?`, or JSON as text")),
-        _ if text.contains(['.', 'e', 'E']) => {
-            text.parse().ok().filter(|real: &f64| real.is_finite()).map(Value::Real).ok_or_else(|| {
-                refuse("is a number beyond the range of REAL")
-            })
-        }
-        _ => text
+        _ if text.contains(['.', 'e', 'E']) => text
             .parse()
-            .map(Value::Integer)
-            .map_err(|_| refuse("is an integer beyond 64 bits: pass it as text")),
+            .ok()
+            .filter(|real: &f64| real.is_finite())
+            .map(Value::Real)
+            .ok_or_else(|| refuse("is a number beyond the range of REAL")),
+        _ => text.parse().map(Value::Integer).map_err(|_| refuse("is an integer beyond 64 bits: pass it as text")),
     }
 }
 
@@ -63,7 +61,8 @@ mod tests {
 
     #[test]
     fn values_keep_their_type_and_their_last_digit() {
-        let text = r#"[null, true, false, 9007199254740993, -9223372036854775808, 1.5, 1e3, "a'b\u0000", {"$bytes":"AP8="}]"#;
+        let text =
+            r#"[null, true, false, 9007199254740993, -9223372036854775808, 1.5, 1e3, "a'b\u0000", {"$bytes":"AP8="}]"#;
         let expected = [
             Value::Null,
             Value::Integer(1),
@@ -82,8 +81,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_bound_is_named_by_place() {
-        for text in ["[1, [2]]", "[1, {}]", "[1, {\"$bytes\":\"?\"}]", "[1, 9223372036854775808]", "[1, 1e999]", "[1, \"\\ud800\"]"]
-        {
+        for text in [
+            "[1, [2]]",
+            "[1, {}]",
+            "[1, {\"$bytes\":\"?\"}]",
+            "[1, 9223372036854775808]",
+            "[1, 1e999]",
+            "[1, \"\\ud800\"]",
+        ] {
             let refused = parse(text).expect_err(text).to_string();
             assert!(refused.contains("parameter 2"), "{text}: {refused}");
         }

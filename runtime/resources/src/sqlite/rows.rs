@@ -90,7 +90,9 @@ impl Sheet {
             ValueRef::Null => self.text.write_all(b"null"),
             ValueRef::Integer(integer) if integer.unsigned_abs() <= SAFE_INTEGER_MAX => write!(self.text, "{integer}"),
             ValueRef::Integer(integer) => write!(self.text, "\"{integer}\""),
-            ValueRef::Real(real) if real.is_finite() => serde_json::to_writer(&mut self.text, &real).map_err(Into::into),
+            ValueRef::Real(real) if real.is_finite() => {
+                serde_json::to_writer(&mut self.text, &real).map_err(Into::into)
+            }
             ValueRef::Real(real) if real.is_nan() => self.text.write_all(b"null"),
             ValueRef::Real(real) if real > 0.0 => self.text.write_all(b"\"Infinity\""),
             ValueRef::Real(_) => self.text.write_all(b"\"-Infinity\""),

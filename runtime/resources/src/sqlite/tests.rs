@@ -130,7 +130,9 @@ async fn columns_name_their_declared_type() {
 #[tokio::test]
 async fn parameters_are_data_whatever_they_say() {
     let bench = Bench::new().await;
-    for text in ["O'Hara", "'; DROP TABLE orders; --", "\" OR 1=1 --", "x\\'", "\u{0}after", "%_", "1); DELETE FROM orders; --"] {
+    for text in
+        ["O'Hara", "'; DROP TABLE orders; --", "\" OR 1=1 --", "x\\'", "\u{0}after", "%_", "1); DELETE FROM orders; --"]
+    {
         let parameters = serde_json::to_string(&[text]).expect("json");
         assert_eq!(bench.write("INSERT INTO customers (name) VALUES (?)", &parameters).await, Ok(1), "{text:?}");
         let rows = bench.query("SELECT name FROM customers WHERE name = ?1", &parameters).await.expect("rows");
@@ -176,6 +178,7 @@ async fn schema_changes_run_under_their_own_class() {
         "ALTER TABLE notes RENAME TO remarks",
         "CREATE VIEW names AS SELECT name FROM customers",
         "CREATE TABLE copied AS SELECT * FROM customers",
+        "ALTER TABLE orders RENAME TO purchases",
     ] {
         assert_eq!(bench.execute(StatementClass::Ddl, statement, "[]").await, Ok(0), "{statement}");
     }

@@ -2,24 +2,15 @@
 
 use std::sync::Arc;
 
+use airlock_model::Failure;
 use airlock_proto::v1;
-use http::HeaderMap;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{answer, split};
-use crate::{
-    application::{Application, ControlCall},
-    request,
-    status::Refusal,
-    wire,
-};
+use crate::{application::Application, request, status::Refusal, wire};
 
 /// The control plane of one application.
 pub(crate) struct Control<A>(pub(crate) Arc<A>);
-
-fn with_bearer<R>(headers: &HeaderMap, request: R) -> ControlCall<R> {
-    ControlCall { bearer: request::bearer(headers).map(ToOwned::to_owned), request }
-}
 
 #[async_trait]
 impl<A: Application> v1::function_service_server::FunctionService for Control<A> {
@@ -28,14 +19,14 @@ impl<A: Application> v1::function_service_server::FunctionService for Control<A>
         let v1::CheckRequest { environment, manifest_toml, component, sources } = message;
         let call = async {
             let asked = v1::DeployRequest { environment, manifest_toml, component, sources };
-            Ok(self.0.check(with_bearer(&headers, wire::deploy_request(asked)?)).await?)
+            Ok(self.0.check(request::bearer(&headers), wire::upload(asked)?).await?)
         };
         answer(&headers, call, wire::check_response).await
     }
 
     async fn deploy(&self, request: Request<v1::DeployRequest>) -> Result<Response<v1::DeployResponse>, Status> {
         let (headers, asked) = split(request);
-        let call = async { Ok(self.0.deploy(with_bearer(&headers, wire::deploy_request(asked)?)).await?) };
+        let call = async { Ok(self.0.deploy(request::bearer(&headers), wire::upload(asked)?).await?) };
         answer(&headers, call, wire::deploy_response).await
     }
 
@@ -44,7 +35,11 @@ impl<A: Application> v1::function_service_server::FunctionService for Control<A>
         request: Request<v1::FunctionServiceGetRequest>,
     ) -> Result<Response<v1::FunctionServiceGetResponse>, Status> {
         let (headers, asked) = split(request);
-        let call = async { Ok(self.0.get(with_bearer(&headers, wire::get_request(&asked)?)).await?) };
+        let call = async {
+            let function = wire::name("function", &asked.function)?;
+            let environment = wire::name("environment", &asked.environment)?;
+            Ok(self.0.get(request::bearer(&headers), function, environment).await?)
+        };
         answer(&headers, call, wire::get_response).await
     }
 
@@ -53,7 +48,11 @@ impl<A: Application> v1::function_service_server::FunctionService for Control<A>
         request: Request<v1::FunctionServiceListRequest>,
     ) -> Result<Response<v1::FunctionServiceListResponse>, Status> {
         let (headers, asked) = split(request);
-        let call = async { Ok(self.0.list(with_bearer(&headers, wire::list_request(asked)?)).await?) };
+        let call = async {
+            let environment = wire::name("environment", &asked.environment)?;
+            let page = wire::page(asked.page_size, &asked.page_token)?;
+            Ok(self.0.list(request::bearer(&headers), environment, page).await?)
+        };
         answer(&headers, call, wire::list_response).await
     }
 
@@ -63,8 +62,10 @@ impl<A: Application> v1::function_service_server::FunctionService for Control<A>
     ) -> Result<Response<v1::ListRevisionsResponse>, Status> {
         let (headers, asked) = split(request);
         let call = async {
-            let call = with_bearer(&headers, wire::list_revisions_request(asked)?);
-            Ok(self.0.list_revisions(call).await?)
+            let function = wire::name("function", &asked.function)?;
+            let environment = wire::name("environment", &asked.environment)?;
+            let page = wire::page(asked.page_size, &asked.page_token)?;
+            Ok(self.0.list_revisions(request::bearer(&headers), function, environment, page).await?)
         };
         answer(&headers, call, wire::list_revisions_response).await
     }
@@ -78,8 +79,9 @@ impl<A: Application> v1::audit_service_server::AuditService for Control<A> {
     ) -> Result<Response<v1::AuditServiceQueryResponse>, Status> {
         let (headers, asked) = split(request);
         let call = async {
-            let found = self.0.audit_query(with_bearer(&headers, wire::audit_query(asked)?)).await?;
-            wire::audit_response(found).map_err(|why| Refusal::from(airlock_model::Failure::internal(why)))
+            let query = wire::audit_query(asked)?;
+            let found = self.0.audit_query(request::bearer(&headers), query.environment, query.filter).await?;
+            wire::audit_response(found, query.limit).map_err(|why| Refusal::from(Failure::internal(why)))
         };
         answer(&headers, call, |response| response).await
     }

@@ -9,6 +9,7 @@ use std::{
 
 use airlock_model::{Failure, LogLine};
 use airlock_proto::v1::{self, invocation_service_server::InvocationService, invoke_stream_response::Event};
+use airlock_service::InvokeCall;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use http::{HeaderMap, HeaderValue};
 use tokio::{sync::mpsc, task::JoinError};
@@ -18,7 +19,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::split;
 use crate::{
-    application::{Application, InvokeCall},
+    application::Application,
     counters::{InFlight, Tally},
     request, status,
     status::Refusal,
@@ -59,9 +60,9 @@ impl<A: Application> Invocations<A> {
 fn call(headers: &HeaderMap, asked: v1::InvokeRequest) -> Result<InvokeCall, Refusal> {
     Ok(InvokeCall {
         bearer: request::bearer(headers).map(ToOwned::to_owned),
-        deadline: request::deadline(headers)?,
+        remaining: request::deadline(headers)?,
         request: wire::invoke_request(&asked.function, &asked.environment, asked.payload)?,
-        log_sink: None,
+        logs: None,
     })
 }
 
@@ -105,8 +106,8 @@ impl<A: Application> InvocationService for Invocations<A> {
     ) -> Result<Response<Self::InvokeStreamStream>, Status> {
         let (mut headers, message) = split(request);
         let v1::InvokeStreamRequest { function, environment, payload, request_id } = message;
-        let own_id = adopt_id(&mut headers, &request_id)
-            .map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
+        let own_id =
+            adopt_id(&mut headers, &request_id).map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
         let asked = v1::InvokeRequest { function, environment, payload, request_id };
         let call = call(&headers, asked).map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
         let mut run = self.start(call, request::id_of(&headers).to_owned());
@@ -124,7 +125,7 @@ impl<A: Application> Invocations<A> {
     /// Starts the run in a task of its own: a caller who does not read must not hold up the run and its clock.
     fn start(&self, mut call: InvokeCall, request_id: String) -> Run {
         let (sink, lines) = mpsc::channel(LOG_LINES_WAITING_MAX);
-        call.log_sink = Some(sink);
+        call.logs = Some(sink);
         let this = Self::new(Arc::clone(&self.app), Arc::clone(&self.tally), self.shed_retry_after);
         let task = AbortOnDropHandle::new(tokio::spawn(async move { this.run(Ok(call)).await }));
         Run { lines, task: Some(task), ended: None, tally: Arc::clone(&self.tally), request_id }

@@ -21,8 +21,8 @@ const HINT: &str = "send one JSON object with the fields of the request message"
 /// # Errors
 /// `request_malformed`, naming the field where there is one.
 pub(super) fn message(contract: &Contract, kind: &MessageDescriptor, text: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let object: Object<'_> =
-        serde_json::from_slice(text).map_err(|why| Refusal::malformed("", format!("the body is not valid: {why}"), HINT))?;
+    let object: Object<'_> = serde_json::from_slice(text)
+        .map_err(|why| Refusal::malformed("", format!("the body is not valid: {why}"), HINT))?;
     let mut plain = String::from("{");
     let mut embedded = Vec::new();
     for (key, value) in object.0 {
@@ -48,8 +48,9 @@ pub(super) fn message(contract: &Contract, kind: &MessageDescriptor, text: &[u8]
 fn plain_fields(kind: &MessageDescriptor, text: &str) -> Result<DynamicMessage, Refusal> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
-    DynamicMessage::deserialize_with_options(kind.clone(), &mut reader, &options)
-        .map_err(|why| Refusal::malformed(&culprit(kind, text), format!("a field is not valid: {}", reason(&why)), HINT))
+    DynamicMessage::deserialize_with_options(kind.clone(), &mut reader, &options).map_err(|why| {
+        Refusal::malformed(&culprit(kind, text), format!("a field is not valid: {}", reason(&why)), HINT)
+    })
 }
 
 /// The first field that does not read on its own. Only asked once something is wrong.
@@ -123,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_payload_is_embedded_and_kept_to_the_byte() {
-        let request = invoke(r#"{"function":"f","payload": {"a": 1.10,"b":[12345678901234567890123]} ,"requestId":"r"}"#);
+        let request =
+            invoke(r#"{"function":"f","payload": {"a": 1.10,"b":[12345678901234567890123]} ,"requestId":"r"}"#);
         let request = request.unwrap();
         assert_eq!(request.payload, br#"{"a": 1.10,"b":[12345678901234567890123]}"#);
         assert_eq!((request.function.as_str(), request.request_id.as_str()), ("f", "r"));

@@ -102,7 +102,6 @@ mod tests {
     use std::collections::HashSet;
 
     use airlock_proto::v1;
-    use prost::Message as _;
 
     use super::*;
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The answer of a failed RPC.
-pub(super) fn unary(status: &Status) -> Response<Body> {
+pub(crate) fn failed(status: &Status) -> Response<Body> {
     let explained = explain(status);
     let mut response = respond(http_status(status.code(), &explained.reason), &object(status, &explained));
     let headers = response.headers_mut();
@@ -38,7 +38,8 @@ pub(super) fn unary(status: &Status) -> Response<Body> {
 pub(crate) fn plain(code: StatusCode, reason: &str, hint: &str, request_id: &str) -> Response<Body> {
     let message = code.canonical_reason().unwrap_or("error");
     let details = json!({ "requestId": request_id });
-    let body = json!({ "code": "unimplemented", "reason": reason, "message": message, "hint": hint, "details": details });
+    let body =
+        json!({ "code": "unimplemented", "reason": reason, "message": message, "hint": hint, "details": details });
     let mut response = respond(code, &body);
     if code == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));

@@ -17,11 +17,11 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use prost_reflect::MethodDescriptor;
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body};
 
 pub(crate) use contract::Contract;
 pub use contract::ContractError;
-pub(crate) use error::plain;
+pub(crate) use error::{failed, plain};
 
 use crate::{
     body::{BoxError, PromptBody},
@@ -34,43 +34,50 @@ const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const FRAME_HEADER_BYTES: usize = 5;
 
-/// A JSON request turned into a gRPC one, and what is needed to turn the answer back.
-pub(crate) struct Transcoded {
-    pub(crate) request: Request<Full<Bytes>>,
-    method: MethodDescriptor,
-}
-
-/// Reads a JSON request.
-///
-/// # Errors
-/// The finished answer, when the request is not one of ours.
-pub(crate) async fn read<B>(
+/// Answers a JSON request by way of the gRPC service that `call` reaches.
+pub(crate) async fn answer<B, F>(
     contract: &Contract,
     request: Request<PromptBody<B>>,
     bytes_max: usize,
-) -> Result<Transcoded, Response<Body>>
+    call: impl FnOnce(Request<Full<Bytes>>) -> F,
+) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    F: Future<Output = Response<Body>>,
+{
+    let id = request::id_of(request.headers()).to_owned();
+    if request.method() != HttpMethod::POST {
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use POST", &id);
+    }
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported", "send the body plain", &id);
+    }
+    let Some(method) = contract.method(request.uri().path()) else {
+        return failed(&status::unimplemented("POST /airlock.v1.<Service>/<Method>", &id));
+    };
+    match read(contract, method, request, bytes_max).await {
+        Ok(request) => write(contract, method, call(request).await).await,
+        Err(status) => failed(&status),
+    }
+}
+
+/// Turns a JSON request into a gRPC one.
+async fn read<B>(
+    contract: &Contract,
+    method: &MethodDescriptor,
+    request: Request<PromptBody<B>>,
+    bytes_max: usize,
+) -> Result<Request<Full<Bytes>>, Status>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let (mut parts, body) = request.into_parts();
     let id = request::id_of(&parts.headers).to_owned();
-    if parts.method != HttpMethod::POST {
-        return Err(plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use POST", &id));
-    }
-    let Some(method) = contract.method(parts.uri.path()) else {
-        return Err(error::unary(&status::unimplemented("POST /airlock.v1.<Service>/<Method>", &id)));
-    };
-    let refuse = |refusal: Refusal| error::unary(&status::status(refusal, &id));
-    if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported", "send the body plain", &id));
-    }
-    let text = match Limited::new(body, bytes_max).collect().await {
-        Ok(whole) => whole.to_bytes(),
-        Err(broken) => return Err(error::unary(&broken_body(broken, bytes_max, &id))),
-    };
-    let message = decode::message(contract, &method.input(), &text).map_err(refuse)?;
-    grpc_headers(&mut parts.headers).map_err(refuse)?;
-    Ok(Transcoded { request: Request::from_parts(parts, Full::new(frame(&message))), method: method.clone() })
+    let whole = Limited::new(body, bytes_max).collect().await.map_err(|broken| broken_body(broken, bytes_max, &id))?;
+    let message = decode::message(contract, &method.input(), &whole.to_bytes());
+    let message = message.map_err(|refusal| status::status(refusal, &id))?;
+    grpc_headers(&mut parts.headers).map_err(|refusal| status::status(refusal, &id))?;
+    Ok(Request::from_parts(parts, Full::new(frame(&message))))
 }
 
 fn broken_body(broken: BoxError, bytes_max: usize, id: &str) -> Status {
@@ -115,18 +122,18 @@ fn grpc_headers(headers: &mut HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Turns a gRPC answer into a JSON one.
-pub(crate) async fn write(contract: &Contract, method: Transcoding, answer: Response<Body>) -> Response<Body> {
+async fn write(contract: &Contract, method: &MethodDescriptor, answer: Response<Body>) -> Response<Body> {
     let (parts, body) = answer.into_parts();
-    if let Some(status) = Status::from_header_map(&parts.headers).filter(|status| status.code() != tonic::Code::Ok) {
-        return error::unary(&status);
+    if let Some(status) = Status::from_header_map(&parts.headers).filter(|status| status.code() != Code::Ok) {
+        return failed(&status);
     }
-    let mut response = if method.0.is_server_streaming() {
-        let lines = lines::Lines::new(contract.clone(), method.0.output(), body);
+    let mut response = if method.is_server_streaming() {
+        let lines = lines::Lines::new(contract.clone(), method.output(), body);
         let mut response = Response::new(Body::new(lines));
         response.headers_mut().insert(header::CONTENT_TYPE, NDJSON);
         response
     } else {
-        unary(contract, &method.0, body).await
+        unary(contract, method, body).await
     };
     if let Some(own) = parts.headers.get(request::REQUEST_ID) {
         response.headers_mut().insert(request::REQUEST_ID, own.clone());
@@ -134,23 +141,14 @@ pub(crate) async fn write(contract: &Contract, method: Transcoding, answer: Resp
     response
 }
 
-/// The method of a request that is on its way.
-pub(crate) struct Transcoding(MethodDescriptor);
-
-impl Transcoded {
-    pub(crate) fn split(self) -> (Request<Full<Bytes>>, Transcoding) {
-        (self.request, Transcoding(self.method))
-    }
-}
-
 async fn unary(contract: &Contract, method: &MethodDescriptor, body: Body) -> Response<Body> {
     let whole = match body.collect().await {
         Ok(whole) => whole,
-        Err(status) => return error::unary(&status),
+        Err(status) => return failed(&status),
     };
     let ended = whole.trailers().and_then(Status::from_header_map);
-    if let Some(status) = ended.filter(|status| status.code() != tonic::Code::Ok) {
-        return error::unary(&status);
+    if let Some(status) = ended.filter(|status| status.code() != Code::Ok) {
+        return failed(&status);
     }
     let framed = whole.to_bytes();
     let message = framed.get(FRAME_HEADER_BYTES..).unwrap_or_default();
@@ -160,6 +158,6 @@ async fn unary(contract: &Contract, method: &MethodDescriptor, body: Body) -> Re
             response.headers_mut().insert(header::CONTENT_TYPE, JSON);
             response
         }
-        Err(why) => error::unary(&status::status(airlock_model::Failure::internal(why), "")),
+        Err(why) => failed(&status::status(airlock_model::Failure::internal(why), "")),
     }
 }

@@ -70,6 +70,10 @@ mod tests {
     #[test]
     fn a_port_that_another_server_has_is_refused() {
         let bound = bind(([127, 0, 0, 1], 0).into(), NonZeroUsize::MIN).unwrap();
-        assert!(matches!(bind(bound.address, NonZeroUsize::MIN), Err(ServeError::Listen { .. })));
+        let address = bound.address;
+        let open = bound.listen().unwrap();
+        assert!(matches!(bind(address, NonZeroUsize::MIN), Err(ServeError::Listen { .. })));
+        drop(open);
+        assert!(bind(address, NonZeroUsize::MIN).is_ok());
     }
 }

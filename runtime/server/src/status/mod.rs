@@ -15,14 +15,14 @@ pub(crate) const INVOCATION_ID: &str = "airlock-invocation-id";
 /// A failure with what only the wire knows about it.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    failure: Failure,
+    failure: Box<Failure>,
     field: Option<String>,
     invocation: Option<InvocationId>,
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { failure, field: None, invocation: None }
+        Self { failure: Box::new(failure), field: None, invocation: None }
     }
 }
 

@@ -6,12 +6,16 @@ use std::{
 };
 
 use airlock_model::{
-    AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId, LogLevel,
-    LogLine, Reason, Usage,
+    AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId,
+    LogLevel, LogLine, Reason, ResourceKind, Usage,
+};
+use airlock_service::{
+    Answer, AuditFilter, AuditRecord, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page, PageRequest,
+    Revision, Upload,
 };
 use tokio::sync::Notify;
 
-use crate::application::*;
+use crate::Application;
 
 #[derive(Default)]
 pub(super) struct Fake {
@@ -79,13 +83,13 @@ impl Application for Fake {
         Self::check_token(bearer)
     }
 
-    async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeFailure> {
+    async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
         Self::check_token(call.bearer.as_deref())?;
         let line = |text: &str| LogLine { level: LogLevel::Warn, message: text.into(), fields: r#"{"n":1}"#.into() };
         match call.request.function.as_str() {
             "echo" => Ok(reply(Answer::Returned(call.request.payload))),
             "deadline" => {
-                let left = call.deadline.map_or("null".to_owned(), |left| left.as_millis().to_string());
+                let left = call.remaining.map_or("null".to_owned(), |left| left.as_millis().to_string());
                 Ok(reply(Answer::Returned(left)))
             }
             "declared" => Ok(reply(Answer::FunctionError(FunctionError {
@@ -95,7 +99,7 @@ impl Application for Fake {
             }))),
             "trap" => {
                 let failure = Failure::new(Reason::GuestTrap, "the function trapped", "look at its log");
-                Err(InvokeFailure { failure, invocation: Some(InvocationId("inv-2".into())) })
+                Err(InvokeError { failure, invocation: Some(InvocationId("inv-2".into())), usage: None })
             }
             "broken" => Err(Failure::internal(SECRET).into()),
             "panic" => panic!("a bug: {SECRET}"),
@@ -104,7 +108,7 @@ impl Application for Fake {
                 Ok(reply(Answer::Returned("\"waited\"".into())))
             }
             "log" | "log-then-trap" | "log-then-panic" => {
-                let sink = call.log_sink.expect("a stream has a sink");
+                let sink = call.logs.expect("a stream has a sink");
                 for text in ["one", "two", "three"] {
                     sink.try_send(line(text)).expect("room for three");
                 }
@@ -118,52 +122,70 @@ impl Application for Fake {
         }
     }
 
-    async fn check(&self, call: ControlCall<DeployRequest>) -> Result<CheckReply, Failure> {
-        Self::check_token(call.bearer.as_deref())?;
-        let findings = if call.request.component == b"bad" { vec![finding()] } else { Vec::new() };
-        Ok(CheckReply { digest: Digest::of(&call.request.component), findings })
+    async fn check(&self, bearer: Option<&str>, upload: Upload) -> Result<CheckReport, Failure> {
+        Self::check_token(bearer)?;
+        let findings = if upload.component == b"bad" { vec![finding()] } else { Vec::new() };
+        let resources = vec![("crm".parse().expect("a name"), ResourceKind::Http)];
+        Ok(CheckReport { digest: Digest::of(&upload.component), findings, resources })
     }
 
-    async fn deploy(&self, call: ControlCall<DeployRequest>) -> Result<DeployReply, Failure> {
-        Self::check_token(call.bearer.as_deref())?;
-        match call.request.component.as_slice() {
-            b"bad" => {
-                let failure = Failure::new(Reason::ComponentRejected, "the component is rejected", "apply the fixes");
-                Err(failure.with_findings(vec![finding()]))
-            }
-            b"wait" => {
-                self.wait().await;
-                Ok(DeployReply { revision: revision("f"), findings: Vec::new() })
-            }
-            _ => Ok(DeployReply { revision: revision("f"), findings: Vec::new() }),
+    async fn deploy(&self, bearer: Option<&str>, upload: Upload) -> Result<Deployment, Failure> {
+        Self::check_token(bearer)?;
+        if upload.component == b"bad" {
+            let failure = Failure::new(Reason::ComponentRejected, "the component is rejected", "apply the fixes");
+            return Err(failure.with_findings(vec![finding()]));
         }
+        if upload.component == b"wait" {
+            self.wait().await;
+        }
+        let function = "f".parse().expect("a name");
+        Ok(Deployment { revision: revision(function, upload.environment), findings: Vec::new() })
     }
 
-    async fn get(&self, call: ControlCall<GetRequest>) -> Result<FunctionInfo, Failure> {
-        Self::check_token(call.bearer.as_deref())?;
-        Ok(info(call.request.function, call.request.environment))
+    async fn get(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+    ) -> Result<Revision, Failure> {
+        Self::check_token(bearer)?;
+        Ok(revision(function, environment))
     }
 
-    async fn list(&self, call: ControlCall<ListRequest>) -> Result<Page<FunctionInfo>, Failure> {
-        Self::check_token(call.bearer.as_deref())?;
-        let items = vec![info("f".parse().expect("a name"), call.request.environment)];
-        // The size asked for and the token, so that tests see what arrived.
-        let page = call.request.page;
-        Ok(Page { items, next: Some(format!("{}-{}", page.size, page.token.unwrap_or_default())) })
+    async fn list(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        page: PageRequest,
+    ) -> Result<Page<Revision>, Failure> {
+        Self::check_token(bearer)?;
+        // As many as were asked for, and the token back, so that tests see what arrived.
+        let one = revision("f".parse().expect("a name"), environment);
+        Ok(Page { items: vec![one; page.size.unwrap_or_default() as usize], next: page.token })
     }
 
-    async fn list_revisions(&self, call: ControlCall<ListRevisionsRequest>) -> Result<Page<RevisionInfo>, Failure> {
-        Self::check_token(call.bearer.as_deref())?;
-        Ok(Page { items: vec![revision(call.request.function.as_str())], next: None })
+    async fn list_revisions(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+        _: PageRequest,
+    ) -> Result<Page<Revision>, Failure> {
+        Self::check_token(bearer)?;
+        Ok(Page { items: vec![revision(function, environment)], next: None })
     }
 
-    async fn audit_query(&self, call: ControlCall<AuditQuery>) -> Result<AuditRecords, Failure> {
-        Self::check_token(call.bearer.as_deref())?;
+    async fn audit_query(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        filter: AuditFilter,
+    ) -> Result<Vec<AuditRecord>, Failure> {
+        Self::check_token(bearer)?;
         let mut event = AuditEvent::new(AuditKind::InvocationFinished, 1_700_000_000_000);
-        event.invocation = call.request.invocation.map(|id| id.0);
-        event.environment = Some(call.request.environment.to_string());
-        let record = AuditRecord { sequence: call.request.after_sequence + 1, hash: Digest::of(b"x"), event };
-        Ok(AuditRecords { records: vec![record], more: false })
+        event.invocation = filter.invocation;
+        event.environment = Some(environment.to_string());
+        Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
     }
 }
 
@@ -171,20 +193,25 @@ fn finding() -> Finding {
     Finding::error("import-undeclared", "imports `crm`, which is not declared", "src/main.ts:3:1", "declare it")
 }
 
-fn revision(function: &str) -> RevisionInfo {
-    RevisionInfo {
-        digest: Digest::of(b"revision"),
-        function: function.parse().expect("a name"),
-        created_unix_ms: 1_700_000_000_000,
-        created_by: "alice".into(),
-        component_digest: Digest::of(b"component"),
-        grants: vec!["crm:GET".into()],
-        description: None,
-        number: 3,
-    }
-}
+const MANIFEST: &str = r#"
+    name = "f"
+    language = "component"
+    description = "counts"
+    resources.crm = { kind = "http", operations = ["GET"] }
+"#;
 
-fn info(name: FunctionName, environment: EnvironmentName) -> FunctionInfo {
-    let live = revision(name.as_str());
-    FunctionInfo { name, environment, live }
+fn revision(function: FunctionName, environment: EnvironmentName) -> Revision {
+    Revision {
+        digest: Digest::of(b"revision"),
+        function,
+        environment,
+        number: 3,
+        component_digest: Digest::of(b"component"),
+        artifact_digest: Digest::of(b"artifact"),
+        manifest: MANIFEST.into(),
+        findings: Vec::new(),
+        author: "alice".into(),
+        token_id: None,
+        created_unix_ms: 1_700_000_000_000,
+    }
 }

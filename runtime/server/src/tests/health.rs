@@ -22,8 +22,8 @@ async fn health_answers_without_a_token_on_both_listeners() {
 }
 
 async fn services(channel: Channel, token: bool) -> Result<Vec<String>, tonic::Status> {
-    use v1::{server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest};
     use v1::{ServerReflectionRequest, server_reflection_response::MessageResponse};
+    use v1::{server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest};
     let message_request = Some(MessageRequest::ListServices(String::new()));
     let asked = tokio_stream::once(ServerReflectionRequest { host: String::new(), message_request });
     let request = if token { with_token(asked) } else { Request::new(asked) };
@@ -34,8 +34,8 @@ async fn services(channel: Channel, token: bool) -> Result<Vec<String>, tonic::S
 }
 
 async fn services_alpha(channel: Channel, token: bool) -> Result<usize, tonic::Status> {
-    use v1alpha::{server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest};
     use v1alpha::{ServerReflectionRequest, server_reflection_response::MessageResponse};
+    use v1alpha::{server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest};
     let message_request = Some(MessageRequest::FileContainingSymbol("airlock.v1.InvokeRequest".into()));
     let asked = tokio_stream::once(ServerReflectionRequest { host: String::new(), message_request });
     let request = if token { with_token(asked) } else { Request::new(asked) };

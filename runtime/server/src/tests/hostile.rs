@@ -114,7 +114,8 @@ async fn malformed_frames_and_messages_are_the_callers_fault() {
 #[tokio::test]
 async fn unknown_paths_and_types_are_answered_in_kind() {
     let house = House::open();
-    for path in ["/", "//", "/airlock.v1.InvocationService", "/airlock.v1.InvocationService/", "/no.Such/Thing", "/%00"] {
+    for path in ["/", "//", "/airlock.v1.InvocationService", "/airlock.v1.InvocationService/", "/no.Such/Thing", "/%00"]
+    {
         let (code, status, _) = grpc(&house, path, "application/grpc", Vec::new()).await;
         assert_eq!((code, status.as_deref()), (200, Some("12")), "{path}");
     }

@@ -97,7 +97,7 @@ async fn every_control_rpc_speaks_json() {
     let get = post("/airlock.v1.FunctionService/Get", r#"{"environment":"dev","function":"f"}"#).await.json();
     assert_eq!(get["function"]["liveRevision"]["number"], "3");
     let list = post("/airlock.v1.FunctionService/List", r#"{"environment":"dev","pageSize":7}"#).await.json();
-    assert_eq!(list["nextPageToken"], "7-");
+    assert_eq!(list["functions"].as_array().unwrap().len(), 7);
     let revisions = r#"{"environment":"dev","function":"g"}"#;
     let revisions = post("/airlock.v1.FunctionService/ListRevisions", revisions).await.json();
     assert_eq!(revisions["revisions"][0]["function"], "g");
@@ -163,7 +163,8 @@ async fn other_types_methods_and_paths_are_turned_away() {
     assert_eq!(house.post(INVOKE, "content-type: application/grpc\r\n", "").await.code, 505);
     assert_eq!(house.json("/airlock.v1.InvocationService/Nope", "{}").await.code, 404);
     assert_eq!(house.json("/", "{}").await.code, 404);
-    let get = format!("GET {INVOKE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n");
+    let get =
+        format!("GET {INVOKE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n");
     let answer = super::exchange(house.server.data_addr(), get.as_bytes()).await;
     assert_eq!((answer.code, answer.header("allow")), (405, Some("POST")));
 }

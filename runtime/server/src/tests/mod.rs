@@ -105,7 +105,8 @@ impl Answer {
 
 async fn post(address: std::net::SocketAddr, path: &str, headers: &str, body: &str) -> Answer {
     let length = body.len();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
     exchange(address, format!("{head}{body}").as_bytes()).await
 }
 

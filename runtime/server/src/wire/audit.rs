@@ -1,33 +1,45 @@
 //! Messages of the audit service.
 
-use airlock_model::{AuditEvent, InvocationId};
+use airlock_model::{AuditEvent, AuditKind, Decision, EnvironmentName, FunctionName};
 use airlock_proto::v1;
+use airlock_service::{AuditFilter, AuditRecord};
 
 use super::{name, optional_name, page_size, timestamp};
-use crate::{
-    application::{AuditQuery, AuditRecord, AuditRecords},
-    status::Refusal,
-};
+use crate::status::Refusal;
 
 const INVOCATION_BYTES_MAX: usize = 64;
+
+/// What to look for, and how many at most.
+pub(crate) struct AuditQuery {
+    pub(crate) environment: EnvironmentName,
+    pub(crate) filter: AuditFilter,
+    pub(crate) limit: u32,
+}
 
 pub(crate) fn audit_query(asked: v1::AuditServiceQueryRequest) -> Result<AuditQuery, Refusal> {
     if asked.invocation_id.len() > INVOCATION_BYTES_MAX {
         let hint = "send an `invocation_id` as a reply or error gave it";
         return Err(Refusal::malformed("invocation_id", "field `invocation_id`: too long", hint));
     }
-    Ok(AuditQuery {
-        environment: name("environment", &asked.environment)?,
-        function: optional_name("function", &asked.function)?,
-        limit: page_size(asked.page_size, 100, 1000)?,
-        after_sequence: asked.after_sequence,
-        invocation: (!asked.invocation_id.is_empty()).then_some(InvocationId(asked.invocation_id)),
-    })
+    let limit = page_size(asked.page_size, 100, 1000)?;
+    let function: Option<FunctionName> = optional_name("function", &asked.function)?;
+    let filter = AuditFilter {
+        invocation: (!asked.invocation_id.is_empty()).then_some(asked.invocation_id),
+        function: function.map(String::from),
+        after_seq: Some(asked.after_sequence),
+        limit: Some(limit),
+        ..AuditFilter::default()
+    };
+    Ok(AuditQuery { environment: name("environment", &asked.environment)?, filter, limit })
 }
 
-pub(crate) fn audit_response(found: AuditRecords) -> Result<v1::AuditServiceQueryResponse, serde_json::Error> {
-    let records = found.records.into_iter().map(record).collect::<Result<_, _>>()?;
-    Ok(v1::AuditServiceQueryResponse { records, more: found.more })
+pub(crate) fn audit_response(
+    found: Vec<AuditRecord>,
+    limit: u32,
+) -> Result<v1::AuditServiceQueryResponse, serde_json::Error> {
+    let more = u32::try_from(found.len()).is_ok_and(|count| count >= limit);
+    let records = found.into_iter().map(record).collect::<Result<_, _>>()?;
+    Ok(v1::AuditServiceQueryResponse { records, more })
 }
 
 fn record(record: AuditRecord) -> Result<v1::AuditRecord, serde_json::Error> {
@@ -35,11 +47,11 @@ fn record(record: AuditRecord) -> Result<v1::AuditRecord, serde_json::Error> {
     let AuditEvent { kind, time_unix_ms, invocation, function, environment, resource, decision, reason, .. } =
         record.event;
     let decision = decision.map(|decision| match decision {
-        airlock_model::Decision::Permit => "permit".to_owned(),
-        airlock_model::Decision::Deny => "deny".to_owned(),
+        Decision::Permit => "permit".to_owned(),
+        Decision::Deny => "deny".to_owned(),
     });
     Ok(v1::AuditRecord {
-        sequence: record.sequence,
+        sequence: record.seq,
         hash: record.hash.to_string(),
         time: Some(timestamp(time_unix_ms)),
         kind: snake_name(kind)?,
@@ -54,13 +66,13 @@ fn record(record: AuditRecord) -> Result<v1::AuditRecord, serde_json::Error> {
 }
 
 /// The name that the kind has in the event's JSON.
-fn snake_name(kind: airlock_model::AuditKind) -> Result<String, serde_json::Error> {
+fn snake_name(kind: AuditKind) -> Result<String, serde_json::Error> {
     serde_json::to_value(kind).map(|name| name.as_str().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use airlock_model::{AuditKind, Decision, Digest};
+    use airlock_model::Digest;
 
     use super::*;
 
@@ -69,11 +81,8 @@ mod tests {
         let mut event = AuditEvent::new(AuditKind::HostCallOutcome, 1_700_000_000_001);
         event.decision = Some(Decision::Deny);
         event.resource = Some("crm".into());
-        let found = AuditRecords {
-            records: vec![AuditRecord { sequence: 7, hash: Digest::of(b"x"), event: event.clone() }],
-            more: true,
-        };
-        let response = audit_response(found).unwrap();
+        let found = vec![AuditRecord { seq: 7, hash: Digest::of(b"x"), event: event.clone() }];
+        let response = audit_response(found, 1).unwrap();
         let record = response.records.first().unwrap();
         assert_eq!((record.kind.as_str(), record.decision.as_str()), ("host_call_outcome", "deny"));
         assert_eq!(serde_json::from_slice::<AuditEvent>(&record.event).unwrap(), event);

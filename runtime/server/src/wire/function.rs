@@ -1,24 +1,19 @@
 //! Messages of the function service.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use airlock_model::{Finding, Severity};
+use airlock_model::{Finding, FunctionManifest, Severity};
 use airlock_proto::v1;
+use airlock_service::{CheckReport, Deployment, Page, Revision, Upload};
 
-use super::{name, page, timestamp};
-use crate::{
-    application::{
-        CheckReply, DeployReply, DeployRequest, FunctionInfo, GetRequest, ListRequest, ListRevisionsRequest, Page,
-        RevisionInfo, SourceText,
-    },
-    status::Refusal,
-};
+use super::{name, timestamp};
+use crate::status::Refusal;
 
 const SOURCES_MAX: usize = 2000;
 const PATH_BYTES_MAX: usize = 512;
 
 /// For Check and Deploy, whose messages have the same fields.
-pub(crate) fn deploy_request(asked: v1::DeployRequest) -> Result<DeployRequest, Refusal> {
+pub(crate) fn upload(asked: v1::DeployRequest) -> Result<Upload, Refusal> {
     let environment = name("environment", &asked.environment)?;
     if asked.manifest_toml.is_empty() {
         let hint = "send the text of `function.toml`";
@@ -28,29 +23,33 @@ pub(crate) fn deploy_request(asked: v1::DeployRequest) -> Result<DeployRequest, 
         return Err(Refusal::malformed("component", "field `component`: empty", "send the component's bytes"));
     }
     let sources = sources(asked.sources)?;
-    Ok(DeployRequest { environment, manifest_toml: asked.manifest_toml, component: asked.component, sources })
+    Ok(Upload { environment, manifest_toml: asked.manifest_toml, component: asked.component, sources })
 }
 
-fn sources(files: Vec<v1::SourceFile>) -> Result<Vec<SourceText>, Refusal> {
+fn sources(files: Vec<v1::SourceFile>) -> Result<BTreeMap<String, String>, Refusal> {
     let refuse = |message: String| {
         let hint = "send each file once, with its path inside the project: relative, with `/`, without `..`";
-        Err(Refusal::malformed("sources", format!("field `sources`: {message}"), hint))
+        Refusal::malformed("sources", format!("field `sources`: {message}"), hint)
     };
     if files.len() > SOURCES_MAX {
-        return refuse(format!("{} files, {SOURCES_MAX} allowed", files.len()));
+        return Err(refuse(format!("{} files, {SOURCES_MAX} allowed", files.len())));
     }
-    if let Some(file) = files.iter().find(|file| !is_project_path(&file.path)) {
-        return refuse(format!("`{}` is not a path inside the project", shown(&file.path)));
+    let mut sources = BTreeMap::new();
+    for file in files {
+        if !is_project_path(&file.path) {
+            return Err(refuse(format!("`{}` is not a path inside the project", shown(&file.path))));
+        }
+        match sources.entry(file.path) {
+            Entry::Vacant(place) => place.insert(file.text),
+            Entry::Occupied(taken) => return Err(refuse(format!("`{}` stands there twice", shown(taken.key())))),
+        };
     }
-    let mut seen = HashSet::new();
-    if let Some(file) = files.iter().find(|file| !seen.insert(file.path.as_str())) {
-        return refuse(format!("`{}` stands there twice", shown(&file.path)));
-    }
-    Ok(files.into_iter().map(|file| SourceText { path: file.path, text: file.text }).collect())
+    Ok(sources)
 }
 
 fn is_project_path(path: &str) -> bool {
-    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\') && !part.contains(char::is_control);
+    let plain =
+        |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\') && !part.contains(char::is_control);
     (1..=PATH_BYTES_MAX).contains(&path.len()) && path.split('/').all(plain)
 }
 
@@ -58,63 +57,56 @@ fn shown(path: &str) -> String {
     path.chars().take(80).flat_map(char::escape_default).collect()
 }
 
-pub(crate) fn get_request(asked: &v1::FunctionServiceGetRequest) -> Result<GetRequest, Refusal> {
-    let environment = name("environment", &asked.environment)?;
-    Ok(GetRequest { environment, function: name("function", &asked.function)? })
-}
-
-pub(crate) fn list_request(asked: v1::FunctionServiceListRequest) -> Result<ListRequest, Refusal> {
-    let environment = name("environment", &asked.environment)?;
-    Ok(ListRequest { environment, page: page(asked.page_size, asked.page_token)? })
-}
-
-pub(crate) fn list_revisions_request(asked: v1::ListRevisionsRequest) -> Result<ListRevisionsRequest, Refusal> {
-    let environment = name("environment", &asked.environment)?;
-    let function = name("function", &asked.function)?;
-    Ok(ListRevisionsRequest { environment, function, page: page(asked.page_size, asked.page_token)? })
-}
-
-pub(crate) fn check_response(reply: CheckReply) -> v1::CheckResponse {
-    let accepted = !reply.findings.iter().any(|finding| finding.severity == Severity::Error);
-    v1::CheckResponse { digest: reply.digest.to_string(), findings: findings(&reply.findings), accepted }
-}
-
-pub(crate) fn deploy_response(reply: DeployReply) -> v1::DeployResponse {
-    v1::DeployResponse { revision: Some(revision(reply.revision)), findings: findings(&reply.findings) }
-}
-
-pub(crate) fn get_response(info: FunctionInfo) -> v1::FunctionServiceGetResponse {
-    v1::FunctionServiceGetResponse { function: Some(function(info)) }
-}
-
-pub(crate) fn list_response(page: Page<FunctionInfo>) -> v1::FunctionServiceListResponse {
-    let functions = page.items.into_iter().map(function).collect();
-    v1::FunctionServiceListResponse { functions, next_page_token: page.next.unwrap_or_default() }
-}
-
-pub(crate) fn list_revisions_response(page: Page<RevisionInfo>) -> v1::ListRevisionsResponse {
-    let revisions = page.items.into_iter().map(revision).collect();
-    v1::ListRevisionsResponse { revisions, next_page_token: page.next.unwrap_or_default() }
-}
-
-fn function(info: FunctionInfo) -> v1::Function {
-    v1::Function {
-        name: info.name.into(),
-        environment: info.environment.into(),
-        live_revision: Some(revision(info.live)),
+pub(crate) fn check_response(report: CheckReport) -> v1::CheckResponse {
+    let accepted = !report.findings.iter().any(|finding| finding.severity == Severity::Error);
+    let resource = |(name, kind)| v1::ImportedResource { name: String::from(name), kind: ToString::to_string(&kind) };
+    v1::CheckResponse {
+        component_digest: report.digest.to_string(),
+        findings: findings(&report.findings),
+        accepted,
+        resources: report.resources.into_iter().map(resource).collect(),
     }
 }
 
-fn revision(info: RevisionInfo) -> v1::Revision {
+pub(crate) fn deploy_response(deployed: Deployment) -> v1::DeployResponse {
+    v1::DeployResponse { revision: Some(revision(deployed.revision)), findings: findings(&deployed.findings) }
+}
+
+pub(crate) fn get_response(live: Revision) -> v1::FunctionServiceGetResponse {
+    v1::FunctionServiceGetResponse { function: Some(function(live)) }
+}
+
+pub(crate) fn list_response(page: Page<Revision>) -> v1::FunctionServiceListResponse {
+    let next_page_token = page.next.map(|token| token.to_string()).unwrap_or_default();
+    v1::FunctionServiceListResponse { functions: page.items.into_iter().map(function).collect(), next_page_token }
+}
+
+pub(crate) fn list_revisions_response(page: Page<Revision>) -> v1::ListRevisionsResponse {
+    let next_page_token = page.next.map(|token| token.to_string()).unwrap_or_default();
+    v1::ListRevisionsResponse { revisions: page.items.into_iter().map(revision).collect(), next_page_token }
+}
+
+fn function(live: Revision) -> v1::Function {
+    v1::Function {
+        name: live.function.to_string(),
+        environment: live.environment.to_string(),
+        live_revision: Some(revision(live)),
+    }
+}
+
+fn revision(stored: Revision) -> v1::Revision {
+    // It was accepted when it was deployed; a later release that refuses it only shows less.
+    let manifest = FunctionManifest::parse(&stored.manifest).ok();
+    let grants = manifest.as_ref().map(|manifest| manifest.grants().iter().map(ToString::to_string).collect());
     v1::Revision {
-        digest: info.digest.to_string(),
-        function: info.function.into(),
-        create_time: Some(timestamp(info.created_unix_ms)),
-        created_by: info.created_by,
-        component_digest: info.component_digest.to_string(),
-        grants: info.grants,
-        description: info.description.unwrap_or_default(),
-        number: info.number,
+        digest: stored.digest.to_string(),
+        function: stored.function.into(),
+        create_time: Some(timestamp(stored.created_unix_ms)),
+        created_by: stored.author,
+        number: stored.number,
+        component_digest: stored.component_digest.to_string(),
+        grants: grants.unwrap_or_default(),
+        description: manifest.and_then(|manifest| manifest.description).unwrap_or_default(),
     }
 }
 
@@ -152,19 +144,20 @@ mod tests {
 
     #[test]
     fn source_paths_stay_inside_the_project() {
-        assert_eq!(deploy_request(with_paths(&["src/main.ts", "a.b/c-d_e.rs"])).unwrap().sources.len(), 2);
-        for path in ["", "/etc/passwd", "../a", "a/../b", "a//b", "a/", "./a", "a\\b", "a\0b", "a\nb", &"a".repeat(513)] {
-            assert!(deploy_request(with_paths(&[path])).is_err(), "{path:?}");
+        assert_eq!(upload(with_paths(&["src/main.ts", "a.b/c-d_e.rs"])).unwrap().sources.len(), 2);
+        for path in ["", "/etc/passwd", "../a", "a/../b", "a//b", "a/", "./a", "a\\b", "a\0b", "a\nb", &"a".repeat(513)]
+        {
+            assert!(upload(with_paths(&[path])).is_err(), "{path:?}");
         }
-        assert!(deploy_request(with_paths(&["a", "a"])).is_err());
+        assert!(upload(with_paths(&["a", "a"])).is_err());
     }
 
     #[test]
     fn what_must_be_there_is_asked_for() {
         let full = with_paths(&[]);
-        assert!(deploy_request(full.clone()).is_ok());
-        assert!(deploy_request(v1::DeployRequest { component: Vec::new(), ..full.clone() }).is_err());
-        assert!(deploy_request(v1::DeployRequest { manifest_toml: String::new(), ..full.clone() }).is_err());
-        assert!(deploy_request(v1::DeployRequest { environment: String::new(), ..full }).is_err());
+        assert!(upload(full.clone()).is_ok());
+        assert!(upload(v1::DeployRequest { component: Vec::new(), ..full.clone() }).is_err());
+        assert!(upload(v1::DeployRequest { manifest_toml: String::new(), ..full.clone() }).is_err());
+        assert!(upload(v1::DeployRequest { environment: String::new(), ..full }).is_err());
     }
 }

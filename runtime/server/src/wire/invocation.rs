@@ -2,15 +2,12 @@
 
 use airlock_model::{FunctionError, InvokeRequest, LogLevel, LogLine, Usage};
 use airlock_proto::v1::{self, invoke_response};
+use airlock_service::{Answer, InvokeReply};
 use http::HeaderValue;
 use serde::de::IgnoredAny;
 
 use super::name;
-use crate::{
-    application::{Answer, InvokeReply},
-    request,
-    status::Refusal,
-};
+use crate::{request, status::Refusal};
 
 /// The request as the model says it. An empty payload is the JSON value `null`.
 pub(crate) fn invoke_request(function: &str, environment: &str, payload: Vec<u8>) -> Result<InvokeRequest, Refusal> {

@@ -27,10 +27,7 @@ impl ResourceConfig {
 
     pub(super) fn resolve_paths(&mut self, base: &Path) {
         for binding in self.bindings.values_mut() {
-            match binding {
-                BindingConfig::Sqlite(sqlite) => sqlite.path = base.join(&sqlite.path),
-                BindingConfig::Http(http) => http.ca_file = http.ca_file.take().map(|file| base.join(file)),
-            }
+            binding.resolve_paths(base);
         }
     }
 }

@@ -45,6 +45,7 @@ fn set_up(mut command: Command, role: &str, dir: &Path) -> Command {
 }
 
 /// Does nothing unless started by one of the functions above.
+#[expect(clippy::disallowed_methods, reason = "a test process tells its child by the environment what to do")]
 #[tokio::test]
 async fn plays_its_role() {
     let Some(dir) = env::var_os(DIR).map(PathBuf::from) else { return };

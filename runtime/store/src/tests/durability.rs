@@ -48,21 +48,37 @@ async fn all_present(dir: &Path, acknowledged: &Acknowledged) {
     }
 }
 
+/// Kills that one state directory survives before the next begins, so that verifying it all each time stays quick.
+const KILLS_PER_DIRECTORY: u64 = 20;
+
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
-    let points = env::var("AIRLOCK_STORE_KILL_POINTS").map_or(20, |text| text.parse().expect("a number of kills"));
-    let dir = state_dir();
+    let mut points = kill_points();
     let mut random = Random(11);
+    while points > 0 {
+        let kills = KILLS_PER_DIRECTORY.min(points);
+        survive_kills(kills, &mut random).await;
+        points -= kills;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests sets how long they may take")]
+fn kill_points() -> u64 {
+    env::var("AIRLOCK_STORE_KILL_POINTS").map_or(20, |text| text.parse().expect("a number of kills"))
+}
+
+async fn survive_kills(kills: u64, random: &mut Random) {
+    let dir = state_dir();
     let mut numbers = BTreeMap::new();
-    for point in 0..points {
+    for kill in 0..kills {
         let acknowledged = kill_after(child::start("append", dir.path()), 1 + random.below(120));
         for (seq, (_, number)) in &acknowledged {
-            assert_eq!(numbers.insert(*number, *seq), None, "kill {point}: call number {number} was issued twice");
+            assert_eq!(numbers.insert(*number, *seq), None, "kill {kill}: call number {number} was issued twice");
         }
         all_present(dir.path(), &acknowledged).await;
         let report = open(dir.path()).verify(None).await.expect("verified");
-        assert!(report.integrity && report.seq_gaps.is_empty(), "kill {point}: {report:?}");
-        assert_eq!(report.calls.repeated, 0, "kill {point}: {report:?}");
+        assert!(report.integrity && report.seq_gaps.is_empty(), "kill {kill}: {report:?}");
+        assert_eq!(report.calls.repeated, 0, "kill {kill}: {report:?}");
     }
 }
 

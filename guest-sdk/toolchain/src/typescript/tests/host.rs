@@ -251,7 +251,12 @@ async fn overlapping(seen: &Shared, statement: &str, parameters: &str) {
 /// A database that knows a few statements.
 fn query(statement: &str, parameters: &str) -> Result<Rows, HostError> {
     let text = |text: &str| text.to_owned();
+    let column = |name: &str| Column { name: name.to_owned(), database_type: "TEXT".to_owned() };
     match statement {
+        "select id, total from orders where customer = ?1 order by id" if parameters == "[\"ada\"]" => {
+            let rows = text("[[1,19.5],[2,5.0],[3,100.25]]");
+            Ok(Rows { columns: vec![column("id"), column("total")], rows, truncated: false })
+        }
         "denied" => {
             let [reason, rule, hint] = ["not_granted", "grant orders-db:read", "ask for it"].map(String::from);
             Err(HostError::Denied(Denied { reason, rule, hint }))
@@ -265,7 +270,6 @@ fn query(statement: &str, parameters: &str) -> Result<Rows, HostError> {
         "bad request" => Err(HostError::BadRequest(text("no statement"))),
         "backend" => Err(HostError::Backend(BackendError { code: text("42P01"), message: text("no such table") })),
         _ => {
-            let column = |name: &str| Column { name: name.to_owned(), database_type: "TEXT".to_owned() };
             let rows = format!("[[1,{}],[2,\"second\"]]", serde_json::to_string(parameters).unwrap());
             Ok(Rows { columns: vec![column("id"), column("parameters")], rows, truncated: true })
         }

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use wasmtime::component::Component;
 
-use super::build_files;
 use super::host::{FunctionError, Level, Seen, compile, run};
+use super::{build_files, options};
 
 /// One component with many cases: a build costs more than a run.
 const MAIN: &str = r#"
@@ -75,7 +75,7 @@ const cases: Record<string, (input: Input) => unknown> = {
   string() {
     throw "just text";
   },
-  modules: () => ({ total: total([1, 2]), tier: Tier.Gold, described: describe(Tier.Silver), keys: Object.keys(orders) }),
+  modules: () => ({ total: total([1, 2]), tier: Tier.Gold, described: describe(Tier.Silver), keys: Object.keys(orders.again) }),
   evaluate({ value }) {
     const refused = (run: () => unknown) => {
       try {
@@ -120,6 +120,7 @@ export type { Unused } from "./unused";
 // The same name as a local of main.ts and of the SDK: neither may hide it.
 const inner = "inner";
 export const text = (tier: Tier): string => `${inner} ${tier}`;
+export * as again from "./orders";
 export default (values: number[]) => values.reduce((sum, value) => sum + value, 0);
 "#;
 
@@ -245,8 +246,7 @@ fn text_cannot_become_code() {
 
 #[test]
 fn modules_see_each_other_under_their_own_names() {
-    let expected =
-        json!({ "total": 3, "tier": "gold", "described": "inner silver", "keys": ["Tier", "default", "text"] });
+    let expected = json!({ "total": 3, "tier": "gold", "described": "inner silver", "keys": ["Tier", "again", "default", "text"] });
     assert_eq!(value("modules"), expected);
 }
 
@@ -255,4 +255,18 @@ fn the_context_is_that_of_the_invocation() {
     let context = value("context");
     assert_eq!((&context["id"], &context["deadlineUnixMs"]), (&json!("i-1"), &json!(4e12 as u64)));
     assert_eq!(value("nothing"), Value::Null);
+}
+
+#[test]
+fn the_example_gives_the_output_it_promises() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/order-summary");
+    let mut steps = Vec::new();
+    let project = crate::Project::load(&example).unwrap();
+    let built = crate::build(&project, &options(), &mut |step| steps.push(step)).unwrap();
+    assert_eq!((built.warnings.len(), built.sources.len(), steps.len()), (0, 1, 4));
+    let (result, seen) = run(&compile(&built.component), r#"{"customer":"ada"}"#);
+    let expected = std::fs::read_to_string(example.join("expected-output.json")).unwrap();
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(parsed(&result.unwrap()), parsed(&expected));
+    assert_eq!(seen.statements.len(), 1);
 }

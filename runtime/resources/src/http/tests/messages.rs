@@ -33,10 +33,35 @@ async fn headers_that_are_not_the_guests_are_refused_before_anything_leaves() {
     let upstream = Upstream::start(|_| ok("")).await;
     let bench = Bench::of(&upstream, "credential = { kind = 'header', name = 'X-Api-Key', value = { env = 'KEY' } }");
     for name in [
-        "Host", "host", "Authorization", "Proxy-Authorization", "Proxy-Connection", "Connection", "Keep-Alive", "TE",
-        "Trailer", "Transfer-Encoding", "transfer_encoding", "Content-Length", "Content_Length", "Upgrade", "Expect",
-        "Cookie", "Forwarded", "X-Forwarded-For", "X_Forwarded_For", "X-Forwarded-Host", "X-Real-IP", "Via",
-        "X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL", "Accept-Encoding", "Range", "X-Api-Key", "x_api_key",
+        "Host",
+        "host",
+        "Authorization",
+        "Proxy-Authorization",
+        "Proxy-Connection",
+        "Connection",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "transfer_encoding",
+        "Content-Length",
+        "Content_Length",
+        "Upgrade",
+        "Expect",
+        "Cookie",
+        "Forwarded",
+        "X-Forwarded-For",
+        "X_Forwarded_For",
+        "X-Forwarded-Host",
+        "X-Real-IP",
+        "Via",
+        "X-HTTP-Method-Override",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "Accept-Encoding",
+        "Range",
+        "X-Api-Key",
+        "x_api_key",
         "HTTP2-Settings",
     ] {
         let mut call = request(HttpMethod::Get, "/");
@@ -44,8 +69,16 @@ async fn headers_that_are_not_the_guests_are_refused_before_anything_leaves() {
         assert!(is_egress_denied(&bench.send(call).await, "header"), "{name}");
     }
     for (name, value) in [
-        ("a b", "x"), ("", "x"), (":path", "/admin"), ("x\r\nhost", "x"), ("x:y", "z"), ("x", "a\r\nhost: evil"),
-        ("x", "a\nb"), ("x", "a\0b"), ("x", "\u{fc}"), ("\u{fc}", "x"),
+        ("a b", "x"),
+        ("", "x"),
+        (":path", "/admin"),
+        ("x\r\nhost", "x"),
+        ("x:y", "z"),
+        ("x", "a\r\nhost: evil"),
+        ("x", "a\nb"),
+        ("x", "a\0b"),
+        ("x", "\u{fc}"),
+        ("\u{fc}", "x"),
     ] {
         let mut call = request(HttpMethod::Get, "/");
         call.headers = vec![pair(name, value)];
@@ -114,7 +147,9 @@ async fn a_binding_does_only_what_it_lists() {
     resources.add("api".parse().expect("name"), "dev".parse().expect("name"), binding, &[]).expect("first");
     let bench = Bench { resources, environment: "dev".parse().expect("name") };
     assert!(bench.get("/customers/1").await.is_ok());
-    for (method, path) in [(HttpMethod::Get, "/admin"), (HttpMethod::Post, "/customers/1"), (HttpMethod::Get, "/customers/1/x")] {
+    for (method, path) in
+        [(HttpMethod::Get, "/admin"), (HttpMethod::Post, "/customers/1"), (HttpMethod::Get, "/customers/1/x")]
+    {
         let reply = bench.send(request(method, path)).await;
         assert!(matches!(reply, Err(HostError::Denied { reason, .. }) if reason == "not_granted"), "{path}");
     }

@@ -41,7 +41,9 @@ fn assert_clean(reply: &HttpReply, context: &str) {
     let seen = format!("{:?} {}", reply.headers, text(reply));
     let decoded: Vec<u8> = seen
         .split(|c: char| !(c.is_ascii_alphanumeric() || "+/-_=".contains(c)))
-        .flat_map(|word| [STANDARD_NO_PAD.decode(word.trim_end_matches('=')), URL_SAFE_NO_PAD.decode(word.trim_end_matches('='))])
+        .flat_map(|word| {
+            [STANDARD_NO_PAD.decode(word.trim_end_matches('=')), URL_SAFE_NO_PAD.decode(word.trim_end_matches('='))]
+        })
         .flatten()
         .flatten()
         .collect();
@@ -54,7 +56,8 @@ fn assert_clean(reply: &HttpReply, context: &str) {
 async fn each_kind_of_credential_is_sent_and_its_echo_never_reaches_the_guest() {
     for (kind, expected) in KINDS {
         let upstream = Upstream::start(|request| {
-            let echo = request.lines().filter(|line| line.contains("canary") || line.contains("Basic")).collect::<Vec<_>>();
+            let echo =
+                request.lines().filter(|line| line.contains("canary") || line.contains("Basic")).collect::<Vec<_>>();
             response(&format!("x-echo: {}\r\n", echo.join(" ")), &format!("you sent\n{request}"))
         })
         .await;
@@ -68,7 +71,8 @@ async fn each_kind_of_credential_is_sent_and_its_echo_never_reaches_the_guest() 
 async fn every_spelling_of_the_secret_is_scrubbed_from_headers_and_body() {
     for spelling in spellings() {
         let echoed = spelling.clone();
-        let upstream = Upstream::start(move |_| response(&format!("x-echo: a{echoed}\r\n"), &format!("<{echoed}>"))).await;
+        let upstream =
+            Upstream::start(move |_| response(&format!("x-echo: a{echoed}\r\n"), &format!("<{echoed}>"))).await;
         let reply = Bench::of(&upstream, &credential("kind = 'basic', username = 'me'")).get("/").await.expect("reply");
         assert_clean(&reply, &spelling);
     }
@@ -79,7 +83,8 @@ async fn a_secret_cut_by_chunks_is_scrubbed_all_the_same() {
     let upstream = Upstream::start(|_| {
         let (first, second) = SECRET.split_at(9);
         let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
-        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}{}0\r\n\r\n", chunk(first), chunk(second)).into_bytes()
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}{}0\r\n\r\n", chunk(first), chunk(second))
+            .into_bytes()
     })
     .await;
     let reply = Bench::of(&upstream, &credential("kind = 'bearer'")).get("/").await.expect("reply");

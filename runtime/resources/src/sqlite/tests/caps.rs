@@ -1,7 +1,6 @@
 use super::*;
 
-const NUMBERS: &str =
-    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 50) SELECT x, 'caf\u{e9} ' || x AS t FROM n";
+const NUMBERS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 50) SELECT x, 'caf\u{e9} ' || x AS t FROM n";
 
 fn parse(rows: &Rows) -> Vec<(u64, String)> {
     serde_json::from_str(&rows.rows).expect("whole JSON")
@@ -10,7 +9,9 @@ fn parse(rows: &Rows) -> Vec<(u64, String)> {
 #[tokio::test]
 async fn the_row_cap_cuts_and_says_so() {
     let bench = Bench::new().await;
-    for (rows_max, expected, truncated) in [(0, 0, true), (1, 1, true), (49, 49, true), (50, 50, false), (51, 50, false)] {
+    for (rows_max, expected, truncated) in
+        [(0, 0, true), (1, 1, true), (49, 49, true), (50, 50, false), (51, 50, false)]
+    {
         let mut request = bench.request(SqlVerb::Query, StatementClass::Read, NUMBERS, "[]");
         request.rows_max = rows_max;
         let Ok(HostReply::Rows(rows)) = bench.perform(request).await else { panic!("rows") };
@@ -43,10 +44,16 @@ async fn the_byte_cap_is_never_exceeded_and_never_cuts_a_row() {
 #[tokio::test]
 async fn values_beyond_the_value_cap_are_refused() {
     let bench = Bench::new().await;
-    for statement in ["SELECT zeroblob(1048577)", "SELECT printf('%2000000d', 1)", "SELECT replace(hex(zeroblob(9)), '0', hex(zeroblob(100000)))"]
-    {
+    for statement in [
+        "SELECT zeroblob(1048577)",
+        "SELECT printf('%2000000d', 1)",
+        "SELECT replace(hex(zeroblob(9)), '0', hex(zeroblob(100000)))",
+    ] {
         let reply = bench.query(statement, "[]").await;
-        assert!(matches!(&reply, Err(HostError::Backend { code, .. }) if code == "SQLITE_TOOBIG"), "{statement} {reply:?}");
+        assert!(
+            matches!(&reply, Err(HostError::Backend { code, .. }) if code == "SQLITE_TOOBIG"),
+            "{statement} {reply:?}"
+        );
     }
     let large = format!("[\"{}\"]", "x".repeat(1_048_577));
     assert!(bench.query("SELECT length(?)", &large).await.is_err());

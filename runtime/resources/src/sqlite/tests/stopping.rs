@@ -58,7 +58,8 @@ async fn dropped_calls_are_interrupted_and_give_their_connections_back() {
 async fn waiting_for_a_connection_ends_at_the_deadline() {
     let mut bench = Bench::new().await;
     bench.deadline_in = Duration::from_millis(400);
-    let busy: Vec<_> = (0..READ_CONNECTIONS).map(|_| bench.request(SqlVerb::Query, StatementClass::Read, ENDLESS, "[]")).collect();
+    let busy: Vec<_> =
+        (0..READ_CONNECTIONS).map(|_| bench.request(SqlVerb::Query, StatementClass::Read, ENDLESS, "[]")).collect();
     let mut last = bench.request(SqlVerb::Query, StatementClass::Read, "SELECT 1", "[]");
     last.deadline = tokio::time::Instant::now() + Duration::from_millis(100);
     let mut busy: Vec<_> = busy.into_iter().map(|request| Box::pin(bench.perform(request))).collect();

@@ -1,0 +1,174 @@
+//! The demo's stage: a state directory with configuration, keys, sample data and functions.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use airlock_access::{Algorithm, Claims, SigningKey, Validity, mint, public_jwks};
+use airlock_model::{FunctionName, Principal, Scope};
+use airlock_server::ServerHandle;
+use anyhow::Context;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{INPUT, crm};
+use crate::{commands::token::now_unix_s, keys, output};
+
+pub(super) const ENVIRONMENT: &str = "dev";
+const ISSUER: &str = "https://demo.airlock.example";
+
+const ORDER_SUMMARY: &[(&str, &str)] = &[
+    ("function.toml", include_str!("../../../../examples/order-summary/function.toml")),
+    ("src/main.ts", include_str!("../../../../examples/order-summary/src/main.ts")),
+];
+const MISCHIEF: &[(&str, &str)] = &[
+    ("function.toml", include_str!("../../../../examples/mischief/function.toml")),
+    ("src/main.ts", include_str!("../../../../examples/mischief/src/main.ts")),
+];
+const SAMPLE_DATA: &str = include_str!("../../templates/demo/orders.sql");
+const CONFIGURATION: &str = include_str!("../../templates/demo/airlock.toml");
+
+/// Where the demo happens. A temporary one goes away with this value.
+pub(super) struct Stage {
+    dir: PathBuf,
+    key: SigningKey,
+    _temporary: Option<TempDir>,
+}
+
+/// What a token of the demo is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenFor {
+    Deploy,
+    OrderSummary,
+    Mischief,
+    NoScope,
+    Expired,
+}
+
+impl Stage {
+    /// Makes or reuses the state directory; starts the sample API.
+    pub(super) async fn set(state: Option<&Path>) -> anyhow::Result<Self> {
+        let temporary = if state.is_none() { Some(TempDir::new()?) } else { None };
+        let dir = match (state, &temporary) {
+            (Some(dir), _) => std::path::absolute(dir)?,
+            (None, Some(temporary)) => temporary.path().to_owned(),
+            (None, None) => anyhow::bail!("no state directory"),
+        };
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
+        output::progress("Preparing", format!("state in {}", dir.display()));
+        let key = signing_key(&dir)?;
+        std::fs::write(dir.join("keys.json"), public_jwks(&[&key]))?;
+        sample_database(&dir.join("orders.db"))?;
+        let secret = crm_secret(&dir)?;
+        let crm = crm::start(&secret).await?;
+        std::fs::write(dir.join("airlock.toml"), CONFIGURATION.replace("{{crm}}", &crm.to_string()))?;
+        Ok(Self { dir, key, _temporary: temporary })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn config_path(&self) -> PathBuf {
+        self.dir.join("airlock.toml")
+    }
+
+    pub(super) fn state_dir(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
+    /// Writes the sources of the demo's functions and gives their directories.
+    pub(super) fn write_functions(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let functions = [("order-summary", ORDER_SUMMARY), ("mischief", MISCHIEF)];
+        let write = |(name, files): (&str, &[(&str, &str)])| {
+            let dir = self.dir.join("functions").join(name);
+            for (path, text) in files {
+                let path = dir.join(path);
+                if let Some(parent) = path.parent() {
+                    std::fs::create_dir_all(parent)?;
+                }
+                std::fs::write(path, text)?;
+            }
+            Ok(dir)
+        };
+        functions.into_iter().map(write).collect()
+    }
+
+    /// Mints a token as a platform would: short-lived, for one thing.
+    pub(super) fn token(&self, purpose: TokenFor) -> anyhow::Result<String> {
+        let (functions, scopes): (&[&str], &[&str]) = match purpose {
+            TokenFor::Deploy => (&[], &["function:deploy", "function:read", "audit:read"]),
+            TokenFor::OrderSummary | TokenFor::Expired => (&["order-summary"], &["orders-db:read", "crm:GET:/customers/*"]),
+            TokenFor::Mischief => (&["mischief"], &["orders-db:read", "crm:GET:/customers/*", "metadata:GET"]),
+            TokenFor::NoScope => (&["order-summary"], &["crm:GET:/customers/*"]),
+        };
+        let age_s = if purpose == TokenFor::Expired { 3_600 } else { 0 };
+        let validity = Validity { issued_at_unix_s: now_unix_s().saturating_sub(age_s), lifetime_s: 60 };
+        let principal = Principal {
+            tenant: "demo".parse()?,
+            app: "airlock-demo".parse()?,
+            subject: "ada@example.com".to_owned(),
+            actor: None,
+        };
+        let claims = Claims::new(ISSUER, principal, "airlock", ENVIRONMENT.parse()?, validity)
+            .functions(functions.iter().map(|name| name.parse()).collect::<Result<Vec<FunctionName>, _>>()?)
+            .scope(scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<Scope>, _>>()?);
+        Ok(mint(&self.key, &claims)?)
+    }
+}
+
+fn signing_key(dir: &Path) -> anyhow::Result<SigningKey> {
+    let path = dir.join("signing-key.json");
+    if path.exists() {
+        return keys::read(&path);
+    }
+    let key = SigningKey::generate(Algorithm::EdDsa, "demo")?;
+    keys::write(&path, &key)?;
+    Ok(key)
+}
+
+/// The credential of the sample API: in a file that only the host reads.
+fn crm_secret(dir: &Path) -> anyhow::Result<String> {
+    let secret = SigningKey::generate(Algorithm::EdDsa, "crm")?.public_jwk();
+    let secret = secret.get("x").and_then(|x| x.as_str()).context("no random text")?.to_owned();
+    let path = dir.join("crm-token");
+    std::fs::write(&path, &secret)?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(secret)
+}
+
+fn sample_database(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let database = Connection::open(path).with_context(|| format!("cannot make `{}`", path.display()))?;
+    database.execute_batch(SAMPLE_DATA).context("cannot fill the sample database")
+}
+
+/// Prints commands that work while the server is up, and waits for Ctrl-C.
+pub(super) async fn keep_serving(stage: &Stage, server: &ServerHandle) -> anyhow::Result<()> {
+    let token = stage.token(TokenFor::OrderSummary)?;
+    let address: SocketAddr = server.data_addr();
+    let program = std::env::current_exe()?;
+    let program = program.display();
+    let mint = format!(
+        "{program} token mint --key {key} --issuer {ISSUER} --tenant demo --app airlock-demo --subject you \
+         --function order-summary --scope orders-db:read --scope 'crm:GET:/customers/*'",
+        key = stage.dir().join("signing-key.json").display()
+    );
+    let lines = [
+        format!("\nTokens live 60 s here. Another one:\n  export AIRLOCK_TOKEN=$({mint})"),
+        format!(
+            "\nOver HTTP:\n  curl -s http://{address}/airlock.v1.InvocationService/Invoke -H \"authorization: Bearer $AIRLOCK_TOKEN\" \
+             -H 'content-type: application/json' -d '{{\"function\":\"order-summary\",\"environment\":\"{ENVIRONMENT}\",\"payload\":{INPUT}}}'"
+        ),
+        format!("\nOver gRPC:\n  {program} invoke order-summary --server http://{address} --input '{INPUT}'"),
+        format!("\nFor this minute:\n  export AIRLOCK_TOKEN={token}\n\nCtrl-C stops the server."),
+    ];
+    for line in lines {
+        std::io::Write::write_all(&mut anstream::stderr(), format!("{line}\n").as_bytes())?;
+    }
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! The harness of the integration tests: a whole Airlock on loopback, with a real database and a real HTTP API.
+
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test's way to fail is to panic")]
+
+pub mod crm;
+pub mod guests;
+pub mod tokens;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use airlock_access::{Algorithm, SigningKey, public_jwks};
+use airlock_proto::v1::{
+    DeployRequest, DeployResponse, InvokeRequest, InvokeResponse, audit_service_client::AuditServiceClient,
+    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient, invoke_response,
+};
+use airlock_sandbox::Compiler;
+use airlock_server::{ListenOptions, ServerHandle, TransportLimits, bind, serve};
+use airlock_service::{App, AuditFilter, AuditRecord, Config, Parts};
+use airlock_store::Store;
+use serde_json::Value;
+use tempfile::TempDir;
+use tonic::{Request, Status, transport::Channel};
+use tonic_types::StatusExt;
+
+use crm::Crm;
+use tokens::TokenSpec;
+
+/// The issuer that the harness's servers trust.
+pub const ISSUER: &str = "https://tests.airlock.example";
+/// The credential of the sample API: it must never be seen by a guest.
+pub const CRM_SECRET: &str = "canary-crm-secret-7f3a91d2c4";
+
+/// A running Airlock with everything around it.
+pub struct Harness {
+    dir: TempDir,
+    key: SigningKey,
+    server: Option<ServerHandle>,
+    pub crm: Crm,
+    channels: Channels,
+}
+
+struct Channels {
+    data: Channel,
+    control: Channel,
+}
+
+/// How a harness differs from the usual one.
+#[derive(Default)]
+pub struct Options {
+    /// TOML put at the end of the configuration.
+    pub more_config: String,
+}
+
+impl Harness {
+    /// Starts with the usual configuration: `dev` writes, `prod` does not.
+    pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    pub async fn start_with(options: Options) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let key = SigningKey::generate(Algorithm::EdDsa, "test").expect("a key");
+        let crm = Crm::start(CRM_SECRET).await;
+        std::fs::write(dir.path().join("keys.json"), public_jwks(&[&key])).expect("write keys");
+        std::fs::write(dir.path().join("crm-token"), CRM_SECRET).expect("write secret");
+        sample_database(&dir.path().join("orders.db"));
+        let config = include_str!("airlock.toml").replace("{{crm}}", &crm.address.to_string());
+        std::fs::write(dir.path().join("airlock.toml"), format!("{config}\n{}", options.more_config)).expect("write config");
+        let server = start_server(dir.path()).await;
+        let channels = connect(&server).await;
+        Self { dir, key, server: Some(server), crm, channels }
+    }
+
+    /// Stops the server and starts another on the same state.
+    pub async fn restart(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.drain(Duration::from_secs(5)).await;
+        }
+        let server = start_server(self.dir.path()).await;
+        self.channels = connect(&server).await;
+        self.server = Some(server);
+    }
+
+    pub fn server(&self) -> &ServerHandle {
+        self.server.as_ref().expect("running")
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Mints a token with the harness's own key.
+    pub fn token(&self, spec: &TokenSpec) -> String {
+        spec.mint(&self.key)
+    }
+
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    pub fn invocations(&self) -> InvocationServiceClient<Channel> {
+        InvocationServiceClient::new(self.channels.data.clone())
+    }
+
+    pub fn functions(&self) -> FunctionServiceClient<Channel> {
+        FunctionServiceClient::new(self.channels.control.clone()).max_encoding_message_size(64 << 20)
+    }
+
+    pub fn audit_service(&self) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.channels.control.clone())
+    }
+
+    /// Deploys a component to `dev`.
+    pub async fn deploy(&self, manifest: &str, component: Vec<u8>) -> Result<DeployResponse, Status> {
+        self.deploy_to("dev", manifest, component).await
+    }
+
+    pub async fn deploy_to(&self, environment: &str, manifest: &str, component: Vec<u8>) -> Result<DeployResponse, Status> {
+        let token = self.token(&TokenSpec::control().environment(environment));
+        let request = DeployRequest {
+            environment: environment.to_owned(),
+            manifest_toml: manifest.to_owned(),
+            component,
+            sources: Vec::new(),
+        };
+        self.functions().deploy(with_token(request, &token)).await.map(tonic::Response::into_inner)
+    }
+
+    /// Deploys a guest that `./scripts/test` built, with its own manifest.
+    pub async fn deploy_built(&self, guest: &str) {
+        let (manifest, component) = guests::built(guest);
+        self.deploy(&manifest, component).await.unwrap_or_else(|status| panic!("{guest}: {status:?}"));
+    }
+
+    /// Deploys `handle`, the body of a core function, under `name`; `limits` go into its manifest.
+    pub async fn deploy_wat(&self, name: &str, guest: &guests::WatGuest, limits: &str) {
+        let manifest = format!("name = \"{name}\"\nlanguage = \"component\"\n[limits]\n{limits}\n");
+        self.deploy(&manifest, guest.component()).await.unwrap_or_else(|status| panic!("{name}: {status:?}"));
+    }
+
+    /// Calls a function in `dev` with a token for everything.
+    pub async fn invoke(&self, function: &str, payload: &str) -> Result<InvokeResponse, Status> {
+        self.invoke_as(&TokenSpec::everything(), function, payload).await
+    }
+
+    pub async fn invoke_as(&self, spec: &TokenSpec, function: &str, payload: &str) -> Result<InvokeResponse, Status> {
+        let request = InvokeRequest {
+            function: function.to_owned(),
+            environment: spec.environment_name().to_owned(),
+            payload: payload.as_bytes().to_vec(),
+            request_id: String::new(),
+        };
+        self.invocations().invoke(with_token(request, &self.token(spec))).await.map(tonic::Response::into_inner)
+    }
+
+    /// Calls the probe guest and gives what it returned.
+    pub async fn probe(&self, spec: &TokenSpec, call: &str) -> Value {
+        output(&self.invoke_as(spec, "sql-probe", call).await.expect("the probe answers"))
+    }
+
+    /// The whole trail, read from disk beside the running server.
+    pub async fn trail(&self) -> Vec<AuditRecord> {
+        let reader = Store::open_read_only(&self.dir.path().join("state")).expect("readable state");
+        reader.query(AuditFilter { limit: Some(1_000), ..AuditFilter::default() }).await.expect("a trail")
+    }
+
+    /// Whether the server still answers.
+    pub async fn is_serving(&self) -> bool {
+        let mut health = tonic_health_client(&self.channels.data);
+        health.check(tonic_health::pb::HealthCheckRequest::default()).await.is_ok()
+    }
+}
+
+fn tonic_health_client(channel: &Channel) -> tonic_health::pb::health_client::HealthClient<Channel> {
+    tonic_health::pb::health_client::HealthClient::new(channel.clone())
+}
+
+/// A request with a bearer token.
+pub fn with_token<T>(message: T, token: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().expect("ascii"));
+    request
+}
+
+/// The stable reason of a refusal.
+pub fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map_or_else(|| format!("no reason: {status:?}"), |info| info.reason.clone())
+}
+
+/// The JSON that a function returned.
+pub fn output(response: &InvokeResponse) -> Value {
+    match &response.result {
+        Some(invoke_response::Result::Output(bytes)) => serde_json::from_slice(bytes).expect("JSON"),
+        other => panic!("no output: {other:?}"),
+    }
+}
+
+/// The error that a function returned: code and details.
+pub fn function_error(response: &InvokeResponse) -> (String, Value) {
+    match &response.result {
+        Some(invoke_response::Result::FunctionError(error)) => {
+            (error.code.clone(), serde_json::from_slice(&error.details).unwrap_or_default())
+        }
+        other => panic!("no function error: {other:?}"),
+    }
+}
+
+async fn start_server(dir: &Path) -> ServerHandle {
+    let config = Config::load(&dir.join("airlock.toml")).expect("a valid configuration");
+    let bound = bind(&ListenOptions {
+        data: config.server.data,
+        control: config.server.control,
+        workers: std::num::NonZeroUsize::MIN,
+        limits: TransportLimits::BUILT_IN,
+    })
+    .expect("free ports");
+    let own_listeners = vec![bound.data_addr(), bound.control_addr()];
+    let app = App::open(Parts { config, compiler: compiler(), own_listeners }).await.expect("the application opens");
+    serve(bound, Arc::new(app)).expect("serving")
+}
+
+async fn connect(server: &ServerHandle) -> Channels {
+    let channel = |address: std::net::SocketAddr| async move {
+        tonic::transport::Endpoint::from_shared(format!("http://{address}")).expect("an address").connect().await.expect("a connection")
+    };
+    Channels { data: channel(server.data_addr()).await, control: channel(server.control_addr()).await }
+}
+
+/// The compile child is the `airlock` binary beside the test binary.
+fn compiler() -> Compiler {
+    let cache = guests::target_dir().join("airlock-cache");
+    let arguments = ["compile-child", "--cache-dir", cache.to_str().expect("UTF-8")].map(str::to_owned);
+    Compiler::new(airlock_binary(), arguments.into(), Duration::from_secs(120))
+}
+
+/// Path of the built `airlock` binary.
+pub fn airlock_binary() -> PathBuf {
+    let exe = std::env::current_exe().expect("this program");
+    let binary = exe.ancestors().map(|dir| dir.join("airlock")).find(|path| path.is_file());
+    binary.expect("the airlock binary: run `cargo build -p airlock` or ./scripts/test")
+}
+
+fn sample_database(path: &Path) {
+    let database = rusqlite::Connection::open(path).expect("a database");
+    database.execute_batch(include_str!("orders.sql")).expect("sample data");
+}

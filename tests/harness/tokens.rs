@@ -1,0 +1,107 @@
+//! Tokens as tests want them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use airlock_access::{Claims, SigningKey, Validity, mint};
+use airlock_model::{LimitCaps, Principal};
+
+use crate::ISSUER;
+
+/// A token to be minted.
+#[derive(Clone)]
+pub struct TokenSpec {
+    environment: String,
+    tenant: String,
+    functions: Option<Vec<String>>,
+    scopes: Vec<String>,
+    age_s: u64,
+    lifetime_s: u64,
+    instance: String,
+    limits: LimitCaps,
+}
+
+impl TokenSpec {
+    fn new(functions: Option<Vec<String>>, scopes: &[&str]) -> Self {
+        Self {
+            environment: "dev".to_owned(),
+            tenant: "acme".to_owned(),
+            functions,
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            age_s: 0,
+            lifetime_s: 60,
+            instance: "airlock".to_owned(),
+            limits: LimitCaps::default(),
+        }
+    }
+
+    /// Every function and everything the sample resources can do.
+    pub fn everything() -> Self {
+        Self::new(None, &["orders-db:read", "orders-db:write", "orders-db:ddl", "crm:GET", "crm:POST"])
+    }
+
+    /// The control plane.
+    pub fn control() -> Self {
+        Self::new(Some(Vec::new()), &["function:deploy", "function:read", "audit:read"])
+    }
+
+    /// One function with these scopes.
+    pub fn only(function: &str, scopes: &[&str]) -> Self {
+        Self::new(Some(vec![function.to_owned()]), scopes)
+    }
+
+    #[must_use]
+    pub fn environment(mut self, environment: &str) -> Self {
+        environment.clone_into(&mut self.environment);
+        self
+    }
+
+    #[must_use]
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        tenant.clone_into(&mut self.tenant);
+        self
+    }
+
+    /// Issued this long ago.
+    #[must_use]
+    pub fn age_s(mut self, age_s: u64) -> Self {
+        self.age_s = age_s;
+        self
+    }
+
+    /// For another installation.
+    #[must_use]
+    pub fn instance(mut self, instance: &str) -> Self {
+        instance.clone_into(&mut self.instance);
+        self
+    }
+
+    /// TOML such as `fuel = 5`.
+    #[must_use]
+    pub fn limits(mut self, caps: &str) -> Self {
+        self.limits = toml::from_str(caps).expect("limits");
+        self
+    }
+
+    pub fn environment_name(&self) -> &str {
+        &self.environment
+    }
+
+    pub(crate) fn mint(&self, key: &SigningKey) -> String {
+        let principal = Principal {
+            tenant: self.tenant.parse().expect("tenant"),
+            app: "tests".parse().expect("app"),
+            subject: "ada@example.com".to_owned(),
+            actor: None,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+        let validity = Validity { issued_at_unix_s: now - self.age_s, lifetime_s: self.lifetime_s };
+        let environment = self.environment.parse().expect("environment");
+        let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.parse().expect("scope")).collect();
+        let claims = Claims::new(ISSUER, principal, &self.instance, environment, validity).scope(scopes).limits(self.limits.clone());
+        let claims = match &self.functions {
+            None => claims.every_function(),
+            Some(names) => claims.functions(names.iter().map(|name| name.parse().expect("function"))),
+        };
+        mint(key, &claims).expect("a token")
+    }
+}
