@@ -40,7 +40,7 @@ async fn run(
     let stage = Stage::raise(places, cores, guests).await?;
     let mut document = Document::begin(options);
     for concurrency in options.concurrency.iter().map(|concurrency| concurrency.get()) {
-        document.add(concurrency, stage.measure(options, concurrency).await?);
+        document.add(concurrency, &stage.measure(options, concurrency).await?);
     }
     Ok(document)
 }
@@ -111,7 +111,7 @@ impl Stage {
             }
         }
         let lanes = lanes.into_iter().map(|(lane, ..)| lane);
-        Ok(lanes.zip(windows).filter_map(|(lane, windows)| Measured::median(lane, windows)).collect())
+        Ok(lanes.zip(windows).filter_map(|(lane, windows)| Measured::median(lane, &windows)).collect())
     }
 
     async fn window(

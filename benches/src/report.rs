@@ -44,7 +44,7 @@ pub(crate) struct Measured {
 
 impl Measured {
     /// The window with the median throughput. Nothing without windows.
-    pub(crate) fn median(lane: Lane, windows: Vec<Window>) -> Option<Self> {
+    pub(crate) fn median(lane: Lane, windows: &[Window]) -> Option<Self> {
         let mut measured: Vec<Self> = windows.iter().map(|window| Self::of(lane, window)).collect();
         measured.sort_by(|one, other| one.calls_per_s.total_cmp(&other.calls_per_s));
         let middle = measured.len() / 2;
@@ -137,9 +137,9 @@ impl Document {
     }
 
     /// Adds the rows of one concurrency. The first is the yardstick.
-    pub(crate) fn add(&mut self, concurrency: usize, measured: Vec<Measured>) {
+    pub(crate) fn add(&mut self, concurrency: usize, measured: &[Measured]) {
         let Some(echo) = measured.first() else { return };
-        for measured in &measured {
+        for measured in measured {
             let row = Row::new(concurrency, measured, echo);
             if row.load_busy > BUSY && row.server_busy < BUSY {
                 self.notes.push(format!(
@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn measured(guest: &'static str, windows: Vec<Window>) -> Measured {
-        Measured::median(Lane { guest, durable: true }, windows).unwrap()
+        Measured::median(Lane { guest, durable: true }, &windows).unwrap()
     }
 
     #[test]
@@ -253,6 +253,6 @@ mod tests {
     fn the_median_window_is_reported() {
         let windows = vec![window(300, 30), window(100, 10), window(200, 20)];
         assert_eq!(measured("rust", windows).calls_per_s, 100.0);
-        assert!(Measured::median(Lane { guest: "rust", durable: true }, Vec::new()).is_none());
+        assert!(Measured::median(Lane { guest: "rust", durable: true }, &[]).is_none());
     }
 }

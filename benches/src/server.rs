@@ -16,6 +16,8 @@ use crate::{guests::Component, issuer::ENVIRONMENT, serve::Addresses};
 
 /// Room for a component and its sources.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// `USER_HZ`: part of the kernel's interface, the same on every machine that Linux and we run on.
+const TICKS_PER_SECOND: u64 = 100;
 /// For a server to end by itself once it is released.
 const END_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -108,8 +110,7 @@ pub(crate) fn own_cpu_time() -> anyhow::Result<Duration> {
 fn cpu_time_of(path: &str) -> anyhow::Result<Duration> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
     let ticks = ticks(&text).with_context(|| format!("`{path}` does not read as proc(5) says"))?;
-    let per_second = rustix::param::clock_ticks_per_second().max(1);
-    Ok(Duration::from_micros(ticks.saturating_mul(1_000_000) / per_second))
+    Ok(Duration::from_micros(ticks.saturating_mul(1_000_000) / TICKS_PER_SECOND))
 }
 
 /// `utime` and `stime`, fields 14 and 15. The name in field 2 may contain anything but ends at the last `)`.

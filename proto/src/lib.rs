@@ -3,7 +3,7 @@
 //! Generated code only. What the fields mean stands in the `.proto` files.
 
 /// Package `airlock.v1`.
-#[allow(clippy::all, missing_docs, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, reason = "generated code")]
 pub mod v1 {
     tonic::include_proto!("airlock.v1");
 }

@@ -1,6 +1,6 @@
 //! Talking to a server, and telling its refusals.
 
-use std::{io::Read, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, io::Read, str::FromStr, time::Duration};
 
 use airlock_proto::v1::{
     function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
@@ -28,8 +28,8 @@ pub struct Rejected {
     /// gRPC code.
     pub code: String,
     /// Facts: limit, configured, used, source.
-    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub facts: std::collections::BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
     /// What analysis found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
@@ -46,16 +46,20 @@ impl Rejected {
 impl From<Status> for Rejected {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
-        let (reason, facts) = match details.error_info() {
+        let (reason, mut facts) = match details.error_info() {
             Some(info) => (info.reason.clone(), info.metadata.clone().into_iter().collect()),
-            None => ("transport".to_owned(), std::collections::BTreeMap::new()),
+            None => ("transport".to_owned(), BTreeMap::new()),
+        };
+        let message = match facts.remove("hint") {
+            Some(hint) => format!("{}; {hint}", status.message()),
+            None => status.message().to_owned(),
         };
         let findings = details.precondition_failure().map(|failure| {
             failure.violations.iter().map(|v| format!("{} at {}: {}", v.r#type, v.subject, v.description)).collect()
         });
         Self {
             reason,
-            message: status.message().to_owned(),
+            message,
             code: format!("{:?}", status.code()),
             facts,
             findings: findings.unwrap_or_default(),
@@ -70,7 +74,7 @@ impl From<airlock_model::Failure> for Rejected {
             reason: failure.reason.to_string(),
             message: format!("{}; {}", failure.message, failure.hint),
             code: "Local".to_owned(),
-            facts: std::collections::BTreeMap::new(),
+            facts: BTreeMap::new(),
             findings: findings.collect(),
         }
     }

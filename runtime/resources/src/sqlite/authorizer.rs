@@ -70,7 +70,7 @@ fn allows(permission: Permission, context: &AuthContext<'_>) -> Result<(), Strin
         }
         AuthAction::Insert { table_name } => changes_rows(permission, table_name, &["sqlite_master"]),
         AuthAction::Update { table_name, .. } => {
-            changes_rows(permission, table_name, &["sqlite_master", "sqlite_sequence"])
+            changes_rows(permission, table_name, &["sqlite_master", "sqlite_temp_master", "sqlite_sequence"])
         }
         AuthAction::Delete { table_name } => {
             changes_rows(permission, table_name, &["sqlite_master", "sqlite_stat1", "sqlite_stat4"])

@@ -1,5 +1,7 @@
 //! The server over real loopback sockets, in front of a fake application.
 
+#![expect(clippy::disallowed_methods, reason = "clients of our own server")]
+
 mod control;
 mod drain;
 mod fake;

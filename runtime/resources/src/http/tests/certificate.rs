@@ -24,7 +24,8 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     match u8::try_from(content.len()) {
         Ok(short @ 0..=127) => [&[tag, short], content.as_slice()].concat(),
-        _ => [&[tag, 0x82], &length[6..], content.as_slice()].concat(),
+        Ok(long) => [&[tag, 0x81, long], content.as_slice()].concat(),
+        Err(_) => [&[tag, 0x82], &length[6..], content.as_slice()].concat(),
     }
 }
 
