@@ -18,7 +18,8 @@ pub fn built(name: &str) -> (String, Vec<u8>) {
     let source = source.iter().find(|dir| dir.is_dir()).unwrap_or_else(|| panic!("no guest `{name}`"));
     let manifest = std::fs::read_to_string(source.join("function.toml")).expect("function.toml");
     let path = target_dir().join("guests").join(name).join(format!("{name}.wasm"));
-    let component = std::fs::read(&path).unwrap_or_else(|_| panic!("{}: build the guests with ./scripts/test", path.display()));
+    let component =
+        std::fs::read(&path).unwrap_or_else(|_| panic!("{}: build the guests with ./scripts/test", path.display()));
     (manifest, component)
 }
 
@@ -81,7 +82,7 @@ impl WatGuest {
   (core instance $instance (instantiate $guest))
   (type $handle (func async (param "input" string) (result (result string (error $error)))))
   (func $handle (type $handle) (canon lift (core func $instance "handle")
-    (memory $instance "memory") (realloc (func $instance "realloc"))))
+    (memory (core memory $instance "memory")) (realloc (core func $instance "realloc"))))
   (instance $handler (export "function-error" (type $error)) (export "handle" (func $handle)))
   (export "airlock:guest/handler@1.0.0" (instance $handler)))"#
         )

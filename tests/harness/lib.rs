@@ -1,12 +1,20 @@
 //! The harness of the integration tests: a whole Airlock on loopback, with a real database and a real HTTP API.
 
-#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test's way to fail is to panic")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test's way to fail is to panic"
+)]
 
 pub mod crm;
 pub mod guests;
 pub mod tokens;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -15,7 +23,8 @@ use std::{
 use airlock_access::{Algorithm, SigningKey, public_jwks};
 use airlock_proto::v1::{
     DeployRequest, DeployResponse, InvokeRequest, InvokeResponse, audit_service_client::AuditServiceClient,
-    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient, invoke_response,
+    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
+    invoke_response,
 };
 use airlock_sandbox::Compiler;
 use airlock_server::{ListenOptions, ServerHandle, TransportLimits, bind, serve};
@@ -23,6 +32,7 @@ use airlock_service::{App, AuditFilter, AuditRecord, Config, Parts};
 use airlock_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Request, Status, transport::Channel};
 use tonic_types::StatusExt;
 
@@ -69,7 +79,8 @@ impl Harness {
         std::fs::write(dir.path().join("crm-token"), CRM_SECRET).expect("write secret");
         sample_database(&dir.path().join("orders.db"));
         let config = include_str!("airlock.toml").replace("{{crm}}", &crm.address.to_string());
-        std::fs::write(dir.path().join("airlock.toml"), format!("{config}\n{}", options.more_config)).expect("write config");
+        std::fs::write(dir.path().join("airlock.toml"), format!("{config}\n{}", options.more_config))
+            .expect("write config");
         let server = start_server(dir.path()).await;
         let channels = connect(&server).await;
         Self { dir, key, server: Some(server), crm, channels }
@@ -119,7 +130,12 @@ impl Harness {
         self.deploy_to("dev", manifest, component).await
     }
 
-    pub async fn deploy_to(&self, environment: &str, manifest: &str, component: Vec<u8>) -> Result<DeployResponse, Status> {
+    pub async fn deploy_to(
+        &self,
+        environment: &str,
+        manifest: &str,
+        component: Vec<u8>,
+    ) -> Result<DeployResponse, Status> {
         let token = self.token(&TokenSpec::control().environment(environment));
         let request = DeployRequest {
             environment: environment.to_owned(),
@@ -186,6 +202,22 @@ pub fn with_token<T>(message: T, token: &str) -> Request<T> {
     request
 }
 
+/// One HTTP/1.1 request with a JSON body, by hand, as `curl` would send it: status and the whole answer.
+pub async fn http_post(address: SocketAddr, path: &str, headers: &[(&str, String)], body: &str) -> (u16, String) {
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         {headers}content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    (status, answer)
+}
+
 /// The stable reason of a refusal.
 pub fn reason(status: &Status) -> String {
     status.get_error_details().error_info().map_or_else(|| format!("no reason: {status:?}"), |info| info.reason.clone())
@@ -224,8 +256,12 @@ async fn start_server(dir: &Path) -> ServerHandle {
 }
 
 async fn connect(server: &ServerHandle) -> Channels {
-    let channel = |address: std::net::SocketAddr| async move {
-        tonic::transport::Endpoint::from_shared(format!("http://{address}")).expect("an address").connect().await.expect("a connection")
+    let channel = |address: SocketAddr| async move {
+        tonic::transport::Endpoint::from_shared(format!("http://{address}"))
+            .expect("an address")
+            .connect()
+            .await
+            .expect("a connection")
     };
     Channels { data: channel(server.data_addr()).await, control: channel(server.control_addr()).await }
 }

@@ -97,7 +97,9 @@ impl TokenSpec {
         let validity = Validity { issued_at_unix_s: now - self.age_s, lifetime_s: self.lifetime_s };
         let environment = self.environment.parse().expect("environment");
         let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.parse().expect("scope")).collect();
-        let claims = Claims::new(ISSUER, principal, &self.instance, environment, validity).scope(scopes).limits(self.limits.clone());
+        let claims = Claims::new(ISSUER, principal, &self.instance, environment, validity)
+            .scope(scopes)
+            .limits(self.limits.clone());
         let claims = match &self.functions {
             None => claims.every_function(),
             Some(names) => claims.functions(names.iter().map(|name| name.parse().expect("function"))),

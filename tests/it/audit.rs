@@ -15,14 +15,17 @@ async fn refused_and_finished_calls_are_on_record_and_the_chain_verifies() {
     harness.invoke("one", "null").await.unwrap();
     let trail = harness.trail().await;
     let kinds: Vec<_> = trail.iter().map(|record| record.event.kind).collect();
-    assert_eq!(kinds, [
-        AuditKind::ServerStarted,
-        AuditKind::FunctionDeployed,
-        AuditKind::InvocationFinished,
-        AuditKind::InvocationRefused,
-        AuditKind::InvocationRefused,
-        AuditKind::InvocationFinished,
-    ]);
+    assert_eq!(
+        kinds,
+        [
+            AuditKind::ServerStarted,
+            AuditKind::FunctionDeployed,
+            AuditKind::InvocationFinished,
+            AuditKind::InvocationRefused,
+            AuditKind::InvocationRefused,
+            AuditKind::InvocationFinished,
+        ]
+    );
     let report = Store::open_read_only(&harness.dir().join("state")).unwrap().verify(None).await.unwrap();
     assert!(report.integrity && report.calls.complete, "{report:?}");
 }
@@ -37,7 +40,8 @@ async fn an_auditor_sees_the_own_tenant_and_environment_only() {
         let environment = spec.environment_name().to_owned();
         let mut service = harness.audit_service();
         async move {
-            let request = AuditServiceQueryRequest { environment, page_size: 100, ..AuditServiceQueryRequest::default() };
+            let request =
+                AuditServiceQueryRequest { environment, page_size: 100, ..AuditServiceQueryRequest::default() };
             service.query(with_token(request, &token)).await.map(|response| response.into_inner().records)
         }
     };

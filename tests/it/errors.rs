@@ -22,7 +22,11 @@ async fn a_malformed_field_is_named() {
     ];
     for (field, request) in cases {
         let status = harness.invocations().invoke(with_token(request, &token)).await.expect_err("refused");
-        assert_eq!((status.code(), reason(&status).as_str()), (tonic::Code::InvalidArgument, "request_malformed"), "{field}");
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (tonic::Code::InvalidArgument, "request_malformed"),
+            "{field}"
+        );
         assert!(status.message().contains(field), "{field}: {}", status.message());
     }
 }
@@ -33,7 +37,12 @@ async fn every_bad_token_reads_the_same() {
     let good = harness.token(&TokenSpec::everything());
     let mut texts = std::collections::BTreeSet::new();
     for token in ["", "x", "a.b.c", &good[1..], &format!("{good}x"), &"y".repeat(20_000)] {
-        let request = InvokeRequest { function: "one".to_owned(), environment: "dev".to_owned(), payload: b"null".to_vec(), request_id: String::new() };
+        let request = InvokeRequest {
+            function: "one".to_owned(),
+            environment: "dev".to_owned(),
+            payload: b"null".to_vec(),
+            request_id: String::new(),
+        };
         let status = harness.invocations().invoke(with_token(request, token)).await.expect_err("refused");
         if status.get_error_details().error_info().is_some() {
             texts.insert((status.code() as i32, status.message().to_owned()));

@@ -36,9 +36,12 @@ async fn the_same_call_costs_the_same_fuel() {
 async fn a_function_knows_its_own_errors_from_the_hosts() {
     let harness = Harness::start().await;
     harness.deploy_built("order-summary").await;
-    let (code, details) = airlock_tests::function_error(&harness.invoke("order-summary", r#"{"customer":"nobody"}"#).await.unwrap());
+    let (code, details) =
+        airlock_tests::function_error(&harness.invoke("order-summary", r#"{"customer":"nobody"}"#).await.unwrap());
     assert!(!code.starts_with("host_error"), "the API answered 404: {code} {details}");
     let reader = airlock_tests::tokens::TokenSpec::only("order-summary", &["crm:GET"]);
-    let (code, details) = airlock_tests::function_error(&harness.invoke_as(&reader, "order-summary", r#"{"customer":"ada"}"#).await.unwrap());
+    let (code, details) = airlock_tests::function_error(
+        &harness.invoke_as(&reader, "order-summary", r#"{"customer":"ada"}"#).await.unwrap(),
+    );
     assert_eq!((code.as_str(), details["reason"].as_str()), ("host_error.denied", Some("not_granted")), "{details}");
 }

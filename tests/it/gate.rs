@@ -5,7 +5,8 @@ use airlock_tests::{Harness, tokens::TokenSpec};
 use serde_json::{Value, json};
 
 const READ: &str = r#"{"op":"query","statement":"select count(*) as n from orders"}"#;
-const WRITE: &str = r#"{"op":"execute","statement":"update orders set total = total + 1 where customer = ?1","params":["ada"]}"#;
+const WRITE: &str =
+    r#"{"op":"execute","statement":"update orders set total = total + 1 where customer = ?1","params":["ada"]}"#;
 
 fn denial(answer: &Value) -> (&str, &str) {
     let error = &answer["error"];
@@ -66,7 +67,10 @@ async fn statements_beyond_rows_are_never_accepted() {
         for op in ["query", "execute"] {
             let answer = harness.probe(&all, &json!({ "op": op, "statement": statement }).to_string()).await;
             let (kind, reason) = denial(&answer);
-            assert!(kind == "denied" && ["statement_refused", "not_granted"].contains(&reason), "{statement}: {answer}");
+            // An unknown function counts as a write: `query` says so, `execute` meets the database's own authorizer.
+            let refused =
+                (kind == "denied" && reason == "statement_refused") || (op == "query" && kind == "bad_request");
+            assert!(refused, "{op} {statement}: {answer}");
         }
     }
     assert_eq!(harness.probe(&all, READ).await["rows"], json!([[4]]), "nothing happened");
@@ -105,8 +109,16 @@ async fn http_passes_by_method_and_path_and_nothing_else_leaves() {
         (get("http://127.0.0.1/echo"), "egress_denied"),
         (get("/customers/%2e%2e"), "egress_denied"),
         (json!({ "op": "http", "method": "POST", "path": "/customers/ada" }).to_string(), "not_granted"),
-        (json!({ "op": "http", "method": "GET", "path": "/customers/ada", "headers": [["host", "evil"]] }).to_string(), "egress_denied"),
-        (json!({ "op": "http", "method": "GET", "path": "/customers/ada", "headers": [["authorization", "x"]] }).to_string(), "egress_denied"),
+        (
+            json!({ "op": "http", "method": "GET", "path": "/customers/ada", "headers": [["host", "evil"]] })
+                .to_string(),
+            "egress_denied",
+        ),
+        (
+            json!({ "op": "http", "method": "GET", "path": "/customers/ada", "headers": [["authorization", "x"]] })
+                .to_string(),
+            "egress_denied",
+        ),
     ];
     for (call, wanted) in refused {
         assert_eq!(denial(&harness.probe(&narrow, &call).await).1, wanted, "{call}");
@@ -139,7 +151,8 @@ async fn budgets_end_host_calls_with_the_limit_named() {
     let few = TokenSpec::everything().limits("host_calls = 3");
     let reads: Vec<Value> = (0..5).map(|_| serde_json::from_str(READ).unwrap()).collect();
     let answer = harness.probe(&few, &json!({ "calls": reads }).to_string()).await;
-    let limited: Vec<_> = answer.as_array().expect("answers").iter().filter(|a| a["error"]["kind"] == "limit").collect();
+    let limited: Vec<_> =
+        answer["answers"].as_array().expect("answers").iter().filter(|a| a["error"]["kind"] == "limit").collect();
     assert_eq!(limited.len(), 2, "{answer}");
     assert_eq!(limited[0]["error"]["limit"], "host_calls");
     let call = json!({ "op": "http", "method": "GET", "path": "/flood" }).to_string();
@@ -148,7 +161,7 @@ async fn budgets_end_host_calls_with_the_limit_named() {
     let answer = harness.probe(&TokenSpec::everything().limits("egress_requests = 1"), &json!({ "calls": [
         { "op": "http", "method": "GET", "path": "/customers/ada" }, { "op": "http", "method": "GET", "path": "/customers/ada" },
     ] }).to_string()).await;
-    assert!(answer.as_array().unwrap().iter().any(|a| a["error"]["limit"] == "egress_requests"), "{answer}");
+    assert!(answer["answers"].as_array().unwrap().iter().any(|a| a["error"]["limit"] == "egress_requests"), "{answer}");
 }
 
 #[tokio::test]
@@ -188,13 +201,19 @@ async fn every_host_call_leaves_its_intent_and_its_outcome() {
     let trail = harness.trail().await;
     let events: Vec<_> = trail.iter().map(|record| &record.event).filter(|event| event.resource.is_some()).collect();
     let kinds: Vec<_> = events.iter().map(|event| (event.kind, event.decision)).collect();
-    assert_eq!(kinds, [
-        (AuditKind::HostCallIntent, None),
-        (AuditKind::HostCallOutcome, Some(Decision::Permit)),
-        (AuditKind::HostCallOutcome, Some(Decision::Deny)),
-    ]);
+    assert_eq!(
+        kinds,
+        [
+            (AuditKind::HostCallIntent, None),
+            (AuditKind::HostCallOutcome, Some(Decision::Permit)),
+            (AuditKind::HostCallOutcome, Some(Decision::Deny)),
+        ]
+    );
     let done = events[1];
-    assert_eq!((done.resource.as_deref(), done.operation.as_deref(), done.rows), (Some("orders-db"), Some("write"), Some(3)));
+    assert_eq!(
+        (done.resource.as_deref(), done.operation.as_deref(), done.rows),
+        (Some("orders-db"), Some("write"), Some(3))
+    );
     assert_eq!(done.tables, ["orders"]);
     assert!(done.target.as_deref().unwrap().starts_with("update orders"));
     assert!(done.arguments_sha256.is_some() && !format!("{done:?}").contains("\"ada\""), "values are hashed");

@@ -7,7 +7,11 @@ use airlock_tests::guests::root;
 use cargo_metadata::{CargoOpt, Metadata, MetadataCommand};
 
 fn metadata() -> Metadata {
-    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).features(CargoOpt::SomeFeatures(Vec::new())).exec().expect("cargo metadata")
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .features(CargoOpt::SomeFeatures(Vec::new()))
+        .exec()
+        .expect("cargo metadata")
 }
 
 fn normal_dependencies(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
@@ -29,7 +33,17 @@ fn who_may_import_whom() {
         ("airlock-resources", &["airlock-model"]),
         ("airlock-store", &["airlock-model"]),
         ("airlock-toolchain", &["airlock-model"]),
-        ("airlock-service", &["airlock-model", "airlock-access", "airlock-analysis", "airlock-sandbox", "airlock-resources", "airlock-store"]),
+        (
+            "airlock-service",
+            &[
+                "airlock-model",
+                "airlock-access",
+                "airlock-analysis",
+                "airlock-sandbox",
+                "airlock-resources",
+                "airlock-store",
+            ],
+        ),
         ("airlock-server", &["airlock-model", "airlock-proto", "airlock-service"]),
     ]);
     let found = normal_dependencies(&metadata());
@@ -62,7 +76,9 @@ fn the_engine_has_only_the_features_we_chose() {
     let resolve = metadata.resolve.expect("a resolved graph");
     let node = resolve.nodes.iter().find(|node| node.id.repr.contains("wasmtime@48.")).expect("wasmtime 48");
     let found: BTreeSet<_> = node.features.iter().map(|feature| feature.to_string()).collect();
-    for refused in ["wat", "cache", "profiling", "threads", "gc", "coredump", "debug-builtins", "stack-switching", "wave"] {
+    for refused in
+        ["wat", "cache", "profiling", "threads", "gc", "coredump", "debug-builtins", "stack-switching", "wave"]
+    {
         assert!(!found.contains(refused), "wasmtime is built with `{refused}`: {found:?}");
     }
 }
@@ -85,7 +101,8 @@ fn what_analysis_accepts_is_what_the_sandbox_links() {
 #[test]
 fn nothing_is_called_utils() {
     let mut odd = Vec::new();
-    let mut folders = vec![root().join("runtime"), root().join("guest-sdk"), root().join("proto"), root().join("tests")];
+    let mut folders =
+        vec![root().join("runtime"), root().join("guest-sdk"), root().join("proto"), root().join("tests")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
             let name = entry.file_stem().and_then(|name| name.to_str()).unwrap_or_default();

@@ -54,7 +54,7 @@ async fn an_environment_is_no_way_into_another() {
 async fn a_payload_that_is_no_json_is_refused() {
     let harness = Harness::start().await;
     harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
-    for payload in ["", "{", "nul", "{\"a\":1}x"] {
+    for payload in ["{", "nul", "{\"a\":1}x"] {
         let status = harness.invoke("one", payload).await.expect_err("refused");
         assert_eq!(reason(&status), "request_malformed", "{payload:?}");
     }
@@ -72,7 +72,8 @@ async fn log_lines_arrive_while_the_function_runs() {
         request_id: String::new(),
     };
     let token = harness.token(&TokenSpec::everything());
-    let mut events = harness.invocations().invoke_stream(with_token(request, &token)).await.expect("a stream").into_inner();
+    let mut events =
+        harness.invocations().invoke_stream(with_token(request, &token)).await.expect("a stream").into_inner();
     let mut lines = Vec::new();
     let mut result = None;
     while let Some(event) = events.next().await {

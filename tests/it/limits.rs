@@ -42,7 +42,8 @@ async fn growing_memory_stops_at_the_sum_of_all_memories() {
 #[tokio::test]
 async fn growing_a_table_stops() {
     let harness = Harness::start().await;
-    let grow = WatGuest::new("(loop $again (drop (table.grow $t (ref.null func) (i32.const 100))) (br $again)) (i32.const 0)");
+    let grow =
+        WatGuest::new("(loop $again (drop (table.grow $t (ref.null func) (i32.const 100))) (br $again)) (i32.const 0)");
     let grow = grow.fields("(table $t 1 funcref)");
     stops(&harness, "tables", &grow, "table_elements = 5_000", "table_elements_exhausted").await;
 }
@@ -96,18 +97,20 @@ async fn a_reached_limit_says_its_value_its_source_and_the_remedy() {
     let facts = status.get_error_details().error_info().expect("facts").metadata.clone();
     assert_eq!(facts["limit"], "fuel");
     assert_eq!(facts["configured"], "1000");
-    assert_eq!(facts["source"], "function");
-    assert!(status.message().contains("function.toml"), "{}", status.message());
+    assert_eq!(facts["source"], "[limits] in function.toml");
+    assert!(facts["hint"].contains("function.toml"), "{facts:?}");
 }
 
 #[tokio::test]
 async fn a_token_can_only_tighten() {
     let harness = Harness::start().await;
     harness.deploy_wat("spin", &WatGuest::new(ENDLESS), "fuel = 1000").await;
-    for (caps, configured, source) in [("fuel = 10", "10", "token"), ("fuel = 100_000", "1000", "function")] {
-        let status = harness.invoke_as(&TokenSpec::everything().limits(caps), "spin", "null").await.expect_err("stopped");
+    for (caps, configured, source) in [("fuel = 10", "10", "token"), ("fuel = 100_000", "1000", "function.toml")] {
+        let status =
+            harness.invoke_as(&TokenSpec::everything().limits(caps), "spin", "null").await.expect_err("stopped");
         let facts = status.get_error_details().error_info().expect("facts").metadata.clone();
-        assert_eq!((facts["configured"].as_str(), facts["source"].as_str()), (configured, source));
+        assert_eq!(facts["configured"], configured);
+        assert!(facts["source"].contains(source), "{facts:?}");
     }
 }
 
@@ -115,20 +118,14 @@ async fn a_token_can_only_tighten() {
 async fn the_callers_deadline_is_a_limit() {
     let harness = Harness::start().await;
     harness.deploy_wat("spin", &WatGuest::new(ENDLESS), "").await;
+    // By hand: tonic's client would cut the call itself at the same moment.
     let token = harness.token(&TokenSpec::everything());
-    let mut request = airlock_tests::with_token(
-        airlock_proto::v1::InvokeRequest {
-            function: "spin".to_owned(),
-            environment: "dev".to_owned(),
-            payload: b"null".to_vec(),
-            request_id: String::new(),
-        },
-        &token,
-    );
-    request.metadata_mut().insert("grpc-timeout", "150m".parse().expect("ascii"));
-    let status = harness.invocations().invoke(request).await.expect_err("stopped");
-    assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "{status:?}");
-    assert_eq!(reason(&status), "time_exhausted");
+    let body = r#"{"function":"spin","environment":"dev","payload":null}"#;
+    let headers = [("authorization", format!("Bearer {token}")), ("grpc-timeout", "150m".to_owned())];
+    let path = "/airlock.v1.InvocationService/Invoke";
+    let (status, answer) = airlock_tests::http_post(harness.server().data_addr(), path, &headers, body).await;
+    assert_eq!(status, 504, "{answer}");
+    assert!(answer.contains("time_exhausted") && answer.contains("the caller's own deadline"), "{answer}");
 }
 
 #[tokio::test]

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airlock_tests::{Harness, guests::{WatGuest, root}, tokens::TokenSpec};
+use airlock_tests::{
+    Harness,
+    guests::{WatGuest, root},
+    http_post,
+    tokens::TokenSpec,
+};
 use prost_reflect::DescriptorPool;
 use serde_json::{Value, json};
 
@@ -15,7 +20,10 @@ fn matrix() -> BTreeMap<String, Value> {
 #[test]
 fn every_rpc_has_a_row() {
     let pool = DescriptorPool::decode(airlock_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
-    let rpcs: BTreeSet<_> = pool.services().flat_map(|service| service.methods().map(|m| m.full_name().to_owned()).collect::<Vec<_>>()).collect();
+    let rpcs: BTreeSet<_> = pool
+        .services()
+        .flat_map(|service| service.methods().map(|m| m.full_name().to_owned()).collect::<Vec<_>>())
+        .collect();
     assert_eq!(rpcs, matrix().into_keys().collect());
 }
 
@@ -42,7 +50,8 @@ async fn every_rpc_refuses_every_wrong_token() {
 }
 
 fn spec(row: &Value) -> TokenSpec {
-    let scopes: Vec<_> = row["scopes"].as_array().expect("scopes").iter().map(|scope| scope.as_str().expect("text")).collect();
+    let scopes: Vec<_> =
+        row["scopes"].as_array().expect("scopes").iter().map(|scope| scope.as_str().expect("text")).collect();
     TokenSpec::only(row["function"].as_str().unwrap_or("one"), &scopes)
 }
 
@@ -61,24 +70,8 @@ async fn post(harness: &Harness, rpc: &str, row: &Value, token: Option<String>) 
     if request.get("component").is_some() {
         request["component"] = json!(base64(&WatGuest::returning("1").component()));
     }
-    http_post(address, &format!("/{service}/{method}"), token.as_deref(), &request.to_string()).await
-}
-
-/// HTTP/1.1 by hand: what `curl` would send.
-async fn http_post(address: std::net::SocketAddr, path: &str, token: Option<&str>, body: &str) -> (u16, String) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
-    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n{authorization}content-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await.expect("sent");
-    stream.write_all(body.as_bytes()).await.expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("an answer");
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    (status, answer)
+    let headers: Vec<_> = token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
+    http_post(address, &format!("/{service}/{method}"), &headers, &request.to_string()).await
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -108,7 +101,9 @@ fn every_host_import_of_the_wit_has_a_denied_twin() {
         let resource = airlock_toolchain::ResourceImport { name: "any".parse().unwrap(), kind };
         let (resolve, _) = airlock_toolchain::resolve(&[resource]).expect("a world");
         let interfaces = resolve.interfaces.iter().filter(|(_, i)| i.name.as_deref() == Some(kind.as_str()));
-        found.extend(interfaces.flat_map(|(_, i)| i.functions.keys().map(|name| format!("{kind}.{name}")).collect::<Vec<_>>()));
+        found.extend(
+            interfaces.flat_map(|(_, i)| i.functions.keys().map(|name| format!("{kind}.{name}")).collect::<Vec<_>>()),
+        );
     }
     let listed: BTreeSet<_> = HOST_IMPORTS.iter().map(|(name, ..)| (*name).to_owned()).collect();
     assert_eq!(found, listed);

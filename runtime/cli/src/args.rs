@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";
+const EXIT_CODES: &str =
+    "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";
 
 /// Backend functions that nobody has to trust.
 #[derive(Parser)]

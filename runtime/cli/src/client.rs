@@ -48,6 +48,8 @@ impl From<Status> for Rejected {
         let details = status.get_error_details();
         let (reason, mut facts) = match details.error_info() {
             Some(info) => (info.reason.clone(), info.metadata.clone().into_iter().collect()),
+            // tonic's client ends a call at its own deadline, in the same moment as the server would.
+            None if status.message() == "Timeout expired" => ("time_exhausted".to_owned(), BTreeMap::new()),
             None => ("transport".to_owned(), BTreeMap::new()),
         };
         let message = match facts.remove("hint") {
@@ -57,19 +59,14 @@ impl From<Status> for Rejected {
         let findings = details.precondition_failure().map(|failure| {
             failure.violations.iter().map(|v| format!("{} at {}: {}", v.r#type, v.subject, v.description)).collect()
         });
-        Self {
-            reason,
-            message,
-            code: format!("{:?}", status.code()),
-            facts,
-            findings: findings.unwrap_or_default(),
-        }
+        Self { reason, message, code: format!("{:?}", status.code()), facts, findings: findings.unwrap_or_default() }
     }
 }
 
 impl From<airlock_model::Failure> for Rejected {
     fn from(failure: airlock_model::Failure) -> Self {
-        let findings = failure.findings.iter().map(|f| format!("{} at {}: {}; {}", f.rule, f.location, f.message, f.fix));
+        let findings =
+            failure.findings.iter().map(|f| format!("{} at {}: {}; {}", f.rule, f.location, f.message, f.fix));
         Self {
             reason: failure.reason.to_string(),
             message: format!("{}; {}", failure.message, failure.hint),

@@ -28,7 +28,11 @@ pub struct Style {
 
 impl Style {
     /// Prints data: a JSON document, or what `text` writes.
-    pub fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> anyhow::Result<()> {
+    pub fn print<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> anyhow::Result<()> {
         let mut out = anstream::stdout().lock();
         if self.json {
             serde_json::to_writer_pretty(&mut out, value)?;

@@ -1,8 +1,9 @@
 //! The wire: gRPC and JSON over HTTP in front of the application, and nothing else.
 //!
-//! [`bind`] takes two addresses and [`serve`] answers on them: data (`InvocationService`) and control (`FunctionService`, `AuditService`), both with
-//! health and, behind a token, reflection. Requests are parsed into the model's types here and trusted afterwards; failures
-//! become `google.rpc` statuses here and nowhere else. What runs is behind [`Application`].
+//! [`bind`] takes two addresses and [`serve`] answers on them: data (`InvocationService`) and control
+//! (`FunctionService`, `AuditService`), both with health and, behind a token, reflection. Requests are parsed into the
+//! model's types here and trusted afterwards; failures become `google.rpc` statuses here and nowhere else. What runs is
+//! behind [`Application`].
 //!
 //! hyper is driven directly instead of through tonic's own server: its timeout layer would answer CANCELLED before the
 //! application could enforce the caller's deadline, and its router adds boxes and copies to every call.

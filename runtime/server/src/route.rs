@@ -67,7 +67,8 @@ pub(crate) struct Router<A: Application> {
 }
 
 /// What all routers of a server share.
-pub(crate) struct Shared {
+pub(crate) struct Shared<A> {
+    pub(crate) app: Arc<A>,
     pub(crate) sides: Sides,
     pub(crate) contract: json::Contract,
     pub(crate) tally: Arc<Tally>,
@@ -75,7 +76,8 @@ pub(crate) struct Shared {
 }
 
 impl<A: Application> Router<A> {
-    pub(crate) fn new(app: Arc<A>, which: Which, limits: &TransportLimits, shared: &Shared) -> Self {
+    pub(crate) fn new(which: Which, limits: &TransportLimits, shared: &Shared<A>) -> Self {
+        let app = Arc::clone(&shared.app);
         let (bytes_max, read_max) = match which {
             Which::Data => (limits.invoke_bytes_max, limits.invoke_read_max),
             Which::Control => (limits.deploy_bytes_max, limits.deploy_read_max),

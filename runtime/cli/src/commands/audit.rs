@@ -56,7 +56,13 @@ pub fn line(out: &mut dyn Write, record: &Printed) -> std::io::Result<()> {
     let kind = serde_json::to_value(event.kind).unwrap_or_default();
     write!(out, "{:>6} {:<22}", record.seq, kind.as_str().unwrap_or_default())?;
     let who = event.principal.as_ref().map(|principal| principal.subject.as_str());
-    let parts = [who, event.function.as_deref(), event.resource.as_deref(), event.operation.as_deref(), event.reason.as_deref()];
+    let parts = [
+        who,
+        event.function.as_deref(),
+        event.resource.as_deref(),
+        event.operation.as_deref(),
+        event.reason.as_deref(),
+    ];
     for part in parts.into_iter().flatten() {
         write!(out, " {part}")?;
     }
@@ -79,7 +85,13 @@ async fn verify(state: &Path, style: Style) -> anyhow::Result<ExitCode> {
         if let Some(bad) = &report.first_bad {
             writeln!(out, "  first bad record {}: {}", bad.seq, bad.why)?;
         }
-        writeln!(out, "complete   {} ({} calls finished, {} without an end)", yes(report.calls.complete), report.calls.finished, report.calls.unfinished_count)?;
+        writeln!(
+            out,
+            "complete   {} ({} calls finished, {} without an end)",
+            yes(report.calls.complete),
+            report.calls.finished,
+            report.calls.unfinished_count
+        )?;
         writeln!(out, "head       {} {}", report.head.seq, report.head.hash)
     })?;
     Ok(if report.integrity && report.calls.complete { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })

@@ -43,8 +43,9 @@ pub fn run(options: &BuildOptions, style: Style) -> anyhow::Result<ExitCode> {
 
 /// Builds a project, with progress and warnings on standard error.
 pub fn build(options: &ProjectOptions) -> anyhow::Result<(Project, Built)> {
-    let project = Project::load(&options.dir)
-        .with_context(|| format!("`{}` is not a function project; make one with `airlock new`", options.dir.display()))?;
+    let project = Project::load(&options.dir).with_context(|| {
+        format!("`{}` is not a function project; make one with `airlock new`", options.dir.display())
+    })?;
     let toolchain = ToolchainOptions {
         cache_dir: host::cache_dir(options.cache.cache_dir.as_deref())?,
         target_dir: options.target_dir.clone().unwrap_or_else(|| options.dir.join("target")),

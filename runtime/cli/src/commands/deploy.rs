@@ -45,7 +45,12 @@ pub async fn run(options: &DeployOptions, style: Style) -> anyhow::Result<ExitCo
 }
 
 /// Sends one project to the server.
-pub async fn send(client: &Client, environment: &str, project: &Project, built: Built) -> Result<DeployResponse, Rejected> {
+pub async fn send(
+    client: &Client,
+    environment: &str,
+    project: &Project,
+    built: Built,
+) -> Result<DeployResponse, Rejected> {
     output::progress("Deploying", format!("{} to {environment}", project.name));
     let request = client.request(DeployRequest {
         environment: environment.to_owned(),

@@ -40,7 +40,10 @@ pub fn run(options: &NewOptions, style: Style) -> anyhow::Result<ExitCode> {
     for (path, text) in files {
         write(&options.dir.join(path), &text.replace("{{name}}", name.as_str()).replace("{{sdk}}", &sdk))?;
     }
-    output::progress("Created", format!("{name}; try: airlock run {} --input '{{\"name\": \"Ada\"}}'", options.dir.display()));
+    output::progress(
+        "Created",
+        format!("{name}; try: airlock run {} --input '{{\"name\": \"Ada\"}}'", options.dir.display()),
+    );
     let made = Made { name: name.to_string(), files: files.iter().map(|(path, _)| (*path).to_owned()).collect() };
     if style.json {
         style.print(&made, |_| Ok(()))?;

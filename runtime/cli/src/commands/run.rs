@@ -4,8 +4,8 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use airlock_access::{Algorithm, Claims, SigningKey, Validity, mint, public_jwks};
 use airlock_model::{
-    ControlScope, EffectiveLimits, EnvironmentName, FunctionManifest, Grant, InvokeRequest, Limit, LimitSource, Limits, LogLine,
-    Principal, Scope, Usage,
+    ControlScope, EffectiveLimits, EnvironmentName, FunctionManifest, Grant, InvokeRequest, Limit, LimitSource, Limits,
+    LogLine, Principal, Scope, Usage,
 };
 use airlock_service::{Answer, App, Config, InvokeCall, Upload};
 use airlock_toolchain::{Built, Project};
@@ -51,7 +51,9 @@ fn config(options: &RunOptions, state: &Path, key: &SigningKey) -> anyhow::Resul
     std::fs::write(&jwks, public_jwks(&[key]))?;
     let own = format!(
         "[state]\ndir = {:?}\n[[tokens.issuer]]\niss = {ISSUER:?}\njwks = {{ file = {:?} }}\n[environments.{}]\nwrites = \"allow\"\n",
-        state.join("state"), jwks, options.environment
+        state.join("state"),
+        jwks,
+        options.environment
     );
     let own = Config::parse(&own, "the runner's own configuration", &[], state)?;
     let Some(path) = &options.config else { return Ok(own) };
@@ -74,8 +76,12 @@ fn limits(config: &Config, environment: &EnvironmentName, manifest: &FunctionMan
 
 /// A token for everything the function declares, and for deploying it.
 fn token(key: &SigningKey, instance: &str, environment: &str, manifest: &FunctionManifest) -> anyhow::Result<String> {
-    let principal =
-        Principal { tenant: "local".parse()?, app: "airlock-run".parse()?, subject: "developer".to_owned(), actor: None };
+    let principal = Principal {
+        tenant: "local".parse()?,
+        app: "airlock-run".parse()?,
+        subject: "developer".to_owned(),
+        actor: None,
+    };
     let validity = Validity { issued_at_unix_s: now_unix_s(), lifetime_s: 300 };
     let grants = manifest.grants();
     let scopes = grants.iter().cloned().map(|grant: Grant| Scope::Resource(grant));

@@ -30,7 +30,8 @@ fn keygen(key_path: &Path, jwks_path: &Path, algorithm: &str, kid: &str) -> anyh
     let algorithm = algorithm.parse().map_err(|_| anyhow::anyhow!("`{algorithm}` is not `EdDSA` or `ES256`"))?;
     let key = SigningKey::generate(algorithm, kid)?;
     keys::write(key_path, &key)?;
-    std::fs::write(jwks_path, public_jwks(&[&key])).with_context(|| format!("cannot write `{}`", jwks_path.display()))?;
+    std::fs::write(jwks_path, public_jwks(&[&key]))
+        .with_context(|| format!("cannot write `{}`", jwks_path.display()))?;
     output::progress("Created", format!("{} and {}", key_path.display(), jwks_path.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -31,7 +31,10 @@ pub async fn run(options: DemoOptions, style: Style) -> anyhow::Result<ExitCode>
     let cache_dir = host::cache_dir(options.cache.cache_dir.as_deref())?;
     let stage = Stage::set(options.state.as_deref()).await?;
     let server = host::start(Config::load(&stage.config_path())?, &cache_dir).await?;
-    output::progress("Serving", format!("calls on http://{}, control on http://{}", server.data_addr(), server.control_addr()));
+    output::progress(
+        "Serving",
+        format!("calls on http://{}, control on http://{}", server.data_addr(), server.control_addr()),
+    );
     let data = Client::connect(&format!("http://{}", server.data_addr()), "").await?;
     let control = Client::connect(&format!("http://{}", server.control_addr()), "").await?;
     deploy_all(&stage, &control, BuildOptions { cache_dir, target_dir: stage.dir().join("target") }).await?;

@@ -99,7 +99,9 @@ impl Stage {
     pub(super) fn token(&self, purpose: TokenFor) -> anyhow::Result<String> {
         let (functions, scopes): (&[&str], &[&str]) = match purpose {
             TokenFor::Deploy => (&[], &["function:deploy", "function:read", "audit:read"]),
-            TokenFor::OrderSummary | TokenFor::Expired => (&["order-summary"], &["orders-db:read", "crm:GET:/customers/*"]),
+            TokenFor::OrderSummary | TokenFor::Expired => {
+                (&["order-summary"], &["orders-db:read", "crm:GET:/customers/*"])
+            }
             TokenFor::Mischief => (&["mischief"], &["orders-db:read", "crm:GET:/customers/*", "metadata:GET"]),
             TokenFor::NoScope => (&["order-summary"], &["crm:GET:/customers/*"]),
         };

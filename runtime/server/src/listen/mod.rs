@@ -101,6 +101,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
     let health = HealthReporter::new();
     set_health(&health, ServingStatus::Serving);
     let shared = Shared {
+        app,
         sides: route::sides(health.clone())?,
         contract: json::Contract::load()?,
         tally: Arc::clone(&tally),
@@ -119,7 +120,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
     let data = data.listen()?.into_iter().map(|socket| (Which::Data, socket));
     let control = control.listen()?.into_iter().map(|socket| (Which::Control, socket));
     for (which, socket) in data.chain(control) {
-        let router = Router::new(Arc::clone(&app), which, &limits, &shared);
+        let router = Router::new(which, &limits, &shared);
         let thread = worker::start(router, which, socket, limits.clone(), done.clone());
         handle.threads.push(thread.map_err(ServeError::Worker)?);
     }

@@ -1,11 +1,49 @@
 //! The JSON form over HTTP/1.1 and HTTP/2.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use prost::Message as _;
 
 use super::House;
+
+/// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
+const EVERY: [(&str, bool, &str); 8] = [
+    ("InvocationService/Invoke", true, r#"{"function":"echo","environment":"dev"}"#),
+    ("InvocationService/InvokeStream", true, r#"{"function":"log","environment":"dev"}"#),
+    ("FunctionService/Check", false, r#"{"environment":"dev","manifestToml":"name = 1","component":"Z29vZA=="}"#),
+    ("FunctionService/Deploy", false, r#"{"environment":"dev","manifestToml":"name = 1","component":"Z29vZA=="}"#),
+    ("FunctionService/Get", false, r#"{"environment":"dev","function":"f"}"#),
+    ("FunctionService/List", false, r#"{"environment":"dev"}"#),
+    ("FunctionService/ListRevisions", false, r#"{"environment":"dev","function":"f"}"#),
+    ("AuditService/Query", false, r#"{"environment":"dev"}"#),
+];
+
+/// A new RPC without a row above fails here.
+#[tokio::test]
+async fn every_rpc_of_the_contract_needs_a_token() {
+    let set = prost_types::FileDescriptorSet::decode(airlock_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let services = set.file.iter().filter(|file| file.package() == "airlock.v1").flat_map(|file| &file.service);
+    let served: BTreeSet<_> = services
+        .flat_map(|service| service.method.iter().map(|method| format!("{}/{}", service.name(), method.name())))
+        .collect();
+    assert_eq!(served, EVERY.iter().map(|(path, ..)| (*path).to_owned()).collect());
+
+    let house = House::open();
+    for (path, on_data, body) in EVERY {
+        let address = if on_data { house.server.data_addr() } else { house.server.control_addr() };
+        for (token, code) in
+            [("", 401), ("authorization: Bearer bad\r\n", 401), ("authorization: Bearer good\r\n", 200)]
+        {
+            let headers = format!("content-type: application/json\r\n{token}");
+            let answer = super::post(address, &format!("/airlock.v1.{path}"), &headers, body).await;
+            assert_eq!(answer.code, code, "{path} {token}");
+        }
+    }
+}
 
 const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
 
