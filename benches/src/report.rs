@@ -235,14 +235,13 @@ mod tests {
         }
     }
 
-    fn measured(guest: &'static str, windows: Vec<Window>) -> Measured {
-        Measured::median(Lane { guest, durable: true }, &windows).unwrap()
+    fn measured(guest: &'static str, windows: &[Window]) -> Measured {
+        Measured::median(Lane { guest, durable: true }, windows).unwrap()
     }
 
     #[test]
     fn a_row_is_relative_to_the_yardstick_of_its_concurrency() {
-        let (echo, guest) =
-            (measured("echo", vec![window(200_000, 1_800)]), measured("rust", vec![window(80_000, 1_880)]));
+        let (echo, guest) = (measured("echo", &[window(200_000, 1_800)]), measured("rust", &[window(80_000, 1_880)]));
         let row = Row::new(64, &guest, &echo);
         assert_eq!((row.calls_per_s, row.of_echo), (40_000.0, 0.4));
         assert_eq!((row.server_cpu_us_per_call, row.added_cpu_us), (23.5, 14.5));
@@ -252,7 +251,7 @@ mod tests {
     #[test]
     fn the_median_window_is_reported() {
         let windows = vec![window(300, 30), window(100, 10), window(200, 20)];
-        assert_eq!(measured("rust", windows).calls_per_s, 100.0);
+        assert_eq!(measured("rust", &windows).calls_per_s, 100.0);
         assert!(Measured::median(Lane { guest: "rust", durable: true }, &[]).is_none());
     }
 }

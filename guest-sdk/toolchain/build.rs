@@ -4,6 +4,8 @@
 //! downloads it. This script looks for its source, asks cargo to download it when it is absent, and accepts the bytes only
 //! when they have the digest written below.
 
+#![allow(clippy::disallowed_methods, reason = "cargo talks to build scripts through the environment")]
+
 use std::env;
 use std::error::Error;
 use std::fs;

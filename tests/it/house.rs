@@ -75,7 +75,7 @@ fn the_engine_has_only_the_features_we_chose() {
     let metadata = metadata();
     let resolve = metadata.resolve.expect("a resolved graph");
     let node = resolve.nodes.iter().find(|node| node.id.repr.contains("wasmtime@48.")).expect("wasmtime 48");
-    let found: BTreeSet<_> = node.features.iter().map(|feature| feature.to_string()).collect();
+    let found: BTreeSet<_> = node.features.iter().map(ToString::to_string).collect();
     for refused in
         ["wat", "cache", "profiling", "threads", "gc", "coredump", "debug-builtins", "stack-switching", "wave"]
     {

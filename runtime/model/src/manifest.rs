@@ -168,7 +168,7 @@ mod tests {
         let manifest = FunctionManifest::parse(ORDER_SUMMARY).expect("valid");
         let grants: Vec<_> = manifest.grants().iter().map(ToString::to_string).collect();
         assert_eq!(grants, ["crm:GET:/customers/*", "orders-db:read"]);
-        assert_eq!(manifest.limits.memory_bytes.map(|v| v.get()), Some(32 << 20));
+        assert_eq!(manifest.limits.memory_bytes.map(std::num::NonZero::get), Some(32 << 20));
     }
 
     #[test]

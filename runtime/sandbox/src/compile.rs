@@ -81,10 +81,9 @@ impl Compiler {
         let mut child = self.spawn()?;
         let stdin = child.stdin.take();
         let feed = async move {
-            match stdin {
-                // A child that died early closes the pipe; its exit status tells the story.
-                Some(mut stdin) => drop(stdin.write_all(component).await),
-                None => {}
+            // A child that died early closes the pipe; its exit status tells the story.
+            if let Some(mut stdin) = stdin {
+                drop(stdin.write_all(component).await);
             }
         };
         let ((), output) = tokio::join!(feed, child.wait_with_output());

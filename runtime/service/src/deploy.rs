@@ -94,7 +94,7 @@ impl App {
         };
         let event = deploy_event(&permit, AuditKind::FunctionDeployed, Decision::Permit);
         let revision = store.deploy(new, event).await.map_err(|why| store_failure(&why))?;
-        self.registry.make_live(Arc::new(self.load(&revision).await?));
+        self.registry.make_live(&Arc::new(self.load(&revision).await?));
         Ok(Deployment { revision, findings: warnings })
     }
 

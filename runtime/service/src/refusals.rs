@@ -81,6 +81,7 @@ impl Refusals {
 }
 
 /// What a refused request was about.
+#[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) function: Option<&'a str>,
     pub(crate) environment: &'a str,

@@ -43,7 +43,7 @@ impl Registry {
     }
 
     /// Makes a revision the live one; calls in flight finish on the old one.
-    pub(crate) fn make_live(&self, deployed: Arc<Deployed>) {
+    pub(crate) fn make_live(&self, deployed: &Arc<Deployed>) {
         self.live.rcu(|live| {
             let mut live = HashMap::clone(live);
             let functions = live.entry(deployed.environment.clone()).or_default();
@@ -58,7 +58,7 @@ impl App {
     pub(crate) async fn load_live_revisions(&self) -> Result<(), StoreError> {
         for revision in self.backends.store.all_live().await? {
             match self.load(&revision).await {
-                Ok(deployed) => self.registry.make_live(Arc::new(deployed)),
+                Ok(deployed) => self.registry.make_live(&Arc::new(deployed)),
                 Err(failure) => tracing::error!(
                     function = %revision.function, environment = %revision.environment, log = failure.log,
                     "a live revision cannot be loaded: {failure}"

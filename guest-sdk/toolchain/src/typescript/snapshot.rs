@@ -107,6 +107,7 @@ fn load(engine: &Engine, native: &[u8]) -> wasmtime::Result<Component> {
     unsafe { Component::deserialize(engine, native) }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the build's own store, with memory and fuel limits; it runs no call")]
 async fn start(engine: &Engine, component: &Component) -> Result<Run, EncodeError> {
     let mut linker = Linker::new(engine);
     linker.allow_shadowing(true);

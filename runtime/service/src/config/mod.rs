@@ -50,8 +50,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn value(key: impl Into<String>, message: impl ToString) -> Self {
-        Self::Value { key: key.into(), message: message.to_string() }
+    pub(crate) fn value(key: impl Into<String>, message: impl std::fmt::Display) -> Self {
+        Self::Value { key: key.into(), message: format!("{message}") }
     }
 }
 

@@ -24,8 +24,7 @@ pub fn process_environment(name: &str) -> Option<String> {
 /// Writes each variable into the table: `AIRLOCK__SERVER__DATA` is `server.data`. Values are TOML, or else text.
 pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result<(), ConfigError> {
     for (name, text) in variables {
-        let path: Vec<String> =
-            name.trim_start_matches(PREFIX).split("__").map(|part| part.to_ascii_lowercase()).collect();
+        let path: Vec<String> = name.trim_start_matches(PREFIX).split("__").map(str::to_ascii_lowercase).collect();
         let Some((key, sections)) = path.split_last().filter(|_| path.iter().all(|part| !part.is_empty())) else {
             return Err(ConfigError::value(name, "write AIRLOCK__SECTION__KEY"));
         };
