@@ -129,7 +129,7 @@ pub struct ProjectOptions {
 pub struct BuildOptions {
     #[command(flatten)]
     pub project: ProjectOptions,
-    /// Where the component goes [default: DIR/<name>.wasm].
+    /// Where the component goes [default: the function's name and .wasm in DIR].
     #[arg(short, long)]
     pub output: Option<PathBuf>,
 }
