@@ -24,6 +24,7 @@ pub fn built(name: &str) -> (String, Vec<u8>) {
 }
 
 /// A guest as the body of one core function: `handle(pointer, length) -> pointer to the result`.
+#[derive(Default)]
 pub struct WatGuest {
     /// Instructions of `handle`; parameters are `$pointer` and `$length`, the result is the address of the result area.
     pub handle: String,
@@ -31,12 +32,16 @@ pub struct WatGuest {
     pub fields: String,
     /// The memory's own pages.
     pub pages: u32,
+    /// Definitions of the component before its core module is instantiated.
+    pub definitions: String,
+    /// What the core module is instantiated with.
+    pub arguments: String,
 }
 
 impl WatGuest {
     /// A guest that runs `handle` and nothing else.
     pub fn new(handle: &str) -> Self {
-        Self { handle: handle.to_owned(), fields: String::new(), pages: 2 }
+        Self { handle: handle.to_owned(), pages: 2, ..Self::default() }
     }
 
     #[must_use]
@@ -62,7 +67,7 @@ impl WatGuest {
     }
 
     fn text(&self) -> String {
-        let Self { handle, fields, pages } = self;
+        let Self { handle, fields, pages, definitions, arguments } = self;
         format!(
             r#"(component
   (import "airlock:guest/types@1.0.0" (instance $types
@@ -70,16 +75,17 @@ impl WatGuest {
     (export "function-error" (type (eq $record)))))
   (alias export $types "function-error" (type $error))
   (core module $guest
+    {fields}
     (memory (export "memory") {pages})
     (global $top (mut i32) (i32.const 65536))
-    {fields}
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
       (local $at i32)
       (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
       (global.set $top (i32.add (local.get $at) (local.get 3)))
       (local.get $at))
     (func (export "handle") (param $pointer i32) (param $length i32) (result i32) {handle}))
-  (core instance $instance (instantiate $guest))
+  {definitions}
+  (core instance $instance (instantiate $guest {arguments}))
   (type $handle (func async (param "input" string) (result (result string (error $error)))))
   (func $handle (type $handle) (canon lift (core func $instance "handle")
     (memory (core memory $instance "memory")) (realloc (core func $instance "realloc"))))

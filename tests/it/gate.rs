@@ -219,3 +219,17 @@ async fn every_host_call_leaves_its_intent_and_its_outcome() {
     assert!(done.arguments_sha256.is_some() && !format!("{done:?}").contains("\"ada\""), "values are hashed");
     assert_eq!(events[2].reason.as_deref(), Some("not_granted"));
 }
+
+#[tokio::test]
+async fn a_write_that_its_function_does_not_wait_for_still_has_an_outcome() {
+    let harness = Harness::start().await;
+    harness.deploy_built("stuck").await;
+    for _ in 0..10 {
+        harness.invoke("stuck", r#"{"write":true}"#).await.expect("answers");
+    }
+    let trail = harness.trail().await;
+    let count = |kind| trail.iter().filter(|record| record.event.kind == kind).count();
+    assert_eq!(count(AuditKind::HostCallIntent), count(AuditKind::HostCallOutcome));
+    let last = trail.last().expect("a record").event.kind;
+    assert_eq!(last, AuditKind::InvocationFinished, "outcomes stand before the end of the call");
+}

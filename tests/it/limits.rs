@@ -49,6 +49,49 @@ async fn growing_a_table_stops() {
 }
 
 #[tokio::test]
+async fn core_instances_are_counted() {
+    let harness = Harness::start().await;
+    let definitions = "(core module $more) ".to_owned() + &"(core instance (instantiate $more)) ".repeat(9);
+    let many = WatGuest { definitions, ..WatGuest::returning("1") };
+    stops(&harness, "many", &many, "instances = 8", "instances_exhausted").await;
+    harness.deploy_wat("enough", &many, "instances = 10").await;
+    assert!(harness.invoke("enough", "null").await.is_ok());
+}
+
+#[tokio::test]
+async fn handles_alive_at_once_are_counted() {
+    let harness = Harness::start().await;
+    let endless = WatGuest {
+        definitions: "(type $thing (resource (rep i32))) (core func $new (canon resource.new $thing))".to_owned(),
+        arguments: r#"(with "host" (instance (export "new" (func $new))))"#.to_owned(),
+        ..WatGuest::new("(loop $again (drop (call $new (i32.const 1))) (br $again)) (i32.const 0)")
+    };
+    let endless = endless.fields(r#"(import "host" "new" (func $new (param i32) (result i32)))"#);
+    stops(&harness, "leak", &endless, "handles = 100", "handles_exhausted").await;
+}
+
+#[tokio::test]
+async fn log_lines_beyond_log_bytes_are_dropped_and_the_call_goes_on() {
+    let harness = Harness::start().await;
+    harness.deploy_built("chatty").await;
+    let few = TokenSpec::everything().limits("log_bytes = 40");
+    let response = harness.invoke_as(&few, "chatty", r#"{"name":"Ada"}"#).await.expect("goes on");
+    let used = response.usage.expect("usage").log_bytes;
+    assert!(used > 0 && used <= 40, "{used}");
+}
+
+#[tokio::test]
+async fn bytes_copied_in_host_calls_are_counted() {
+    let harness = Harness::start().await;
+    harness.deploy_built("sql-probe").await;
+    let call = serde_json::json!({ "op": "query", "statement": "select ?1 as said", "params": ["x".repeat(2_000)] });
+    let answer = harness.probe(&TokenSpec::everything().limits("host_bytes = 1_000"), &call.to_string()).await;
+    assert_eq!(answer["error"]["limit"], "host_bytes", "{answer}");
+    let answer = harness.probe(&TokenSpec::everything().limits("host_bytes = 10_000"), &call.to_string()).await;
+    assert!(answer.get("error").is_none(), "{answer}");
+}
+
+#[tokio::test]
 async fn a_result_larger_than_output_bytes_is_not_delivered() {
     let harness = Harness::start().await;
     let long = WatGuest::returning(&format!("\"{}\"", "x".repeat(4_000)));
@@ -161,4 +204,13 @@ async fn futures_join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     pinned.into_iter().map(|(_, output)| output.expect("finished")).collect()
+}
+
+#[tokio::test]
+async fn a_promise_that_never_resolves_is_the_guests_fault() {
+    let harness = Harness::start().await;
+    harness.deploy_built("stuck").await;
+    let status = harness.invoke("stuck", "{}").await.expect_err("stopped");
+    assert_eq!(reason(&status), "guest_trap", "{status:?}");
+    assert!(harness.is_serving().await);
 }

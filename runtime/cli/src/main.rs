@@ -69,5 +69,7 @@ fn init_logging(verbose: u8) {
         .with_env_var("AIRLOCK_LOG")
         .try_from_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    // One line for a panic, like everything else; backtraces of hostile input must not flood an operator's log.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic")));
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
 }

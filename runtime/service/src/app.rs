@@ -109,6 +109,15 @@ impl App {
         Ok(app)
     }
 
+    /// Judges a configuration as [`App::open`] would, keys and credentials included, without opening anything.
+    ///
+    /// # Errors
+    /// What the start of a server with this configuration would say.
+    pub fn check_config(config: &Config) -> Result<(), StartError> {
+        Authenticator::new(config.token_policy()?)?;
+        bind_resources(config, &[]).map(drop)
+    }
+
     /// Verifies a token and nothing else: for requests that need one but no particular right.
     ///
     /// # Errors

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use airlock_access::Authenticator;
-use airlock_service::Config;
+use airlock_service::{App, Config};
 use serde::Serialize;
 
 use crate::{args::ConfigCommand, output::Style};
@@ -20,7 +19,7 @@ struct Summary {
 pub fn run(command: ConfigCommand, style: Style) -> anyhow::Result<ExitCode> {
     let ConfigCommand::Check { config } = command;
     let loaded = Config::load(&config)?;
-    Authenticator::new(loaded.token_policy()?)?;
+    App::check_config(&loaded)?;
     let resource = |(name, resource): (&airlock_model::ResourceName, &airlock_service::config::ResourceConfig)| {
         let environments: Vec<_> = resource.environments().map(ToString::to_string).collect();
         format!("{name} ({}) in {}", resource.kind, environments.join(", "))

@@ -315,6 +315,11 @@ impl Config {
                 }
             }
         }
+        let ServerConfig { data, control, .. } = &self.server;
+        if data == control && data.port() != 0 {
+            let message = format!("{control} is the data listener's address: the two planes need one each");
+            return Err(ConfigError::value("server.control", message));
+        }
         let memory = self.limits.operator().memory_bytes;
         if memory > self.sandbox.memory_bytes_max {
             let message =

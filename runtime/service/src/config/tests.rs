@@ -50,6 +50,7 @@ fn mistakes_are_named_with_their_place() {
         (format!("{SMALL}\n[isolation]\nlevel = \"L2\""), "L2"),
         (format!("{SMALL}\n[limits.default]\nmemory_bytes = \"8GiB\""), "memory_bytes_max"),
         (format!("{SMALL}\n[limits.default]\nfule = 1"), "fule"),
+        (format!("{SMALL}\n[server]\ndata = \"127.0.0.1:7071\""), "server.control"),
     ];
     for (text, wanted) in cases {
         let message = parse(&text, &[]).expect_err("accepted").to_string();

@@ -51,17 +51,20 @@ impl CallGate {
     /// Charge, plan (analyse, check the grant, apply the policy), record the intent, perform, record the outcome.
     async fn touch(&self, call: HostCall) -> Result<HostReply, HostError> {
         let charged = self.budget.charge_call(&call);
-        let Plan { mut event, decision, has_effect } = self.plan(call);
+        let Plan { event, decision, has_effect } = self.plan(call);
         let permitted = match charged.and(decision) {
             Ok(permitted) => permitted,
             Err(error) => return Err(self.deny(event, error)),
         };
         self.record_intent(&event, has_effect).await?;
+        let mut open = OpenIntent { gate: self, event: Some(event) };
         let began = Instant::now();
         let performed = self.backends.resources.perform(&self.facts.deployed.environment, permitted).await;
         let reply = self.budget.charge_reply(performed);
-        event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-        self.record_outcome(event, &reply);
+        if let Some(mut event) = open.event.take() {
+            event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+            self.record_outcome(event, &reply);
+        }
         reply
     }
 
@@ -102,6 +105,25 @@ impl CallGate {
     fn enqueue(&self, event: AuditEvent) {
         if let Err(error) = self.backends.store.enqueue(event) {
             tracing::error!(invocation = %self.facts.invocation, %error, "an outcome could not be recorded");
+        }
+    }
+}
+
+/// A recorded intent that has no outcome yet. A guest that ends without waiting for its call drops it here.
+struct OpenIntent<'a> {
+    gate: &'a CallGate,
+    event: Option<AuditEvent>,
+}
+
+impl Drop for OpenIntent<'_> {
+    fn drop(&mut self) {
+        if let Some(mut event) = self.event.take() {
+            event.kind = AuditKind::HostCallOutcome;
+            event.decision = Some(Decision::Permit);
+            event.reason = Some("outcome_unknown".to_owned());
+            event.message =
+                Some("the function ended before this call did; whether it took effect is not known".to_owned());
+            self.gate.enqueue(event);
         }
     }
 }
