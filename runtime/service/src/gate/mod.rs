@@ -56,8 +56,8 @@ impl CallGate {
             Ok(permitted) => permitted,
             Err(error) => return Err(self.deny(event, error)),
         };
-        self.record_intent(&event, has_effect).await?;
-        let mut open = OpenIntent { gate: self, event: Some(event) };
+        let mut open = OpenIntent { gate: self, event: Some(event.clone()) };
+        self.record_intent(event, has_effect).await?;
         let began = Instant::now();
         let performed = self.backends.resources.perform(&self.facts.deployed.environment, permitted).await;
         let reply = self.budget.charge_reply(performed);
@@ -78,10 +78,9 @@ impl CallGate {
     }
 
     /// Before an effect the intent is durable; before a read it is queued, and durable before the reply leaves.
-    async fn record_intent(&self, event: &AuditEvent, has_effect: bool) -> Result<(), HostError> {
+    async fn record_intent(&self, event: AuditEvent, has_effect: bool) -> Result<(), HostError> {
         let store = &self.backends.store;
-        let written =
-            if has_effect { store.append(event.clone()).await.map(drop) } else { store.enqueue(event.clone()) };
+        let written = if has_effect { store.append(event).await.map(drop) } else { store.enqueue(event) };
         written.map_err(|error| {
             tracing::error!(invocation = %self.facts.invocation, %error, "a host call could not be recorded");
             HostError::Unavailable("the audit trail cannot be written, so the call was not made".to_owned())
