@@ -1,13 +1,14 @@
 // `console` writes structured log lines of the invocation.
 
 import log from "airlock:guest/log@1.0.0";
+import { toJson, wellFormed } from "airlock:sdk/text";
 
 function show(value) {
   if (typeof value === "string") return value;
   if (value instanceof Error) return value.stack ? `${value.name}: ${value.message}\n${value.stack}` : String(value);
   if (typeof value === "object" && value !== null) {
     try {
-      return JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? String(inner) : inner)) ?? String(value);
+      return toJson(value, (_, inner) => (typeof inner === "bigint" ? String(inner) : inner));
     } catch {
       return Object.prototype.toString.call(value);
     }
@@ -23,7 +24,7 @@ function write(level, values) {
   const last = values.at(-1);
   const structured = values.length > 1 && typeof values[0] === "string" && isRecord(last);
   const shown = structured ? values.slice(0, -1) : values;
-  log.write(level, shown.map(show).join(" "), structured ? show(last) : "");
+  log.write(level, wellFormed(shown.map(show).join(" ")), structured ? show(last) : "");
 }
 
 globalThis.console = {

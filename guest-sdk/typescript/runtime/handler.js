@@ -3,6 +3,7 @@
 import { FunctionError, HostError } from "airlock:sdk/errors";
 import { reseed } from "airlock:sdk/random";
 import { translate } from "airlock:sdk/stack";
+import { toJson, wellFormed } from "airlock:sdk/text";
 
 const isCode = (code) => typeof code === "string" && code.length > 0;
 
@@ -25,11 +26,11 @@ function functionError(thrown) {
   const { code, message, details } = describe(thrown);
   let text = "null";
   try {
-    text = JSON.stringify(details) ?? "null";
+    text = toJson(details);
   } catch {
     // Details that are not JSON, such as a cycle, must not hide the error itself.
   }
-  return { code: String(code), message: String(message), details: text };
+  return { code: wellFormed(code), message: wellFormed(message), details: text };
 }
 
 export function serve(handle) {
@@ -40,7 +41,7 @@ export function serve(handle) {
     async handle(input) {
       reseed();
       try {
-        return JSON.stringify(await handle(input === "" ? undefined : JSON.parse(input))) ?? "null";
+        return toJson(await handle(input === "" ? undefined : JSON.parse(input)));
       } catch (thrown) {
         throw functionError(thrown);
       }

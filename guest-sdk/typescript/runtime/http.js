@@ -1,13 +1,13 @@
 // A client for a resource of kind `http`.
 
 import { fromHost, HttpError } from "airlock:sdk/errors";
-import { decode, encode } from "airlock:sdk/text";
+import { decode, encode, text, toJson, wellFormed } from "airlock:sdk/text";
 
 function pairs(record) {
   const entries = [];
   for (const [name, value] of Object.entries(record ?? {})) {
     for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== undefined && one !== null) entries.push([name, String(one)]);
+      if (one !== undefined && one !== null) entries.push([wellFormed(name), wellFormed(one)]);
     }
   }
   return entries;
@@ -16,9 +16,9 @@ function pairs(record) {
 function encodeBody(body, headers) {
   if (body === undefined || body === null) return null;
   if (body instanceof Uint8Array) return body;
-  const [text, type] = typeof body === "string" ? [body, "text/plain; charset=utf-8"] : [JSON.stringify(body), "application/json"];
+  const [content, type] = typeof body === "string" ? [body, "text/plain; charset=utf-8"] : [toJson(body), "application/json"];
   if (!headers.some(([name]) => name.toLowerCase() === "content-type")) headers.push(["content-type", type]);
-  return encode(text);
+  return encode(content);
 }
 
 class Response {
@@ -42,13 +42,13 @@ class Response {
   value() {
     if (this.bytes.length === 0) return null;
     const type = this.header("content-type");
-    const text = this.text();
-    if (type !== null && !/[/+]json\b/i.test(type)) return text;
+    const content = this.text();
+    if (type !== null && !/[/+]json\b/i.test(type)) return content;
     try {
-      return JSON.parse(text);
+      return JSON.parse(content);
     } catch (error) {
       if (type !== null) throw error;
-      return text;
+      return content;
     }
   }
 }
@@ -56,11 +56,15 @@ class Response {
 export function httpClient(resource, host) {
   const request = async ({ method = "GET", path, query, headers, body }) => {
     const fields = pairs(headers);
-    const encoded = encodeBody(body, fields);
+    const call = {
+      method: text(method, "the method").toUpperCase(),
+      path: text(path, "the path"),
+      query: pairs(query),
+      headers: fields,
+      body: encodeBody(body, fields),
+    };
     try {
-      return new Response(
-        await host.send({ method: method.toUpperCase(), path, query: pairs(query), headers: fields, body: encoded }),
-      );
+      return new Response(await host.send(call));
     } catch (thrown) {
       throw fromHost(resource, thrown);
     }

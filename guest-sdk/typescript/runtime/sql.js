@@ -1,14 +1,42 @@
 // A client for a resource of kind `sql`.
 
 import { fromHost } from "airlock:sdk/errors";
+import { text, toJson } from "airlock:sdk/text";
 
+const INT64_MAX = 0x7fffffffffffffffn;
+const isInt64 = (value) => value >= -INT64_MAX - 1n && value <= INT64_MAX;
+
+// JSON of one parameter. What JSON would turn into `null` in silence is refused, and integers keep all their digits.
 function encodeParameter(value, index) {
-  if (value === undefined) throw new TypeError(`parameter ?${index + 1} is undefined: pass null for NULL`);
-  if (typeof value === "bigint") return value.toString();
-  return value;
+  const refuse = (what, advice) => {
+    throw new TypeError(`parameter ?${index + 1} is ${what}: ${advice}`);
+  };
+  switch (typeof value) {
+    case "undefined":
+      return refuse("undefined", "pass null for NULL");
+    case "function":
+    case "symbol":
+      return refuse(`a ${typeof value}`, "pass text, a number, a boolean, a Date or null");
+    case "bigint":
+      return isInt64(value) ? value.toString() : `"${value}"`;
+    case "number":
+      if (!Number.isFinite(value)) return refuse(String(value), "it has no form in SQL; pass null for NULL");
+      // From 2^53 on, JSON.stringify rounds the digits that it writes.
+      return Number.isInteger(value) && !Number.isSafeInteger(value) && isInt64(BigInt(value))
+        ? BigInt(value).toString()
+        : toJson(value);
+    default:
+      if (value instanceof Date && Number.isNaN(value.getTime())) return refuse("an invalid Date", "pass null for NULL");
+      return toJson(value);
+  }
 }
 
-const encodeParameters = (values) => JSON.stringify(Array.from(values, encodeParameter));
+function encodeParameters(values) {
+  if (typeof values?.[Symbol.iterator] !== "function" || typeof values === "string") {
+    throw new TypeError("parameters must be an array, one value for each of ?1, ?2, ..");
+  }
+  return `[${Array.from(values, encodeParameter).join(",")}]`;
+}
 
 // Rows as objects. `truncated` and `columns` do not show up when the array is printed or iterated.
 function decodeRows(result) {
@@ -25,17 +53,19 @@ function decodeRows(result) {
 
 export function sqlClient(resource, host) {
   const query = async (statement, parameters = []) => {
+    const asked = text(statement, "the statement");
     const encoded = encodeParameters(parameters);
     try {
-      return decodeRows(await host.query(statement, encoded));
+      return decodeRows(await host.query(asked, encoded));
     } catch (thrown) {
       throw fromHost(resource, thrown);
     }
   };
   const execute = async (statement, parameters = []) => {
+    const asked = text(statement, "the statement");
     const encoded = encodeParameters(parameters);
     try {
-      return await host.execute(statement, encoded);
+      return await host.execute(asked, encoded);
     } catch (thrown) {
       throw fromHost(resource, thrown);
     }

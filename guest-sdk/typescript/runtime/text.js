@@ -1,8 +1,25 @@
-// UTF-8 in both directions. The engine has no TextEncoder and no TextDecoder.
+// Text on its way to the host, and UTF-8 in both directions: the engine has no TextEncoder and no TextDecoder.
 
 const REPLACEMENT = 0xfffd;
 // String.fromCharCode takes its characters as arguments, and the engine bounds how many there may be.
 const CHUNK = 4096;
+
+// What the host takes as text. Half a surrogate pair has no UTF-8: it becomes U+FFFD, as it does in browsers.
+export const wellFormed = (value) => String(value).toWellFormed();
+
+// An argument that must be text. A mistake of the program is an exception that it can see, not the end of the call.
+export function text(value, what) {
+  if (typeof value !== "string") {
+    throw new TypeError(`${what} must be a string, not ${value === null ? "null" : typeof value}`);
+  }
+  return value.toWellFormed();
+}
+
+// JSON of any value. `JSON.stringify` writes half a surrogate pair as an escape that strict readers refuse.
+export function toJson(value, replacer) {
+  const json = JSON.stringify(value, replacer) ?? "null";
+  return json.includes("\\ud") ? json.replace(/(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, "$1\\ufffd") : json;
+}
 
 export function encode(text) {
   const out = new Uint8Array(text.length * 3);

@@ -2,7 +2,7 @@
 // `@airlock/resources` is declared per project: see `airlock bindings`.
 
 declare module "@airlock/clients" {
-  /** A value that can be bound to a parameter. `bigint` travels as text. */
+  /** A value that can be bound to a parameter. Integers keep all digits within 64 bits; a larger `bigint` travels as text. */
   export type SqlParameter = string | number | bigint | boolean | null | Date;
 
   /** Values as JSON carries them: what a number cannot hold exactly is a string. */

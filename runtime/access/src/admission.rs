@@ -102,13 +102,13 @@ impl Admitted {
 
     /// Who acts.
     #[must_use]
-    pub fn principal(&self) -> &Principal {
+    pub fn principal(&self) -> &Arc<Principal> {
         self.token.principal()
     }
 
     /// The token's `jti`.
     #[must_use]
-    pub fn token_id(&self) -> &str {
+    pub fn token_id(&self) -> &Arc<str> {
         self.token.token_id()
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Nothing here looks up whether a function exists, so a refusal is the same, in text and in time, for both.
 
+use std::sync::Arc;
+
 use airlock_model::{ControlScope, EnvironmentName, Failure, FunctionName, Principal, Reason};
 
 use crate::VerifiedToken;
@@ -76,7 +78,7 @@ impl<C> Authorized<C> {
 
     /// Who acts.
     #[must_use]
-    pub fn principal(&self) -> &Principal {
+    pub fn principal(&self) -> &Arc<Principal> {
         self.token.principal()
     }
 

@@ -265,7 +265,7 @@ pub struct MintOptions {
     #[arg(long = "scope")]
     pub scopes: Vec<String>,
     /// Lifetime in seconds.
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     pub lifetime_s: u64,
 }
 

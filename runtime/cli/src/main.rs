@@ -25,7 +25,9 @@ fn main() -> ExitCode {
     if let Command::CompileChild { cache_dir } = &cli.command {
         return commands::compile_child::main(cache_dir.as_deref());
     }
-    init_logging(cli.verbose);
+    // The demo shows refusals on purpose and explains them itself.
+    let quiet = matches!(cli.command, Command::Demo(_));
+    init_logging(if quiet { "error" } else { "warn" }, cli.verbose);
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
     }
@@ -58,9 +60,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// Logs go to standard error as JSON lines, quiet unless asked. Operators set `AIRLOCK_LOG` as they would `RUST_LOG`.
-fn init_logging(verbose: u8) {
+fn init_logging(quiet: &str, verbose: u8) {
     let level = match verbose {
-        0 => "warn",
+        0 => quiet,
         1 => "info",
         2 => "debug",
         _ => "trace",

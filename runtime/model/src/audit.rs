@@ -1,5 +1,7 @@
 //! The audit event: one shape for everything that is worth proving later.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Principal, StatementClass, Usage};
@@ -40,6 +42,8 @@ pub enum Decision {
 
 /// One event, before the store gives it a place in the chain.
 ///
+/// What every event of one call repeats is shared, so that an event is cheap to make.
+///
 /// Texts that come from guests are capped and escaped by whoever fills them in; secrets never appear.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEvent {
@@ -52,22 +56,22 @@ pub struct AuditEvent {
     pub call_number: Option<u64>,
     /// The invocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invocation: Option<String>,
+    pub invocation: Option<Arc<str>>,
     /// Who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub principal: Option<Principal>,
+    pub principal: Option<Arc<Principal>>,
     /// The token's `jti`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token_id: Option<String>,
+    pub token_id: Option<Arc<str>>,
     /// The function.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub function: Option<String>,
+    pub function: Option<Arc<str>>,
     /// Digest of the revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
+    pub revision: Option<Arc<str>>,
     /// The environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<String>,
+    pub environment: Option<Arc<str>>,
     /// The resource touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,

@@ -1,6 +1,6 @@
 //! One invocation: what is asked, who asks, how it ended and what it used.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{AppName, EnvironmentName, Failure, FunctionName, TenantName};
 /// Identifies one run of a function; also in logs, audit and replies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct InvocationId(pub String);
+pub struct InvocationId(pub Arc<str>);
 
 impl fmt::Display for InvocationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,11 +50,11 @@ pub struct InvocationContext {
     /// Which function.
     pub function: FunctionName,
     /// Digest of the revision, as text.
-    pub revision: String,
+    pub revision: Arc<str>,
     /// Where.
     pub environment: EnvironmentName,
     /// Who.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// Milliseconds since the Unix epoch at which the run is stopped.
     pub deadline_unix_ms: u64,
 }

@@ -28,14 +28,21 @@ fn of_output(output: String, limits: &EffectiveLimits) -> Outcome {
     if size > limits.get(Limit::OutputBytes) {
         return Outcome::Failed(Failure::limit(Limit::OutputBytes, limits, size));
     }
-    match serde_json::from_str::<serde::de::IgnoredAny>(&output) {
-        Ok(_) => Outcome::Returned(output),
+    match check_json(&output) {
+        Ok(()) => Outcome::Returned(output),
         Err(why) => Outcome::Failed(Failure::new(
             Reason::OutputMalformed,
             format!("the function returned text that is not JSON: {why}"),
             "return JSON text; the SDKs do this for you",
         )),
     }
+}
+
+/// A reader that skips text does not look into its escapes, where half a surrogate pair would break callers.
+fn check_json(text: &str) -> serde_json::Result<()> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text)?;
+    let surrogates = ["\\ud", "\\uD"].iter().any(|escape| text.contains(escape));
+    if surrogates { serde_json::from_str::<serde_json::Value>(text).map(drop) } else { Ok(()) }
 }
 
 fn of_error(error: &Error, limits: &EffectiveLimits, fuel_used: u64) -> Failure {
@@ -96,4 +103,21 @@ pub(crate) fn of_host_panic(panic: &(dyn Any + Send)) -> Failure {
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = %text, "the host panicked inside an invocation");
     Failure::internal(format!("host panic: {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_json;
+
+    #[test]
+    fn output_is_json_that_every_caller_can_read() {
+        for good in
+            ["1", "\"😀\"", r#""\ud83d\ude00""#, r#""a\\ud83d""#, &format!("{}1{}", "[".repeat(5000), "]".repeat(5000))]
+        {
+            assert!(check_json(good).is_ok(), "{good:.40}");
+        }
+        for bad in ["", "undefined", r#""\ud83d""#, r#"{"a":"\uDE00"}"#, "[1", "1 2"] {
+            assert!(check_json(bad).is_err(), "{bad}");
+        }
+    }
 }

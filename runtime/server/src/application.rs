@@ -18,6 +18,12 @@ pub trait Application: Send + Sync + 'static {
     /// `token_invalid`, `keys_unavailable`.
     fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure>;
 
+    /// Whether calls are taken now. Decides what health says, so it is asked every second and must not wait.
+    ///
+    /// # Errors
+    /// What a call would be refused with.
+    fn ready(&self) -> Result<(), Failure>;
+
     /// Runs a function. The application enforces the caller's deadline (`remaining`).
     ///
     /// # Errors
@@ -85,6 +91,10 @@ pub trait Application: Send + Sync + 'static {
 impl Application for App {
     fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
         Self::authenticate(self, bearer)
+    }
+
+    fn ready(&self) -> Result<(), Failure> {
+        Self::ready(self)
     }
 
     fn invoke(&self, call: InvokeCall) -> impl Future<Output = Result<InvokeReply, InvokeError>> + Send {

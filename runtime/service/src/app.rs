@@ -118,6 +118,14 @@ impl App {
         bind_resources(config, &[]).map(drop)
     }
 
+    /// Whether a call could begin now, as far as durable state is concerned.
+    ///
+    /// # Errors
+    /// What the call would be refused with.
+    pub fn ready(&self) -> Result<(), Failure> {
+        self.backends.store.ready().map_err(|why| store_failure(&why))
+    }
+
     /// Verifies a token and nothing else: for requests that need one but no particular right.
     ///
     /// # Errors
@@ -171,7 +179,7 @@ fn warn_of_surprises(app: &App, sync: SyncMode) {
 pub(crate) fn store_failure(error: &StoreError) -> Failure {
     let audit = |message: &str, hint: &str| Failure::new(Reason::AuditUnavailable, message, hint).with_log(error);
     match error {
-        StoreError::Unavailable { .. } | StoreError::DiskLow { .. } => audit(
+        StoreError::Unavailable { .. } | StoreError::Held | StoreError::DiskLow { .. } => audit(
             "the audit trail cannot be written, so nothing runs",
             "try again later; operators see the cause in the server's log",
         ),

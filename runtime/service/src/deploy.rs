@@ -89,7 +89,7 @@ impl App {
             sources: upload.sources,
             findings: warnings.clone(),
             author: permit.principal().subject.clone(),
-            token_id: Some(permit.token().token_id().to_owned()),
+            token_id: Some(permit.token().token_id().to_string()),
             created_unix_ms: clock::now_unix_ms(),
         };
         let event = deploy_event(&permit, AuditKind::FunctionDeployed, Decision::Permit);
@@ -148,7 +148,7 @@ impl App {
 
     fn record_deploy_refusal(&self, permit: &Authorized<Control>, failure: Failure) -> Failure {
         let mut event = deploy_event(permit, AuditKind::DeployRefused, Decision::Deny);
-        event.environment = Some(permit.call().environment().to_string());
+        event.environment = Some(permit.call().environment().into());
         event.reason = Some(failure.reason.to_string());
         event.message = Some(failure.message.clone());
         if let Err(error) = self.backends.store.enqueue(event) {
@@ -161,7 +161,7 @@ impl App {
 fn deploy_event(permit: &Authorized<Control>, kind: AuditKind, decision: Decision) -> AuditEvent {
     let mut event = AuditEvent::new(kind, clock::now_unix_ms());
     event.principal = Some(permit.principal().clone());
-    event.token_id = Some(permit.token().token_id().to_owned());
+    event.token_id = Some(permit.token().token_id().clone());
     event.decision = Some(decision);
     event
 }

@@ -39,7 +39,7 @@ pub struct InvokeReply {
     /// Identifies the run.
     pub invocation: InvocationId,
     /// Digest of the revision that ran.
-    pub revision: String,
+    pub revision: Arc<str>,
     /// What the function said.
     pub answer: Answer,
     /// What it spent.
@@ -85,14 +85,13 @@ impl App {
         let record = CallRecord::open(self.backends.clone(), facts.clone());
         let deadline = received + Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
         let context = Arc::new(context(&facts, deadline));
-        let limits = admitted.limits().clone();
         let gate = CallGate::new(self.backends.clone(), facts.clone(), admitted, deadline, call.logs);
         let gate = Arc::new(gate);
         let ended = run(Job {
             program: &deployed.program,
             gate: gate.clone(),
             context,
-            limits: &limits,
+            limits: gate.limits(),
             deadline,
             payload: &call.request.payload,
         })
@@ -143,10 +142,10 @@ impl App {
         let store = &self.backends.store;
         let number = store.ready().and_then(|()| store.next_call_number()).map_err(|why| store_failure(&why))?;
         Ok(Arc::new(CallFacts {
-            invocation: InvocationId(Uuid::now_v7().to_string()),
+            invocation: InvocationId(Uuid::now_v7().to_string().into()),
             number,
             principal: admitted.principal().clone(),
-            token_id: admitted.token_id().to_owned(),
+            token_id: admitted.token_id().clone(),
             deployed,
         }))
     }

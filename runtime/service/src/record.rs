@@ -15,8 +15,8 @@ use crate::{
 pub(crate) struct CallFacts {
     pub(crate) invocation: InvocationId,
     pub(crate) number: u64,
-    pub(crate) principal: Principal,
-    pub(crate) token_id: String,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) token_id: Arc<str>,
     pub(crate) deployed: Arc<Deployed>,
 }
 
@@ -25,12 +25,12 @@ impl CallFacts {
     pub(crate) fn event(&self, kind: AuditKind) -> AuditEvent {
         let mut event = AuditEvent::new(kind, clock::now_unix_ms());
         event.call_number = Some(self.number);
-        event.invocation = Some(self.invocation.to_string());
+        event.invocation = Some(self.invocation.0.clone());
         event.principal = Some(self.principal.clone());
         event.token_id = Some(self.token_id.clone());
-        event.function = Some(self.deployed.function.to_string());
+        event.function = Some((&self.deployed.function).into());
         event.revision = Some(self.deployed.revision.clone());
-        event.environment = Some(self.deployed.environment.to_string());
+        event.environment = Some((&self.deployed.environment).into());
         event
     }
 }

@@ -1,6 +1,9 @@
 //! Records what was turned away, without letting strangers fill the disk.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use airlock_access::VerifiedToken;
 use airlock_model::{AuditEvent, AuditKind, Decision, Failure};
@@ -50,11 +53,11 @@ impl Refusals {
         event.decision = Some(Decision::Deny);
         event.reason = Some(failure.reason.to_string());
         event.message = Some(self.message(&failure));
-        event.function = subject.function.map(str::to_owned);
-        event.environment = Some(subject.environment.to_owned());
+        event.function = subject.function.map(Arc::from);
+        event.environment = Some(subject.environment.into());
         if let Some(token) = token {
             event.principal = Some(token.principal().clone());
-            event.token_id = Some(token.token_id().to_owned());
+            event.token_id = Some(token.token_id().clone());
         }
         if let Err(error) = store.enqueue(event) {
             tracing::error!(%error, "a refusal could not be recorded");

@@ -16,7 +16,7 @@ pub(crate) struct Deployed {
     pub(crate) function: FunctionName,
     pub(crate) environment: EnvironmentName,
     /// Digest of the revision, as text.
-    pub(crate) revision: String,
+    pub(crate) revision: Arc<str>,
     pub(crate) program: Program,
     pub(crate) limits: LimitCaps,
     pub(crate) manifest_grants: Arc<[Grant]>,
@@ -101,7 +101,7 @@ impl App {
         Ok(Deployed {
             function: revision.function.clone(),
             environment: revision.environment.clone(),
-            revision: revision.digest.to_string(),
+            revision: revision.digest.to_string().into(),
             program,
             limits: manifest.limits.clone(),
             manifest_grants: manifest.grants(),

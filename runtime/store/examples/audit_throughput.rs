@@ -100,20 +100,19 @@ async fn call(store: Arc<Store>, until: Instant) -> Result<Times, StoreError> {
 
 /// A typical closing record, about 600 bytes of JSON.
 fn finished(number: u64) -> AuditEvent {
-    let name = |text: &str| text.to_owned();
     let principal = match ("acme".parse(), "shop".parse()) {
-        (Ok(tenant), Ok(app)) => Some(Principal { tenant, app, subject: name("user-1234"), actor: None }),
+        (Ok(tenant), Ok(app)) => Some(Principal { tenant, app, subject: "user-1234".to_owned(), actor: None }.into()),
         (Err(_), _) | (_, Err(_)) => None,
     };
     let mut event = AuditEvent::new(AuditKind::InvocationFinished, 1_790_000_000_000);
     event.call_number = Some(number);
-    event.invocation = Some(format!("0199f0a1-7c00-7000-8000-{number:012x}"));
+    event.invocation = Some(format!("0199f0a1-7c00-7000-8000-{number:012x}").into());
     event.principal = principal;
-    event.token_id = Some(name("2f0a9d0e-5e0c-4f7b-9a44-1f6f2b8f4f10"));
-    event.function = Some(name("order-summary"));
-    event.revision = Some("7c".repeat(32));
-    event.environment = Some(name("prod"));
-    event.reason = Some(name("ok"));
+    event.token_id = Some("2f0a9d0e-5e0c-4f7b-9a44-1f6f2b8f4f10".into());
+    event.function = Some("order-summary".into());
+    event.revision = Some("7c".repeat(32).into());
+    event.environment = Some("prod".into());
+    event.reason = Some("ok".to_owned());
     event.usage = Some(Usage { fuel: 123_456, memory_bytes: 1 << 20, wall_us: 250, ..Usage::default() });
     event
 }

@@ -23,6 +23,9 @@ pub enum StoreError {
         /// How many wait.
         queued: usize,
     },
+    /// Another process keeps the database locked. Passes when it lets go; what waits is written then.
+    #[error("another process holds the lock of the state database; end it (a backup, an `sqlite3` shell)")]
+    Held,
     /// New calls must not start: the space left is kept for the records of open ones. Passes when space is freed.
     #[error("only `{free}` bytes are free for the state directory and `{needed}` are kept in reserve; free some space")]
     DiskLow {
@@ -128,6 +131,7 @@ impl StoreError {
             Self::Sqlite { source, .. } => source.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation),
             Self::Unavailable { .. } | Self::Io { .. } => true,
             Self::Busy { .. }
+            | Self::Held
             | Self::DiskLow { .. }
             | Self::Locked { .. }
             | Self::Schema { .. }
@@ -137,6 +141,12 @@ impl StoreError {
             | Self::ArtifactAltered { .. }
             | Self::Corrupt { .. } => false,
         }
+    }
+
+    /// Whether SQLite waited in vain for a lock.
+    pub(crate) fn is_lock(&self) -> bool {
+        matches!(self, Self::Sqlite { source, .. }
+            if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
     }
 
     /// The error with its causes on one line, for [`StoreError::Unavailable`] and the log.

@@ -20,6 +20,7 @@ mod options;
 mod page;
 mod queue;
 mod reader;
+mod relay;
 mod revision;
 mod revisions;
 mod space;

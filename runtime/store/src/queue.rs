@@ -8,13 +8,14 @@ use std::{
     collections::VecDeque,
     mem,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
 use airlock_model::AuditEvent;
 use tokio::sync::oneshot;
 
-use crate::{Appended, StoreError, chain::Tx};
+use crate::{Appended, StoreError, chain::Tx, relay::Relay};
 
 /// At most this many jobs wait when one more comes that nobody waits for.
 pub(crate) const UNAWAITED_MAX: usize = 16_384;
@@ -41,6 +42,8 @@ pub(crate) enum Job {
 pub(crate) struct Append {
     pub(crate) event: Box<AuditEvent>,
     pub(crate) reply: Option<Reply<Appended>>,
+    /// How the answer gets there.
+    pub(crate) relay: Option<Relay>,
 }
 
 /// A job with a result of its own type.
@@ -69,6 +72,8 @@ struct State {
     writer: Writer,
     /// Why no job is taken any more.
     closed: Option<StoreError>,
+    /// Jobs are taken, but the writer cannot get at the database.
+    held: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,7 +88,7 @@ enum Writer {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let state = State { jobs: VecDeque::with_capacity(1_024), writer: Writer::Busy, closed: None };
+        let state = State { jobs: VecDeque::with_capacity(1_024), writer: Writer::Busy, closed: None, held: false };
         Self { state: Mutex::new(state), wake: Condvar::new() }
     }
 
@@ -113,6 +118,17 @@ impl Queue {
     /// Why nothing is taken any more, if so.
     pub(crate) fn closed(&self) -> Option<StoreError> {
         self.lock().closed.clone()
+    }
+
+    /// Why a call should not begin now: nothing is taken any more, or nothing is written at the moment.
+    pub(crate) fn obstacle(&self) -> Option<StoreError> {
+        let state = self.lock();
+        state.closed.clone().or_else(|| state.held.then_some(StoreError::Held))
+    }
+
+    /// For the writer: whether somebody else holds the database. Returns what was said before.
+    pub(crate) fn set_held(&self, held: bool) -> bool {
+        mem::replace(&mut self.lock().held, held)
     }
 
     /// Why something that the writer should have done by now is not done.
@@ -154,14 +170,26 @@ impl Queue {
 
     fn sleep<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         if state.writer == Writer::Asleep {
-            return self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            drop(self.wake.wait(state).unwrap_or_else(PoisonError::into_inner));
+            return self.gather();
         }
         state.writer = Writer::Dozing;
         let (mut state, waited) = self.wake.wait_timeout(state, DOZE).unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() && state.jobs.is_empty() {
+        if !waited.timed_out() {
+            drop(state);
+            return self.gather();
+        }
+        if state.jobs.is_empty() {
             state.writer = Writer::Asleep;
         }
         state
+    }
+
+    /// Lets whoever woke the writer go on first, where both share a core: its next jobs then make one group with this one
+    /// instead of a group each. With a core of its own the writer gets it back at once.
+    fn gather(&self) -> MutexGuard<'_, State> {
+        thread::yield_now();
+        self.lock()
     }
 
     /// A panic while the lock is held leaves a whole queue: every change is one step.

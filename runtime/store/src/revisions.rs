@@ -207,9 +207,9 @@ fn go_live(tx: &mut Tx<'_>, key: Key<'_>, mut event: AuditEvent) -> Result<Revis
     execute(tx.connection, sql, (function.as_str(), environment.as_str(), digest.as_bytes()))?;
     let missing = || StoreError::NotFound { what: format!("revision `{digest}` of `{function}` in `{environment}`") };
     let revision = find(tx.connection, key)?.ok_or_else(missing)?;
-    event.function = Some(function.to_string());
-    event.environment = Some(environment.to_string());
-    event.revision = Some(digest.to_string());
+    event.function = Some(function.into());
+    event.environment = Some(environment.into());
+    event.revision = Some(digest.to_string().into());
     tx.record(&event)?;
     Ok(revision)
 }

@@ -14,6 +14,7 @@ use crate::{
     lock::DirectoryLock,
     options::SyncMode,
     queue::{Append, Job, Queue, Task, Urgency},
+    relay::Relays,
     space::SpaceWatch,
     writer,
 };
@@ -25,6 +26,7 @@ pub struct Store {
     reader: Reader,
     pub(crate) artifacts: Arc<Artifacts>,
     pub(crate) queue: Arc<Queue>,
+    relays: Relays,
     calls: Arc<CallNumbers>,
     space: SpaceWatch,
     writer: Option<JoinHandle<()>>,
@@ -61,7 +63,7 @@ impl Store {
         let queue = Arc::new(Queue::new());
         let writer = Some(writer::start(connection, &queue)?);
         let space = SpaceWatch::new(dir, options.free_bytes_min);
-        Ok(Self { reader, artifacts, queue, calls, space, writer, _lock: lock })
+        Ok(Self { reader, artifacts, queue, relays: Relays::default(), calls, space, writer, _lock: lock })
     }
 
     /// Opens a state directory for reading only, whether or not a server runs on it.
@@ -75,9 +77,10 @@ impl Store {
     /// Whether a new call may start: records can be written, and there is room to close what is open.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] for good, [`StoreError::DiskLow`] until space is freed.
+    /// [`StoreError::Unavailable`] for good, [`StoreError::DiskLow`] until space is freed, [`StoreError::Held`] until
+    /// another process lets go of the database.
     pub fn ready(&self) -> Result<(), StoreError> {
-        match self.queue.closed() {
+        match self.queue.obstacle() {
             Some(error) => Err(error),
             None => self.space.check(),
         }
@@ -97,7 +100,7 @@ impl Store {
     /// [`StoreError::Unavailable`] after any failed write, [`StoreError::Busy`] when 65,536 jobs wait.
     pub fn append(&self, event: AuditEvent) -> impl Future<Output = Result<Appended, StoreError>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Append(Append { event: Box::new(event), reply: Some(reply) });
+        let job = Job::Append(Append { event: Box::new(event), reply: Some(reply), relay: self.relays.here() });
         let queued = self.queue.push(job, Urgency::Awaited);
         settle(queued, answer)
     }
@@ -109,7 +112,7 @@ impl Store {
     /// [`StoreError::Unavailable`] after any failed write. [`StoreError::Busy`] at once, never a wait, when 16,384 jobs
     /// wait: the caller is a host call, which is then denied, so nothing happens that is not recorded.
     pub fn enqueue(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.queue.push(Job::Append(Append { event: Box::new(event), reply: None }), Urgency::Unawaited)
+        self.queue.push(Job::Append(Append { event: Box::new(event), reply: None, relay: None }), Urgency::Unawaited)
     }
 
     /// The next call number: never issued before, also not before a crash. Does not wait.

@@ -15,6 +15,7 @@ use crate::{
     Appended, StoreError,
     chain::{Chain, Tx},
     queue::{Append, Job, Queue, Write},
+    relay::Answers,
 };
 
 /// Most jobs in one transaction, so that no answer waits for an endless group.
@@ -58,11 +59,10 @@ impl Done {
         error.filter(|error| error.spoils_the_file())
     }
 
-    fn finish(self, committed: Result<(), StoreError>) {
+    fn finish(self, committed: Result<(), StoreError>, answers: &mut Answers) {
         match self {
-            Self::Append(Append { reply: Some(reply), .. }, result) => {
-                // Nobody may be waiting any more; the record stands all the same.
-                drop(reply.send(committed.and(result)));
+            Self::Append(Append { reply: Some(reply), relay, .. }, result) => {
+                answers.add(relay, reply, committed.and(result));
             }
             Self::Append(Append { reply: None, .. }, _) => {}
             Self::Write(job, result) => job.finish(committed.and(result)),
@@ -110,9 +110,11 @@ impl GroupWriter {
     /// One transaction for as many jobs as wait; answers them when it is durable.
     fn commit_group(&mut self) -> Result<(), StoreError> {
         self.transact()?;
+        let mut answers = Answers::default();
         for done in self.group.drain(..) {
-            done.finish(Ok(()));
+            done.finish(Ok(()), &mut answers);
         }
+        answers.send();
         self.copy_log_if_long()
     }
 
@@ -130,7 +132,7 @@ impl GroupWriter {
     }
 
     fn transact(&mut self) -> Result<(), StoreError> {
-        run_sql(&self.connection, "BEGIN IMMEDIATE", "begin a transaction")?;
+        self.begin()?;
         {
             let mut tx = Tx::new(&self.connection, &mut self.chain)?;
             while self.group.len() < GROUP_MAX
@@ -145,6 +147,24 @@ impl GroupWriter {
             }
         }
         run_sql(&self.connection, "COMMIT", "commit")
+    }
+
+    /// Begins a transaction, waiting for whoever holds the lock: nothing is written yet, so nothing is in doubt, and what
+    /// waits must not be lost. Only a store that closes gives up.
+    fn begin(&self) -> Result<(), StoreError> {
+        loop {
+            let begun = run_sql(&self.connection, "BEGIN IMMEDIATE", "begin a transaction");
+            let held = begun.as_ref().is_err_and(StoreError::is_lock) && self.queue.closed().is_none();
+            if self.queue.set_held(held) != held {
+                match held {
+                    true => tracing::error!("{}; no call is taken until then", StoreError::Held),
+                    false => tracing::info!("the state database is free again; calls are taken"),
+                }
+            }
+            if !held {
+                return begun;
+            }
+        }
     }
 
     /// Copies what it can without waiting for readers; the rest stays for the next time.
@@ -163,9 +183,11 @@ impl GroupWriter {
         tracing::error!(error = cause, "the state database failed; no call is taken any more");
         let unavailable = StoreError::unavailable(cause);
         self.queue.close(unavailable.clone());
+        let mut answers = Answers::default();
         for done in self.group.drain(..) {
-            done.finish(Err(unavailable.clone()));
+            done.finish(Err(unavailable.clone()), &mut answers);
         }
+        answers.send();
         loop {
             for job in self.pending.drain(..) {
                 refuse(job, &unavailable);
@@ -198,7 +220,9 @@ fn refuse(job: Job, error: &StoreError) {
         Job::Append(append) => Done::Append(append, Err(error.clone())),
         Job::Write(write) => Done::Write(write, Err(error.clone())),
     };
-    done.finish(Err(error.clone()));
+    let mut answers = Answers::default();
+    done.finish(Err(error.clone()), &mut answers);
+    answers.send();
 }
 
 fn run_job(tx: &mut Tx<'_>, job: Job) -> Done {

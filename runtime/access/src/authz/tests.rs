@@ -20,7 +20,7 @@ fn a_named_function_in_the_tokens_environment_is_allowed() {
     assert_eq!(allowed.call().function().as_str(), "order-summary");
     assert_eq!(allowed.call().environment().as_str(), "dev");
     assert_eq!(allowed.principal().subject, "user-1");
-    assert_eq!(allowed.token().token_id(), "token-1");
+    assert_eq!(&**allowed.token().token_id(), "token-1");
     assert!(invoke(json!({"functions": ["*"]}), "anything", "dev").is_ok());
 }
 

@@ -28,8 +28,8 @@ fn what_is_minted_is_what_is_verified() {
     let fixture = Fixture::new();
     for key in [&fixture.ed, &fixture.ec] {
         let token = fixture.judge(&mint(key, &full()).unwrap()).unwrap();
-        assert_eq!(*token.principal(), principal());
-        assert_eq!((token.token_id(), token.issuer(), token.environment().as_str()), ("t-1", PLATFORM, "dev"));
+        assert_eq!(**token.principal(), principal());
+        assert_eq!((&**token.token_id(), token.issuer(), token.environment().as_str()), ("t-1", PLATFORM, "dev"));
         assert_eq!(token.grants().iter().map(ToString::to_string).collect::<Vec<_>>(), ["orders-db:read"]);
         assert_eq!(token.control_scopes(), [airlock_model::ControlScope::FunctionRead]);
         assert_eq!(token.limit_caps().fuel.map(std::num::NonZero::get), Some(1_000));

@@ -17,8 +17,8 @@ pub struct VerifiedToken(Arc<Verified>);
 
 struct Verified {
     issuer: String,
-    token_id: String,
-    principal: Principal,
+    token_id: Arc<str>,
+    principal: Arc<Principal>,
     environment: EnvironmentName,
     functions: Functions,
     grants: Arc<[Grant]>,
@@ -32,8 +32,8 @@ impl VerifiedToken {
     pub(super) fn new(claims: TokenClaims) -> Self {
         Self(Arc::new(Verified {
             issuer: claims.issuer,
-            token_id: claims.token_id,
-            principal: claims.principal,
+            token_id: claims.token_id.into(),
+            principal: claims.principal.into(),
             environment: claims.environment,
             functions: claims.functions,
             grants: claims.grants.into(),
@@ -49,13 +49,13 @@ impl VerifiedToken {
 
     /// Who acts.
     #[must_use]
-    pub fn principal(&self) -> &Principal {
+    pub fn principal(&self) -> &Arc<Principal> {
         &self.0.principal
     }
 
     /// The `jti`: what identifies the token in audit records. The token's text does not.
     #[must_use]
-    pub fn token_id(&self) -> &str {
+    pub fn token_id(&self) -> &Arc<str> {
         &self.0.token_id
     }
 

@@ -11,6 +11,9 @@ use crate::{
     output::{EXIT_FAILURE, Style},
 };
 
+/// Ranges of unfinished calls in the text; `--json` has more.
+const UNFINISHED_SHOWN_MAX: usize = 10;
+
 /// A record as printed.
 #[derive(Serialize)]
 pub struct Printed {
@@ -30,9 +33,8 @@ impl From<AuditRecord> for Printed {
 pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::List { state, invocation, function, limit } => {
-            let order = AuditOrder::NewestFirst;
-            let filter = AuditFilter { invocation, function, limit: Some(limit), order, ..AuditFilter::default() };
-            let records = list(&Store::open_read_only(&state.state)?, filter).await?;
+            let filter = AuditFilter { invocation, function, ..AuditFilter::default() };
+            let records = latest(&Store::open_read_only(&state.state)?, filter, limit).await?;
             style.print(&records, |out| records.iter().try_for_each(|record| line(out, record)))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -40,14 +42,22 @@ pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode
     }
 }
 
-/// Records, oldest first.
-pub async fn list(reader: &Reader, filter: AuditFilter) -> anyhow::Result<Vec<Printed>> {
-    let newest_first = filter.order == AuditOrder::NewestFirst;
-    let mut records: Vec<_> = reader.query(filter).await?.into_iter().map(Printed::from).collect();
-    if newest_first {
-        records.reverse();
+/// The last `limit` records that match, oldest first. Asks for as many pages as that takes.
+pub async fn latest(reader: &Reader, mut filter: AuditFilter, limit: u32) -> anyhow::Result<Vec<Printed>> {
+    filter.order = AuditOrder::NewestFirst;
+    let mut records: Vec<AuditRecord> = Vec::new();
+    loop {
+        let found = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        filter.limit = Some(limit.saturating_sub(found));
+        filter.before_seq = records.last().map(|record| record.seq);
+        let page = reader.query(filter.clone()).await?;
+        if page.is_empty() {
+            break;
+        }
+        records.extend(page);
     }
-    Ok(records)
+    records.reverse();
+    Ok(records.into_iter().map(Printed::from).collect())
 }
 
 /// One record on one line.
@@ -92,6 +102,13 @@ async fn verify(state: &Path, style: Style) -> anyhow::Result<ExitCode> {
             report.calls.finished,
             report.calls.unfinished_count
         )?;
+        for open in report.calls.unfinished.iter().take(UNFINISHED_SHOWN_MAX) {
+            writeln!(
+                out,
+                "  calls {} to {} have no closing record: they ran when a server was killed",
+                open.first, open.last
+            )?;
+        }
         writeln!(out, "head       {} {}", report.head.seq, report.head.hash)
     })?;
     Ok(if report.integrity && report.calls.complete { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })

@@ -77,7 +77,7 @@ pub fn show(inspection: &Inspection, style: Style) -> anyhow::Result<ExitCode> {
 
 fn text(inspection: &Inspection, out: &mut dyn Write) -> std::io::Result<()> {
     if let Some(digest) = &inspection.digest {
-        writeln!(out, "digest       {digest}")?;
+        writeln!(out, "digest       {digest} (of the component; a revision's also covers manifest and sources)")?;
         writeln!(out, "size         {} bytes", inspection.bytes)?;
         let none = || "none: it can touch nothing".to_owned();
         let permissions = inspection.permissions.join(", ");

@@ -2,11 +2,13 @@
 
 use std::{io::Write, process::ExitCode, time::Duration};
 
+use airlock_model::Usage;
 use airlock_proto::v1::{
     InvokeRequest, InvokeResponse, InvokeStreamRequest, invoke_response, invoke_stream_response::Event,
 };
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
 use tokio_stream::StreamExt;
 
 use crate::{
@@ -27,8 +29,9 @@ pub async fn run(options: &InvokeOptions, style: Style) -> anyhow::Result<ExitCo
         call(&client, &options.function, environment, payload, timeout).await?
     };
     let told = Told::from(response);
-    style.print(&told.document, |out| writeln!(out, "{}", told.text))?;
-    Ok(if told.is_error { ExitCode::from(EXIT_FUNCTION_ERROR) } else { ExitCode::SUCCESS })
+    let text = told.text()?;
+    style.print(&told, |out| writeln!(out, "{text}"))?;
+    Ok(if told.function_error.is_some() { ExitCode::from(EXIT_FUNCTION_ERROR) } else { ExitCode::SUCCESS })
 }
 
 /// One unary call.
@@ -80,40 +83,71 @@ async fn follow(
     Err(anyhow::anyhow!("the server ended the stream without an outcome")).context("try again, or call without --logs")
 }
 
-/// A response, for people and as a document.
+/// A response as a document. JSON of the function stays exactly as it came, however deep or odd it is.
+#[derive(Serialize)]
 pub struct Told {
-    /// The whole response.
-    pub document: Value,
-    /// Output or error.
-    pub text: String,
-    /// Whether the function returned its own error.
-    pub is_error: bool,
+    /// What the function returned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Box<RawValue>>,
+    /// The error it returned instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_error: Option<ToldError>,
+    /// What the call spent.
+    pub usage: Usage,
+    /// Identifies the call in the audit trail.
+    pub invocation: String,
+    /// Digest of the revision that ran.
+    pub revision: String,
+}
+
+/// A function's own error as a document.
+#[derive(Serialize)]
+pub struct ToldError {
+    code: String,
+    message: String,
+    details: Box<RawValue>,
 }
 
 impl From<InvokeResponse> for Told {
     fn from(response: InvokeResponse) -> Self {
-        let usage = response.usage.unwrap_or_default();
-        let usage = json!({
-            "fuel": usage.fuel, "memory_bytes": usage.memory_bytes, "wall_us": usage.wall_us,
-            "host_calls": usage.host_calls, "host_bytes": usage.host_bytes, "log_bytes": usage.log_bytes,
-            "egress_requests": usage.egress_requests, "egress_bytes": usage.egress_bytes, "result_rows": usage.result_rows,
-        });
-        let (name, value, is_error) = match response.result {
-            Some(invoke_response::Result::Output(output)) => ("result", parsed(&output), false),
-            Some(invoke_response::Result::FunctionError(error)) => {
-                let details = parsed(&error.details);
-                ("function_error", json!({ "code": error.code, "message": error.message, "details": details }), true)
-            }
-            None => ("result", Value::Null, false),
+        let spent = response.usage.unwrap_or_default();
+        let usage = Usage {
+            fuel: spent.fuel,
+            memory_bytes: spent.memory_bytes,
+            wall_us: spent.wall_us,
+            host_calls: spent.host_calls,
+            host_bytes: spent.host_bytes,
+            log_bytes: spent.log_bytes,
+            egress_requests: spent.egress_requests,
+            egress_bytes: spent.egress_bytes,
+            result_rows: spent.result_rows,
         };
-        let text = value.to_string();
-        let document = json!({
-            name: value, "usage": usage, "invocation": response.invocation_id, "revision": response.revision,
-        });
-        Self { document, text, is_error }
+        let (result, function_error) = match response.result {
+            Some(invoke_response::Result::Output(output)) => (Some(json_of(&output)), None),
+            Some(invoke_response::Result::FunctionError(error)) => {
+                let details = json_of(&error.details);
+                (None, Some(ToldError { code: error.code, message: error.message, details }))
+            }
+            None => (None, None),
+        };
+        Self { result, function_error, usage, invocation: response.invocation_id, revision: response.revision }
     }
 }
 
-fn parsed(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
+impl Told {
+    /// Output or error, as JSON on one line.
+    pub fn text(&self) -> anyhow::Result<String> {
+        match (&self.result, &self.function_error) {
+            (Some(result), _) => Ok(result.get().to_owned()),
+            (None, Some(error)) => Ok(serde_json::to_string(error)?),
+            (None, None) => Ok("null".to_owned()),
+        }
+    }
+}
+
+/// The server only sends JSON; anything else is shown as text rather than lost.
+fn json_of(bytes: &[u8]) -> Box<RawValue> {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let as_text = |text: &str| RawValue::from_string(Value::from(text).to_string());
+    RawValue::from_string(text.clone()).or_else(|_| as_text(&text)).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }

@@ -36,6 +36,9 @@ pub fn run(options: &NewOptions, style: Style) -> anyhow::Result<ExitCode> {
         ("rust", None) => bail!("say where the Rust SDK is: --sdk <Airlock checkout>/guest-sdk/rust"),
         (other, _) => bail!("no template for `{other}`: choose `typescript` or `rust`"),
     };
+    if options.dir.exists() {
+        bail!("`{}` exists already: choose another name, or remove it", options.dir.display());
+    }
     std::fs::create_dir(&options.dir).with_context(|| format!("cannot make `{}`", options.dir.display()))?;
     for (path, text) in files {
         write(&options.dir.join(path), &text.replace("{{name}}", name.as_str()).replace("{{sdk}}", &sdk))?;

@@ -29,6 +29,7 @@ const WARN_FROM_PERCENT: u64 = 70;
 pub async fn run(options: RunOptions, style: Style) -> anyhow::Result<ExitCode> {
     let payload = text_argument(&options.input)?;
     let (project, built) = build::build(&options.project)?;
+    require_bindings(&options, &project)?;
     let state = tempfile::tempdir().context("cannot make a temporary directory")?;
     let key = SigningKey::generate(Algorithm::EdDsa, "run")?;
     let config = config(&options, state.path(), &key)?;
@@ -43,6 +44,18 @@ pub async fn run(options: RunOptions, style: Style) -> anyhow::Result<ExitCode> 
         Answer::Returned(_) => ExitCode::SUCCESS,
         Answer::FunctionError(_) => ExitCode::from(EXIT_FUNCTION_ERROR),
     })
+}
+
+/// Without a configuration nothing is bound, which the deploy would say in words meant for an operator.
+fn require_bindings(options: &RunOptions, project: &Project) -> anyhow::Result<()> {
+    let names: Vec<_> = project.manifest.resources.keys().map(|name| format!("`{name}`")).collect();
+    anyhow::ensure!(
+        options.config.is_some() || names.is_empty(),
+        "`{}` uses {}, which a configuration binds to a backend: pass one with `--config airlock.toml`",
+        project.name,
+        names.join(", ")
+    );
+    Ok(())
 }
 
 /// The operator's configuration with a state and an issuer of our own; without one, an environment that binds nothing.

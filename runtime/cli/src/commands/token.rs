@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, process::ExitCode};
 
-use airlock_access::{Claims, Expectations, KeySet, SigningKey, Validity, inspect, mint, public_jwks};
+use airlock_access::{Claims, Expectations, KeySet, LIFETIME_MAX_S, SigningKey, Validity, inspect, mint, public_jwks};
 use airlock_model::Principal;
 use anyhow::Context;
 use serde_json::json;
@@ -44,6 +44,11 @@ fn mint_one(options: &MintOptions, style: Style) -> anyhow::Result<ExitCode> {
         subject: options.subject.clone(),
         actor: None,
     };
+    if options.lifetime_s > LIFETIME_MAX_S {
+        output::warning(format!(
+            "servers refuse lifetimes above {LIFETIME_MAX_S} s unless `[tokens] max_lifetime_s` says otherwise"
+        ));
+    }
     let validity = Validity { issued_at_unix_s: now_unix_s(), lifetime_s: options.lifetime_s };
     let environment = options.environment.parse()?;
     let claims = Claims::new(&options.issuer, principal, &options.instance, environment, validity);

@@ -12,9 +12,12 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-/// Starts the sample API on loopback. It ends with the process.
-pub(super) async fn start(secret: &str) -> anyhow::Result<SocketAddr> {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen on loopback")?;
+/// Starts the sample API on this address. It ends with the process.
+pub(super) async fn start(secret: &str, address: SocketAddr) -> anyhow::Result<SocketAddr> {
+    let listener = tokio::net::TcpListener::bind(address).await;
+    let listener = listener.with_context(|| {
+        format!("cannot serve the sample API on {address}; if another demo uses this state, end it or choose another `--state`")
+    })?;
     let address = listener.local_addr()?;
     let expected = Digest::of(format!("Bearer {secret}").as_bytes());
     let router = Router::new().route("/customers/{name}", get(customer)).with_state(expected);

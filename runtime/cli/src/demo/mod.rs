@@ -12,7 +12,6 @@ use airlock_service::Config;
 use airlock_store::{AuditFilter, Store};
 use airlock_toolchain::{BuildOptions, Project};
 use anyhow::Context;
-use serde_json::Value;
 
 use crate::{
     args::DemoOptions,
@@ -24,6 +23,8 @@ use crate::{
 use report::Report;
 use stage::{Stage, TokenFor};
 
+/// More than one call of the demo leaves.
+const AUDIT_RECORDS_MAX: u32 = 1_000;
 const INPUT: &str = r#"{"customer":"ada"}"#;
 
 /// Runs the demo and ends by itself, unless the server is to be kept.
@@ -68,9 +69,9 @@ async fn call_order_summary(stage: &Stage, data: &Client) -> anyhow::Result<Invo
 
 async fn report(stage: &Stage, response: InvokeResponse, refusals: Vec<cases::Refusal>) -> anyhow::Result<Report> {
     let filter = AuditFilter { invocation: Some(response.invocation_id.clone()), ..AuditFilter::default() };
-    let trail = audit::list(&Store::open_read_only(&stage.state_dir())?, filter).await?;
+    let trail = audit::latest(&Store::open_read_only(&stage.state_dir())?, filter, AUDIT_RECORDS_MAX).await?;
     let told = invoke::Told::from(response);
-    let field = |name: &str| told.document.get(name).cloned();
-    let result = field("result").with_context(|| format!("order-summary failed: {}", told.text))?;
-    Ok(Report { result, usage: field("usage").unwrap_or(Value::Null), audit: trail, refusals })
+    let why = || format!("order-summary failed: {}", told.text().unwrap_or_default());
+    let result = told.result.clone().with_context(why)?;
+    Ok(Report { result, usage: told.usage, audit: trail, refusals })
 }

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
+use airlock_model::Usage;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::cases::Refusal;
 use crate::{
@@ -14,8 +15,8 @@ use crate::{
 /// The one document of `airlock demo --json`.
 #[derive(Serialize)]
 pub(super) struct Report {
-    pub(super) result: Value,
-    pub(super) usage: Value,
+    pub(super) result: Box<RawValue>,
+    pub(super) usage: Usage,
     /// Everything the call touched.
     pub(super) audit: Vec<Printed>,
     pub(super) refusals: Vec<Refusal>,
@@ -29,7 +30,8 @@ impl Report {
     fn text(&self, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out, "\nResult\n  {}", self.result)?;
         writeln!(out, "\nUsage")?;
-        for (name, value) in self.usage.as_object().into_iter().flatten() {
+        let usage = serde_json::to_value(self.usage)?;
+        for (name, value) in usage.as_object().into_iter().flatten() {
             writeln!(out, "  {name:<16} {value}")?;
         }
         writeln!(out, "\nAudit trail of this call")?;

@@ -61,8 +61,7 @@ impl Stage {
         std::fs::write(dir.join("keys.json"), public_jwks(&[&key]))?;
         sample_database(&dir.join("orders.db"))?;
         let secret = crm_secret(&dir)?;
-        let crm = crm::start(&secret).await?;
-        std::fs::write(dir.join("airlock.toml"), CONFIGURATION.replace("{{crm}}", &crm.to_string()))?;
+        configure(&dir.join("airlock.toml"), &secret).await?;
         Ok(Self { dir, key, _temporary: temporary })
     }
 
@@ -120,6 +119,24 @@ impl Stage {
     }
 }
 
+/// Starts the sample API where the configuration says it is. A configuration that is there is somebody's own by now: it
+/// stays as it is.
+async fn configure(path: &Path, secret: &str) -> anyhow::Result<()> {
+    if !path.exists() {
+        let crm = crm::start(secret, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        return Ok(std::fs::write(path, CONFIGURATION.replace("{{crm}}", &crm.to_string()))?);
+    }
+    let text = std::fs::read_to_string(path)?;
+    let settings: toml::Table = text.parse().with_context(|| format!("`{}` is not valid TOML", path.display()))?;
+    let url = ["resources", "crm", "dev"].iter().try_fold(&settings, |table, key| table.get(*key)?.as_table());
+    let address = url.and_then(|crm| crm.get("base_url")?.as_str()?.strip_prefix("http://")?.parse().ok());
+    // Without one, the sample API is not in use.
+    match address {
+        Some(address) => crm::start(secret, address).await.map(drop),
+        None => Ok(()),
+    }
+}
+
 fn signing_key(dir: &Path) -> anyhow::Result<SigningKey> {
     let path = dir.join("signing-key.json");
     if path.exists() {
@@ -132,9 +149,12 @@ fn signing_key(dir: &Path) -> anyhow::Result<SigningKey> {
 
 /// The credential of the sample API: in a file that only the host reads.
 fn crm_secret(dir: &Path) -> anyhow::Result<String> {
+    let path = dir.join("crm-token");
+    if path.exists() {
+        return std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()));
+    }
     let secret = SigningKey::generate(Algorithm::EdDsa, "crm")?.public_jwk();
     let secret = secret.get("x").and_then(|x| x.as_str()).context("no random text")?.to_owned();
-    let path = dir.join("crm-token");
     std::fs::write(&path, &secret)?;
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     Ok(secret)

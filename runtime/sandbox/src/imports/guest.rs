@@ -33,7 +33,7 @@ pub(super) fn link_context(linker: &mut Linker<CallState>, import: &str) -> Resu
         Ok((GuestInvocation {
             id: context.id.to_string(),
             function: context.function.to_string(),
-            revision: context.revision.clone(),
+            revision: context.revision.to_string(),
             environment: context.environment.to_string(),
             tenant: context.principal.tenant.to_string(),
             principal: context.principal.subject.clone(),

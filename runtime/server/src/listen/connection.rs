@@ -75,7 +75,8 @@ impl<A: Application> Connections<A> {
             let activity = Arc::new(Activity::default());
             let seen = Arc::clone(&activity);
             let service = service_fn(move |request: http::Request<Incoming>| {
-                let respond = Arc::clone(&router).respond(request, Busy::begin(&seen));
+                // Boxed: hyper moves what it is given several times on the way into a task and out of it.
+                let respond = Box::pin(Arc::clone(&router).respond(request, Busy::begin(&seen)));
                 async move { Ok::<_, Infallible>(respond.await) }
             });
             let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));

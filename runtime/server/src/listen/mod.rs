@@ -1,12 +1,12 @@
 //! Listeners, workers and the end of serving.
 
 mod connection;
+mod health;
 mod socket;
 mod worker;
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
 
-use futures::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -99,7 +99,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
     let (phase, watched) = watch::channel(Phase::Serving);
     let tally = Tally::new(limits.in_flight_max);
     let health = HealthReporter::new();
-    set_health(&health, ServingStatus::Serving);
+    health::set(&health, ServingStatus::Serving);
     let shared = Shared {
         app,
         sides: route::sides(health.clone())?,
@@ -121,7 +121,9 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
     let control = control.listen()?.into_iter().map(|socket| (Which::Control, socket));
     for (which, socket) in data.chain(control) {
         let router = Router::new(which, &limits, &shared);
-        let thread = worker::start(router, which, socket, limits.clone(), done.clone());
+        let beside = (which == Which::Control)
+            .then(|| health::follow(Arc::clone(&shared.app), handle.health.clone(), shared.phase.clone()));
+        let thread = worker::start(router, which, socket, limits.clone(), beside, done.clone());
         handle.threads.push(thread.map_err(ServeError::Worker)?);
     }
     Ok(handle)
@@ -171,7 +173,7 @@ impl ServerHandle {
     /// Says NOT_SERVING, takes no more connections, tells clients to go elsewhere (GOAWAY), lets running calls finish for
     /// at most `grace`, then stops.
     pub async fn drain(mut self, grace: Duration) -> DrainReport {
-        set_health(&self.health, ServingStatus::NotServing);
+        health::set(&self.health, ServingStatus::NotServing);
         self.phase.send_replace(Phase::Draining);
         let complete = tokio::time::timeout(grace, self.finished.recv()).await.is_ok();
         let dropped = if complete { 0 } else { self.tally.read().in_flight };
@@ -189,15 +191,5 @@ impl ServerHandle {
 impl Drop for ServerHandle {
     fn drop(&mut self) {
         self.phase.send_replace(Phase::Stopped);
-    }
-}
-
-fn set_health(health: &HealthReporter, status: ServingStatus) {
-    for name in route::health_names() {
-        // The lock inside is only ever held for a map look-up, so one poll is nearly always enough; a missed update is
-        // repeated until it is taken.
-        while health.set_service_status(name, status).now_or_never().is_none() {
-            std::thread::yield_now();
-        }
     }
 }

@@ -23,12 +23,13 @@ use crate::{
 /// After an error of `accept` that is not the connection's own (no file descriptors left, for instance).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Starts the thread. `done` is dropped when it ends.
+/// Starts the thread, with one more task `beside` its connections. `done` is dropped when it ends.
 pub(super) fn start<A: Application>(
     router: Router<A>,
     which: Which,
     socket: StdListener,
     limits: TransportLimits,
+    beside: Option<impl Future<Output = ()> + Send + 'static>,
     done: mpsc::Sender<()>,
 ) -> io::Result<thread::JoinHandle<()>> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -41,6 +42,9 @@ pub(super) fn start<A: Application>(
         Which::Control => "airlock-control",
     };
     thread::Builder::new().name(name.to_owned()).spawn(move || {
+        if let Some(task) = beside {
+            drop(runtime.spawn(task));
+        }
         runtime.block_on(work(router, listener, &limits));
         // Drops what still runs; blocking work that cannot be dropped is not waited for.
         runtime.shutdown_background();

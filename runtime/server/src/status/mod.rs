@@ -96,7 +96,7 @@ pub(crate) fn status(refusal: impl Into<Refusal>, request_id: &str) -> Status {
     let code = code(refusal.failure.reason);
     let details = details::encode(code, &refusal, request_id);
     let mut status = Status::with_details(code, refusal.failure.message, details);
-    if let Some(Ok(id)) = refusal.invocation.map(|id| MetadataValue::try_from(id.0)) {
+    if let Some(Ok(id)) = refusal.invocation.map(|id| MetadataValue::try_from(&*id.0)) {
         status.metadata_mut().insert(INVOCATION_ID, id);
     }
     status

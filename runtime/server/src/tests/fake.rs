@@ -1,7 +1,7 @@
 //! An application that does what the function's name says.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     time::Duration,
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Fake {
     pub(super) begun: AtomicUsize,
     pub(super) dropped: AtomicUsize,
     pub(super) release: Notify,
+    /// Takes no calls.
+    pub(super) stuck: AtomicBool,
 }
 
 struct CountDrop<'a>(&'a AtomicUsize, bool);
@@ -75,12 +77,17 @@ impl Fake {
 
 fn reply(answer: Answer) -> InvokeReply {
     let usage = Usage { fuel: 7, ..Usage::default() };
-    InvokeReply { invocation: InvocationId("inv-1".into()), revision: "ab".repeat(32), answer, usage }
+    InvokeReply { invocation: InvocationId("inv-1".into()), revision: "ab".repeat(32).into(), answer, usage }
 }
 
 impl Application for Fake {
     fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
         Self::check_token(bearer)
+    }
+
+    fn ready(&self) -> Result<(), Failure> {
+        let stuck = || Failure::new(Reason::AuditUnavailable, "nothing can be written", "free the disk");
+        if self.stuck.load(SeqCst) { Err(stuck()) } else { Ok(()) }
     }
 
     async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
@@ -183,8 +190,8 @@ impl Application for Fake {
     ) -> Result<Vec<AuditRecord>, Failure> {
         Self::check_token(bearer)?;
         let mut event = AuditEvent::new(AuditKind::InvocationFinished, 1_700_000_000_000);
-        event.invocation = filter.invocation;
-        event.environment = Some(environment.to_string());
+        event.invocation = filter.invocation.map(Into::into);
+        event.environment = Some((&environment).into());
         Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
     }
 }

@@ -1,5 +1,7 @@
 //! Health is open, reflection is not.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -19,6 +21,25 @@ async fn health_answers_without_a_token_on_both_listeners() {
         let unknown = health.check(HealthCheckRequest { service: "no.Such".into() }).await.unwrap_err();
         assert_eq!(unknown.code(), Code::NotFound);
     }
+}
+
+#[tokio::test]
+async fn health_follows_what_the_application_can_do() {
+    let house = House::open();
+    let mut health = HealthClient::new(house.data().await);
+    let mut becomes = async |wanted: ServingStatus| {
+        let reached = async {
+            let check = HealthCheckRequest { service: "airlock.v1.InvocationService".into() };
+            while health.check(check.clone()).await.unwrap().into_inner().status() != wanted {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(super::PATIENCE, reached).await.expect("health follows");
+    };
+    house.app.stuck.store(true, SeqCst);
+    becomes(ServingStatus::NotServing).await;
+    house.app.stuck.store(false, SeqCst);
+    becomes(ServingStatus::Serving).await;
 }
 
 async fn services(channel: Channel, token: bool) -> Result<Vec<String>, tonic::Status> {

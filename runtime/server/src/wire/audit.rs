@@ -1,5 +1,7 @@
 //! Messages of the audit service.
 
+use std::sync::Arc;
+
 use airlock_model::{AuditEvent, AuditKind, Decision, EnvironmentName, FunctionName};
 use airlock_proto::v1;
 use airlock_service::{AuditFilter, AuditRecord};
@@ -55,14 +57,18 @@ fn record(record: AuditRecord) -> Result<v1::AuditRecord, serde_json::Error> {
         hash: record.hash.to_string(),
         time: Some(timestamp(time_unix_ms)),
         kind: snake_name(kind)?,
-        invocation_id: invocation.unwrap_or_default(),
-        function: function.unwrap_or_default(),
-        environment: environment.unwrap_or_default(),
+        invocation_id: text_of(invocation),
+        function: text_of(function),
+        environment: text_of(environment),
         resource: resource.unwrap_or_default(),
         decision: decision.unwrap_or_default(),
         reason: reason.unwrap_or_default(),
         event: text,
     })
+}
+
+fn text_of(shared: Option<Arc<str>>) -> String {
+    shared.map(|text| text.to_string()).unwrap_or_default()
 }
 
 /// The name that the kind has in the event's JSON.

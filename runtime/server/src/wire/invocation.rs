@@ -51,8 +51,8 @@ pub(crate) fn invoke_response(reply: InvokeReply) -> v1::InvokeResponse {
         Answer::FunctionError(error) => invoke_response::Result::FunctionError(function_error(error)),
     };
     v1::InvokeResponse {
-        invocation_id: reply.invocation.0,
-        revision: reply.revision,
+        invocation_id: reply.invocation.to_string(),
+        revision: reply.revision.to_string(),
         result: Some(result),
         usage: Some(usage(&reply.usage)),
     }

@@ -281,9 +281,10 @@ impl Config {
         } else {
             let mut table: toml::Table = toml::from_str(text).map_err(|why| syntax(why.to_string()))?;
             overlay::apply(&mut table, overlay)?;
-            toml::Value::Table(table)
-                .try_into()
-                .map_err(|why: toml::de::Error| syntax(format!("{why} (with its overlay)")))?
+            // The file alone may be right: then it is the variables that are not.
+            let names = || overlay.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            let from_overlay = |why: toml::de::Error| syntax(format!("{why} (with the variables {})", names()));
+            toml::Value::Table(table).try_into().map_err(from_overlay)?
         };
         config.resolve_paths(base);
         config.check()?;

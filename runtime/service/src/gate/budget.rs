@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use airlock_model::{EffectiveLimits, Failure, HostCall, HostError, HostReply, Limit, Usage};
-use airlock_resources::Performed;
+use airlock_resources::{Performed, Permitted};
 
 /// Counters of one call. Host calls of one guest may overlap, so they are atomic.
 pub(super) struct Budget {
@@ -34,13 +34,17 @@ impl Budget {
         &self.limits
     }
 
-    /// Takes what a call to a resource costs before it is looked at: one call, its bytes, one request if it leaves.
+    /// Takes what a call to a resource costs before it is looked at: one call and its bytes.
     pub(super) fn charge_call(&self, call: &HostCall) -> Result<(), HostError> {
         self.charge(Limit::HostCalls, &self.host_calls, 1)?;
-        self.charge(Limit::HostBytes, &self.host_bytes, call.size_bytes())?;
-        match call {
-            HostCall::Http(_) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
-            HostCall::Sql(_) | HostCall::Log(_) => Ok(()),
+        self.charge(Limit::HostBytes, &self.host_bytes, call.size_bytes())
+    }
+
+    /// Takes what a permitted call costs besides: one request if it leaves the host.
+    pub(super) fn charge_permitted(&self, permitted: &Permitted) -> Result<(), HostError> {
+        match permitted {
+            Permitted::Http(_) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
+            Permitted::Sql(_) => Ok(()),
         }
     }
 

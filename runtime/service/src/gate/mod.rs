@@ -8,7 +8,10 @@ mod plan;
 use std::{sync::Arc, time::Duration};
 
 use airlock_access::Admitted;
-use airlock_model::{AuditEvent, AuditKind, Decision, Digest, HostCall, HostError, HostReply, LogLine, Usage};
+use airlock_model::{
+    AuditEvent, AuditKind, Decision, Digest, EffectiveLimits, HostCall, HostError, HostReply, LogLine, Usage,
+};
+use airlock_resources::Permitted;
 use airlock_sandbox::Gate;
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
@@ -19,6 +22,10 @@ use plan::Plan;
 
 pub(crate) use classes::Classes;
 
+/// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
+/// of time would now be stopped and now be told of a slow database.
+const AFTER_THE_CALL: Duration = Duration::from_millis(100);
+
 /// The gate of one call: its grants, its budgets and the way to its backends.
 pub(crate) struct CallGate {
     backends: Arc<Backends>,
@@ -26,6 +33,7 @@ pub(crate) struct CallGate {
     /// Holds the grants, and the tenant's slot until the call is over.
     admitted: Admitted,
     budget: Budget,
+    /// When a host call ends at the latest.
     deadline: Instant,
     logs: Option<mpsc::Sender<LogLine>>,
 }
@@ -35,11 +43,16 @@ impl CallGate {
         backends: Arc<Backends>,
         facts: Arc<CallFacts>,
         admitted: Admitted,
-        deadline: Instant,
+        ends: Instant,
         logs: Option<mpsc::Sender<LogLine>>,
     ) -> Self {
         let budget = Budget::new(admitted.limits().clone());
-        Self { backends, facts, admitted, budget, deadline, logs }
+        Self { backends, facts, admitted, budget, deadline: ends + AFTER_THE_CALL, logs }
+    }
+
+    /// The limits in force.
+    pub(crate) fn limits(&self) -> &EffectiveLimits {
+        self.budget.limits()
     }
 
     /// What the call spent, with what the sandbox measured.
@@ -52,7 +65,8 @@ impl CallGate {
     async fn touch(&self, call: HostCall) -> Result<HostReply, HostError> {
         let charged = self.budget.charge_call(&call);
         let Plan { event, decision, has_effect } = self.plan(call);
-        let permitted = match charged.and(decision) {
+        let paid = |permitted: Permitted| self.budget.charge_permitted(&permitted).map(|()| permitted);
+        let permitted = match charged.and(decision).and_then(paid) {
             Ok(permitted) => permitted,
             Err(error) => return Err(self.deny(event, error)),
         };

@@ -72,7 +72,7 @@ async fn deploying_makes_live_and_is_audited(store: &Store) {
 
     let filter = AuditFilter { kind: Some(AuditKind::FunctionDeployed), ..AuditFilter::default() };
     let revisions: Vec<_> = store.query(filter).await.expect("found").into_iter().map(|r| r.event.revision).collect();
-    let expected = [&first, &second, &first, &second].map(|revision| Some(revision.digest.to_string()));
+    let expected = [&first, &second, &first, &second].map(|revision| Some(revision.digest.to_string().into()));
     assert_eq!(revisions, expected, "one event for each success, none for the failure");
 
     let compiled = airlock_model::Digest::of(b"compiled anew");

@@ -78,3 +78,21 @@ async fn a_job_that_fails_by_itself_leaves_its_neighbours_alone() {
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
     assert!(store.verify(None).await.expect("verified").integrity);
 }
+
+#[tokio::test]
+async fn a_database_that_another_process_locks_is_waited_for() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let other = rusqlite::Connection::open(crate::database::path(dir.path())).expect("opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let append = tokio::spawn(store.append(finished(1)));
+    while store.ready().is_ok() {
+        assert!(!append.is_finished(), "a record cannot be durable while another process holds the lock");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(matches!(store.ready(), Err(StoreError::Held)), "{:?}", store.ready());
+    other.execute_batch("ROLLBACK").expect("unlocked");
+    assert_eq!(append.await.expect("ended").expect("written after all").seq, 1);
+    store.ready().expect("calls are taken again");
+    drop(store);
+}

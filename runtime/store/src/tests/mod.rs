@@ -31,8 +31,8 @@ fn open(dir: &Path) -> Store {
 fn finished(number: u64) -> AuditEvent {
     let mut event = AuditEvent::new(AuditKind::InvocationFinished, 1_000 + number);
     event.call_number = Some(number);
-    event.invocation = Some(format!("invocation-{number}"));
-    event.function = Some(if number.is_multiple_of(2) { "even" } else { "odd" }.to_owned());
+    event.invocation = Some(format!("invocation-{number}").into());
+    event.function = Some(if number.is_multiple_of(2) { "even" } else { "odd" }.into());
     event
 }
 

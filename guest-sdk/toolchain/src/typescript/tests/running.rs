@@ -96,6 +96,33 @@ const cases: Record<string, (input: Input) => unknown> = {
     };
   },
   nothing() {},
+  async halves() {
+    const half = "a\ud83d";
+    console.log(half, { half });
+    await ordersDb.query(half, [half]);
+    await crm.get(`/customers/${half}`, { query: { half }, headers: { half } });
+    return { half, escaped: "\\ud83d", whole: "😀" };
+  },
+  thrownHalf() {
+    throw new FunctionError("c\ud83d", "m\ud83d", { half: "\ud83d" });
+  },
+  async parameters() {
+    await ordersDb.execute("x", [2 ** 60, 2n ** 62n, 2n ** 70n, -0, 1.5, true, new Date(0), null]);
+  },
+  async mistakes() {
+    const any = (value: unknown) => value as never;
+    const calls: (() => Promise<unknown>)[] = [
+      ...[NaN, Infinity, undefined, () => 1, Symbol("s"), new Date(NaN)].map((one) => () => ordersDb.query("x", [any(one)])),
+      () => ordersDb.query(any(5)),
+      () => ordersDb.query("x", any("text")),
+      () => ordersDb.execute(any(undefined)),
+      () => crm.get(any(undefined)),
+      () => crm.request({ method: any(7), path: "/" }),
+    ];
+    const names = [];
+    for (const call of calls) names.push(await call().then(() => "sent", (error) => error.name));
+    return names;
+  },
   cycle() {
     const value: Record<string, unknown> = {};
     value.self = value;
@@ -146,7 +173,7 @@ fn value(name: &str) -> Value {
 fn holes_become_parameters_and_rows_become_objects() {
     let (result, seen) = case("sql", json!("x' or 1=1"));
     assert_eq!(seen.statements[0].0, "select * from orders where a = ?1 and b = ?2");
-    assert_eq!(seen.statements[0].1, r#"["x' or 1=1","7"]"#);
+    assert_eq!(seen.statements[0].1, r#"["x' or 1=1",7]"#);
     let rows = json!([{ "id": 1, "parameters": seen.statements[0].1 }, { "id": 2, "parameters": "second" }]);
     assert_eq!(result.unwrap(), json!({ "rows": rows, "truncated": true, "type": "TEXT" }));
     assert_eq!(value("execute"), json!({ "rows": 2 }));
@@ -223,6 +250,31 @@ fn the_console_writes_log_lines() {
     assert_eq!(seen.log[0], (Level::Info, "loaded".to_owned(), r#"{"rows":3}"#.to_owned()));
     assert_eq!(seen.log[1], (Level::Warn, "a 1 [2] null".to_owned(), String::new()));
     assert!(seen.log[2].1.starts_with("TypeError: broken"), "{:?}", seen.log[2]);
+}
+
+#[test]
+fn half_a_surrogate_pair_becomes_a_replacement_character() {
+    let (result, seen) = case("halves", Value::Null);
+    assert_eq!(result.unwrap(), json!({ "half": "a\u{fffd}", "escaped": "\\ud83d", "whole": "😀" }));
+    assert_eq!(seen.log[0], (Level::Info, "a\u{fffd}".to_owned(), r#"{"half":"a\ufffd"}"#.to_owned()));
+    assert_eq!(seen.statements[0], ("a\u{fffd}".to_owned(), "[\"a\\ufffd\"]".to_owned()));
+    let thrown = case("thrownHalf", Value::Null).0.unwrap_err();
+    assert_eq!((thrown.code.as_str(), thrown.message.as_str()), ("c\u{fffd}", "m\u{fffd}"));
+    assert_eq!(thrown.details, r#"{"half":"\ufffd"}"#);
+}
+
+#[test]
+fn parameters_keep_all_their_digits() {
+    let (_, seen) = case("parameters", Value::Null);
+    let expected = r#"[1152921504606846976,4611686018427387904,"1180591620717411303424",0,1.5,true,"1970-01-01T00:00:00.000Z",null]"#;
+    assert_eq!(seen.statements[0].1, expected);
+}
+
+#[test]
+fn a_wrong_argument_is_a_type_error_that_can_be_caught() {
+    let (result, seen) = case("mistakes", Value::Null);
+    assert_eq!(result.unwrap(), json!(vec!["TypeError"; 11]));
+    assert!(seen.statements.is_empty(), "{:?}", seen.statements);
 }
 
 #[test]
