@@ -106,6 +106,14 @@ impl<A: Application> Router<A> {
         }
     }
 
+    /// What the thread that serves this plane is called.
+    pub(crate) fn thread_name(&self) -> &'static str {
+        match self.plane {
+            Plane::Data(_) => "airlock-data",
+            Plane::Control(..) => "airlock-control",
+        }
+    }
+
     /// Answers one request. Never fails: hyper gets an answer even when a handler panics.
     ///
     /// hyper drops this future when the client resets the stream or the connection breaks, and with it the call.

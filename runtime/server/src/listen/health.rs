@@ -33,7 +33,7 @@ pub(super) async fn follow<A: Application>(app: Arc<A>, health: HealthReporter, 
             match ready {
                 Ok(()) => tracing::info!("calls are taken again; health says SERVING"),
                 Err(why) => {
-                    tracing::error!(reason = %why.reason, log = why.log, "no call is taken; health says NOT_SERVING")
+                    tracing::error!(reason = %why.reason, log = why.log, "no call is taken; health says NOT_SERVING");
                 }
             }
         }

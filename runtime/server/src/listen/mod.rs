@@ -123,7 +123,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
         let router = Router::new(which, &limits, &shared);
         let beside = (which == Which::Control)
             .then(|| health::follow(Arc::clone(&shared.app), handle.health.clone(), shared.phase.clone()));
-        let thread = worker::start(router, which, socket, limits.clone(), beside, done.clone());
+        let thread = worker::start(router, socket, limits.clone(), beside, done.clone());
         handle.threads.push(thread.map_err(ServeError::Worker)?);
     }
     Ok(handle)

@@ -14,11 +14,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{Phase, connection::Connections};
-use crate::{
-    application::Application,
-    config::TransportLimits,
-    route::{Router, Which},
-};
+use crate::{application::Application, config::TransportLimits, route::Router};
 
 /// After an error of `accept` that is not the connection's own (no file descriptors left, for instance).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -26,7 +22,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Starts the thread, with one more task `beside` its connections. `done` is dropped when it ends.
 pub(super) fn start<A: Application>(
     router: Router<A>,
-    which: Which,
     socket: StdListener,
     limits: TransportLimits,
     beside: Option<impl Future<Output = ()> + Send + 'static>,
@@ -37,11 +32,7 @@ pub(super) fn start<A: Application>(
         let _context = runtime.enter();
         TcpListener::from_std(socket)?
     };
-    let name = match which {
-        Which::Data => "airlock-data",
-        Which::Control => "airlock-control",
-    };
-    thread::Builder::new().name(name.to_owned()).spawn(move || {
+    thread::Builder::new().name(router.thread_name().to_owned()).spawn(move || {
         if let Some(task) = beside {
             drop(runtime.spawn(task));
         }
