@@ -22,15 +22,24 @@ function describe(thrown) {
   return { code: isCode(thrown.code) ? thrown.code : "exception", message, details: { name, stack, ...thrown } };
 }
 
-function functionError(thrown) {
-  const { code, message, details } = describe(thrown);
-  let text = "null";
+// What a thrown value says about itself may throw again: a getter, a proxy, an object that is no text.
+function attempt(make, instead) {
   try {
-    text = toJson(details);
+    return make();
   } catch {
-    // Details that are not JSON, such as a cycle, must not hide the error itself.
+    return instead;
   }
-  return { code: wellFormed(code), message: wellFormed(message), details: text };
+}
+
+function functionError(thrown) {
+  const unreadable = { code: "exception", message: "the function threw a value that cannot be read", details: null };
+  const { code, message, details } = attempt(() => describe(thrown), unreadable);
+  return {
+    code: attempt(() => wellFormed(code), unreadable.code),
+    message: attempt(() => wellFormed(message), unreadable.message),
+    // Details that are not JSON, such as a cycle, must not hide the error itself.
+    details: attempt(() => toJson(details), "null"),
+  };
 }
 
 export function serve(handle) {

@@ -3,11 +3,20 @@
 import { fromHost, HttpError } from "airlock:sdk/errors";
 import { decode, encode, text, toJson, wellFormed } from "airlock:sdk/text";
 
-function pairs(record) {
+const isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !value[Symbol.iterator];
+
+// `{ name: value }` or `{ name: [value, value] }` as pairs. Anything else would be sent as something nobody meant.
+function pairs(record, what) {
+  if (record === undefined || record === null) return [];
+  if (!isRecord(record)) throw new TypeError(`${what} must be an object of names and values`);
   const entries = [];
-  for (const [name, value] of Object.entries(record ?? {})) {
+  for (const [name, value] of Object.entries(record)) {
     for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== undefined && one !== null) entries.push([wellFormed(name), wellFormed(one)]);
+      if (one === undefined || one === null) continue;
+      if (!["string", "number", "bigint", "boolean"].includes(typeof one)) {
+        throw new TypeError(`${what}: \`${name}\` must be text, a number or a boolean, not a ${typeof one}`);
+      }
+      entries.push([wellFormed(name), wellFormed(one)]);
     }
   }
   return entries;
@@ -15,8 +24,11 @@ function pairs(record) {
 
 function encodeBody(body, headers) {
   if (body === undefined || body === null) return null;
-  if (body instanceof Uint8Array) return body;
+  // A copy: the bytes of a view can move or vanish. That of a detached buffer throws here.
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice();
+  if (body instanceof ArrayBuffer) return new Uint8Array(body).slice();
   const [content, type] = typeof body === "string" ? [body, "text/plain; charset=utf-8"] : [toJson(body), "application/json"];
+  if (content === "null" && typeof body !== "string") throw new TypeError("the body has no form in JSON: pass text, bytes or plain data");
   if (!headers.some(([name]) => name.toLowerCase() === "content-type")) headers.push(["content-type", type]);
   return encode(content);
 }
@@ -55,11 +67,11 @@ class Response {
 
 export function httpClient(resource, host) {
   const request = async ({ method = "GET", path, query, headers, body }) => {
-    const fields = pairs(headers);
+    const fields = pairs(headers, "headers");
     const call = {
       method: text(method, "the method").toUpperCase(),
       path: text(path, "the path"),
-      query: pairs(query),
+      query: pairs(query, "query"),
       headers: fields,
       body: encodeBody(body, fields),
     };

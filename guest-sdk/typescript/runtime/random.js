@@ -5,6 +5,9 @@
 
 import host from "wasi:random/random@0.2.0";
 
+// As in browsers (Web Cryptography Level 2, section 10.1.1); the host refuses more.
+const RANDOM_BYTES_MAX = 65536;
+
 let state = null;
 
 // Forgets a seed that was drawn at build time.
@@ -35,6 +38,8 @@ Object.defineProperty(Math, "random", {
 
 globalThis.crypto = {
   getRandomValues(array) {
+    if (!ArrayBuffer.isView(array)) throw new TypeError("getRandomValues fills a typed array");
+    if (array.byteLength > RANDOM_BYTES_MAX) throw new RangeError(`ask for at most ${RANDOM_BYTES_MAX} random bytes at once`);
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     bytes.set(host.getRandomBytes(bytes.length));
     return array;

@@ -6,17 +6,22 @@ import { text, toJson } from "airlock:sdk/text";
 const INT64_MAX = 0x7fffffffffffffffn;
 const isInt64 = (value) => value >= -INT64_MAX - 1n && value <= INT64_MAX;
 
-// JSON of one parameter. What JSON would turn into `null` in silence is refused, and integers keep all their digits.
-function encodeParameter(value, index) {
+const KNOWN = "pass text, a number, a boolean, a Date or null";
+
+// JSON of one parameter. What JSON would turn into `null` or another number in silence is refused, and integers keep all
+// their digits.
+function encodeParameter(given, index) {
   const refuse = (what, advice) => {
     throw new TypeError(`parameter ?${index + 1} is ${what}: ${advice}`);
   };
+  const boxed = given instanceof Number || given instanceof String || given instanceof Boolean;
+  const value = boxed ? given.valueOf() : given;
   switch (typeof value) {
     case "undefined":
       return refuse("undefined", "pass null for NULL");
-    case "function":
-    case "symbol":
-      return refuse(`a ${typeof value}`, "pass text, a number, a boolean, a Date or null");
+    case "string":
+    case "boolean":
+      return toJson(value);
     case "bigint":
       return isInt64(value) ? value.toString() : `"${value}"`;
     case "number":
@@ -25,9 +30,14 @@ function encodeParameter(value, index) {
       return Number.isInteger(value) && !Number.isSafeInteger(value) && isInt64(BigInt(value))
         ? BigInt(value).toString()
         : toJson(value);
+    case "object":
+      if (value === null) return "null";
+      if (typeof value.$bytes === "string") return toJson({ $bytes: value.$bytes });
+      if (!(value instanceof Date)) return refuse("an object", `${KNOWN}, or JSON as text`);
+      if (Number.isNaN(value.getTime())) return refuse("an invalid Date", "pass null for NULL");
+      return toJson(value.toISOString());
     default:
-      if (value instanceof Date && Number.isNaN(value.getTime())) return refuse("an invalid Date", "pass null for NULL");
-      return toJson(value);
+      return refuse(`a ${typeof value}`, KNOWN);
   }
 }
 

@@ -7,8 +7,6 @@
 //! Signatures are checked by `aws-lc-rs` on keys that were parsed once; what surrounds them (RFC 7515, 7517, 7519, 8725)
 //! is read here, strictly, because a general JWT library tolerates what it does not look at.
 
-#![allow(clippy::result_large_err, reason = "a `Failure` is built once, on the way out; boxing it buys nothing")]
-
 mod admission;
 mod authz;
 mod bytes;

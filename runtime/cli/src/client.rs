@@ -90,7 +90,10 @@ impl Client {
         let endpoint = Endpoint::from_str(server)
             .with_context(|| format!("`{server}` is not an address such as http://127.0.0.1:7070"))?
             .connect_timeout(Duration::from_secs(5));
-        let channel = endpoint.connect().await.with_context(|| format!("no server answers at {server}"))?;
+        let channel = endpoint
+            .connect()
+            .await
+            .with_context(|| format!("no server answers at {server}; say where it is with --server"))?;
         let authorization = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
         Ok(Self { channel, authorization })
     }

@@ -17,15 +17,15 @@ use anyhow::Context;
 const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// Listens, opens the application and serves.
-pub async fn start(config: Config, cache_dir: &Path) -> anyhow::Result<ServerHandle> {
+pub async fn start(config: Config, cache_dir: &Path) -> anyhow::Result<(ServerHandle, Arc<App>)> {
     let bound = bind(&ListenOptions {
         data: config.server.data,
         control: config.server.control,
         workers: config.server.workers.unwrap_or_else(cores),
         limits: TransportLimits { in_flight_max: config.server.in_flight_max.get(), ..TransportLimits::BUILT_IN },
     })?;
-    let app = open(config, cache_dir, vec![bound.data_addr(), bound.control_addr()]).await?;
-    Ok(serve(bound, Arc::new(app))?)
+    let app = Arc::new(open(config, cache_dir, vec![bound.data_addr(), bound.control_addr()]).await?);
+    Ok((serve(bound, Arc::clone(&app))?, app))
 }
 
 /// Opens the application without listening.

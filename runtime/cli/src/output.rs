@@ -82,6 +82,11 @@ pub fn spinner(text: &str) -> ProgressBar {
 
 /// Prints an error with its causes and gives the exit status.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    // Whoever read our output has seen enough.
+    let is_closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_closed)) {
+        return ExitCode::SUCCESS;
+    }
     let mut err = anstream::stderr();
     let _closed = writeln!(err, "{BAD}error{BAD:#}: {error}");
     for cause in error.chain().skip(1) {

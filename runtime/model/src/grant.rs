@@ -312,10 +312,11 @@ impl Grants {
     /// Allows the access when every layer covers it.
     ///
     /// # Errors
-    /// The first layer that does not, in the order token, manifest, environment.
+    /// The first layer that does not, in the order manifest, token, environment.
     pub fn check(&self, resource: &ResourceName, access: &Access) -> Result<(), Layer> {
+        // The manifest first: what a function does not declare, no token and no operator can give it.
         let layers =
-            [(Layer::Token, &self.token), (Layer::Manifest, &self.manifest), (Layer::Environment, &self.environment)];
+            [(Layer::Manifest, &self.manifest), (Layer::Token, &self.token), (Layer::Environment, &self.environment)];
         for (layer, grants) in layers {
             let covers = |grant: &Grant| grant.resource == *resource && access.is_covered_by(&grant.operation);
             if !grants.iter().any(covers) {
@@ -369,7 +370,7 @@ mod tests {
         assert_eq!(grants("", all, all).check(&db, &Access::Read), Err(Layer::Token));
         assert_eq!(grants(all, "", all).check(&db, &Access::Read), Err(Layer::Manifest));
         assert_eq!(grants(all, all, "other:read").check(&db, &Access::Read), Err(Layer::Environment));
-        assert_eq!(grants(all, all, all).check(&db, &Access::Write), Err(Layer::Token));
+        assert_eq!(grants(all, all, all).check(&db, &Access::Write), Err(Layer::Manifest));
     }
 
     #[test]
@@ -379,6 +380,6 @@ mod tests {
         let access = |method, path: &str| Access::Http(method, path.parse().expect("path"));
         assert_eq!(held.check(&crm, &access(HttpMethod::Get, "/customers/1")), Ok(()));
         assert_eq!(held.check(&crm, &access(HttpMethod::Get, "/admin")), Err(Layer::Manifest));
-        assert_eq!(held.check(&crm, &access(HttpMethod::Post, "/customers/1")), Err(Layer::Token));
+        assert_eq!(held.check(&crm, &access(HttpMethod::Post, "/customers/1")), Err(Layer::Manifest));
     }
 }

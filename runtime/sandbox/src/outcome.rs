@@ -16,9 +16,11 @@ const HANDLES_TEXT: &str = "store handle limit exceeded";
 pub(crate) fn of_call(result: wasmtime::Result<Handled>, limits: &EffectiveLimits, fuel_used: u64) -> Outcome {
     match result {
         Ok(Ok(output)) => of_output(output, limits),
-        Ok(Err(error)) => {
-            Outcome::FunctionError(FunctionError { code: error.code, message: error.message, details: error.details })
-        }
+        Ok(Err(error)) => Outcome::FunctionError(FunctionError {
+            code: error.code,
+            message: error.message,
+            details: as_json(error.details),
+        }),
         Err(error) => Outcome::Failed(of_error(&error, limits, fuel_used)),
     }
 }
@@ -36,6 +38,11 @@ fn of_output(output: String, limits: &EffectiveLimits) -> Outcome {
             "return JSON text; the SDKs do this for you",
         )),
     }
+}
+
+/// Details that are not JSON are passed on as text, so that they cannot hide the error.
+fn as_json(details: String) -> String {
+    if check_json(&details).is_ok() { details } else { serde_json::Value::String(details).to_string() }
 }
 
 /// A reader that skips text does not look into its escapes, where half a surrogate pair would break callers.
@@ -107,7 +114,7 @@ pub(crate) fn of_host_panic(panic: &(dyn Any + Send)) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::check_json;
+    use super::{as_json, check_json};
 
     #[test]
     fn output_is_json_that_every_caller_can_read() {
@@ -118,6 +125,8 @@ mod tests {
         }
         for bad in ["", "undefined", r#""\ud83d""#, r#"{"a":"\uDE00"}"#, "[1", "1 2"] {
             assert!(check_json(bad).is_err(), "{bad}");
+            let passed_on: String = serde_json::from_str(&as_json(bad.to_owned())).unwrap();
+            assert_eq!(passed_on, bad);
         }
     }
 }

@@ -28,13 +28,20 @@ pub(crate) fn is_sane_id(text: &[u8]) -> bool {
 /// The caller's `x-request-id` when it is sane, else a fresh one, which the headers then also carry.
 pub(crate) fn settle_id(headers: &mut HeaderMap) -> HeaderValue {
     match headers.get(REQUEST_ID) {
-        Some(given) if is_sane_id(given.as_bytes()) => given.clone(),
+        Some(given) if is_sane_id(given.as_bytes()) => passing(given.clone()),
         _ => {
-            let fresh = fresh_id();
+            let fresh = passing(fresh_id());
             headers.insert(REQUEST_ID, fresh.clone());
             fresh
         }
     }
+}
+
+/// Keeps a value that never comes again out of the connection's HPACK table, where it would push out those that do, and
+/// where each new one is compared with all before it.
+pub(crate) fn passing(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 /// 16 hexadecimal digits, unique within the process and scattered across processes. Not a secret.
@@ -127,7 +134,12 @@ mod tests {
 
     #[test]
     fn a_sane_id_is_kept_and_any_other_replaced() {
-        assert_eq!(settle_id(&mut with(REQUEST_ID, "Job_7.a-b")), "Job_7.a-b");
+        let kept = settle_id(&mut with(REQUEST_ID, "Job_7.a-b"));
+        assert_eq!(kept, "Job_7.a-b");
+        assert!(
+            kept.is_sensitive() && settle_id(&mut HeaderMap::new()).is_sensitive(),
+            "no id belongs into HPACK's table"
+        );
         for odd in ["", "a b", "a\tb", "<script>"] {
             let mut headers = with(REQUEST_ID, odd);
             let id = settle_id(&mut headers);

@@ -11,6 +11,9 @@ use crate::{StoreError, SyncMode, files};
 
 const FILE: &str = "airlock.db";
 
+/// How long one attempt of the writer waits for a lock.
+const WRITER_BUSY_MAX: Duration = Duration::from_secs(1);
+
 /// "ARLK": says whose file this is.
 const APPLICATION_ID: i32 = 0x4152_4c4b;
 
@@ -65,6 +68,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 fn configure_writer(connection: &Connection, sync: SyncMode) -> rusqlite::Result<()> {
     configure(connection)?;
+    // Callers wait for the writer, so it has to notice soon that somebody else holds the lock; it tries again.
+    connection.busy_timeout(WRITER_BUSY_MAX)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", sync.pragma())?;
     connection.pragma_update(None, "foreign_keys", true)?;

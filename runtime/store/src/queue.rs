@@ -162,6 +162,11 @@ impl Queue {
         }
     }
 
+    /// For the writer: adds what came meanwhile to what it has, without waiting.
+    pub(crate) fn take_more(&self, into: &mut VecDeque<Job>) {
+        into.append(&mut self.lock().jobs);
+    }
+
     /// Whether only a wake-up gets the writer back to work.
     #[cfg(test)]
     pub(crate) fn writer_sleeps(&self) -> bool {

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicI32, Ordering},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, wal::CheckpointMode};
@@ -23,6 +24,9 @@ const GROUP_MAX: usize = 512;
 
 /// Pages (4 KiB) that the write-ahead log may gain before it is copied into the database, 16 MiB.
 const WAL_PAGES_MAX: i32 = 4_096;
+
+/// How long a store that closes still waits for a lock that another process holds.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Starts the thread that owns the only writing connection.
 pub(crate) fn start(connection: Connection, queue: &Arc<Queue>) -> Result<JoinHandle<()>, StoreError> {
@@ -149,12 +153,17 @@ impl GroupWriter {
         run_sql(&self.connection, "COMMIT", "commit")
     }
 
-    /// Begins a transaction, waiting for whoever holds the lock: nothing is written yet, so nothing is in doubt, and what
-    /// waits must not be lost. Only a store that closes gives up.
-    fn begin(&self) -> Result<(), StoreError> {
+    /// Begins a transaction, waiting for whoever holds the lock: nothing is written yet, so nothing is in doubt, and no
+    /// event may be lost. Callers are not kept waiting that long. A store that closes gives up in the end.
+    fn begin(&mut self) -> Result<(), StoreError> {
+        let mut closing_since = None;
         loop {
             let begun = run_sql(&self.connection, "BEGIN IMMEDIATE", "begin a transaction");
-            let held = begun.as_ref().is_err_and(StoreError::is_lock) && self.queue.closed().is_none();
+            if self.queue.closed().is_some() {
+                closing_since.get_or_insert_with(Instant::now);
+            }
+            let patient = closing_since.is_none_or(|since| since.elapsed() < CLOSING_PATIENCE);
+            let held = begun.as_ref().is_err_and(StoreError::is_lock) && patient;
             if self.queue.set_held(held) != held {
                 match held {
                     true => tracing::error!("{}; no call is taken until then", StoreError::Held),
@@ -164,7 +173,22 @@ impl GroupWriter {
             if !held {
                 return begun;
             }
+            self.release_callers();
         }
+    }
+
+    /// Tells everybody who waits for an event that it is not durable. The events stay, to be written when that is possible.
+    fn release_callers(&mut self) {
+        self.queue.take_more(&mut self.pending);
+        let mut answers = Answers::default();
+        for job in &mut self.pending {
+            if let Job::Append(Append { reply, relay, .. }) = job
+                && let Some(reply) = reply.take()
+            {
+                answers.add(relay.take(), reply, Err(StoreError::Held));
+            }
+        }
+        answers.send();
     }
 
     /// Copies what it can without waiting for readers; the rest stays for the next time.

@@ -67,7 +67,7 @@ fn an_admitted_call_carries_who_what_where_and_what_it_may_do() {
     assert_eq!((admitted.function().as_str(), admitted.environment().as_str()), ("order-summary", "dev"));
     let db = "orders-db".parse().unwrap();
     assert_eq!(admitted.grants().check(&db, &Access::Read), Ok(()));
-    assert_eq!(admitted.grants().check(&db, &Access::Write), Err(Layer::Token));
+    assert_eq!(admitted.grants().check(&db, &Access::Write), Err(Layer::Manifest));
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub fn run(options: &NewOptions, style: Style) -> anyhow::Result<ExitCode> {
 fn sdk_path(sdk: &Path) -> anyhow::Result<String> {
     let absolute = std::path::absolute(sdk)?;
     if !absolute.join("Cargo.toml").exists() {
-        bail!("`{}` is not the Rust SDK: it has no Cargo.toml", sdk.display());
+        bail!("`{}` is not the Rust SDK: there is no Cargo.toml", absolute.display());
     }
     absolute.to_str().map(str::to_owned).context("the path of the SDK is not UTF-8")
 }

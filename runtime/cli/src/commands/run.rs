@@ -4,8 +4,8 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use airlock_access::{Algorithm, Claims, SigningKey, Validity, mint, public_jwks};
 use airlock_model::{
-    ControlScope, EffectiveLimits, EnvironmentName, FunctionManifest, Grant, InvokeRequest, Limit, LimitSource, Limits,
-    LogLine, Principal, Scope, Usage,
+    ControlScope, EffectiveLimits, EnvironmentName, FunctionError, FunctionManifest, Grant, InvokeRequest, Limit,
+    LimitSource, Limits, LogLine, Principal, Scope, Usage,
 };
 use airlock_service::{Answer, App, Config, InvokeCall, Upload};
 use airlock_toolchain::{Built, Project};
@@ -141,7 +141,10 @@ fn show(answer: &Answer, usage: &Usage, limits: &EffectiveLimits, style: Style) 
     }
     let (name, value) = match answer {
         Answer::Returned(output) => ("result", serde_json::from_str(output)?),
-        Answer::FunctionError(error) => ("function_error", serde_json::to_value(error)?),
+        Answer::FunctionError(FunctionError { code, message, details }) => {
+            let details: Value = serde_json::from_str(details)?;
+            ("function_error", json!({ "code": code, "message": message, "details": details }))
+        }
     };
     let text = value.to_string();
     let shares: Value = shares.iter().map(|(limit, _, percent)| (limit.name().to_owned(), json!(percent))).collect();

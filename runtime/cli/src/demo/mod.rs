@@ -31,7 +31,7 @@ const INPUT: &str = r#"{"customer":"ada"}"#;
 pub async fn run(options: DemoOptions, style: Style) -> anyhow::Result<ExitCode> {
     let cache_dir = host::cache_dir(options.cache.cache_dir.as_deref())?;
     let stage = Stage::set(options.state.as_deref()).await?;
-    let server = host::start(Config::load(&stage.config_path())?, &cache_dir).await?;
+    let (server, _app) = host::start(Config::load(&stage.config_path())?, &cache_dir).await?;
     output::progress(
         "Serving",
         format!("calls on http://{}, control on http://{}", server.data_addr(), server.control_addr()),

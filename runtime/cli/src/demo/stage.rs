@@ -126,6 +126,7 @@ async fn configure(path: &Path, secret: &str) -> anyhow::Result<()> {
         let crm = crm::start(secret, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         return Ok(std::fs::write(path, CONFIGURATION.replace("{{crm}}", &crm.to_string()))?);
     }
+    output::progress("Keeping", format!("the configuration that is there, {}", path.display()));
     let text = std::fs::read_to_string(path)?;
     let settings: toml::Table = text.parse().with_context(|| format!("`{}` is not valid TOML", path.display()))?;
     let url = ["resources", "crm", "dev"].iter().try_fold(&settings, |table, key| table.get(*key)?.as_table());

@@ -26,7 +26,7 @@ use crate::{
     wire,
 };
 
-/// Log lines that wait for a slow reader; what does not fit is dropped from the stream, not from the audit trail.
+/// Log lines that wait for a slow reader; beyond them the run waits too, until its deadline.
 const LOG_LINES_WAITING_MAX: usize = 256;
 
 /// The data plane of one application.
@@ -122,7 +122,7 @@ impl<A: Application> InvocationService for Invocations<A> {
 }
 
 impl<A: Application> Invocations<A> {
-    /// Starts the run in a task of its own: a caller who does not read must not hold up the run and its clock.
+    /// Starts the run in a task of its own: its clock goes on while the caller does not read.
     fn start(&self, mut call: InvokeCall, request_id: String) -> Run {
         let (sink, lines) = mpsc::channel(LOG_LINES_WAITING_MAX);
         call.logs = Some(sink);

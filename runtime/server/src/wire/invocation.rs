@@ -39,7 +39,7 @@ pub(crate) fn own_request_id(text: &str) -> Result<Option<HeaderValue>, Refusal>
         return Ok(None);
     }
     let sane = request::is_sane_id(text.as_bytes()).then(|| HeaderValue::from_str(text).ok()).flatten();
-    sane.map(Some).ok_or_else(|| {
+    sane.map(|id| Some(request::passing(id))).ok_or_else(|| {
         let hint = "use 1 to 64 characters of a-z, A-Z, 0-9, `-`, `_` and `.`";
         Refusal::malformed("request_id", "field `request_id`: not a legal id", hint)
     })

@@ -86,13 +86,25 @@ async fn a_database_that_another_process_locks_is_waited_for() {
     let other = rusqlite::Connection::open(crate::database::path(dir.path())).expect("opened");
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let append = tokio::spawn(store.append(finished(1)));
-    while store.ready().is_ok() {
-        assert!(!append.is_finished(), "a record cannot be durable while another process holds the lock");
+    let told = append.await.expect("ended");
+    assert!(matches!(told, Err(StoreError::Held)), "callers are not kept waiting: {told:?}");
+    assert!(matches!(store.ready(), Err(StoreError::Held)), "{:?}", store.ready());
+    store.enqueue(finished(2)).expect("taken");
+    other.execute_batch("ROLLBACK").expect("unlocked");
+    while store.ready().is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    assert!(matches!(store.ready(), Err(StoreError::Held)), "{:?}", store.ready());
-    other.execute_batch("ROLLBACK").expect("unlocked");
-    assert_eq!(append.await.expect("ended").expect("written after all").seq, 1);
-    store.ready().expect("calls are taken again");
+    assert_eq!(store.append(finished(3)).await.expect("written").seq, 3, "no event is lost");
     drop(store);
+
+    let store = open(dir.path());
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    store.enqueue(finished(4)).expect("taken");
+    let unlock = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        other.execute_batch("ROLLBACK").expect("unlocked");
+    });
+    drop(store);
+    unlock.join().expect("unlocked");
+    assert_eq!(open(dir.path()).head().await.expect("head").seq, 4, "a store that closes waits too");
 }

@@ -106,13 +106,40 @@ const cases: Record<string, (input: Input) => unknown> = {
   thrownHalf() {
     throw new FunctionError("c\ud83d", "m\ud83d", { half: "\ud83d" });
   },
+  async unreadable({ value }) {
+    const bare = Object.create(null);
+    const thrower = () => {
+      throw new Error("again");
+    };
+    const values = [
+      bare,
+      Object.assign(Object.create(null), { code: "X" }),
+      { toString: thrower },
+      Object.defineProperty(new Error("m"), "lazy", { enumerable: true, get: thrower }),
+      Object.defineProperty(new Error("m"), "stack", { get: thrower }),
+      new Proxy(new Error("m"), { get: thrower }),
+      new FunctionError(bare as never, "m"),
+      Object.assign(new FunctionError("c", "m"), { message: bare }),
+    ];
+    throw values[value as number];
+  },
+  async bytes() {
+    const posted = async (body: unknown) => ((await crm.post("/customers/new", body as never)) as { body: string }).body;
+    const odd = Object.setPrototypeOf({ length: 3 }, Uint8Array.prototype);
+    return [await posted(new Uint8Array([65, 66])), await posted(new DataView(new Uint8Array([67]).buffer)), await posted(new Uint8Array([68]).buffer), typeof (await posted(odd))];
+  },
   async parameters() {
     await ordersDb.execute("x", [2 ** 60, 2n ** 62n, 2n ** 70n, -0, 1.5, true, new Date(0), null]);
   },
   async mistakes() {
     const any = (value: unknown) => value as never;
     const calls: (() => Promise<unknown>)[] = [
-      ...[NaN, Infinity, undefined, () => 1, Symbol("s"), new Date(NaN)].map((one) => () => ordersDb.query("x", [any(one)])),
+      ...[NaN, Infinity, undefined, () => 1, Symbol("s"), new Date(NaN), new Number(NaN), {}, [1], { toJSON: () => NaN }].map(
+        (one) => () => ordersDb.query("x", [any(one)]),
+      ),
+      ...[NaN, () => 1, Symbol("s")].map((body) => () => crm.post("/customers/new", any(body))),
+      ...[new Map([["a", 1]]), "a=b", [["a", "b"]], { a: { b: 1 } }].map((query) => () => crm.get("/customers/ada", { query: any(query) })),
+      async () => crypto.getRandomValues(any("abc")),
       () => ordersDb.query(any(5)),
       () => ordersDb.query("x", any("text")),
       () => ordersDb.execute(any(undefined)),
@@ -264,6 +291,20 @@ fn half_a_surrogate_pair_becomes_a_replacement_character() {
 }
 
 #[test]
+fn an_unreadable_exception_is_still_the_functions_own() {
+    for index in 0..8 {
+        let error = case("unreadable", json!(index)).0.unwrap_err();
+        assert!(!error.code.is_empty() && !error.message.is_empty(), "{index}: {error:?}");
+        serde_json::from_str::<Value>(&error.details).unwrap();
+    }
+}
+
+#[test]
+fn bytes_of_every_kind_can_be_a_body() {
+    assert_eq!(value("bytes"), json!(["AB", "C", "D", "string"]));
+}
+
+#[test]
 fn parameters_keep_all_their_digits() {
     let (_, seen) = case("parameters", Value::Null);
     let expected = r#"[1152921504606846976,4611686018427387904,"1180591620717411303424",0,1.5,true,"1970-01-01T00:00:00.000Z",null]"#;
@@ -273,7 +314,7 @@ fn parameters_keep_all_their_digits() {
 #[test]
 fn a_wrong_argument_is_a_type_error_that_can_be_caught() {
     let (result, seen) = case("mistakes", Value::Null);
-    assert_eq!(result.unwrap(), json!(vec!["TypeError"; 11]));
+    assert_eq!(result.unwrap(), json!(vec!["TypeError"; 23]));
     assert!(seen.statements.is_empty(), "{:?}", seen.statements);
 }
 
