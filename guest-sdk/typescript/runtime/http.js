@@ -3,12 +3,11 @@
 import { fromHost, HttpError } from "airlock:sdk/errors";
 import { decode, encode, text, toJson, wellFormed } from "airlock:sdk/text";
 
-const isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !value[Symbol.iterator];
-
-// `{ name: value }` or `{ name: [value, value] }` as pairs. Anything else would be sent as something nobody meant.
+// `{ name: value }` or `{ name: [value, value] }` as pairs.
 function pairs(record, what) {
   if (record === undefined || record === null) return [];
-  if (!isRecord(record)) throw new TypeError(`${what} must be an object of names and values`);
+  // A Map, an array of pairs or a text would be taken apart into something else.
+  if (typeof record !== "object" || record[Symbol.iterator]) throw new TypeError(`${what} must be an object of names and values`);
   const entries = [];
   for (const [name, value] of Object.entries(record)) {
     for (const one of Array.isArray(value) ? value : [value]) {

@@ -9,8 +9,8 @@ use airlock_service::{
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
 ///
 /// Requests arrive well-formed: names are parsed and the payload is JSON. A caller that goes away drops the future of
-/// its call, so every method must leave things in order when it is dropped at an `await`. A caller that
-/// does not read its log lines holds up its own run at most until that run's deadline.
+/// its call, so every method must leave things in order when it is dropped at an `await`. A caller
+/// that does not read its log lines holds up its own run at most until that run's deadline.
 pub trait Application: Send + Sync + 'static {
     /// Whether this bearer may use the server at all. Guards reflection.
     ///

@@ -8,9 +8,9 @@ use airlock_proto::v1::{
 };
 use anyhow::Context;
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
 use tokio_stream::StreamExt;
 
+use super::said::Said;
 use crate::{
     args::InvokeOptions,
     client::{Client, Rejected, text_argument, token_argument},
@@ -29,9 +29,12 @@ pub async fn run(options: &InvokeOptions, style: Style) -> anyhow::Result<ExitCo
         call(&client, &options.function, environment, payload, timeout).await?
     };
     let told = Told::from(response);
-    let text = told.text()?;
+    let text = told.said.text()?;
     style.print(&told, |out| writeln!(out, "{text}"))?;
-    Ok(if told.function_error.is_some() { ExitCode::from(EXIT_FUNCTION_ERROR) } else { ExitCode::SUCCESS })
+    Ok(match told.said {
+        Said::Result(_) => ExitCode::SUCCESS,
+        Said::FunctionError(_) => ExitCode::from(EXIT_FUNCTION_ERROR),
+    })
 }
 
 /// One unary call.
@@ -83,29 +86,18 @@ async fn follow(
     Err(anyhow::anyhow!("the server ended the stream without an outcome")).context("try again, or call without --logs")
 }
 
-/// A response as a document. JSON of the function stays exactly as it came, however deep or odd it is.
+/// A response as a document.
 #[derive(Serialize)]
 pub struct Told {
-    /// What the function returned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<Box<RawValue>>,
-    /// The error it returned instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub function_error: Option<ToldError>,
+    /// Output or error.
+    #[serde(flatten)]
+    pub said: Said,
     /// What the call spent.
     pub usage: Usage,
     /// Identifies the call in the audit trail.
     pub invocation: String,
     /// Digest of the revision that ran.
     pub revision: String,
-}
-
-/// A function's own error as a document.
-#[derive(Serialize)]
-pub struct ToldError {
-    code: String,
-    message: String,
-    details: Box<RawValue>,
 }
 
 impl From<InvokeResponse> for Told {
@@ -122,32 +114,13 @@ impl From<InvokeResponse> for Told {
             egress_bytes: spent.egress_bytes,
             result_rows: spent.result_rows,
         };
-        let (result, function_error) = match response.result {
-            Some(invoke_response::Result::Output(output)) => (Some(json_of(&output)), None),
+        let said = match response.result {
+            Some(invoke_response::Result::Output(output)) => Said::result(&output),
             Some(invoke_response::Result::FunctionError(error)) => {
-                let details = json_of(&error.details);
-                (None, Some(ToldError { code: error.code, message: error.message, details }))
+                Said::function_error(error.code, error.message, &error.details)
             }
-            None => (None, None),
+            None => Said::result(b"null"),
         };
-        Self { result, function_error, usage, invocation: response.invocation_id, revision: response.revision }
+        Self { said, usage, invocation: response.invocation_id, revision: response.revision }
     }
-}
-
-impl Told {
-    /// Output or error, as JSON on one line.
-    pub fn text(&self) -> anyhow::Result<String> {
-        match (&self.result, &self.function_error) {
-            (Some(result), _) => Ok(result.get().to_owned()),
-            (None, Some(error)) => Ok(serde_json::to_string(error)?),
-            (None, None) => Ok("null".to_owned()),
-        }
-    }
-}
-
-/// The server only sends JSON; anything else is shown as text rather than lost.
-fn json_of(bytes: &[u8]) -> Box<RawValue> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let as_text = |text: &str| RawValue::from_string(Value::from(text).to_string());
-    RawValue::from_string(text.clone()).or_else(|_| as_text(&text)).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }

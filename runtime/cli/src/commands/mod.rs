@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod invoke;
 pub mod new;
 pub mod run;
+pub mod said;
 pub mod serve;
 pub mod token;
 

@@ -1,6 +1,6 @@
 //! `airlock run`: one call on the desk, by production's rules.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Duration};
 
 use airlock_access::{Algorithm, Claims, SigningKey, Validity, mint, public_jwks};
 use airlock_model::{
@@ -10,10 +10,10 @@ use airlock_model::{
 use airlock_service::{Answer, App, Config, InvokeCall, Upload};
 use airlock_toolchain::{Built, Project};
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{build, token::now_unix_s};
+use super::{build, said::Said, token::now_unix_s};
 use crate::{
     args::RunOptions,
     client::{Rejected, text_argument},
@@ -24,6 +24,15 @@ use crate::{
 const ISSUER: &str = "airlock-run";
 /// Part of a limit from which a developer should hear about it, in percent.
 const WARN_FROM_PERCENT: u64 = 70;
+
+/// A call as a document.
+#[derive(Serialize)]
+struct Ran<'a> {
+    #[serde(flatten)]
+    said: Said,
+    usage: &'a Usage,
+    percent_of_limit: BTreeMap<&'static str, u64>,
+}
 
 /// Builds, deploys to a throwaway state, calls once, and prints result and usage.
 pub async fn run(options: RunOptions, style: Style) -> anyhow::Result<ExitCode> {
@@ -139,17 +148,15 @@ fn show(answer: &Answer, usage: &Usage, limits: &EffectiveLimits, style: Style) 
         let text = format!("{limit}: {used} of {} ({percent} %)", limits.get(*limit));
         if *percent >= WARN_FROM_PERCENT { output::warning(text) } else { output::progress("Used", text) }
     }
-    let (name, value) = match answer {
-        Answer::Returned(output) => ("result", serde_json::from_str(output)?),
+    let said = match answer {
+        Answer::Returned(output) => Said::result(output.as_bytes()),
         Answer::FunctionError(FunctionError { code, message, details }) => {
-            let details: Value = serde_json::from_str(details)?;
-            ("function_error", json!({ "code": code, "message": message, "details": details }))
+            Said::function_error(code.clone(), message.clone(), details.as_bytes())
         }
     };
-    let text = value.to_string();
-    let shares: Value = shares.iter().map(|(limit, _, percent)| (limit.name().to_owned(), json!(percent))).collect();
-    let document = json!({ name: value, "usage": usage, "percent_of_limit": shares });
-    style.print(&document, |out| writeln!(out, "{text}"))
+    let text = said.text()?;
+    let percent_of_limit = shares.iter().map(|(limit, _, percent)| (limit.name(), *percent)).collect();
+    style.print(&Ran { said, usage, percent_of_limit }, |out| writeln!(out, "{text}"))
 }
 
 /// What was used of each limit that usage is known for: limit, used, percent.

@@ -11,12 +11,12 @@ use airlock_proto::v1::InvokeResponse;
 use airlock_service::Config;
 use airlock_store::{AuditFilter, Store};
 use airlock_toolchain::{BuildOptions, Project};
-use anyhow::Context;
+use anyhow::bail;
 
 use crate::{
     args::DemoOptions,
     client::Client,
-    commands::{audit, build, deploy, invoke},
+    commands::{audit, build, deploy, invoke, said::Said},
     host, output,
     output::Style,
 };
@@ -71,7 +71,6 @@ async fn report(stage: &Stage, response: InvokeResponse, refusals: Vec<cases::Re
     let filter = AuditFilter { invocation: Some(response.invocation_id.clone()), ..AuditFilter::default() };
     let trail = audit::latest(&Store::open_read_only(&stage.state_dir())?, filter, AUDIT_RECORDS_MAX).await?;
     let told = invoke::Told::from(response);
-    let why = || format!("order-summary failed: {}", told.text().unwrap_or_default());
-    let result = told.result.clone().with_context(why)?;
+    let Said::Result(result) = told.said else { bail!("order-summary failed: {}", told.said.text()?) };
     Ok(Report { result, usage: told.usage, audit: trail, refusals })
 }
