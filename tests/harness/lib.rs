@@ -12,6 +12,7 @@
 pub mod crm;
 pub mod guests;
 pub mod tokens;
+pub mod zoo;
 
 use std::{
     net::SocketAddr,

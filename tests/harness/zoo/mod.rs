@@ -1,0 +1,10 @@
+//! The zoo: hostile guests, each with its expected typed outcome.
+
+mod specimen;
+
+pub use specimen::{Group, Specimen};
+
+/// Every specimen, by group.
+pub fn specimens() -> Vec<Specimen> {
+    Vec::new()
+}
