@@ -12,6 +12,7 @@ mod invoke;
 mod record;
 mod refusals;
 mod registry;
+mod today;
 
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use app::{App, Parts, StartError};

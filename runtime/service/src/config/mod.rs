@@ -2,8 +2,10 @@
 //!
 //! The only module that reads the environment of the process.
 
+mod admission;
 mod overlay;
 mod resource;
+mod tenant;
 
 use std::{
     collections::BTreeMap,
@@ -16,8 +18,10 @@ use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
 use airlock_model::{EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
 use serde::Deserialize;
 
+pub use admission::AdmissionSection;
 pub use overlay::process_environment;
 pub use resource::ResourceConfig;
+pub use tenant::TenantConfig;
 
 /// Why a configuration is not accepted. Names the key or line, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +74,9 @@ pub struct Config {
     /// The instance pool.
     #[serde(default)]
     pub sandbox: SandboxConfig,
+    /// How many calls run and wait.
+    #[serde(default)]
+    pub admission: AdmissionSection,
     /// Who may mint tokens.
     pub tokens: TokenConfig,
     /// Limits of the operator and of tenants.
@@ -92,8 +99,9 @@ pub struct ServerConfig {
     pub control: SocketAddr,
     /// Threads that serve; one per core when missing.
     pub workers: Option<NonZeroUsize>,
-    /// Calls in flight in the whole process before load is shed.
-    pub in_flight_max: NonZeroUsize,
+    /// Calls in flight in the whole process, running and waiting, before load is shed without looking at it; see
+    /// [`Config::in_flight_max`].
+    pub in_flight_max: Option<NonZeroUsize>,
     /// How long a stopping server waits for calls in flight, in milliseconds.
     pub drain_ms: u64,
 }
@@ -104,7 +112,7 @@ impl Default for ServerConfig {
             data: SocketAddr::from(([127, 0, 0, 1], 7070)),
             control: SocketAddr::from(([127, 0, 0, 1], 7071)),
             workers: None,
-            in_flight_max: NonZeroUsize::MIN.saturating_add(511),
+            in_flight_max: None,
             drain_ms: 10_000,
         }
     }
@@ -218,8 +226,8 @@ pub struct JwksSource {
 pub struct LimitConfig {
     /// The operator's own values: the one place that can raise a built-in limit.
     pub default: LimitCaps,
-    /// Per tenant, only tighter.
-    pub tenant: BTreeMap<TenantName, LimitCaps>,
+    /// Per tenant: limits, only tighter, and quotas.
+    pub tenant: BTreeMap<TenantName, TenantConfig>,
 }
 
 impl LimitConfig {
@@ -327,7 +335,7 @@ impl Config {
                 format!("{memory} is more than `[sandbox] memory_bytes_max` ({})", self.sandbox.memory_bytes_max);
             return Err(ConfigError::value("limits.default.memory_bytes", message));
         }
-        Ok(())
+        self.check_admission()
     }
 
     /// Reads the issuers' keys and makes the token policy.
