@@ -60,11 +60,10 @@ impl Reader {
 }
 
 fn count(connection: &Connection, unix_ms: u64) -> Result<HashMap<TenantName, Spent>, StoreError> {
-    let sqlite = StoreError::sqlite("count what tenants spent");
-    let first = first_since(connection, unix_ms.saturating_sub(DISORDER_MS_MAX)).map_err(sqlite)?;
+    let sqlite = || StoreError::sqlite("count what tenants spent");
+    let first = first_since(connection, unix_ms.saturating_sub(DISORDER_MS_MAX)).map_err(sqlite())?;
     let mut counted: HashMap<String, Counted> = HashMap::new();
     let sql = "SELECT seq, body FROM audit WHERE seq >= ?1 AND time_unix_ms >= ?2 AND kind IN (?3, ?4)";
-    let sqlite = || StoreError::sqlite("count what tenants spent");
     let mut statement = connection.prepare_cached(sql).map_err(sqlite())?;
     let kinds = (kind_name(AuditKind::InvocationFinished), kind_name(AuditKind::InvocationAbandoned));
     let mut rows = statement.query((first, stored_number(unix_ms), kinds.0, kinds.1)).map_err(sqlite())?;
@@ -104,7 +103,8 @@ impl Counted {
 /// no index on time, which every append would pay for.
 fn first_since(connection: &Connection, unix_ms: u64) -> rusqlite::Result<i64> {
     let end: Option<i64> = connection.query_row("SELECT max(seq) FROM audit", [], |row| row.get(0))?;
-    let mut at_or_after = connection.prepare_cached("SELECT time_unix_ms FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
+    let mut at_or_after =
+        connection.prepare_cached("SELECT time_unix_ms FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
     let (mut low, mut high) = (1_i64, end.unwrap_or(0).saturating_add(1));
     while low < high {
         let middle = low + (high - low) / 2;

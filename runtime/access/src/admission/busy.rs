@@ -70,7 +70,8 @@ impl Busy {
             }
             Bound::QueueTime { configured } => {
                 let most = in_ms(configured);
-                let what = format!("the call's turn would come in about {about} ms, and no call waits longer than {most} ms");
+                let what =
+                    format!("the call's turn would come in about {about} ms, and no call waits longer than {most} ms");
                 let name = LimitName::new("queue_time_ms_max");
                 of_server(Reason::Overloaded, name, (most, in_ms(self.wait)), what).with_retry_after(shed)
             }
@@ -114,7 +115,8 @@ const HINT_SHED: &str = "try again after the time given, with a growing and jitt
 pub(super) fn timed_out(limits: &EffectiveLimits, waited: Duration) -> Failure {
     let waited = in_ms(waited);
     let mut failure = Failure::limit(Limit::WallTimeMs, limits, waited.max(limits.get(Limit::WallTimeMs)));
-    failure.message = format!("{}; all of it, {waited} ms, waiting in the queue: the function never ran", failure.message);
+    failure.message =
+        format!("{}; all of it, {waited} ms, waiting in the queue: the function never ran", failure.message);
     failure
 }
 

@@ -156,7 +156,13 @@ impl Scheduler {
     }
 
     /// A call ended, having cost that much fuel; `None` when it never began. Gives its place to whoever is next.
-    pub(super) fn finish(&mut self, principal: &Arc<Principal>, held: Held, fuel: Option<u64>, now: Moment) -> Vec<Waker> {
+    pub(super) fn finish(
+        &mut self,
+        principal: &Arc<Principal>,
+        held: Held,
+        fuel: Option<u64>,
+        now: Moment,
+    ) -> Vec<Waker> {
         let name = &principal.tenant;
         let spent = fuel.map_or(0, |fuel| fuel.saturating_add(CALL_COST));
         let weight = self.quotas.weight(name);
@@ -306,11 +312,12 @@ impl Scheduler {
         let (in_tenant, in_all) = (queue_max_per_tenant.saturating_sub(own), queue_max.saturating_sub(self.queued));
         let running = tenant.map_or(0, |tenant| tenant.running);
         let cap = Bound::InFlight { running, queued: own };
-        let bound = if of_principal >= in_tenant {
-            // Without a queue it is the cap that stands in the way.
-            let no_queue = queue_max_per_tenant == 0 && running >= ask.in_flight;
-            if no_queue { cap } else { Bound::TenantQueue { configured: queue_max_per_tenant, used: own } }
-        } else if own >= in_all {
+        let is_capped = running >= ask.in_flight;
+        let bound = if is_capped && (queue_max == 0 || queue_max_per_tenant == 0) {
+            cap
+        } else if queue_max_per_tenant > 0 && of_principal >= in_tenant {
+            Bound::TenantQueue { configured: queue_max_per_tenant, used: own }
+        } else if queue_max_per_tenant == 0 || own >= in_all {
             Bound::Queue { configured: queue_max, used: self.queued }
         } else if wait.total() <= ask.left.min(queue_time_max) {
             return Ok(());
@@ -334,7 +341,8 @@ impl Scheduler {
         } else {
             let weight = self.quotas.weight(name);
             let cost = |mean: Mean| u128::from(mean.get().unwrap_or(CALL_COST).max(1));
-            let own_cost = tenant.filter(|tenant| tenant.costs.get().is_some()).map_or(self.costs, |tenant| tenant.costs);
+            let own_cost =
+                tenant.filter(|tenant| tenant.costs.get().is_some()).map_or(self.costs, |tenant| tenant.costs);
             // Of each turn of all, the tenant's part is its weight; a costly call takes several turns.
             let turns = u128::from(own.saturating_add(1)) * u128::from(self.turns.weight_waiting_with(name, weight))
                 / u128::from(weight)

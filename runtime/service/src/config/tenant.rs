@@ -60,8 +60,11 @@ impl<'de> Deserialize<'de> for Key {
         let name = String::deserialize(source)?;
         let limit = Limit::by_name(&name).map(Self::Limit);
         limit.or_else(|| Quota::by_name(&name).map(Self::Quota)).ok_or_else(|| {
-            let names: Vec<_> =
-                Quota::ALL.iter().map(|quota| quota.name()).chain(Limit::ALL.iter().map(|limit| limit.name())).collect();
+            let names: Vec<_> = Quota::ALL
+                .iter()
+                .map(|quota| quota.name())
+                .chain(Limit::ALL.iter().map(|limit| limit.name()))
+                .collect();
             de::Error::custom(format!("unknown key `{name}`, expected one of `{}`", names.join("`, `")))
         })
     }
