@@ -78,7 +78,7 @@ fn an_overlay_that_names_nothing_is_refused() {
 #[test]
 fn an_unknown_key_of_a_tenant_is_named_with_its_line_and_what_could_stand_there() {
     let message = parse(&format!("{SMALL}\n[limits.tenant.acme]\nweigth = 1"), &[]).expect_err("accepted").to_string();
-    for text in ["line 16", "weigth", "calls_per_day", "in_flight"] {
+    for text in ["line 17", "weigth", "calls_per_day", "in_flight"] {
         assert!(message.contains(text), "{text}: {message}");
     }
 }
