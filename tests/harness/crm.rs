@@ -94,7 +94,8 @@ async fn redirect(State(api): State<Api>) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, format!("http://{}/", api.trap))]).into_response()
 }
 
-async fn slow() -> &'static str {
+async fn slow(State(api): State<Api>) -> &'static str {
+    api.requests.fetch_add(1, SeqCst);
     tokio::time::sleep(Duration::from_secs(60)).await;
     "late"
 }

@@ -15,8 +15,6 @@ use tonic_types::StatusExt;
 
 use crate::limits::futures_join;
 
-const ENDLESS: &str = "(loop $again (br $again)) (i32.const 0)";
-
 async fn harness(more_config: &str) -> Harness {
     Harness::start_with(Options { more_config: more_config.to_owned() }).await
 }
@@ -107,43 +105,58 @@ async fn a_tenant_that_floods_takes_nothing_from_its_neighbour() {
     assert!(median < Duration::from_millis(200), "refusals take {median:?}");
 }
 
+/// A call that holds its place without computing, until it is dropped or a minute has passed.
+async fn hold(harness: &Harness) -> Status {
+    let spec = TokenSpec::everything();
+    let call = r#"{"op":"http","method":"GET","path":"/slow"}"#;
+    match harness.invoke_as(&spec, "sql-probe", call).await {
+        Err(status) => status,
+        Ok(answer) => panic!("ended: {answer:?}"),
+    }
+}
+
+/// Until the call of [`hold`] has its place.
+async fn is_held(harness: &Harness) {
+    while harness.crm.request_count() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_queued_call_whose_caller_goes_away_leaves_the_queue_and_never_runs() {
-    let config = "[admission]\nrunning_max = 1\nqueue_max = 2\nqueue_max_per_tenant = 1\nqueue_time_ms_max = \"60s\"\n";
+    let config = "[limits.default]\nwall_time_ms = \"60s\"\n[admission]\nrunning_max = 1\nqueue_max = 2\n\
+                  queue_max_per_tenant = 1\nqueue_time_ms_max = \"60s\"\n";
     let harness = harness(config).await;
-    harness.deploy_wat("spin", &WatGuest::new(ENDLESS), "wall_time_ms = 4000\nfuel = 9_000_000_000_000").await;
-    harness.deploy_wat("one", &WatGuest::returning("1"), "wall_time_ms = 60000").await;
-    let spin = harness.invoke("spin", "null");
+    harness.deploy_built("sql-probe").await;
+    harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
+    let mut holder = Box::pin(hold(&harness));
     let others = async {
-        // Once a call has to wait, the endless one is running. Giving up is how the caller goes away.
-        let queued = async {
-            while tokio::time::timeout(Duration::from_millis(300), harness.invoke("one", "null")).await.is_ok() {}
-        };
-        queued.await;
-        let before = finished(&harness, "one").await;
-        // The place in the queue comes back, and it is the only one.
-        let mut third = Box::pin(harness.invoke("one", "null"));
+        is_held(&harness).await;
+        let second = tokio::time::timeout(Duration::from_millis(300), harness.invoke("one", "null")).await;
+        assert!(second.is_err(), "ran beside the call that holds the only place: {second:?}");
+        // Its place in the queue comes back, and it is the only one.
         for _ in 0..200 {
-            match tokio::time::timeout(Duration::from_millis(100), &mut third).await {
-                Err(_waits) => break,
-                Ok(Err(status)) => {
-                    assert_eq!(reason(&status), "tenant_busy", "{status:?}");
-                    third = Box::pin(harness.invoke("one", "null"));
-                }
-                Ok(Ok(_)) => panic!("ran beside the endless call"),
+            let mut third = Box::pin(harness.invoke("one", "null"));
+            match tokio::time::timeout(Duration::from_millis(300), &mut third).await {
+                Err(_waits) => return third,
+                Ok(ended) => assert_eq!(reason(&ended.expect_err("no place")), "tenant_busy"),
             }
         }
-        let fourth = harness.invoke("one", "null").await.expect_err("no place left");
-        assert_eq!(
-            (reason(&fourth).as_str(), fact(&fourth, "limit").as_str()),
-            ("tenant_busy", "queue_max_per_tenant")
-        );
-        assert!(retry_delay(&fourth) > Duration::ZERO);
-        assert!(third.await.is_ok(), "its turn comes");
-        assert_eq!(finished(&harness, "one").await, before + 1, "the call that went away never ran");
+        panic!("the place in the queue never came back");
     };
-    let (spun, ()) = tokio::join!(spin, others);
-    assert_eq!(reason(&spun.expect_err("endless")), "time_exhausted");
+    let third = tokio::select! {
+        ended = &mut holder => panic!("{ended:?}"),
+        third = others => third,
+    };
+    let fourth = tokio::select! {
+        ended = &mut holder => panic!("{ended:?}"),
+        fourth = harness.invoke("one", "null") => fourth.expect_err("no place left"),
+    };
+    assert_eq!((reason(&fourth).as_str(), fact(&fourth, "limit").as_str()), ("tenant_busy", "queue_max_per_tenant"));
+    assert!(retry_delay(&fourth) > Duration::ZERO);
+    drop(holder);
+    assert!(third.await.is_ok(), "its turn comes");
+    assert_eq!(finished(&harness, "one").await, 1, "the call that went away never ran");
 }
 
 async fn finished(harness: &Harness, function: &str) -> usize {
@@ -156,23 +169,20 @@ async fn finished(harness: &Harness, function: &str) -> usize {
 #[tokio::test]
 async fn a_deadline_that_passes_in_the_queue_says_so() {
     let harness = harness("[admission]\nrunning_max = 1\nqueue_time_ms_max = \"60s\"\n").await;
-    harness.deploy_wat("spin", &WatGuest::new(ENDLESS), "wall_time_ms = 3000\nfuel = 9_000_000_000_000").await;
+    harness.deploy_built("sql-probe").await;
     harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
     let token = harness.token(&TokenSpec::everything());
-    let body = r#"{"function":"one","environment":"dev","payload":null}"#;
-    let headers = [("authorization", format!("Bearer {token}")), ("grpc-timeout", "150m".to_owned())];
     let hurried = async {
-        loop {
-            let path = "/airlock.v1.InvocationService/Invoke";
-            let answer = airlock_tests::http_post(harness.server().data_addr(), path, &headers, body).await;
-            // Until the endless call is running, there is no queue.
-            if answer.0 != 200 {
-                return answer;
-            }
-        }
+        is_held(&harness).await;
+        let body = r#"{"function":"one","environment":"dev","payload":null}"#;
+        let headers = [("authorization", format!("Bearer {token}")), ("grpc-timeout", "150m".to_owned())];
+        let path = "/airlock.v1.InvocationService/Invoke";
+        airlock_tests::http_post(harness.server().data_addr(), path, &headers, body).await
     };
-    let (spun, (status, answer)) = tokio::join!(harness.invoke("spin", "null"), hurried);
-    assert!(spun.is_err());
+    let (status, answer) = tokio::select! {
+        ended = hold(&harness) => panic!("{ended:?}"),
+        answer = hurried => answer,
+    };
     assert_eq!(status, 504, "{answer}");
     for text in ["time_exhausted", "waiting in the queue", "the caller's own deadline"] {
         assert!(answer.contains(text), "{text}: {answer}");
