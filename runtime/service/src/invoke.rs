@@ -87,15 +87,9 @@ impl App {
         let context = Arc::new(context(&facts, deadline));
         let gate = CallGate::new(self.backends.clone(), facts.clone(), admitted, deadline, call.logs);
         let gate = Arc::new(gate);
-        let ended = run(Job {
-            program: &deployed.program,
-            gate: gate.clone(),
-            context,
-            limits: gate.limits(),
-            deadline,
-            payload: &call.request.payload,
-        })
-        .await;
+        let program = deployed.program.clone();
+        let job = Job { program, gate: gate.clone(), context, deadline, payload: call.request.payload };
+        let ended = run(job, &self.lanes).await;
         let usage = gate.usage(ended.fuel, ended.memory_bytes, received.elapsed());
         record.finish(&ended.outcome, usage).await?;
         reply(ended.outcome, &facts, usage)
