@@ -9,8 +9,10 @@
 )]
 
 mod audit;
+mod bombs;
 mod compile_fail;
 mod deploy;
+mod deploy_fuzz;
 mod errors;
 mod examples;
 mod gate;

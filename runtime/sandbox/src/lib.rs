@@ -15,7 +15,7 @@ pub mod program;
 mod run;
 mod state;
 
-pub use compile::{CompileError, Compiler};
+pub use compile::{CompileError, CompileLimits, Compiler};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use gate::Gate;
 pub use imports::{LINKED_WASI, UnlinkedImport};

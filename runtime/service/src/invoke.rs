@@ -164,11 +164,7 @@ fn check_payload(payload: &str, deployed: &Deployed, limits: &EffectiveLimits) -
     let Some(schema) = &deployed.input else {
         return serde_json::from_str::<serde::de::IgnoredAny>(payload).map(drop).map_err(not_json);
     };
-    let value = serde_json::from_str(payload).map_err(not_json)?;
-    schema.validate(&value).map_err(|why| {
-        let message = format!("`payload` does not fit the function's input schema at `{}`: {why}", why.instance_path());
-        malformed(message, "see [input] in the function's function.toml")
-    })
+    schema.check(payload, &serde_json::from_str(payload).map_err(not_json)?)
 }
 
 fn context(facts: &CallFacts, deadline: Instant) -> InvocationContext {
