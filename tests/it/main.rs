@@ -19,3 +19,4 @@ mod invoke;
 mod limits;
 mod matrix;
 mod secrets;
+mod zoo;

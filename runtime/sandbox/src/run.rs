@@ -4,16 +4,16 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use airlock_model::{EffectiveLimits, Failure, HostCall, InvocationContext, Limit, LogLevel, LogLine, Outcome};
 use futures::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use wasmtime::{
     Store,
     component::{ComponentType, Lift},
 };
 
-use crate::{Gate, Program, outcome, state::CallState};
+use crate::{Gate, Program, outcome, state::CallState, turns};
 
-/// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, about 3 ms apart.
-const FUEL_YIELD_INTERVAL: u64 = 10_000_000;
+/// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, well under a millisecond apart.
+const FUEL_YIELD_INTERVAL: u64 = 2_000_000;
 /// Room for what one host call carries besides its payload.
 const HOST_CALL_OVERHEAD_BYTES: u64 = 64 << 10;
 
@@ -62,7 +62,7 @@ pub async fn run(job: Job<'_>) -> Run {
         Err(error) => return Run { outcome: Outcome::Failed(Failure::internal(error)), fuel: 0, memory_bytes: 0 },
     };
     let call = AssertUnwindSafe(instantiate_and_call(&mut store, &job)).catch_unwind();
-    let ended = timeout_at(job.deadline, call).await;
+    let ended = turns::run_until(job.deadline, call).await;
     let fuel = job.limits.get(Limit::Fuel).saturating_sub(store.get_fuel().unwrap_or(0));
     let memory_bytes = store.data().limiter.memory_bytes_peak();
     let outcome = match ended {
