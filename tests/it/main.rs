@@ -21,3 +21,4 @@ mod invoke;
 mod limits;
 mod matrix;
 mod secrets;
+mod zoo;

@@ -4,12 +4,18 @@ use std::sync::Arc;
 
 use airlock_model::{EffectiveLimits, InvocationContext, Limit};
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    clocks::{MonotonicClock, WallClock},
+    p2::pipe::MemoryOutputPipe,
+};
 
-use crate::{Gate, limiter::StoreLimiter};
+use crate::{Gate, clock::Coarse, limiter::StoreLimiter};
 
 /// Bytes of randomness one WASI call may ask for.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
+/// Resources that the WASI part of the host may hold for one guest.
+const HOST_RESOURCES_MAX: usize = 1_000;
 
 /// Per-invocation state behind every host function.
 pub(crate) struct CallState {
@@ -45,6 +51,8 @@ impl Wasi {
         let output = MemoryOutputPipe::new(output_bytes_max);
         let context = WasiCtxBuilder::new()
             .max_random_size(RANDOM_BYTES_MAX)
+            .wall_clock(Coarse(WallClock))
+            .monotonic_clock(Coarse(MonotonicClock::default()))
             .stdout(output.clone())
             .stderr(output.clone())
             .allow_tcp(false)
@@ -52,7 +60,7 @@ impl Wasi {
             .allow_ip_name_lookup(false)
             .build();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(1_000);
+        table.set_max_capacity(HOST_RESOURCES_MAX);
         Self { context, table, output }
     }
 }
