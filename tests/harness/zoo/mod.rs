@@ -1,10 +1,15 @@
 //! The zoo: hostile guests, each with its expected typed outcome.
 
+mod host_calls;
 mod specimen;
+mod wasi;
 
 pub use specimen::{Group, Specimen};
 
 /// Every specimen, by group.
 pub fn specimens() -> Vec<Specimen> {
-    Vec::new()
+    let mut all = Vec::new();
+    all.extend(host_calls::specimens());
+    all.extend(wasi::specimens());
+    all
 }
