@@ -34,7 +34,6 @@ type Line = (&'static str, &'static str, &'static str, &'static str);
 
 const HALF_A_SECOND: &str = manifest!("wall_time_ms = 500");
 const USUAL: &str = manifest!("wall_time_ms = 5000");
-const ROOMY: &str = manifest!("wall_time_ms = 5000\nmemory_bytes = \"256MiB\"");
 
 const FLOODS: &[Line] = &[
     // Refusals are values: the flood goes on until its time or its fuel is up.
@@ -68,27 +67,32 @@ const FLOODS: &[Line] = &[
 ];
 
 const LARGE: &[Line] = &[
+    ("sql-10-mib", USUAL, sql!(r#""before":"select '","unit":"x","middle":"'","count":10485760"#), "output_too_large"),
     (
-        "argument-64-mib",
-        ROOMY,
-        sql!(r#""before":"select '","unit":"x","middle":"'","count":67108864"#),
-        "output_too_large",
+        "sql-3-mib",
+        USUAL,
+        sql!(r#""before":"select '","unit":"x","middle":"'","count":3145728"#),
+        "function_error:denied",
     ),
-    ("sql-10-mib", ROOMY, sql!(r#""before":"select '","unit":"x","middle":"'","count":10485760"#), "output_too_large"),
-    ("sql-3-mib", USUAL, sql!(r#""before":"select '","unit":"x","middle":"'","count":3145728"#), "function_error"),
-    ("sql-of-spaces", USUAL, sql!(r#""before":"select 1","unit":" ","count":3145728"#), "function_error"),
+    ("sql-of-spaces", USUAL, sql!(r#""before":"select 1","unit":" ","count":3145728"#), "function_error:denied"),
     ("parameters-65536", USUAL, sql!(r#""before":"select ?1","params":{"many":65536}"#), "function_error:bad_request"),
     (
         "placeholders-65536",
         USUAL,
         sql!(r#""before":"select 1 where 1 in (","unit":"?,","middle":"?)","count":65536,"params":{"many":65537}"#),
+        "function_error:denied",
+    ),
+    (
+        "placeholders-32000",
+        USUAL,
+        sql!(r#""before":"select 1 where 1 in (","unit":"?,","middle":"?)","count":32000,"params":{"many":32001}"#),
         "function_error",
     ),
-    ("log-line-16-mib", ROOMY, r#"{"op":"log","count":1,"bytes":16777216}"#, "output_too_large"),
+    ("log-line-16-mib", USUAL, r#"{"op":"log","count":1,"bytes":16777216}"#, "output_too_large"),
     ("log-line-3-mib", USUAL, r#"{"op":"log","count":20,"bytes":3145728}"#, "returned"),
     ("log-line-1-gib", USUAL, r#"{"op":"log","count":1,"bytes":1073741824}"#, "memory_exhausted"),
     ("log-escapes", USUAL, r#"{"op":"escapes"}"#, "returned"),
-    ("http-body-16-mib", ROOMY, http!(r#""method":"POST","path":"/echo","body_bytes":16777216"#), "output_too_large"),
+    ("http-body-16-mib", USUAL, http!(r#""method":"POST","path":"/echo","body_bytes":16777216"#), "output_too_large"),
     (
         "http-body-3-mib-echoed",
         USUAL,
@@ -111,10 +115,22 @@ const LARGE: &[Line] = &[
         "http-query",
         USUAL,
         http!(r#""method":"GET","path":"/echo","query":100000,"header_bytes":1"#),
-        "function_error:bad_request",
+        "output_too_large",
+    ),
+    (
+        "http-query-10000",
+        USUAL,
+        http!(r#""method":"GET","path":"/echo","query":10000,"header_bytes":10"#),
+        "function_error",
     ),
     ("http-path-1-mib", USUAL, http!(r#""method":"GET","path":"/","path_bytes":1048576"#), "function_error:denied"),
-    ("http-response-flood", USUAL, http!(r#""method":"GET","path":"/flood""#), "function_error"),
+    ("http-response-8-mib", USUAL, http!(r#""method":"GET","path":"/flood""#), "returned"),
+    (
+        "http-response-over-budget",
+        manifest!("egress_bytes = \"4MiB\""),
+        http!(r#""method":"GET","path":"/flood""#),
+        "function_error:limit",
+    ),
 ];
 
 const DEEP: &[Line] = &[
@@ -196,21 +212,27 @@ const BUSY: &[Line] = &[
     ("query-that-never-matches", HALF_A_SECOND, counting!("select x from c where x < 0"), "time_exhausted"),
     (
         "query-that-sorts",
-        manifest!("wall_time_ms = 2000"),
+        USUAL,
         counting!("select x, hex(zeroblob(500)) from c order by 2, 1"),
-        "time_exhausted",
+        "function_error:backend",
     ),
     ("query-cross-join", HALF_A_SECOND, counting!("select count(*) from c a, c b, c d"), "time_exhausted"),
     ("query-wide-values", USUAL, counting!("select hex(zeroblob(400000)) from c"), "returned"),
     ("query-huge-value", USUAL, sql!(r#""before":"select hex(zeroblob(1000000000))""#), "function_error"),
     ("query-like", HALF_A_SECOND, letters!("", " like '%a%a%a%a%a%a%a%a%a%a%b'"), "returned"),
+    // One operation of SQLite, which nothing can interrupt: the call ends in time, its connection later.
     (
         "query-instr",
         HALF_A_SECOND,
         letters!("instr(", ", replace(hex(zeroblob(120000)), '0', 'a') || 'b')"),
-        "returned",
+        "time_exhausted",
     ),
-    ("query-trim", HALF_A_SECOND, letters!("trim(", ", replace(hex(zeroblob(250000)), '0', 'b') || 'a')"), "returned"),
+    (
+        "query-trim",
+        HALF_A_SECOND,
+        letters!("trim(", ", replace(hex(zeroblob(120000)), '0', 'b') || 'a')"),
+        "time_exhausted",
+    ),
     ("http-slow", HALF_A_SECOND, http!(r#""method":"GET","path":"/slow""#), "time_exhausted"),
     (
         "in-flight-at-return",
@@ -234,7 +256,7 @@ const BUSY: &[Line] = &[
         "two-thousand-queries",
         USUAL,
         r#"{"op":"unawaited","count":2000,"wait":true,"call":{"to":"sql","before":"select 1"}}"#,
-        "handles_exhausted",
+        "returned",
     ),
 ];
 

@@ -1,8 +1,8 @@
 //! The zoo: hostile guests, each with its expected typed outcome.
 
 mod host_calls;
+mod raw_calls;
 mod specimen;
-mod wasi;
 
 pub use specimen::{Group, Specimen};
 
@@ -10,6 +10,6 @@ pub use specimen::{Group, Specimen};
 pub fn specimens() -> Vec<Specimen> {
     let mut all = Vec::new();
     all.extend(host_calls::specimens());
-    all.extend(wasi::specimens());
+    all.extend(raw_calls::specimens());
     all
 }

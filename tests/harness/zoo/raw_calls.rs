@@ -1,4 +1,4 @@
-//! Attacks through the part of WASI that language runtimes need: written as WAT, for no toolchain makes these calls.
+//! Host calls, Airlock's own and those of WASI, as no toolchain would make them: written as WAT.
 
 use super::{Group, Specimen};
 use crate::guests::WatGuest;
@@ -36,49 +36,91 @@ fn waiting() -> WatGuest {
     let definitions = r#"
       (import "wasi:clocks/monotonic-clock@0.3.0" (instance $clock
         (export "wait-for" (func async (param "how-long" u64)))))
-      (core func $wait (canon lower (func $clock "wait-for")))"#;
-    WatGuest {
-        definitions: definitions.to_owned(),
-        arguments: r#"(with "host" (instance (export "wait" (func $wait))))"#.to_owned(),
-        ..WatGuest::new("(call $wait (i64.const -1)) (i32.const 0)")
-    }
-    .fields(r#"(import "host" "wait" (func $wait (param i64)))"#)
+      (core func $call (canon lower (func $clock "wait-for")))"#;
+    calling(definitions, "(param i64)", "(call $call (i64.const -1)) (i32.const 0)")
 }
 
-/// A guest with a memory of its own for what the host writes: what is lowered needs one before the guest is there.
-const MEMORY: &str = r#"
-  (core module $room (memory (export "memory") 2)
-    (global $top (mut i32) (i32.const 4096))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-      (local $at i32)
-      (local.set $at (global.get $top))
-      (global.set $top (i32.add (global.get $top) (local.get 3)))
-      (local.get $at)))
-  (core instance $room (instantiate $room))"#;
+/// A memory before the guest: what is lowered needs one. Its allocator gives the same place every time.
+fn room(pages: u32) -> String {
+    format!(
+        r#"
+  (core module $room (memory (export "memory") {pages})
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192)))
+  (core instance $room (instantiate $room))"#
+    )
+}
+
+/// A guest whose one import is `call`, a core function of these parameters, and which runs `handle`.
+fn calling(definitions: &str, parameters: &str, handle: &str) -> WatGuest {
+    WatGuest {
+        definitions: definitions.to_owned(),
+        arguments: r#"(with "host" (instance (export "call" (func $call))))"#.to_owned(),
+        ..WatGuest::new(handle)
+    }
+    .fields(&format!(r#"(import "host" "call" (func $call {parameters}))"#))
+}
+
+/// A guest that writes one log line of `bytes` bytes out of a memory of `pages` pages.
+fn logging(pages: u32, bytes: u32) -> WatGuest {
+    let definitions = format!(
+        r#"{room}
+      (import "airlock:guest/log@1.0.0" (instance $log
+        (type $levels (enum "trace" "debug" "info" "warn" "error"))
+        (export "level" (type $level (eq $levels)))
+        (export "write" (func (param "level" $level) (param "message" string) (param "fields" string)))))
+      (core func $call (canon lower (func $log "write") (memory (core memory $room "memory"))))"#,
+        room = room(pages)
+    );
+    let handle = format!(
+        "(call $call (i32.const 2) (i32.const 0) (i32.const {bytes}) (i32.const 0) (i32.const 0)) (i32.const 0)"
+    );
+    calling(&definitions, "(param i32 i32 i32 i32 i32)", &handle)
+}
+
+/// A guest that asks who it is, for ever.
+fn asking() -> WatGuest {
+    let definitions = format!(
+        r#"{room}
+      (import "airlock:guest/context@1.0.0" (instance $context
+        (type $facts (record (field "id" string) (field "function" string) (field "revision" string)
+          (field "environment" string) (field "tenant" string) (field "principal" string)
+          (field "deadline-unix-ms" f64)))
+        (export "invocation" (type $invocation (eq $facts)))
+        (export "current" (func (result $invocation)))))
+      (core func $call (canon lower (func $context "current")
+        (memory (core memory $room "memory")) (realloc (core func $room "realloc"))))"#,
+        room = room(2)
+    );
+    calling(&definitions, "(param i32)", "(loop $again (call $call (i32.const 16)) (br $again)) (i32.const 0)")
+}
+
+/// A guest that asks for the time, for ever.
+fn clock_watching() -> WatGuest {
+    let definitions = r#"
+      (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock (export "now" (func (result u64)))))
+      (core func $call (canon lower (func $clock "now")))"#;
+    calling(definitions, "(result i64)", "(loop $again (drop (call $call)) (br $again)) (i32.const 0)")
+}
 
 /// A guest that asks for random bytes.
 fn random(interface: &str, function: &str, bytes: u64, forever: bool) -> WatGuest {
     let definitions = format!(
-        r#"{MEMORY}
+        r#"{room}
       (import "wasi:random/{interface}@0.2.0" (instance $random
         (export "{function}" (func (param "len" u64) (result (list u8))))))
-      (core func $get (canon lower (func $random "{function}")
-        (memory (core memory $room "memory")) (realloc (core func $room "realloc"))))"#
+      (core func $call (canon lower (func $random "{function}")
+        (memory (core memory $room "memory")) (realloc (core func $room "realloc"))))"#,
+        room = room(2)
     );
     let again = if forever { "(br $again)" } else { "" };
-    let handle = format!("(loop $again (call $get (i64.const {bytes}) (i32.const 16)) {again}) (i32.const 0)");
-    WatGuest {
-        definitions,
-        arguments: r#"(with "host" (instance (export "get" (func $get))))"#.to_owned(),
-        ..WatGuest::new(&handle)
-    }
-    .fields(r#"(import "host" "get" (func $get (param i64 i32)))"#)
+    let handle = format!("(loop $again (call $call (i64.const {bytes}) (i32.const 16)) {again}) (i32.const 0)");
+    calling(&definitions, "(param i64 i32)", &handle)
 }
 
 /// A guest that writes to standard output for ever, `bytes` at a time, whatever it is told.
-fn printing(bytes: u32) -> WatGuest {
+fn printing(method: &str, bytes: u32) -> WatGuest {
     let definitions = format!(
-        r#"{MEMORY}
+        r#"{room}
       (import "wasi:io/error@0.2.0" (instance $errors (export "error" (type (sub resource)))))
       (alias export $errors "error" (type $error-resource))
       (import "wasi:io/streams@0.2.0" (instance $streams
@@ -87,7 +129,7 @@ fn printing(bytes: u32) -> WatGuest {
         (type $failed (variant (case "last-operation-failed" (own $own-error)) (case "closed")))
         (export "stream-error" (type $stream-error (eq $failed)))
         (export "output-stream" (type $output (sub resource)))
-        (export "[method]output-stream.blocking-write-and-flush"
+        (export "[method]output-stream.{method}"
           (func (param "self" (borrow $output)) (param "contents" (list u8)) (result (result (error $stream-error)))))))
       (alias export $streams "output-stream" (type $stream))
       (import "wasi:cli/stdout@0.2.0" (instance $stdout
@@ -95,8 +137,9 @@ fn printing(bytes: u32) -> WatGuest {
         (export "output-stream" (type $own (eq $theirs)))
         (export "get-stdout" (func (result (own $own))))))
       (core func $open (canon lower (func $stdout "get-stdout")))
-      (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush")
-        (memory (core memory $room "memory"))))"#
+      (core func $write (canon lower (func $streams "[method]output-stream.{method}")
+        (memory (core memory $room "memory"))))"#,
+        room = room(80)
     );
     let handle = format!(
         "(local $out i32) (local.set $out (call $open))
@@ -118,13 +161,8 @@ fn printing(bytes: u32) -> WatGuest {
 fn leaving() -> WatGuest {
     let definitions = r#"
       (import "wasi:cli/exit@0.2.0" (instance $exit (export "exit" (func (param "status" (result))))))
-      (core func $exit (canon lower (func $exit "exit")))"#;
-    WatGuest {
-        definitions: definitions.to_owned(),
-        arguments: r#"(with "host" (instance (export "exit" (func $exit))))"#.to_owned(),
-        ..WatGuest::new("(call $exit (i32.const 0)) (i32.const 0)")
-    }
-    .fields(r#"(import "host" "exit" (func $exit (param i32)))"#)
+      (core func $call (canon lower (func $exit "exit")))"#;
+    calling(definitions, "(param i32)", "(call $call (i32.const 0)) (i32.const 0)")
 }
 
 const HALF_A_SECOND: &str = "[limits]\nwall_time_ms = 500\n";
@@ -167,9 +205,14 @@ pub(super) fn specimens() -> Vec<Specimen> {
             random("insecure", "get-insecure-random-bytes", 1 << 30, false),
             "guest_trap",
         ),
-        specimen("random-flood", random("random", "get-random-bytes", 65_536, true), "guest_trap"),
-        specimen("stdout-flood", printing(4_096), "time_exhausted"),
-        specimen("stdout-write-64-kib", printing(65_536), "guest_trap"),
+        specimen("random-flood", random("random", "get-random-bytes", 65_536, true), "time_exhausted"),
+        specimen("clock-flood", clock_watching(), "time_exhausted"),
+        specimen("context-flood", asking(), "time_exhausted"),
+        specimen("stdout-flood", printing("blocking-write-and-flush", 4_096), "time_exhausted"),
+        specimen("stdout-flood-4-mib", printing("write", 4_190_000), "time_exhausted"),
+        specimen("stdout-write-64-kib", printing("blocking-write-and-flush", 65_536), "guest_trap"),
+        specimen("argument-64-mib", logging(1_021, 1_021 << 16), "output_too_large"),
+        specimen("argument-1-gib", logging(2, 1 << 30), "guest_trap"),
         specimen("exit", leaving(), "guest_trap"),
     ]
 }
