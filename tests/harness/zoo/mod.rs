@@ -4,7 +4,9 @@ mod abi;
 mod cpu;
 mod deploy;
 mod handles;
+mod host_calls;
 mod memory;
+mod raw_calls;
 mod specimen;
 mod stack;
 mod tasks;
@@ -22,5 +24,7 @@ pub fn specimens() -> Vec<Specimen> {
     all.extend(tasks::specimens());
     all.extend(handles::specimens());
     all.extend(deploy::specimens());
+    all.extend(host_calls::specimens());
+    all.extend(raw_calls::specimens());
     all
 }
