@@ -28,6 +28,7 @@ use crate::{
 };
 
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
+const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 
 /// A service that is off the hot path.
 type Side = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -168,7 +169,8 @@ impl<A: Application> Router<A> {
         let service = path.strip_prefix('/').and_then(|path| path.split('/').next()).unwrap_or_default();
         let answer = match (&self.plane, service) {
             (Plane::Data(invocations), INVOCATION) => {
-                if self.tally.is_full() {
+                // What makes room is never turned away for want of room.
+                if self.tally.is_full() && path != CANCEL {
                     self.tally.count_shed();
                     let refusal = Refusal::overloaded(self.shed_retry_after);
                     return status::status(refusal, request::id_of(request.headers())).into_http();

@@ -14,6 +14,7 @@ use crate::{
     gate::Classes,
     refusals::Refusals,
     registry::Registry,
+    running::Running,
 };
 
 /// What an [`App`] is made of.
@@ -49,6 +50,7 @@ pub struct App {
     pub(crate) engine: Engine,
     pub(crate) compiler: Compiler,
     pub(crate) registry: Registry,
+    pub(crate) running: Arc<Running>,
     pub(crate) policies: Policies,
     pub(crate) refusals: Refusals,
     pub(crate) backends: Arc<Backends>,
@@ -100,6 +102,7 @@ impl App {
             engine: Engine::new(engine_options(&config))?,
             compiler,
             registry: Registry::default(),
+            running: Arc::default(),
             policies: policies(config),
             refusals: Refusals::default(),
             backends: Arc::new(Backends { store, resources, classes: Classes::new() }),
