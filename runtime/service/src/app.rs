@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use airlock_access::{Admission, Authenticator, PolicyError};
-use airlock_model::{EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
+use airlock_model::{AuditKind, EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
 use airlock_resources::{AddError, Resources, Sources};
 use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
@@ -12,7 +12,7 @@ use crate::{
     clock,
     config::{Config, ConfigError, EnvironmentConfig, process_environment},
     gate::Classes,
-    refusals::Refusals,
+    refusals::{Refusals, Subject},
     registry::Registry,
     running::Running,
 };
@@ -134,7 +134,10 @@ impl App {
     /// # Errors
     /// `token_invalid`.
     pub fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
-        self.authenticator.verify(bearer, clock::now_unix_s()).map(drop)
+        self.authenticator.verify(bearer, clock::now_unix_s()).map(drop).map_err(|why| {
+            let subject = Subject { function: None, environment: "" };
+            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, why.into())
+        })
     }
 }
 
