@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod cancel;
 mod compile_fail;
 mod deploy;
 mod errors;
