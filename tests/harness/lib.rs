@@ -288,7 +288,7 @@ async fn connect(server: &ServerHandle) -> Channels {
 fn compiler() -> Compiler {
     let cache = guests::target_dir().join("airlock-cache");
     let arguments = ["compile-child", "--cache-dir", cache.to_str().expect("UTF-8")].map(str::to_owned);
-    Compiler::new(airlock_binary(), arguments.into(), Duration::from_secs(120))
+    Compiler::new(airlock_binary(), arguments.into())
 }
 
 /// How often a repeated test repeats: a number from the environment, or the one that continuous integration takes.

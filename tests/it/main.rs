@@ -9,9 +9,11 @@
 )]
 
 mod audit;
+mod bombs;
 mod cancel;
 mod compile_fail;
 mod deploy;
+mod deploy_fuzz;
 mod errors;
 mod examples;
 mod gate;

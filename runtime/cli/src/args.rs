@@ -62,6 +62,10 @@ pub enum Command {
     CompileChild {
         #[arg(long)]
         cache_dir: Option<PathBuf>,
+        #[arg(long)]
+        memory_bytes: u64,
+        #[arg(long)]
+        cpu_s: u64,
     },
 }
 

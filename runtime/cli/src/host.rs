@@ -5,16 +5,12 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use airlock_sandbox::Compiler;
 use airlock_server::{ListenOptions, ServerHandle, TransportLimits, bind, serve};
 use airlock_service::{App, Config, Parts};
 use anyhow::Context;
-
-/// How long one compilation may take.
-const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// Listens, opens the application and serves.
 pub async fn start(config: Config, cache_dir: &Path) -> anyhow::Result<(ServerHandle, Arc<App>)> {
@@ -38,7 +34,7 @@ fn compiler(cache_dir: &Path) -> anyhow::Result<Compiler> {
     let program = std::env::current_exe().context("cannot find this program on disk")?;
     let cache_dir = cache_dir.to_str().context("the cache directory is not UTF-8")?;
     let arguments = ["compile-child", "--cache-dir", cache_dir].map(str::to_owned);
-    Ok(Compiler::new(program, arguments.into(), COMPILE_TIME_MAX))
+    Ok(Compiler::new(program, arguments.into()))
 }
 
 fn cores() -> NonZeroUsize {

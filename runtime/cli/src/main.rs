@@ -22,8 +22,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Command::CompileChild { cache_dir } = &cli.command {
-        return commands::compile_child::main(cache_dir.as_deref());
+    if let Command::CompileChild { cache_dir, memory_bytes, cpu_s } = &cli.command {
+        return commands::compile_child::main(cache_dir.as_deref(), *memory_bytes, *cpu_s);
     }
     // The demo shows refusals on purpose and explains them itself.
     let quiet = matches!(cli.command, Command::Demo(_));

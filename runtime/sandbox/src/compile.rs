@@ -1,116 +1,31 @@
 //! Compiles components in a disposable child process: a compiler fed hostile bytes is not our process's problem.
 
+mod limits;
+mod parent;
+
 use std::{
     io::{Read, Write},
-    path::PathBuf,
-    process::Stdio,
     sync::Arc,
-    time::Duration,
 };
 
-use rustix::process::{Resource, Rlimit, setrlimit};
-use tokio::{
-    io::AsyncWriteExt,
-    process::{Child, Command},
-    sync::Semaphore,
-};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::engine::shared_config;
 
+pub use limits::{CompileLimits, limit_this_process};
+pub use parent::{CompileError, Compiler};
 pub use wasmtime::CacheStore;
 
-/// Address space of the child, in bytes.
-const CHILD_MEMORY_BYTES: u64 = 4 << 30;
-/// CPU time of the child, in seconds, over all its threads.
-const CHILD_CPU_S: u64 = 120;
+/// Address space of the child, in bytes, at most: [`limit_this_process`] comes first and may have set less.
+const CHILD_MEMORY_BYTES: u64 = 16 << 30;
+/// CPU time of the child, in seconds, over all its threads, at most.
+const CHILD_CPU_S: u64 = 600;
 /// Files the child may hold open.
 const CHILD_FILES: u64 = 64;
 /// Largest file the child may write, in bytes: its cache entries.
 const CHILD_FILE_BYTES: u64 = 256 << 20;
 /// Stack of the compiling threads, in bytes.
 const CHILD_STACK_BYTES: usize = 64 << 20;
-
-/// Why a component could not be compiled.
-#[derive(Debug, thiserror::Error)]
-pub enum CompileError {
-    /// The compiler said no; the text is its own, about the component's bytes.
-    #[error("the component does not compile: {0}")]
-    Refused(String),
-    /// The child was ended by one of its limits.
-    #[error(
-        "compiling took more than the limits of the compile process ({CHILD_CPU_S} s of CPU, {} MiB of memory, {wall_s} s); \
-         make the component smaller",
-        CHILD_MEMORY_BYTES >> 20
-    )]
-    Limits {
-        /// The wall-clock limit, in seconds.
-        wall_s: u64,
-    },
-    /// The child could not be started or talked to.
-    #[error("the compile process could not be used")]
-    Child(#[from] std::io::Error),
-}
-
-/// How to start the compile child, and how many at once: one.
-#[derive(Debug, Clone)]
-pub struct Compiler {
-    program: PathBuf,
-    arguments: Vec<String>,
-    wall_time_max: Duration,
-    turn: Arc<Semaphore>,
-}
-
-impl Compiler {
-    /// A compiler that runs `program` with `arguments`, which must end in [`child_main`].
-    #[must_use]
-    pub fn new(program: PathBuf, arguments: Vec<String>, wall_time_max: Duration) -> Self {
-        Self { program, arguments, wall_time_max, turn: Arc::new(Semaphore::new(1)) }
-    }
-
-    /// Compiles one component to the form that [`crate::Program::load`] maps.
-    ///
-    /// # Errors
-    /// When the compiler refuses the bytes, or the child meets its limits.
-    pub async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
-        let _turn = self.turn.acquire().await.map_err(std::io::Error::other)?;
-        let finished = tokio::time::timeout(self.wall_time_max, self.run_child(component)).await;
-        finished.unwrap_or(Err(CompileError::Limits { wall_s: self.wall_time_max.as_secs() }))
-    }
-
-    async fn run_child(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
-        let mut child = self.spawn()?;
-        let stdin = child.stdin.take();
-        let feed = async move {
-            // A child that died early closes the pipe; its exit status tells the story.
-            if let Some(mut stdin) = stdin {
-                drop(stdin.write_all(component).await);
-            }
-        };
-        let ((), output) = tokio::join!(feed, child.wait_with_output());
-        let output = output?;
-        match output.status.code() {
-            Some(0) => Ok(output.stdout),
-            Some(EXIT_REFUSED) => Err(CompileError::Refused(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
-            _ => {
-                tracing::warn!(status = %output.status, stderr = %String::from_utf8_lossy(&output.stderr), "compile child died");
-                Err(CompileError::Limits { wall_s: self.wall_time_max.as_secs() })
-            }
-        }
-    }
-
-    /// The child inherits nothing: no environment, no descriptor but its three pipes.
-    fn spawn(&self) -> std::io::Result<Child> {
-        Command::new(&self.program)
-            .args(&self.arguments)
-            .env_clear()
-            .env("RUST_MIN_STACK", (16 << 20).to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-    }
-}
 
 const EXIT_REFUSED: i32 = 3;
 
@@ -149,7 +64,8 @@ fn limit_self() -> rustix::io::Result<()> {
         (Resource::Core, 0),
     ];
     for (resource, value) in limits {
-        setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+        let value = Some(getrlimit(resource).maximum.map_or(value, |already| already.min(value)));
+        setrlimit(resource, Rlimit { current: value, maximum: value })?;
     }
     Ok(())
 }

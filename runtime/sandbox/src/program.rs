@@ -1,12 +1,13 @@
 //! One revision, compiled, linked and ready to be instantiated for every call.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::{
     engine::Engine,
     imports::{self, UnlinkedImport},
+    metered::Weight,
     state::CallState,
 };
 
@@ -17,6 +18,7 @@ const HANDLER_INTERFACE: &str = "airlock:guest/handler@1.0.0";
 pub struct Program {
     pub(crate) pre: InstancePre<CallState>,
     pub(crate) handle: ComponentExportIndex,
+    pub(crate) weight: Arc<Weight>,
 }
 
 /// Why a compiled component cannot be used.
@@ -67,6 +69,6 @@ impl Program {
         let handle = component.get_export_index(Some(&interface), "handle").ok_or(LoadError::NoHandler)?;
         let linker = imports::linker_for(engine, component)?;
         let pre = linker.instantiate_pre(component).map_err(LoadError::Mismatch)?;
-        Ok(Self { pre, handle })
+        Ok(Self { pre, handle, weight: Arc::default() })
     }
 }

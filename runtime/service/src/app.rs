@@ -1,16 +1,17 @@
 //! Puts the parts together once, at start.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
 use airlock_access::{Admission, Authenticator, PolicyError};
 use airlock_model::{AuditKind, EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
 use airlock_resources::{AddError, Resources, Sources};
-use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions};
+use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, Lanes};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
     clock,
     config::{Config, ConfigError, EnvironmentConfig, process_environment},
+    deploy::Deploying,
     gate::Classes,
     refusals::{Refusals, Subject},
     registry::Registry,
@@ -41,6 +42,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Resource(#[from] AddError),
+    #[error("no thread could be started for heavy calls")]
+    Lanes(#[source] std::io::Error),
 }
 
 /// The application. Share it in an `Arc`; every method takes `&self`.
@@ -48,7 +51,9 @@ pub struct App {
     pub(crate) authenticator: Authenticator,
     pub(crate) admission: Admission,
     pub(crate) engine: Engine,
+    pub(crate) lanes: Lanes,
     pub(crate) compiler: Compiler,
+    pub(crate) deploying: Deploying,
     pub(crate) registry: Registry,
     pub(crate) running: Arc<Running>,
     pub(crate) policies: Policies,
@@ -100,7 +105,9 @@ impl App {
             authenticator: Authenticator::new(config.token_policy()?)?,
             admission: Admission::new(),
             engine: Engine::new(engine_options(&config))?,
-            compiler,
+            lanes: Lanes::start(lanes(&config)).map_err(StartError::Lanes)?,
+            compiler: compiler.limited_to(config.deploy.compile_limits()),
+            deploying: Deploying::new(&config.deploy),
             registry: Registry::default(),
             running: Arc::default(),
             policies: policies(config),
@@ -147,6 +154,12 @@ fn engine_options(config: &Config) -> EngineOptions {
         memory_bytes_max: config.sandbox.memory_bytes_max.get(),
         ..EngineOptions::default()
     }
+}
+
+/// As many as there are cores to compute on.
+fn lanes(config: &Config) -> NonZeroUsize {
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    config.server.workers.unwrap_or_else(cores)
 }
 
 fn policies(config: Config) -> Policies {

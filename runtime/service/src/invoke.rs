@@ -99,15 +99,9 @@ impl App {
             // Nobody may be listening any more; the run goes on until its future is dropped.
             let _ = begun.send(facts.invocation.clone());
         }
-        let ended = run(Job {
-            program: &deployed.program,
-            gate: gate.clone(),
-            context,
-            limits: gate.limits(),
-            deadline,
-            payload: &call.request.payload,
-        });
-        let ended = running.until_cancelled(ended).await;
+        let program = deployed.program.clone();
+        let job = Job { program, gate: gate.clone(), context, deadline, payload: call.request.payload };
+        let ended = running.until_cancelled(run(job, &self.lanes)).await;
         let usage = gate.usage(ended.fuel, ended.memory_bytes, received.elapsed());
         record.finish(&ended.outcome, usage).await?;
         reply(ended.outcome, &facts, usage)
@@ -182,11 +176,7 @@ fn check_payload(payload: &str, deployed: &Deployed, limits: &EffectiveLimits) -
     let Some(schema) = &deployed.input else {
         return serde_json::from_str::<serde::de::IgnoredAny>(payload).map(drop).map_err(not_json);
     };
-    let value = serde_json::from_str(payload).map_err(not_json)?;
-    schema.validate(&value).map_err(|why| {
-        let message = format!("`payload` does not fit the function's input schema at `{}`: {why}", why.instance_path());
-        malformed(message, "see [input] in the function's function.toml")
-    })
+    schema.check(payload, &serde_json::from_str(payload).map_err(not_json)?)
 }
 
 fn context(facts: &CallFacts, deadline: Instant) -> InvocationContext {

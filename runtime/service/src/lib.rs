@@ -8,6 +8,7 @@ pub mod config;
 mod control;
 mod deploy;
 mod gate;
+mod input;
 mod invoke;
 mod record;
 mod refusals;

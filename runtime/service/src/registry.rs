@@ -9,7 +9,7 @@ use airlock_sandbox::{LoadError, Program};
 use airlock_store::{ArtifactKind, Revision, StoreError};
 use arc_swap::ArcSwap;
 
-use crate::{App, config::WritePolicy, control::function_unknown};
+use crate::{App, config::WritePolicy, control::function_unknown, input::InputSchema};
 
 /// One live revision in one environment, with everything about it that does not depend on the call.
 pub(crate) struct Deployed {
@@ -22,15 +22,15 @@ pub(crate) struct Deployed {
     pub(crate) manifest_grants: Arc<[Grant]>,
     pub(crate) environment_grants: Arc<[Grant]>,
     pub(crate) writes: WritePolicy,
-    pub(crate) input: Option<jsonschema::Validator>,
+    pub(crate) input: Option<InputSchema>,
 }
 
 type ByFunction = HashMap<FunctionName, Arc<Deployed>>;
 
-/// Live revisions by environment and function. Reads never wait; a deploy swaps the whole map.
-#[derive(Default)]
+/// Live revisions by environment and function. Reads never wait; a deploy swaps the whole map. Clones are one registry.
+#[derive(Clone, Default)]
 pub(crate) struct Registry {
-    live: ArcSwap<HashMap<EnvironmentName, ByFunction>>,
+    live: Arc<ArcSwap<HashMap<EnvironmentName, ByFunction>>>,
 }
 
 impl Registry {
@@ -96,23 +96,31 @@ impl App {
 
     fn deployed(&self, revision: &Revision, program: Program) -> Result<Deployed, Failure> {
         let manifest = FunctionManifest::parse(&revision.manifest).map_err(Failure::internal)?;
-        let input = manifest.input.as_ref().map(jsonschema::validator_for).transpose().map_err(Failure::internal)?;
-        let writes = self.policies.environment(&revision.environment).map_or(WritePolicy::Deny, |e| e.writes);
-        Ok(Deployed {
-            function: revision.function.clone(),
-            environment: revision.environment.clone(),
-            revision: revision.digest.to_string().into(),
+        let input = manifest.input.as_ref().map(InputSchema::new).transpose().map_err(Failure::internal)?;
+        let deployed = self.prepared(&manifest, revision.environment.clone(), program, input);
+        Ok(Deployed { revision: revision.digest.to_string().into(), ..deployed })
+    }
+
+    /// Everything about a revision but its digest, which it gets when it is stored.
+    pub(crate) fn prepared(
+        &self,
+        manifest: &FunctionManifest,
+        environment: EnvironmentName,
+        program: Program,
+        input: Option<InputSchema>,
+    ) -> Deployed {
+        let resources = &self.backends.resources;
+        Deployed {
+            function: manifest.name.clone(),
+            revision: "".into(),
             program,
             limits: manifest.limits.clone(),
             manifest_grants: manifest.grants(),
-            environment_grants: environment_grants(
-                &self.backends.resources,
-                &revision.environment,
-                manifest.resources.keys(),
-            ),
-            writes,
+            environment_grants: environment_grants(resources, &environment, manifest.resources.keys()),
+            writes: self.policies.environment(&environment).map_or(WritePolicy::Deny, |e| e.writes),
+            environment,
             input,
-        })
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The only module that reads the environment of the process.
 
+mod deploy;
 mod overlay;
 mod resource;
 
@@ -16,6 +17,7 @@ use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
 use airlock_model::{EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
 use serde::Deserialize;
 
+pub use deploy::DeployConfig;
 pub use overlay::process_environment;
 pub use resource::ResourceConfig;
 
@@ -70,6 +72,9 @@ pub struct Config {
     /// The instance pool.
     #[serde(default)]
     pub sandbox: SandboxConfig,
+    /// What an upload may be, and what compiling it may take.
+    #[serde(default)]
+    pub deploy: DeployConfig,
     /// Who may mint tokens.
     pub tokens: TokenConfig,
     /// Limits of the operator and of tenants.
@@ -321,6 +326,7 @@ impl Config {
             let message = format!("{control} is the data listener's address: the two planes need one each");
             return Err(ConfigError::value("server.control", message));
         }
+        self.deploy.check()?;
         let memory = self.limits.operator().memory_bytes;
         if memory > self.sandbox.memory_bytes_max {
             let message =

@@ -50,11 +50,6 @@ impl CallGate {
         Self { backends, facts, admitted, budget, deadline: ends + AFTER_THE_CALL, logs }
     }
 
-    /// The limits in force.
-    pub(crate) fn limits(&self) -> &EffectiveLimits {
-        self.budget.limits()
-    }
-
     /// What the call spent, with what the sandbox measured.
     pub(crate) fn usage(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
@@ -159,6 +154,10 @@ fn arguments_digest(parts: &[&[u8]]) -> Option<String> {
 
 #[async_trait]
 impl Gate for CallGate {
+    fn limits(&self) -> &EffectiveLimits {
+        self.budget.limits()
+    }
+
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
         match call {
             HostCall::Log(line) => self.log(line).await,
