@@ -25,6 +25,8 @@ pub struct Crm {
     pub address: SocketAddr,
     pub requests: Arc<AtomicUsize>,
     pub trapped: Arc<AtomicUsize>,
+    /// Slow requests whose client went away before the answer.
+    pub left: Arc<AtomicUsize>,
 }
 
 #[derive(Clone)]
@@ -32,15 +34,26 @@ struct Api {
     expected: String,
     trap: SocketAddr,
     requests: Arc<AtomicUsize>,
+    left: Arc<AtomicUsize>,
+}
+
+/// Counts when it is dropped.
+struct Leaves(Arc<AtomicUsize>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
 }
 
 impl Crm {
     pub(crate) async fn start(secret: &str) -> Self {
         let (requests, trapped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let left = Arc::new(AtomicUsize::new(0));
         let trap = trap(trapped.clone()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let api = Api { expected: format!("Bearer {secret}"), trap, requests: requests.clone() };
+        let api = Api { expected: format!("Bearer {secret}"), trap, requests: requests.clone(), left: left.clone() };
         let router = Router::new()
             .route("/customers/{name}", get(customer))
             .route("/echo", any(echo))
@@ -49,11 +62,15 @@ impl Crm {
             .route("/flood", get(flood))
             .with_state(api);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, requests, trapped }
+        Self { address, requests, trapped, left }
     }
 
     pub fn request_count(&self) -> usize {
         self.requests.load(SeqCst)
+    }
+
+    pub fn left_count(&self) -> usize {
+        self.left.load(SeqCst)
     }
 
     pub fn trapped_count(&self) -> usize {
@@ -94,8 +111,11 @@ async fn redirect(State(api): State<Api>) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, format!("http://{}/", api.trap))]).into_response()
 }
 
-async fn slow() -> &'static str {
+async fn slow(State(api): State<Api>) -> &'static str {
+    api.requests.fetch_add(1, SeqCst);
+    let leaves = Leaves(api.left);
     tokio::time::sleep(Duration::from_secs(60)).await;
+    std::mem::forget(leaves);
     "late"
 }
 

@@ -28,7 +28,7 @@ use airlock_proto::v1::{
     invoke_response,
 };
 use airlock_sandbox::Compiler;
-use airlock_server::{ListenOptions, ServerHandle, TransportLimits, bind, serve};
+use airlock_server::{DrainReport, ListenOptions, ServerHandle, TransportLimits, bind, serve};
 use airlock_service::{App, AuditFilter, AuditRecord, Config, Parts};
 use airlock_store::Store;
 use serde_json::Value;
@@ -50,6 +50,7 @@ pub struct Harness {
     dir: TempDir,
     key: SigningKey,
     server: Option<ServerHandle>,
+    app: Option<Arc<App>>,
     pub crm: Crm,
     channels: Channels,
     compiler: Compiler,
@@ -88,9 +89,9 @@ impl Harness {
         let config = include_str!("airlock.toml").replace("{{crm}}", &crm.address.to_string());
         std::fs::write(dir.path().join("airlock.toml"), format!("{config}\n{}", options.more_config))
             .expect("write config");
-        let server = start_server(dir.path(), compiler.clone()).await;
+        let (server, app) = start_server(dir.path(), compiler.clone()).await;
         let channels = connect(&server).await;
-        Self { dir, key, server: Some(server), crm, channels, compiler }
+        Self { dir, key, server: Some(server), app: Some(app), crm, channels, compiler }
     }
 
     /// Stops the server and starts another on the same state.
@@ -98,13 +99,28 @@ impl Harness {
         if let Some(server) = self.server.take() {
             server.drain(Duration::from_secs(5)).await;
         }
-        let server = start_server(self.dir.path(), self.compiler.clone()).await;
+        // One at a time on the same state.
+        self.app = None;
+        let (server, app) = start_server(self.dir.path(), self.compiler.clone()).await;
+        self.app = Some(app);
         self.channels = connect(&server).await;
         self.server = Some(server);
     }
 
     pub fn server(&self) -> &ServerHandle {
         self.server.as_ref().expect("running")
+    }
+
+    /// The application behind the server.
+    pub fn app(&self) -> &Arc<App> {
+        self.app.as_ref().expect("running")
+    }
+
+    /// Stops the server as SIGTERM does, and the application with it.
+    pub async fn drain(&mut self, grace: Duration) -> DrainReport {
+        let report = self.server.take().expect("running").drain(grace).await;
+        self.app = None;
+        report
     }
 
     pub fn dir(&self) -> &Path {
@@ -248,7 +264,7 @@ pub fn function_error(response: &InvokeResponse) -> (String, Value) {
     }
 }
 
-async fn start_server(dir: &Path, compiler: Compiler) -> ServerHandle {
+async fn start_server(dir: &Path, compiler: Compiler) -> (ServerHandle, Arc<App>) {
     let config = Config::load(&dir.join("airlock.toml")).expect("a valid configuration");
     let bound = bind(&ListenOptions {
         data: config.server.data,
@@ -259,7 +275,8 @@ async fn start_server(dir: &Path, compiler: Compiler) -> ServerHandle {
     .expect("free ports");
     let own_listeners = vec![bound.data_addr(), bound.control_addr()];
     let app = App::open(Parts { config, compiler, own_listeners }).await.expect("the application opens");
-    serve(bound, Arc::new(app)).expect("serving")
+    let app = Arc::new(app);
+    (serve(bound, Arc::clone(&app)).expect("serving"), app)
 }
 
 async fn connect(server: &ServerHandle) -> Channels {
@@ -278,6 +295,12 @@ fn compiler() -> Compiler {
     let cache = guests::target_dir().join("airlock-cache");
     let arguments = ["compile-child", "--cache-dir", cache.to_str().expect("UTF-8")].map(str::to_owned);
     Compiler::new(airlock_binary(), arguments.into())
+}
+
+/// How often a repeated test repeats: a number from the environment, or the one that continuous integration takes.
+pub fn times(variable: &str, usual: usize) -> usize {
+    std::env::var(variable)
+        .map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}: no number")))
 }
 
 /// Path of the built `airlock` binary.

@@ -12,6 +12,8 @@ use crate::ISSUER;
 pub struct TokenSpec {
     environment: String,
     tenant: String,
+    app: String,
+    subject: String,
     functions: Option<Vec<String>>,
     scopes: Vec<String>,
     age_s: u64,
@@ -25,6 +27,8 @@ impl TokenSpec {
         Self {
             environment: "dev".to_owned(),
             tenant: "acme".to_owned(),
+            app: "tests".to_owned(),
+            subject: "ada@example.com".to_owned(),
             functions,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             age_s: 0,
@@ -61,6 +65,18 @@ impl TokenSpec {
         self
     }
 
+    #[must_use]
+    pub fn app(mut self, app: &str) -> Self {
+        app.clone_into(&mut self.app);
+        self
+    }
+
+    #[must_use]
+    pub fn subject(mut self, subject: &str) -> Self {
+        subject.clone_into(&mut self.subject);
+        self
+    }
+
     /// Issued this long ago.
     #[must_use]
     pub fn age_s(mut self, age_s: u64) -> Self {
@@ -90,8 +106,8 @@ impl TokenSpec {
     pub fn mint(&self, key: &SigningKey) -> String {
         let principal = Principal {
             tenant: self.tenant.parse().expect("tenant"),
-            app: "tests".parse().expect("app"),
-            subject: "ada@example.com".to_owned(),
+            app: self.app.parse().expect("app"),
+            subject: self.subject.clone(),
             actor: None,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();

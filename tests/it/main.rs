@@ -10,6 +10,7 @@
 
 mod audit;
 mod bombs;
+mod cancel;
 mod compile_fail;
 mod deploy;
 mod deploy_fuzz;

@@ -44,6 +44,8 @@ pub enum Command {
     Deploy(DeployOptions),
     /// Call a deployed function.
     Invoke(InvokeOptions),
+    /// Stop running calls of your own.
+    Cancel(CancelOptions),
     /// Make keys and tokens, and look into tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -204,6 +206,21 @@ pub struct InvokeOptions {
     pub server: String,
     #[command(flatten)]
     pub access: ServerOptions,
+}
+
+#[derive(Args)]
+pub struct CancelOptions {
+    /// The invocation's id, or with --request the id that its request was sent with.
+    pub id: String,
+    /// ID is a request's: every running call of yours that was sent with it is stopped.
+    #[arg(long)]
+    pub request: bool,
+    /// The server's data address.
+    #[arg(long, env = "AIRLOCK_SERVER", default_value = "http://127.0.0.1:7070")]
+    pub server: String,
+    /// The token, or `@file`, or `-` for standard input.
+    #[arg(long, env = "AIRLOCK_TOKEN", hide_env_values = true)]
+    pub token: String,
 }
 
 #[derive(Subcommand)]

@@ -51,6 +51,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Inspect(options) => commands::inspect::run(&options, style),
         Command::Deploy(options) => commands::deploy::run(&options, style).await,
         Command::Invoke(options) => commands::invoke::run(&options, style).await,
+        Command::Cancel(options) => commands::cancel::run(options, style).await,
         Command::Token(command) => commands::token::run(command, style),
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Completions { shell } => Ok(commands::completions(shell)),

@@ -1,9 +1,9 @@
 //! What the server needs of the application behind it.
 
-use airlock_model::{EnvironmentName, Failure, FunctionName};
+use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId};
 use airlock_service::{
-    App, AuditFilter, AuditRecord, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page, PageRequest,
-    Revision, Upload,
+    App, AuditFilter, AuditRecord, CallName, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page,
+    PageRequest, Revision, Upload,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -29,6 +29,12 @@ pub trait Application: Send + Sync + 'static {
     /// # Errors
     /// Every refusal, and every way a run can fail; with the invocation's id once there is one.
     fn invoke(&self, call: InvokeCall) -> impl Future<Output = Result<InvokeReply, InvokeError>> + Send;
+
+    /// Stops running calls of the caller's own, and names them. Must not wait.
+    ///
+    /// # Errors
+    /// Refusals; `not_granted` when the caller has no running call of that name.
+    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure>;
 
     /// Says what `deploy` would say.
     ///
@@ -99,6 +105,10 @@ impl Application for App {
 
     fn invoke(&self, call: InvokeCall) -> impl Future<Output = Result<InvokeReply, InvokeError>> + Send {
         Self::invoke(self, call)
+    }
+
+    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+        Self::cancel(self, bearer, name)
     }
 
     fn check(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<CheckReport, Failure>> + Send {

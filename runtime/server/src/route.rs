@@ -11,13 +11,14 @@ use airlock_proto::v1::{
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use tokio::sync::watch;
 use tonic::{Code, Status, body::Body};
 use tower::{Service as _, ServiceExt as _, util::BoxCloneSyncService};
 
 use crate::{
     application::Application,
-    body::{BoxError, HoldingBody, PromptBody, UntilDrain},
+    body::{BoxError, PromptBody, SentBody, UntilDrain},
     config::TransportLimits,
     counters::Tally,
     grpc::{Control, Invocations},
@@ -27,7 +28,10 @@ use crate::{
     status::Refusal,
 };
 
+/// Every RPC under this needs a token.
+const OURS: &str = "/airlock.v1.";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
+const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 
 /// A service that is off the hot path.
 type Side = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -134,7 +138,9 @@ impl<A: Application> Router<A> {
         if let header::Entry::Vacant(place) = response.headers_mut().entry(request::REQUEST_ID) {
             place.insert(id);
         }
-        if streams { response.map(|body| HoldingBody::wrap(body, busy)) } else { response }
+        let unsent = busy.unsent();
+        response
+            .map(|body| if body.is_end_stream() { body } else { SentBody::wrap(body, unsent, streams.then_some(busy)) })
     }
 
     /// Whether the answer's body may go on for long after its headers.
@@ -146,7 +152,15 @@ impl<A: Application> Router<A> {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let request = request.map(|body| PromptBody::new(body, self.read_max));
+        let mut request = request.map(|body| PromptBody::new(body, self.read_max));
+        // A body that is still to come is waited for only by those who may send one: waiting holds memory.
+        if request.uri().path().starts_with(OURS)
+            && !request.body_mut().has_begun()
+            && let Err(refused) = self.app.authenticate(request::bearer(request.headers()))
+        {
+            let status = status::status(refused, request::id_of(request.headers()));
+            return if matches!(form, Form::Json) { json::failed(&status) } else { status.into_http() };
+        }
         match form {
             Form::Grpc => self.dispatch(request).await,
             // Boxed: rare, and it would make the future of every call larger.
@@ -168,7 +182,8 @@ impl<A: Application> Router<A> {
         let service = path.strip_prefix('/').and_then(|path| path.split('/').next()).unwrap_or_default();
         let answer = match (&self.plane, service) {
             (Plane::Data(invocations), INVOCATION) => {
-                if self.tally.is_full() {
+                // What makes room is never turned away for want of room.
+                if self.tally.is_full() && path != CANCEL {
                     self.tally.count_shed();
                     let refusal = Refusal::overloaded(self.shed_retry_after);
                     return status::status(refusal, request::id_of(request.headers())).into_http();

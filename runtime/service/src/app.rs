@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
 use airlock_access::{Admission, Authenticator, PolicyError};
-use airlock_model::{EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
+use airlock_model::{AuditKind, EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
 use airlock_resources::{AddError, Resources, Sources};
 use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, Lanes, MappingShortage};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
@@ -13,8 +13,9 @@ use crate::{
     config::{Config, ConfigError, EnvironmentConfig, process_environment},
     deploy::Deploying,
     gate::Classes,
-    refusals::Refusals,
+    refusals::{Refusals, Subject},
     registry::Registry,
+    running::Running,
 };
 
 /// What an [`App`] is made of.
@@ -54,6 +55,7 @@ pub struct App {
     pub(crate) compiler: Compiler,
     pub(crate) deploying: Deploying,
     pub(crate) registry: Registry,
+    pub(crate) running: Arc<Running>,
     pub(crate) policies: Policies,
     pub(crate) refusals: Refusals,
     pub(crate) backends: Arc<Backends>,
@@ -107,6 +109,7 @@ impl App {
             compiler: compiler.limited_to(config.deploy.compile_limits()),
             deploying: Deploying::new(&config.deploy),
             registry: Registry::default(),
+            running: Arc::default(),
             policies: policies(config),
             refusals: Refusals::default(),
             backends: Arc::new(Backends { store, resources, classes: Classes::new() }),
@@ -138,7 +141,10 @@ impl App {
     /// # Errors
     /// `token_invalid`.
     pub fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
-        self.authenticator.verify(bearer, clock::now_unix_s()).map(drop)
+        self.authenticator.verify(bearer, clock::now_unix_s()).map(drop).map_err(|why| {
+            let subject = Subject { function: None, environment: "" };
+            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, why.into())
+        })
     }
 }
 

@@ -8,7 +8,10 @@ use airlock_model::{
     LimitCaps, LogLine, Outcome, Reason, Usage,
 };
 use airlock_sandbox::{Job, run};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +34,10 @@ pub struct InvokeCall {
     pub remaining: Option<Duration>,
     /// Where log lines go while the function runs.
     pub logs: Option<mpsc::Sender<LogLine>>,
+    /// The caller's own name for the request, by which it can cancel it.
+    pub request_id: Option<Arc<str>>,
+    /// Told the run's id when it begins.
+    pub begun: Option<oneshot::Sender<InvocationId>>,
 }
 
 /// A run that ended as its function wanted.
@@ -87,9 +94,14 @@ impl App {
         let context = Arc::new(context(&facts, deadline));
         let gate = CallGate::new(self.backends.clone(), facts.clone(), admitted, deadline, call.logs);
         let gate = Arc::new(gate);
+        let running = self.running.enter(facts.clone(), call.request_id);
+        if let Some(begun) = call.begun {
+            // Nobody may be listening any more; the run goes on until its future is dropped.
+            let _ = begun.send(facts.invocation.clone());
+        }
         let program = deployed.program.clone();
         let job = Job { program, gate: gate.clone(), context, deadline, payload: call.request.payload };
-        let ended = run(job, &self.lanes).await;
+        let ended = running.until_cancelled(run(job, &self.lanes)).await;
         let usage = gate.usage(ended.fuel, ended.memory_bytes, received.elapsed());
         record.finish(&ended.outcome, usage).await?;
         reply(ended.outcome, &facts, usage)

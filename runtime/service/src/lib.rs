@@ -13,9 +13,11 @@ mod invoke;
 mod record;
 mod refusals;
 mod registry;
+mod running;
 
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use app::{App, Parts, StartError};
 pub use config::{Config, ConfigError};
 pub use deploy::{CheckReport, Deployment, Upload};
 pub use invoke::{Answer, InvokeCall, InvokeError, InvokeReply};
+pub use running::CallName;

@@ -54,7 +54,7 @@ impl Refusals {
         event.reason = Some(failure.reason.to_string());
         event.message = Some(self.message(&failure));
         event.function = subject.function.map(Arc::from);
-        event.environment = Some(subject.environment.into());
+        event.environment = (!subject.environment.is_empty()).then(|| subject.environment.into());
         if let Some(token) = token {
             event.principal = Some(token.principal().clone());
             event.token_id = Some(token.token_id().clone());
@@ -87,5 +87,6 @@ impl Refusals {
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) function: Option<&'a str>,
+    /// Empty when the request named none.
     pub(crate) environment: &'a str,
 }

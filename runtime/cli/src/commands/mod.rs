@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod build;
+pub mod cancel;
 pub mod check;
 pub mod compile_child;
 pub mod config;

@@ -135,7 +135,14 @@ async fn call(app: &App, token: String, request: InvokeRequest) -> anyhow::Resul
             output::progress(line.level.as_str(), &line.message);
         }
     });
-    let call = InvokeCall { bearer: Some(token), request, remaining: None::<Duration>, logs: Some(logs) };
+    let call = InvokeCall {
+        bearer: Some(token),
+        request,
+        remaining: None::<Duration>,
+        logs: Some(logs),
+        request_id: None,
+        begun: None,
+    };
     let ended = app.invoke(call).await;
     printer.await?;
     let reply = ended.map_err(|error| Rejected::from(error.failure))?;

@@ -9,7 +9,7 @@ use tonic::{Code, Status, metadata::MetadataValue};
 
 pub(crate) use details::{Explained, explain};
 
-/// Metadata key of the run that failed.
+/// Metadata key of the run: of one that failed, and of every stream.
 pub(crate) const INVOCATION_ID: &str = "airlock-invocation-id";
 
 /// A failure with what only the wire knows about it.

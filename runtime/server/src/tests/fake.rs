@@ -10,8 +10,8 @@ use airlock_model::{
     LogLevel, LogLine, Reason, ResourceKind, Usage,
 };
 use airlock_service::{
-    Answer, AuditFilter, AuditRecord, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page, PageRequest,
-    Revision, Upload,
+    Answer, AuditFilter, AuditRecord, CallName, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page,
+    PageRequest, Revision, Upload,
 };
 use tokio::sync::Notify;
 
@@ -111,6 +111,9 @@ impl Application for Fake {
             "broken" => Err(Failure::internal(SECRET).into()),
             "panic" => panic!("a bug: {SECRET}"),
             "wait" => {
+                if let Some(begun) = call.begun {
+                    begun.send(InvocationId("inv-1".into())).expect("a stream listens");
+                }
                 self.wait().await;
                 Ok(reply(Answer::Returned("\"waited\"".into())))
             }
@@ -126,6 +129,18 @@ impl Application for Fake {
                 }
             }
             _ => Err(Failure::new(Reason::FunctionUnknown, "nothing is deployed under that name", "deploy it").into()),
+        }
+    }
+
+    /// Knows one call by each name, and ends every `wait`.
+    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+        Self::check_token(bearer)?;
+        match name {
+            CallName::Invocation(id) | CallName::Request(id) if id == "known" => {
+                self.release.notify_waiters();
+                Ok(vec![InvocationId("inv-1".into())])
+            }
+            _ => Err(Failure::new(Reason::NotGranted, "no running call of yours", "take the id of one")),
         }
     }
 

@@ -13,7 +13,7 @@ pub(crate) use audit::{audit_query, audit_response};
 pub(crate) use function::{
     check_response, deploy_response, finding, get_response, list_response, list_revisions_response, upload,
 };
-pub(crate) use invocation::{invoke_request, invoke_response, log_line, own_request_id};
+pub(crate) use invocation::{call_name, invoke_request, invoke_response, log_line, own_request_id};
 
 use crate::status::Refusal;
 
