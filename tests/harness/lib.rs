@@ -270,7 +270,7 @@ async fn start_server(dir: &Path, compiler: Compiler) -> (ServerHandle, Arc<App>
         data: config.server.data,
         control: config.server.control,
         workers: config.server.workers.unwrap_or(std::num::NonZeroUsize::MIN),
-        limits: TransportLimits::BUILT_IN,
+        limits: TransportLimits { in_flight_max: config.in_flight_max().get(), ..TransportLimits::BUILT_IN },
     })
     .expect("free ports");
     let own_listeners = vec![bound.data_addr(), bound.control_addr()];

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{EffectiveLimits, Finding, Limit, LimitSource, Reason};
+use crate::{EffectiveLimits, Finding, Limit, LimitName, LimitSource, Reason};
 
 /// The facts of a limit that was reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LimitReport {
     /// Which one.
-    pub limit: Limit,
+    pub limit: LimitName,
     /// The value in force, in the unit of the limit's name.
     pub configured: u64,
     /// The value reached or asked for.
@@ -85,7 +85,7 @@ impl Failure {
         let (configured, source) = (limits.get(limit), limits.source(limit));
         let message = format!("limit `{limit}` reached: {configured} allowed, {used} used or asked for");
         let hint = format!("the value comes from {}; raise it there, or make the function need less", source.place());
-        let report = LimitReport { limit, configured, used, source };
+        let report = LimitReport { limit: limit.into(), configured, used, source };
         Self { limit: Some(Box::new(report)), ..Self::new(limit.reason(), message, hint) }
     }
 

@@ -22,6 +22,8 @@ pub enum LimitSource {
     Token,
     /// The caller's own request, for instance its gRPC deadline.
     Caller,
+    /// `[admission]` of the operator's configuration: what holds for all tenants together.
+    Admission,
 }
 
 impl LimitSource {
@@ -35,6 +37,7 @@ impl LimitSource {
             Self::Function => "[limits] in function.toml",
             Self::Token => "the `limits` claim of the token",
             Self::Caller => "the caller's own deadline or request",
+            Self::Admission => "[admission] in airlock.toml",
         }
     }
 }
@@ -54,6 +57,12 @@ macro_rules! limits {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($field),)* }
+            }
+
+            /// The limit of that name.
+            #[must_use]
+            pub fn by_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|limit| limit.name() == name)
             }
 
             /// What a call is told when this limit is spent.
@@ -92,6 +101,13 @@ macro_rules! limits {
             $($(#[$doc])*
             #[serde(default, deserialize_with = "crate::quantity::deserialize", skip_serializing_if = "Option::is_none")]
             pub $field: Option<NonZeroU64>,)*
+        }
+
+        impl LimitCaps {
+            /// Sets one value by name.
+            pub const fn set(&mut self, limit: Limit, value: NonZeroU64) {
+                match limit { $(Limit::$variant => self.$field = Some(value),)* }
+            }
         }
 
         /// The limits in force for one call, each with its source.
@@ -159,7 +175,7 @@ limits! {
     ResultRows result_rows 10_000 ResultRowsExhausted;
     /// Bytes of one SQL result; the rest is cut and marked.
     ResultBytes result_bytes 8_388_608 ResultBytesExhausted;
-    /// Calls of one tenant running at once.
+    /// Calls of one tenant running at once; more wait for their turn.
     InFlight in_flight 256 TenantBusy;
 }
 

@@ -40,8 +40,12 @@ reasons! {
     ApprovalPending "approval_pending";
     /// Analysis or compilation refused the component; the findings say why.
     ComponentRejected "component_rejected";
-    /// The tenant has as many calls in flight as it may.
+    /// The tenant has as many calls running or waiting as it may.
     TenantBusy "tenant_busy";
+    /// The tenant calls more often than `calls_per_second`.
+    TenantRateExceeded "tenant_rate_exceeded";
+    /// `calls_per_day` or `fuel_per_day` of the tenant is spent.
+    TenantBudgetExhausted "tenant_budget_exhausted";
     /// The server sheds load.
     Overloaded "overloaded";
     /// The server is stopping.

@@ -9,8 +9,8 @@ use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, Lanes, Mappi
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
-    clock,
-    config::{Config, ConfigError, EnvironmentConfig, process_environment},
+    clock::{self, ServerClock},
+    config::{Config, ConfigError, EnvironmentConfig, TenantConfig, process_environment},
     deploy::Deploying,
     gate::Classes,
     refusals::{Refusals, Subject},
@@ -71,14 +71,18 @@ pub(crate) struct Backends {
 /// What the operator decided, besides resources.
 pub(crate) struct Policies {
     pub(crate) operator: Limits,
-    tenants: BTreeMap<TenantName, LimitCaps>,
+    tenants: BTreeMap<TenantName, TenantConfig>,
     environments: BTreeMap<EnvironmentName, EnvironmentConfig>,
     nothing: LimitCaps,
 }
 
 impl Policies {
     pub(crate) fn tenant(&self, tenant: &TenantName) -> &LimitCaps {
-        self.tenants.get(tenant).unwrap_or(&self.nothing)
+        self.tenants.get(tenant).map_or(&self.nothing, |tenant| &tenant.limits)
+    }
+
+    pub(crate) fn has_daily_budgets(&self) -> bool {
+        self.tenants.values().any(|tenant| tenant.quotas.is_daily())
     }
 
     pub(crate) fn environment(&self, environment: &EnvironmentName) -> Option<&EnvironmentConfig> {
@@ -99,11 +103,14 @@ impl App {
         let Parts { config, compiler, own_listeners } = parts;
         let resources = bind_resources(&config, &own_listeners)?;
         let sync = if config.state.sync { SyncMode::Full } else { SyncMode::OffForBenchmarksOnly };
+        if config.cuts_the_queue_short() {
+            tracing::warn!("`[server] in_flight_max` is less than may run and wait: some calls are shed out of turn");
+        }
         let store = Store::open_with(&config.state.dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(store.server_started_event(clock::now_unix_ms())).await?;
         let app = Self {
             authenticator: Authenticator::new(config.token_policy()?)?,
-            admission: Admission::new(),
+            admission: Admission::new(config.admission(), Arc::new(ServerClock::start())),
             engine: Engine::new(engine_options(&config))?,
             lanes: Lanes::start(lanes(&config)).map_err(StartError::Lanes)?,
             compiler: compiler.limited_to(config.deploy.compile_limits()),
@@ -115,6 +122,7 @@ impl App {
             backends: Arc::new(Backends { store, resources, classes: Classes::new() }),
         };
         warn_of_surprises(&app, sync);
+        app.count_today().await?;
         app.load_live_revisions().await?;
         Ok(app)
     }

@@ -87,7 +87,7 @@ impl App {
     /// Every refusal and every stop, as the caller is told it. Nothing has run when `invocation` is missing.
     pub async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
         let received = Instant::now();
-        let (deployed, admitted) = self.admit(&call).map_err(|refused| self.refuse(&call.request, refused))?;
+        let (deployed, admitted) = self.admit(&call).await.map_err(|refused| self.refuse(&call.request, refused))?;
         let facts = self.open_facts(deployed.clone(), &admitted)?;
         let record = CallRecord::open(self.backends.clone(), facts.clone());
         let deadline = received + Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
@@ -108,7 +108,7 @@ impl App {
     }
 
     /// Everything that can turn a call away before it costs anything.
-    fn admit(&self, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
+    async fn admit(&self, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
         let InvokeRequest { function, environment, payload } = &call.request;
         let token = self.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
         let authorized =
@@ -116,7 +116,7 @@ impl App {
         let deployed = self.registry.resolve(&authorized).map_err(Refused::by(&token))?;
         let caller = caller_caps(call.remaining);
         let terms = self.terms(&deployed, &token, &caller);
-        let admitted = self.admission.admit(authorized, terms).map_err(Refused::by(&token))?;
+        let admitted = self.admission.admit(authorized, terms).await.map_err(Refused::by(&token))?;
         check_payload(payload, &deployed, admitted.limits()).map_err(Refused::by(&token))?;
         Ok((deployed, admitted))
     }

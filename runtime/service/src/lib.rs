@@ -14,6 +14,7 @@ mod record;
 mod refusals;
 mod registry;
 mod running;
+mod today;
 
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use app::{App, Parts, StartError};

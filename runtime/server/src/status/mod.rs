@@ -66,6 +66,8 @@ pub(crate) const fn code(reason: Reason) -> Code {
         Reason::ResourceUnbound | Reason::ApprovalPending | Reason::ComponentRejected => Code::FailedPrecondition,
         Reason::PayloadTooLarge
         | Reason::TenantBusy
+        | Reason::TenantRateExceeded
+        | Reason::TenantBudgetExhausted
         | Reason::FuelExhausted
         | Reason::MemoryExhausted
         | Reason::TableElementsExhausted

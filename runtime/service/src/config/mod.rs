@@ -2,9 +2,11 @@
 //!
 //! The only module that reads the environment of the process.
 
+mod admission;
 mod deploy;
 mod overlay;
 mod resource;
+mod tenant;
 
 use std::{
     collections::BTreeMap,
@@ -17,9 +19,11 @@ use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
 use airlock_model::{EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
 use serde::Deserialize;
 
+pub use admission::AdmissionSection;
 pub use deploy::DeployConfig;
 pub use overlay::process_environment;
 pub use resource::ResourceConfig;
+pub use tenant::TenantConfig;
 
 /// Why a configuration is not accepted. Names the key or line, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,9 @@ pub struct Config {
     /// The instance pool.
     #[serde(default)]
     pub sandbox: SandboxConfig,
+    /// How many calls run and wait.
+    #[serde(default)]
+    pub admission: AdmissionSection,
     /// What an upload may be, and what compiling it may take.
     #[serde(default)]
     pub deploy: DeployConfig,
@@ -97,8 +104,9 @@ pub struct ServerConfig {
     pub control: SocketAddr,
     /// Threads that serve; one per core when missing.
     pub workers: Option<NonZeroUsize>,
-    /// Calls in flight in the whole process before load is shed.
-    pub in_flight_max: NonZeroUsize,
+    /// Calls in flight in the whole process, running and waiting, before load is shed without looking at it; see
+    /// [`Config::in_flight_max`].
+    pub in_flight_max: Option<NonZeroUsize>,
     /// How long a stopping server waits for calls in flight, in milliseconds.
     pub drain_ms: u64,
 }
@@ -109,7 +117,7 @@ impl Default for ServerConfig {
             data: SocketAddr::from(([127, 0, 0, 1], 7070)),
             control: SocketAddr::from(([127, 0, 0, 1], 7071)),
             workers: None,
-            in_flight_max: NonZeroUsize::MIN.saturating_add(511),
+            in_flight_max: None,
             drain_ms: 10_000,
         }
     }
@@ -223,8 +231,8 @@ pub struct JwksSource {
 pub struct LimitConfig {
     /// The operator's own values: the one place that can raise a built-in limit.
     pub default: LimitCaps,
-    /// Per tenant, only tighter.
-    pub tenant: BTreeMap<TenantName, LimitCaps>,
+    /// Per tenant: limits, only tighter, and quotas.
+    pub tenant: BTreeMap<TenantName, TenantConfig>,
 }
 
 impl LimitConfig {
@@ -333,7 +341,7 @@ impl Config {
                 format!("{memory} is more than `[sandbox] memory_bytes_max` ({})", self.sandbox.memory_bytes_max);
             return Err(ConfigError::value("limits.default.memory_bytes", message));
         }
-        Ok(())
+        self.check_admission()
     }
 
     /// Reads the issuers' keys and makes the token policy.

@@ -69,10 +69,11 @@ impl CallGate {
         }
     }
 
-    /// What the call spent, with what the sandbox measured.
+    /// What the call spent, with what the sandbox measured. Its tenant pays for the fuel.
     pub(crate) fn usage(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
         self.record_unrecorded();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+        self.admitted.settle(fuel);
         Usage { fuel, memory_bytes, wall_us, ..self.budget.usage() }
     }
 
