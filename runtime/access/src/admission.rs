@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_model::{
-    EffectiveLimits, EnvironmentName, Failure, FunctionName, Grant, Grants, Limit, LimitCaps, LimitSource, Limits,
-    Principal, TenantName,
+    EffectiveLimits, EnvironmentName, Failure, FunctionName, Grant, Grants, Limit, LimitCaps, LimitPlaces, LimitSource,
+    Limits, Principal, TenantName,
 };
 
 use self::slots::{TenantSlot, TenantSlots};
@@ -35,6 +35,8 @@ pub struct Terms<'a> {
     pub function: &'a LimitCaps,
     /// What the caller asks for itself, for instance its deadline as `wall_time_ms`.
     pub caller: &'a LimitCaps,
+    /// Where these limits were written, for errors.
+    pub places: &'a LimitPlaces,
     /// What the function's manifest asks of resources.
     pub manifest_grants: &'a Arc<[Grant]>,
     /// What the environment allows of resources.
@@ -127,7 +129,7 @@ impl Admitted {
 
 /// Of equal values the wider authority is named.
 fn limits_of(token: &VerifiedToken, terms: &Terms<'_>) -> EffectiveLimits {
-    let mut limits = EffectiveLimits::new(terms.operator.clone());
+    let mut limits = EffectiveLimits::new(terms.operator.clone()).with_places(terms.places.clone());
     limits.tighten(terms.tenant, LimitSource::Tenant);
     limits.tighten(terms.environment, LimitSource::Environment);
     limits.tighten(terms.function, LimitSource::Function);

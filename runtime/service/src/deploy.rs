@@ -11,7 +11,7 @@ use airlock_model::{
 use airlock_sandbox::{CompileError, LoadError, Program};
 use airlock_store::{ArtifactKind, NewRevision, Revision};
 
-use crate::{App, app::store_failure, clock};
+use crate::{App, app::store_failure, clock, settings::Settings};
 
 /// What a builder uploads.
 pub struct Upload {
@@ -121,29 +121,12 @@ impl App {
             jsonschema::validator_for(schema)
                 .map_err(|why| malformed(format!("[input] is not a JSON Schema: {why}")))?;
         }
+        let (settings, environment) = (self.settings(), permit.call().environment());
+        settings.environment(environment)?;
         for (resource, usage) in &manifest.resources {
-            self.check_binding(resource, usage.kind, permit.call().environment())?;
+            check_binding(&settings, resource, usage.kind, environment)?;
         }
         Ok(manifest)
-    }
-
-    fn check_binding(
-        &self,
-        name: &ResourceName,
-        kind: ResourceKind,
-        environment: &EnvironmentName,
-    ) -> Result<(), Failure> {
-        let unbound = |message: String| {
-            let hint = format!("ask the operator for [resources.{name}.{environment}] in airlock.toml");
-            Err(Failure::new(Reason::ResourceUnbound, message, hint))
-        };
-        match self.backends.resources.kind_of(name, environment) {
-            None => unbound(format!("environment `{environment}` does not bind resource `{name}`")),
-            Some(bound) if bound != kind => {
-                unbound(format!("resource `{name}` is of kind `{bound}` in environment `{environment}`, not `{kind}`"))
-            }
-            Some(_) => Ok(()),
-        }
     }
 
     fn record_deploy_refusal(&self, permit: &Authorized<Control>, failure: Failure) -> Failure {
@@ -155,6 +138,25 @@ impl App {
             tracing::error!(%error, "a refused deploy could not be recorded");
         }
         failure
+    }
+}
+
+fn check_binding(
+    settings: &Settings,
+    name: &ResourceName,
+    kind: ResourceKind,
+    environment: &EnvironmentName,
+) -> Result<(), Failure> {
+    let unbound = |message: String| {
+        let hint = format!("ask the operator for [resources.{name}.{environment}] in airlock.toml");
+        Err(Failure::new(Reason::ResourceUnbound, message, hint))
+    };
+    match settings.resources.kind_of(name, environment) {
+        None => unbound(format!("environment `{environment}` does not bind resource `{name}`")),
+        Some(bound) if bound != kind => {
+            unbound(format!("resource `{name}` is of kind `{bound}` in environment `{environment}`, not `{kind}`"))
+        }
+        Some(_) => Ok(()),
     }
 }
 

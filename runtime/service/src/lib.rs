@@ -9,12 +9,17 @@ mod control;
 mod deploy;
 mod gate;
 mod invoke;
+mod operator;
 mod record;
 mod refusals;
 mod registry;
+mod reload;
+mod settings;
 
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use app::{App, Parts, StartError};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Upload};
 pub use invoke::{Answer, InvokeCall, InvokeError, InvokeReply};
+pub use operator::LimitInForce;
+pub use reload::Change;
