@@ -18,13 +18,15 @@ use axum::{
     routing::{any, get},
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 /// The API, and a trap beside it that nobody may ever reach.
 pub struct Crm {
     pub address: SocketAddr,
     pub requests: Arc<AtomicUsize>,
     pub trapped: Arc<AtomicUsize>,
+    /// Lets one request to `/held` go on.
+    pub release: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -32,6 +34,7 @@ struct Api {
     expected: String,
     trap: SocketAddr,
     requests: Arc<AtomicUsize>,
+    release: Arc<Semaphore>,
 }
 
 impl Crm {
@@ -40,16 +43,20 @@ impl Crm {
         let trap = trap(trapped.clone()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let api = Api { expected: format!("Bearer {secret}"), trap, requests: requests.clone() };
+        let release = Arc::new(Semaphore::new(0));
+        let requests_of_api = requests.clone();
+        let api =
+            Api { expected: format!("Bearer {secret}"), trap, requests: requests_of_api, release: release.clone() };
         let router = Router::new()
             .route("/customers/{name}", get(customer))
             .route("/echo", any(echo))
             .route("/redirect", get(redirect))
             .route("/slow", get(slow))
+            .route("/held", get(held))
             .route("/flood", get(flood))
             .with_state(api);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, requests, trapped }
+        Self { address, requests, trapped, release }
     }
 
     pub fn request_count(&self) -> usize {
@@ -97,6 +104,13 @@ async fn redirect(State(api): State<Api>) -> Response {
 async fn slow() -> &'static str {
     tokio::time::sleep(Duration::from_secs(60)).await;
     "late"
+}
+
+/// Answers when the test says so.
+async fn held(State(api): State<Api>) -> &'static str {
+    api.requests.fetch_add(1, SeqCst);
+    api.release.acquire().await.expect("open").forget();
+    "held"
 }
 
 async fn flood() -> Vec<u8> {

@@ -44,6 +44,11 @@ impl TokenSpec {
         Self::new(Some(Vec::new()), &["function:deploy", "function:read", "audit:read"])
     }
 
+    /// The operator.
+    pub fn operator() -> Self {
+        Self::new(Some(Vec::new()), &["operator:read", "operator:write"])
+    }
+
     /// One function with these scopes.
     pub fn only(function: &str, scopes: &[&str]) -> Self {
         Self::new(Some(vec![function.to_owned()]), scopes)
@@ -86,7 +91,8 @@ impl TokenSpec {
         &self.environment
     }
 
-    pub(crate) fn mint(&self, key: &SigningKey) -> String {
+    /// Signs it with any key.
+    pub fn mint(&self, key: &SigningKey) -> String {
         let principal = Principal {
             tenant: self.tenant.parse().expect("tenant"),
             app: "tests".parse().expect("app"),

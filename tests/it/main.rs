@@ -18,4 +18,7 @@ mod house;
 mod invoke;
 mod limits;
 mod matrix;
+mod places;
+mod reload;
 mod secrets;
+mod serve;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use airlock_model::place::line_at;
+use airlock_model::place::{key_lines, line_at};
+
+use super::resource;
 
 /// Why a configuration is not accepted. Names the key or line, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +52,8 @@ impl ConfigError {
     }
 
     pub(super) fn syntax(origin: &str, text: &str, why: &toml::de::Error) -> Self {
-        let line = why.span().map(|span| line_at(text, span.start));
+        let of_key = resource::wrong_key(text, why).and_then(|key| key_lines(text).remove(&key));
+        let line = of_key.or_else(|| why.span().map(|span| line_at(text, span.start)));
         let cause = without_values(why.message());
         Self::Syntax { origin: origin.to_owned(), line, cause, shown: why.to_string() }
     }
