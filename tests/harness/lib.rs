@@ -23,9 +23,10 @@ use std::{
 
 use airlock_access::{Algorithm, SigningKey, public_jwks};
 use airlock_proto::v1::{
-    DeployRequest, DeployResponse, InvokeRequest, InvokeResponse, audit_service_client::AuditServiceClient,
-    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
-    invoke_response,
+    ConfigChange, DeployRequest, DeployResponse, InvokeRequest, InvokeResponse, ReloadRequest,
+    audit_service_client::AuditServiceClient, function_service_client::FunctionServiceClient,
+    invocation_service_client::InvocationServiceClient, invoke_response,
+    operator_service_client::OperatorServiceClient,
 };
 use airlock_sandbox::Compiler;
 use airlock_server::{DrainReport, ListenOptions, ServerHandle, TransportLimits, bind, serve};
@@ -146,6 +147,30 @@ impl Harness {
 
     pub fn audit_service(&self) -> AuditServiceClient<Channel> {
         AuditServiceClient::new(self.channels.control.clone())
+    }
+
+    pub fn operator(&self) -> OperatorServiceClient<Channel> {
+        OperatorServiceClient::new(self.channels.control.clone())
+    }
+
+    /// The text of the configuration file as it is now.
+    pub fn config(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("airlock.toml")).expect("a configuration")
+    }
+
+    /// Replaces the configuration file; the server does not know until it is told.
+    pub fn set_config(&self, text: &str) {
+        std::fs::write(self.dir.path().join("airlock.toml"), text).expect("write config");
+    }
+
+    /// Has the server read its configuration again, and gives what changed, one `key: old -> new` each.
+    pub async fn reload(&self) -> Result<Vec<String>, Status> {
+        let token = self.token(&TokenSpec::operator());
+        let request = ReloadRequest { environment: "dev".to_owned() };
+        let changes = self.operator().reload(with_token(request, &token)).await?.into_inner().changes;
+        let shown = |value: Option<String>| value.unwrap_or_else(|| "(none)".to_owned());
+        let change = |one: ConfigChange| format!("{}: {} -> {}", one.key, shown(one.old_value), shown(one.new_value));
+        Ok(changes.into_iter().map(change).collect())
     }
 
     /// Deploys a component to `dev`.

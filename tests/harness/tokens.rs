@@ -48,6 +48,11 @@ impl TokenSpec {
         Self::new(Some(Vec::new()), &["function:deploy", "function:read", "audit:read"])
     }
 
+    /// The operator.
+    pub fn operator() -> Self {
+        Self::new(Some(Vec::new()), &["operator:read", "operator:write"])
+    }
+
     /// One function with these scopes.
     pub fn only(function: &str, scopes: &[&str]) -> Self {
         Self::new(Some(vec![function.to_owned()]), scopes)

@@ -1,7 +1,8 @@
 //! The two engine configurations: one runs guests, one compiles them. What they compile is interchangeable.
 
 use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, VariableOperatorCost, WasmFeatures,
+    Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, VariableOperatorCost,
+    WasmFeatures,
 };
 
 /// The engine could not be made.
@@ -35,7 +36,8 @@ impl Default for EngineOptions {
 impl EngineOptions {
     /// Memory mappings that this process may need when every call takes all it can.
     fn mappings_max(self) -> u64 {
-        let per_call = u64::from(MEMORIES_PER_COMPONENT) * MAPPINGS_PER_MEMORY + u64::from(STACKS_PER_CALL) * MAPPINGS_PER_STACK;
+        let per_call =
+            u64::from(MEMORIES_PER_COMPONENT) * MAPPINGS_PER_MEMORY + u64::from(STACKS_PER_CALL) * MAPPINGS_PER_STACK;
         u64::from(self.instances_max).saturating_mul(per_call).saturating_add(MAPPINGS_BESIDE)
     }
 }

@@ -104,7 +104,8 @@ impl Counted {
 /// no index on time, which every append would pay for.
 fn first_since(connection: &Connection, unix_ms: u64) -> rusqlite::Result<i64> {
     let end: Option<i64> = connection.query_row("SELECT max(seq) FROM audit", [], |row| row.get(0))?;
-    let mut at_or_after = connection.prepare_cached("SELECT time_unix_ms FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
+    let mut at_or_after =
+        connection.prepare_cached("SELECT time_unix_ms FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
     let (mut low, mut high) = (1_i64, end.unwrap_or(0).saturating_add(1));
     while low < high {
         let middle = low + (high - low) / 2;

@@ -104,14 +104,7 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn new(shared: &Arc<Shared>, principal: &Arc<Principal>, id: WaiterId, longest: Duration) -> Self {
         let since = shared.clock.monotonic();
-        Self {
-            shared: Arc::clone(shared),
-            principal: Arc::clone(principal),
-            id,
-            since,
-            longest,
-            is_over: false,
-        }
+        Self { shared: Arc::clone(shared), principal: Arc::clone(principal), id, since, longest, is_over: false }
     }
 
     /// The call's place, when its turn comes in time.

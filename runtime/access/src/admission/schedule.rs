@@ -156,7 +156,13 @@ impl Scheduler {
     }
 
     /// A call ended, having cost that much fuel; `None` when it never began. Gives its place to whoever is next.
-    pub(super) fn finish(&mut self, principal: &Arc<Principal>, held: Held, fuel: Option<u64>, now: Moment) -> Vec<Waker> {
+    pub(super) fn finish(
+        &mut self,
+        principal: &Arc<Principal>,
+        held: Held,
+        fuel: Option<u64>,
+        now: Moment,
+    ) -> Vec<Waker> {
         let name = &principal.tenant;
         let spent = fuel.map_or(0, |fuel| fuel.saturating_add(CALL_COST));
         let weight = self.quotas.weight(name);
@@ -334,7 +340,8 @@ impl Scheduler {
         } else {
             let weight = self.quotas.weight(name);
             let cost = |mean: Mean| u128::from(mean.get().unwrap_or(CALL_COST).max(1));
-            let own_cost = tenant.filter(|tenant| tenant.costs.get().is_some()).map_or(self.costs, |tenant| tenant.costs);
+            let own_cost =
+                tenant.filter(|tenant| tenant.costs.get().is_some()).map_or(self.costs, |tenant| tenant.costs);
             // Of each turn of all, the tenant's part is its weight; a costly call takes several turns.
             let turns = u128::from(own.saturating_add(1)) * u128::from(self.turns.weight_waiting_with(name, weight))
                 / u128::from(weight)

@@ -7,7 +7,7 @@ use std::{
 
 use airlock_access::AdmissionConfig;
 use airlock_model::{Quota, TenantName, TenantQuotas};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError, TenantConfig};
 
@@ -15,7 +15,7 @@ use super::{Config, ConfigError, TenantConfig};
 const QUEUE_TIME_MS_MAX: u64 = 600_000;
 
 /// `[admission]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdmissionSection {
     /// Calls that run at once; as many as `[sandbox] instances_max` when missing, and never more.
@@ -85,7 +85,8 @@ impl Config {
             return Err(ConfigError::value("admission.running_max", message));
         }
         if queue_max_per_tenant > queue_max {
-            let message = format!("{queue_max_per_tenant} is more than `queue_max` ({queue_max}), which holds all tenants");
+            let message =
+                format!("{queue_max_per_tenant} is more than `queue_max` ({queue_max}), which holds all tenants");
             return Err(ConfigError::value("admission.queue_max_per_tenant", message));
         }
         if queue_time_ms_max.get() > QUEUE_TIME_MS_MAX {
@@ -99,7 +100,8 @@ impl Config {
 fn check_quotas(tenant: &TenantName, quotas: &TenantQuotas) -> Result<(), ConfigError> {
     let key = |quota: Quota| format!("limits.tenant.{tenant}.{}", quota.name());
     if let Some(weight) = quotas.weight.filter(|weight| weight.get() > TenantQuotas::WEIGHT_MAX) {
-        let message = format!("{weight} is more than {}: weights are relative, lower the others", TenantQuotas::WEIGHT_MAX);
+        let message =
+            format!("{weight} is more than {}: weights are relative, lower the others", TenantQuotas::WEIGHT_MAX);
         return Err(ConfigError::value(key(Quota::Weight), message));
     }
     if quotas.calls_burst.is_some() && quotas.calls_per_second.is_none() {

@@ -4,16 +4,18 @@ use std::fmt;
 
 use airlock_model::{Limit, LimitCaps, Quota, TenantQuotas};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, Visitor},
 };
 
 /// `[limits.tenant.<name>]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TenantConfig {
     /// Limits of the tenant's calls, only tighter.
+    #[serde(flatten)]
     pub limits: LimitCaps,
     /// What the tenant may take over time, and its weight among others.
+    #[serde(flatten)]
     pub quotas: TenantQuotas,
 }
 
@@ -60,8 +62,11 @@ impl<'de> Deserialize<'de> for Key {
         let name = String::deserialize(source)?;
         let limit = Limit::by_name(&name).map(Self::Limit);
         limit.or_else(|| Quota::by_name(&name).map(Self::Quota)).ok_or_else(|| {
-            let names: Vec<_> =
-                Quota::ALL.iter().map(|quota| quota.name()).chain(Limit::ALL.iter().map(|limit| limit.name())).collect();
+            let names: Vec<_> = Quota::ALL
+                .iter()
+                .map(|quota| quota.name())
+                .chain(Limit::ALL.iter().map(|limit| limit.name()))
+                .collect();
             de::Error::custom(format!("unknown key `{name}`, expected one of `{}`", names.join("`, `")))
         })
     }

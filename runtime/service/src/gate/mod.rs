@@ -92,7 +92,7 @@ impl CallGate {
         let mut open = OpenIntent { gate: self, event: Some(event.clone()) };
         self.record_intent(event, has_effect).await?;
         let began = Instant::now();
-        let performed = self.backends.resources.perform(&self.facts.deployed.environment, permitted).await;
+        let performed = self.facts.settings.resources.perform(&self.facts.deployed.environment, permitted).await;
         let reply = self.budget.charge_reply(performed);
         if let Some(mut event) = open.event.take() {
             event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
