@@ -60,6 +60,9 @@ pub enum Command {
     CompileChild {
         #[arg(long)]
         cache_dir: Option<PathBuf>,
+        /// Refuse to compile unless the kernel locks the process in.
+        #[arg(long)]
+        locked: bool,
     },
 }
 

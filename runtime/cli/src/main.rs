@@ -22,8 +22,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Command::CompileChild { cache_dir } = &cli.command {
-        return commands::compile_child::main(cache_dir.as_deref());
+    if let Command::CompileChild { cache_dir, locked } = &cli.command {
+        return commands::compile_child::main(cache_dir.as_deref(), *locked);
     }
     // The demo shows refusals on purpose and explains them itself.
     let quiet = matches!(cli.command, Command::Demo(_));
@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
     }
-    match run(cli) {
+    // Before the runtime: what raises the wall must be the only thread.
+    let ended = if let Command::Serve(options) = &cli.command { commands::serve::main(options) } else { run(cli) };
+    match ended {
         Ok(code) => code,
         Err(error) => output::report(&error),
     }
@@ -42,7 +44,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let style = output::Style { json: cli.json };
     match cli.command {
         Command::Demo(options) => demo::run(options, style).await,
-        Command::Serve(options) => commands::serve::run(options).await,
         Command::Config(command) => commands::config::run(command, style),
         Command::New(options) => commands::new::run(&options, style),
         Command::Build(options) => commands::build::run(&options, style),
@@ -54,8 +55,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => commands::token::run(command, style),
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Completions { shell } => Ok(commands::completions(shell)),
-        // Handled before the runtime starts: the child must limit itself first.
-        Command::CompileChild { .. } => Ok(ExitCode::FAILURE),
+        // Handled before the runtime starts: they limit themselves first.
+        Command::Serve(_) | Command::CompileChild { .. } => Ok(ExitCode::FAILURE),
     }
 }
 

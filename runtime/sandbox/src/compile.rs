@@ -2,9 +2,12 @@
 
 use std::{
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use crate::engine::shared_config;
+use crate::{engine::shared_config, wall};
 
 pub use wasmtime::CacheStore;
 
@@ -58,13 +61,15 @@ pub struct Compiler {
     arguments: Vec<String>,
     wall_time_max: Duration,
     turn: Arc<Semaphore>,
+    has_remarked: Arc<AtomicBool>,
 }
 
 impl Compiler {
     /// A compiler that runs `program` with `arguments`, which must end in [`child_main`].
     #[must_use]
     pub fn new(program: PathBuf, arguments: Vec<String>, wall_time_max: Duration) -> Self {
-        Self { program, arguments, wall_time_max, turn: Arc::new(Semaphore::new(1)) }
+        let turn = Arc::new(Semaphore::new(1));
+        Self { program, arguments, wall_time_max, turn, has_remarked: Arc::default() }
     }
 
     /// Compiles one component to the form that [`crate::Program::load`] maps.
@@ -89,13 +94,26 @@ impl Compiler {
         let ((), output) = tokio::join!(feed, child.wait_with_output());
         let output = output?;
         match output.status.code() {
-            Some(0) => Ok(output.stdout),
-            Some(EXIT_REFUSED) => Err(CompileError::Refused(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+            Some(0) => {
+                self.log_remarks(&output.stderr);
+                Ok(output.stdout)
+            }
+            Some(EXIT_REFUSED) => Err(CompileError::Refused(self.log_remarks(&output.stderr))),
             _ => {
                 tracing::warn!(status = %output.status, stderr = %String::from_utf8_lossy(&output.stderr), "compile child died");
                 Err(CompileError::Limits { wall_s: self.wall_time_max.as_secs() })
             }
         }
+    }
+
+    /// Tells the operator once what the child had to say, and gives what is left: about the component.
+    fn log_remarks(&self, stderr: &[u8]) -> String {
+        let text = String::from_utf8_lossy(stderr);
+        let (remarks, about): (Vec<_>, Vec<_>) = text.trim().lines().partition(|line| line.starts_with(REMARK));
+        if !remarks.is_empty() && !self.has_remarked.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{}", remarks.join("; ").trim_start_matches(REMARK));
+        }
+        about.join("\n")
     }
 
     /// The child inherits nothing: no environment, no descriptor but its three pipes.
@@ -114,28 +132,54 @@ impl Compiler {
 
 const EXIT_REFUSED: i32 = 3;
 
+/// First word of a line that is for the operator's log, not about the component.
+const REMARK: &str = "remark: ";
+
+/// What the child is left with.
+#[derive(Debug, Clone, Copy)]
+pub struct Lockdown<'a> {
+    /// The one directory that it may read and write.
+    pub cache_dir: Option<&'a Path>,
+    /// Whether it refuses to work when the kernel cannot lock it in. Without, it does with what there is.
+    pub required: bool,
+}
+
 /// The child's side: limits itself, reads a component from standard input, writes the compiled form to standard output.
 ///
-/// Returns the exit status. The limits are in force before the first hostile byte is read.
+/// Returns the exit status. The limits and the lock are in force before the first hostile byte is read. Call it from a
+/// process that has one thread.
 #[must_use]
-pub fn child_main(cache: Option<Arc<dyn CacheStore>>) -> i32 {
+pub fn child_main(lockdown: Lockdown<'_>, cache: Option<Arc<dyn CacheStore>>) -> i32 {
     let compile = || -> Result<(), String> {
-        limit_self().map_err(|why| format!("cannot limit the compile process: {why}"))?;
         let mut component = Vec::new();
         std::io::stdin().read_to_end(&mut component).map_err(|why| why.to_string())?;
         let compiled = precompile(&component, cache).map_err(|why| format!("{why:#}"))?;
         std::io::stdout().write_all(&compiled).map_err(|why| why.to_string())
     };
-    let thread = std::thread::Builder::new().stack_size(CHILD_STACK_BYTES);
-    let outcome = std::thread::scope(|scope| {
-        let handle = thread.spawn_scoped(scope, compile).map_err(|why| why.to_string())?;
-        handle.join().unwrap_or_else(|_| Err("the compiler panicked on this component".to_owned()))
+    let outcome = confine(lockdown).and_then(|()| {
+        let thread = std::thread::Builder::new().stack_size(CHILD_STACK_BYTES);
+        std::thread::scope(|scope| {
+            let handle = thread.spawn_scoped(scope, compile).map_err(|why| why.to_string())?;
+            handle.join().unwrap_or_else(|_| Err("the compiler panicked on this component".to_owned()))
+        })
     });
     match outcome {
         Ok(()) => 0,
         Err(why) => {
             let _unheard = writeln!(std::io::stderr(), "{why}");
             EXIT_REFUSED
+        }
+    }
+}
+
+fn confine(lockdown: Lockdown<'_>) -> Result<(), String> {
+    limit_self().map_err(|why| format!("cannot limit the compile process: {why}"))?;
+    match wall::lock_down(lockdown.cache_dir) {
+        Ok(()) => Ok(()),
+        Err(why) if lockdown.required => Err(format!("cannot lock the compile process in: {why}")),
+        Err(why) => {
+            let _unheard = writeln!(std::io::stderr(), "{REMARK}the compile process is not locked in: {why}");
+            Ok(())
         }
     }
 }

@@ -12,6 +12,7 @@ mod outcome;
 pub mod program;
 mod run;
 mod state;
+pub mod wall;
 
 pub use compile::{CompileError, Compiler};
 pub use engine::{Engine, EngineError, EngineOptions};

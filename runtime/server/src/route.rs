@@ -3,6 +3,7 @@
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use airlock_model::Failure;
+use airlock_service::isolation::{self, IsolationLevel};
 use airlock_proto::v1::{
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
     function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
@@ -274,9 +275,13 @@ fn is_kind(given: &[u8], kind: &[u8]) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(kind)
 }
 
-/// The names that health knows.
-pub(crate) fn health_names() -> [&'static str; 4] {
-    ["", INVOCATION, FUNCTION, AUDIT]
+/// The names that health knows. The last says how guests are isolated: whoever needs a level asks for its name.
+pub(crate) fn health_names() -> [&'static str; 5] {
+    let isolation = match isolation::reached() {
+        IsolationLevel::L0 => "airlock.isolation.L0",
+        IsolationLevel::L1 => "airlock.isolation.L1",
+    };
+    ["", INVOCATION, FUNCTION, AUDIT, isolation]
 }
 
 /// Builds reflection (v1 and v1alpha) and wraps health.

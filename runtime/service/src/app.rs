@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use airlock_access::{Admission, Authenticator, PolicyError};
-use airlock_model::{EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
+use airlock_model::{AuditEvent, EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
 use airlock_resources::{AddError, Resources, Sources};
 use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
@@ -12,6 +12,7 @@ use crate::{
     clock,
     config::{Config, ConfigError, EnvironmentConfig, process_environment},
     gate::Classes,
+    isolation::{self, IsolationLevel},
     refusals::Refusals,
     registry::Registry,
 };
@@ -30,6 +31,11 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant carries the error of one part, which documents itself")]
 pub enum StartError {
+    #[error(
+        "`[isolation] level` asks for {asked}, but this process runs at {reached}: start it with `airlock serve`, which raises \
+         the wall, or ask for {reached}"
+    )]
+    Isolation { asked: IsolationLevel, reached: IsolationLevel },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -90,10 +96,11 @@ impl App {
     /// When a part refuses its configuration; nothing listens yet.
     pub async fn open(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, compiler, own_listeners } = parts;
+        require_isolation(config.isolation.level)?;
         let resources = bind_resources(&config, &own_listeners)?;
         let sync = if config.state.sync { SyncMode::Full } else { SyncMode::OffForBenchmarksOnly };
         let store = Store::open_with(&config.state.dir, StoreOptions { sync, ..StoreOptions::default() })?;
-        store.append(store.server_started_event(clock::now_unix_ms())).await?;
+        store.append(started_event(&store)).await?;
         let app = Self {
             authenticator: Authenticator::new(config.token_policy()?)?,
             admission: Admission::new(),
@@ -133,6 +140,19 @@ impl App {
     pub fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
         self.authenticator.verify(bearer, clock::now_unix_s()).map(drop)
     }
+}
+
+/// A configuration that asks for more than there is never gets to serve, whoever opens it.
+fn require_isolation(asked: IsolationLevel) -> Result<(), StartError> {
+    let reached = isolation::reached();
+    if asked <= reached { Ok(()) } else { Err(StartError::Isolation { asked, reached }) }
+}
+
+fn started_event(store: &Store) -> AuditEvent {
+    let mut event = store.server_started_event(clock::now_unix_ms());
+    let message = event.message.unwrap_or_default();
+    event.message = Some(format!("isolation {}; {message}", isolation::described()));
+    event
 }
 
 fn engine_options(config: &Config) -> EngineOptions {

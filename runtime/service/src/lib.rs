@@ -9,6 +9,7 @@ mod control;
 mod deploy;
 mod gate;
 mod invoke;
+pub mod isolation;
 mod record;
 mod refusals;
 mod registry;

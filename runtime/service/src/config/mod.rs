@@ -16,6 +16,7 @@ use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
 use airlock_model::{EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
 use serde::Deserialize;
 
+pub use crate::isolation::IsolationLevel;
 pub use overlay::process_environment;
 pub use resource::ResourceConfig;
 
@@ -132,15 +133,6 @@ pub struct IsolationConfig {
     /// The level below which the server refuses to start.
     #[serde(default)]
     pub level: IsolationLevel,
-}
-
-/// How guests are kept apart from the host besides Wasm itself. Only L0 exists in this version: asking for more than
-/// there is must fail at start, not later.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub enum IsolationLevel {
-    /// In the server's own process.
-    #[default]
-    L0,
 }
 
 /// `[sandbox]`.
