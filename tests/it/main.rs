@@ -11,6 +11,7 @@
 mod audit;
 mod compile_fail;
 mod deploy;
+mod doctor;
 mod errors;
 mod examples;
 mod gate;
@@ -19,3 +20,4 @@ mod invoke;
 mod limits;
 mod matrix;
 mod secrets;
+mod wall;

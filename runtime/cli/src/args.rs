@@ -30,6 +30,8 @@ pub enum Command {
     /// Look at a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say whether this machine and a configuration can serve, and what to do about what is missing.
+    Doctor(DoctorOptions),
     /// Make a new function project.
     New(NewOptions),
     /// Build a function project into a component.
@@ -64,6 +66,12 @@ pub enum Command {
         #[arg(long)]
         locked: bool,
     },
+    /// The doctor's own process that raises the wall and ends.
+    #[command(hide = true)]
+    WallAttempt {
+        #[arg(long)]
+        config: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -87,6 +95,15 @@ pub struct CacheOptions {
 
 #[derive(Args)]
 pub struct ServeOptions {
+    /// The configuration file.
+    #[arg(long, default_value = "airlock.toml")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub cache: CacheOptions,
+}
+
+#[derive(Args)]
+pub struct DoctorOptions {
     /// The configuration file.
     #[arg(long, default_value = "airlock.toml")]
     pub config: PathBuf,

@@ -6,6 +6,7 @@ mod args;
 mod client;
 mod commands;
 mod demo;
+mod doctor;
 mod host;
 mod keys;
 mod output;
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Command::CompileChild { cache_dir, locked } = &cli.command {
         return commands::compile_child::main(cache_dir.as_deref(), *locked);
+    }
+    if let Command::WallAttempt { config } = &cli.command {
+        return doctor::attempt(config);
     }
     // The demo shows refusals on purpose and explains them itself.
     let quiet = matches!(cli.command, Command::Demo(_));
@@ -45,6 +49,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(options) => demo::run(options, style).await,
         Command::Config(command) => commands::config::run(command, style),
+        Command::Doctor(options) => doctor::run(&options, style),
         Command::New(options) => commands::new::run(&options, style),
         Command::Build(options) => commands::build::run(&options, style),
         Command::Check(options) => commands::check::run(&options, style),
@@ -56,7 +61,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Completions { shell } => Ok(commands::completions(shell)),
         // Handled before the runtime starts: they limit themselves first.
-        Command::Serve(_) | Command::CompileChild { .. } => Ok(ExitCode::FAILURE),
+        Command::Serve(_) | Command::CompileChild { .. } | Command::WallAttempt { .. } => Ok(ExitCode::FAILURE),
     }
 }
 

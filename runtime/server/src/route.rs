@@ -3,12 +3,12 @@
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use airlock_model::Failure;
-use airlock_service::isolation::{self, IsolationLevel};
 use airlock_proto::v1::{
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
     function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
 };
+use airlock_service::isolation::{self, IsolationLevel};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};

@@ -56,7 +56,7 @@ impl Wall {
         }
     }
 
-    /// Allows to read, write, create and remove below a directory. It must be there when the wall is raised.
+    /// Allows to read, write, create and remove below a directory. One that is not there is left out.
     pub fn write(&mut self, dir: &Path) {
         self.write.insert(real(dir));
     }

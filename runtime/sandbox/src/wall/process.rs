@@ -26,7 +26,8 @@ const OWN_PROC: &str = "/proc/self";
 const DEVICES: [&str; 2] = ["/dev/urandom", "/dev/null"];
 
 pub(super) fn require_one_thread() -> Result<(), WallError> {
-    let threads = fs::read_dir("/proc/self/task").map_err(|source| WallError::Path { path: OWN_PROC.into(), source })?;
+    let threads =
+        fs::read_dir("/proc/self/task").map_err(|source| WallError::Path { path: OWN_PROC.into(), source })?;
     match threads.count() {
         1 => Ok(()),
         count => Err(WallError::Threads(count)),

@@ -3,8 +3,8 @@
 use std::{os::fd::AsFd as _, path::Path};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, NetPort, PathBeneath,
-    PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, NetPort,
+    PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope,
 };
 use rustix::system::uname;
 
@@ -55,16 +55,16 @@ pub(super) fn closed() -> Result<RulesetCreated, RulesetError> {
 /// Restricts this thread and gives the version of Landlock in force.
 pub(super) fn restrict(wall: &Wall) -> Result<u32, WallError> {
     let mut rules = closed()?;
-    for path in &wall.read {
+    let read = wall.read.iter().map(|path| (path, reading()));
+    let write = wall.write.iter().map(|dir| (dir, writing()));
+    for (path, rights) in read.chain(write) {
         // Missing ones are told by whoever needs them, in better words.
         if let Ok(target) = target(path) {
-            rules = allow(rules, target, reading())?;
+            rules = allow(rules, target, rights)?;
         }
     }
-    let write = wall.write.iter().map(|dir| (dir, writing()));
-    let execute = wall.execute.iter().map(|program| (program, running()));
-    for (path, rights) in write.chain(execute) {
-        rules = allow(rules, target(path)?, rights)?;
+    for program in &wall.execute {
+        rules = allow(rules, target(program)?, running())?;
     }
     for port in &wall.connect {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;

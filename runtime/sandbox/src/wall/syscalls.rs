@@ -162,7 +162,8 @@ fn refusals() -> Built<Rules> {
     let whole = REFUSED.iter().chain(REFUSED_HERE).map(|call| (*call, Vec::new()));
     let mut rules: Rules = whole.collect();
     rules.extend(sockets()?);
-    let namespace = |bit: &i32| rule(&[(0, Is::MaskedEq(u64::from(bit.unsigned_abs())), u64::from(bit.unsigned_abs()))]);
+    let namespace =
+        |bit: &i32| rule(&[(0, Is::MaskedEq(u64::from(bit.unsigned_abs())), u64::from(bit.unsigned_abs()))]);
     rules.insert(libc::SYS_clone, NAMESPACES.iter().map(namespace).collect::<Built<_>>()?);
     rules.insert(libc::SYS_prlimit64, vec![rule(&[(0, Is::Ne, 0)])?]);
     rules.insert(libc::SYS_prctl, vec![rule(&[(0, Is::Eq, value(libc::PR_SET_DUMPABLE)), (1, Is::Ne, 0)])?]);
@@ -201,11 +202,7 @@ pub(super) fn rule(conditions: &[(u8, Is, u64)]) -> Built<SeccompRule> {
     SeccompRule::new(conditions.iter().map(one).collect::<Built<_>>()?)
 }
 
-pub(super) fn install(
-    rules: Built<Rules>,
-    otherwise: SeccompAction,
-    matched: SeccompAction,
-) -> Result<(), WallError> {
+pub(super) fn install(rules: Built<Rules>, otherwise: SeccompAction, matched: SeccompAction) -> Result<(), WallError> {
     let refused = |why: String| WallError::Seccomp(why);
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|why| refused(why.to_string()))?;
     let build = || -> Built<BpfProgram> { SeccompFilter::new(rules?, otherwise, matched, arch)?.try_into() };
