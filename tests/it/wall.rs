@@ -72,6 +72,10 @@ async fn nobody_needs_to_be_root() {
 async fn probed(user: Option<u32>, more: &[&str]) -> Value {
     let place = Place::make(user).await;
     place.configure("control = \"127.0.0.1:0\"", "control = \"127.0.0.1:17071\"");
+    // One resource with a name to resolve.
+    let named = "[resources.named]\nkind = \"http\"\n[resources.named.dev]\nengine = \"http\"\n\
+                 base_url = \"https://localhost\"\noperations = [\"GET\"]\n";
+    place.configure("[resources.crm]\n", &format!("{named}[resources.crm]\n"));
     for dir in ["state", "cache"] {
         std::fs::create_dir(place.path(dir)).expect("a directory");
     }

@@ -125,3 +125,74 @@ pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     files.dedup();
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        [isolation]
+        level = "L0"
+        [state]
+        dir = "state"
+        [[tokens.issuer]]
+        iss = "https://platform.example"
+        jwks = { file = "keys/keys.json" }
+        [environments.dev]
+        [resources.orders-db]
+        kind = "sql"
+        [resources.orders-db.dev]
+        engine = "sqlite"
+        path = "data/orders.db"
+        operations = ["read"]
+    "#;
+    const FILE: &str = "/srv/airlock/airlock.toml";
+
+    fn config(text: &str) -> Config {
+        Config::parse(text, FILE, &[], Path::new("/srv/airlock")).expect("valid")
+    }
+
+    #[test]
+    fn a_configuration_that_needs_more_is_told_what() {
+        let standing = wall_for(&config(SMALL), Path::new(FILE));
+        let same = wall_for(&config(&SMALL.replace("[\"read\"]", "[\"read\"]\nvalue_bytes_max = 9")), Path::new(FILE));
+        assert!(same.beyond(&standing).is_empty());
+        let api = "[resources.crm]\nkind = \"http\"\n[resources.crm.dev]\nengine = \"http\"\n\
+                   base_url = \"https://198.51.100.7:8443\"\noperations = [\"GET\"]";
+        let more = config(&format!("{}\n{api}", SMALL.replace("[\"read\"]", "[\"read\", \"write\"]")));
+        let beyond = wall_for(&more, Path::new(FILE)).beyond(&standing);
+        assert_eq!(beyond, ["writing to `/srv/airlock/data`", "connecting to port 8443"]);
+    }
+
+    #[test]
+    fn a_name_to_resolve_opens_the_port_of_name_servers() {
+        let api = "[resources.crm]\nkind = \"http\"\n[resources.crm.dev]\nengine = \"http\"\n\
+                   base_url = \"https://api.example.com\"\noperations = [\"GET\"]";
+        let named = wall_for(&config(&format!("{SMALL}\n{api}")), Path::new(FILE));
+        let beyond = named.beyond(&wall_for(&config(SMALL), Path::new(FILE)));
+        assert!(
+            ["connecting to port 53", "connecting to port 443"].iter().all(|port| beyond.contains(&(*port).to_owned()))
+        );
+        assert!(beyond.iter().any(|text| text.contains("hosts")), "{beyond:?}");
+    }
+
+    #[test]
+    fn a_process_without_a_wall_serves_no_configuration_that_wants_one() {
+        assert!(check_standing(&config(SMALL), Path::new(FILE)).is_ok());
+        let why = check_standing(&config(&SMALL.replace("L0", "L1")), Path::new(FILE)).expect_err("refused");
+        assert!(why.to_string().contains("restart"), "{why}");
+    }
+
+    #[test]
+    fn a_write_ahead_log_is_seen_in_the_file_itself() {
+        let dir = std::env::temp_dir().join(format!("airlock-isolation-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a directory");
+        let header = |journal: u8| [&b"SQLite format 3\0\x10\0"[..], &[journal, journal]].concat();
+        for (name, journal, expected) in [("rollback.db", 1, false), ("log.db", 2, true)] {
+            fs::write(dir.join(name), header(journal)).expect("a file");
+            assert_eq!(has_write_ahead_log(&dir.join(name)), expected, "{name}");
+        }
+        assert!(!has_write_ahead_log(&dir.join("none.db")));
+        fs::remove_dir_all(&dir).expect("removed");
+    }
+}

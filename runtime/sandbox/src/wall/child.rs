@@ -101,7 +101,10 @@ const ALLOWED_HERE: &[i64] = &[];
 /// # Errors
 /// When a part is not to be had. What could be done stays done.
 pub(crate) fn lock_down(cache_dir: Option<&Path>) -> Result<(), WallError> {
-    process::require_one_thread()?;
+    // The parent's wall may hide our own /proc from us; then the caller's word has to do.
+    if let Err(WallError::Threads(count)) = process::require_one_thread() {
+        return Err(WallError::Threads(count));
+    }
     set_no_new_privs(true).map_err(WallError::process("no_new_privs"))?;
     process::hide()?;
     let landlock = restrict_paths(cache_dir);
