@@ -2,7 +2,10 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use airlock_sandbox::Compiler;
+use airlock_sandbox::{
+    Compiler,
+    compile::{Lockdown, child_main, limit_this_process},
+};
 use airlock_server::{ListenOptions, TransportLimits, bind};
 use airlock_service::{App, Config, Parts};
 use airlock_toolchain::EngineCache;
@@ -48,11 +51,13 @@ fn compiler(cache_dir: &Path) -> anyhow::Result<Compiler> {
 
 /// Runs the compile child. A cache that cannot be opened costs time and nothing else.
 pub(crate) fn compile_child(cache_dir: Option<&Path>, memory_bytes: u64, cpu_s: u64) -> ExitCode {
-    if airlock_sandbox::compile::limit_this_process(memory_bytes, cpu_s).is_err() {
+    if limit_this_process(memory_bytes, cpu_s).is_err() {
         return ExitCode::FAILURE;
     }
-    let cache = cache_dir.and_then(|dir| EngineCache::open(&dir.join("compiled"), CACHE_BYTES_MAX).ok());
-    let status = airlock_sandbox::compile::child_main(cache.as_ref().map(EngineCache::store));
+    let cache_dir = cache_dir.map(|dir| dir.join("compiled"));
+    let cache = cache_dir.as_deref().and_then(|dir| EngineCache::open(dir, CACHE_BYTES_MAX).ok());
+    let lockdown = Lockdown { cache_dir: cache_dir.as_deref(), required: false };
+    let status = child_main(lockdown, cache.as_ref().map(EngineCache::store));
     if let Some(cache) = cache {
         cache.flush();
     }

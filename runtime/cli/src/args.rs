@@ -34,6 +34,8 @@ pub enum Command {
     Reload(ControlOptions),
     /// Show the limits that calls to a server start from, each with where it was set. Needs `operator:read`.
     Limits(LimitsOptions),
+    /// Say whether this machine and a configuration can serve, and what to do about what is missing.
+    Doctor(DoctorOptions),
     /// Make a new function project.
     New(NewOptions),
     /// Build a function project into a component.
@@ -66,10 +68,19 @@ pub enum Command {
     CompileChild {
         #[arg(long)]
         cache_dir: Option<PathBuf>,
+        /// Refuse to compile unless the kernel locks the process in.
+        #[arg(long)]
+        locked: bool,
         #[arg(long)]
         memory_bytes: u64,
         #[arg(long)]
         cpu_s: u64,
+    },
+    /// The doctor's own process that raises the wall and ends.
+    #[command(hide = true)]
+    WallAttempt {
+        #[arg(long)]
+        config: PathBuf,
     },
 }
 
@@ -94,6 +105,15 @@ pub struct CacheOptions {
 
 #[derive(Args)]
 pub struct ServeOptions {
+    /// The configuration file.
+    #[arg(long, default_value = "airlock.toml")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub cache: CacheOptions,
+}
+
+#[derive(Args)]
+pub struct DoctorOptions {
     /// The configuration file.
     #[arg(long, default_value = "airlock.toml")]
     pub config: PathBuf,

@@ -107,14 +107,19 @@ impl Engine {
         (needed > allowed).then_some(MappingShortage { needed, allowed })
     }
 
-    /// Whether the kernel has `PAGEMAP_SCAN` (Linux 6.7), without which resetting a memory slot is much slower.
+    /// Whether this process can use `PAGEMAP_SCAN`, without which resetting a memory slot is much slower.
     #[must_use]
     pub fn has_fast_reset(&self) -> bool {
-        let release = rustix::system::uname();
-        let mut numbers =
-            release.release().to_str().unwrap_or_default().split(['.', '-']).map_while(|n| n.parse::<u32>().ok());
-        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 7)
+        has_pagemap_scan()
     }
+}
+
+/// Whether the kernel has `PAGEMAP_SCAN` (Linux 6.7) and lets this process use it.
+///
+/// The engine opens `/proc/self/pagemap` the first time anybody asks, and keeps it for good.
+#[must_use]
+pub fn has_pagemap_scan() -> bool {
+    PoolingAllocationConfig::is_pagemap_scan_available()
 }
 
 /// The settings that decide what machine code looks like, and so must agree between compiling and running.

@@ -16,6 +16,7 @@ pub mod program;
 mod run;
 mod state;
 mod turns;
+pub mod wall;
 
 pub use compile::{CompileError, CompileLimits, Compiler};
 pub use engine::{Engine, EngineError, EngineOptions, MappingShortage};

@@ -9,6 +9,7 @@ use airlock_proto::v1::{
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
 };
+use airlock_service::isolation::{self, IsolationLevel};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
@@ -292,9 +293,13 @@ fn is_kind(given: &[u8], kind: &[u8]) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(kind)
 }
 
-/// The names that health knows.
-pub(crate) fn health_names() -> [&'static str; 5] {
-    ["", INVOCATION, FUNCTION, AUDIT, OPERATOR]
+/// The names that health knows. The last says how guests are isolated: whoever needs a level asks for its name.
+pub(crate) fn health_names() -> [&'static str; 6] {
+    let isolation = match isolation::reached() {
+        IsolationLevel::L0 => "airlock.isolation.L0",
+        IsolationLevel::L1 => "airlock.isolation.L1",
+    };
+    ["", INVOCATION, FUNCTION, AUDIT, OPERATOR, isolation]
 }
 
 /// Builds reflection (v1 and v1alpha) and wraps health.

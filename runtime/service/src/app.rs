@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use airlock_access::Admission;
-use airlock_model::{AuditKind, Failure, Reason};
+use airlock_model::{AuditEvent, AuditKind, Failure, Reason};
 use airlock_resources::AddError;
 use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, Lanes, MappingShortage};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
@@ -13,6 +13,7 @@ use crate::{
     config::{Config, ConfigError},
     deploy::Deploying,
     gate::Classes,
+    isolation::{self, IsolationLevel},
     refusals::{Refusals, Subject},
     registry::Registry,
     reload::Reloader,
@@ -34,6 +35,11 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant carries the error of one part, which documents itself")]
 pub enum StartError {
+    #[error(
+        "`[isolation] level` asks for {asked}, but this process runs at {reached}: start it with `airlock serve`, which raises \
+         the wall, or ask for {reached}"
+    )]
+    Isolation { asked: IsolationLevel, reached: IsolationLevel },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -73,6 +79,7 @@ impl App {
     /// When a part refuses its configuration; nothing listens yet.
     pub async fn open(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, compiler, own_listeners } = parts;
+        require_isolation(config.isolation.level)?;
         let sync = if config.state.sync { SyncMode::Full } else { SyncMode::OffForBenchmarksOnly };
         if config.cuts_the_queue_short() {
             tracing::warn!("`[server] in_flight_max` is less than may run and wait: some calls are shed out of turn");
@@ -85,7 +92,7 @@ impl App {
         let admission = Admission::new(config.admission(), Arc::new(ServerClock::start()));
         let settings = Settings::build(config, &own_listeners, None)?;
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
-        store.append(store.server_started_event(clock::now_unix_ms())).await?;
+        store.append(started_event(&store)).await?;
         let backends = Arc::new(Backends { store, classes: Classes::new() });
         let app = Self {
             reloader: Reloader::new(settings, Arc::clone(&backends), own_listeners, admission.clone()),
@@ -134,6 +141,19 @@ impl App {
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, why.into())
         })
     }
+}
+
+/// A configuration that asks for more than there is never gets to serve, whoever opens it.
+fn require_isolation(asked: IsolationLevel) -> Result<(), StartError> {
+    let reached = isolation::reached();
+    if asked <= reached { Ok(()) } else { Err(StartError::Isolation { asked, reached }) }
+}
+
+fn started_event(store: &Store) -> AuditEvent {
+    let mut event = store.server_started_event(clock::now_unix_ms());
+    let message = event.message.unwrap_or_default();
+    event.message = Some(format!("isolation {}; {message}", isolation::described()));
+    event
 }
 
 fn engine_options(config: &Config) -> EngineOptions {

@@ -10,6 +10,7 @@ mod deploy;
 mod gate;
 mod input;
 mod invoke;
+pub mod isolation;
 mod operator;
 mod record;
 mod refusals;

@@ -11,7 +11,8 @@ use crate::{
     App,
     app::{Backends, StartError, store_failure},
     clock,
-    config::{Config, SECRET},
+    config::{Config, ConfigError, SECRET},
+    isolation,
     settings::Settings,
 };
 
@@ -131,6 +132,7 @@ impl Reloader {
         let build = move || {
             let path = old.config.path().ok_or_else(not_from_a_file)?;
             let config = Config::load(path).map_err(|why| invalid(&why.into()))?;
+            isolation::check_standing(&config, path).map_err(|why| restart_needed(&why))?;
             let new = Settings::build(config, &own_listeners, Some(&old)).map_err(|why| invalid(&why))?;
             let changes = changes(&old, &new);
             check_reloadable(&changes)?;
@@ -152,6 +154,12 @@ fn invalid(why: &StartError) -> Failure {
     };
     let hint = "the old configuration serves on; correct the file (`airlock config check` says more) and reload again";
     Failure::new(Reason::ConfigInvalid, message, hint)
+}
+
+/// The wall stands until the process ends: what it does not allow, no reload can bring.
+fn restart_needed(why: &ConfigError) -> Failure {
+    let hint = "restart the server, or take back what needs more than it was started with";
+    Failure::new(Reason::RestartNeeded, why.public(), hint)
 }
 
 /// Refuses a reload that would leave a part of the server on old values.

@@ -36,11 +36,11 @@ impl CompileLimits {
     }
 }
 
-/// Takes memory, CPU time and priority from this process, for good. [`super::child_main`] adds limits of its own.
+/// Takes memory, CPU time and priority from this process, for good.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn limit_this_process(memory_bytes: u64, cpu_s: u64) -> std::io::Result<()> {
+pub(super) fn limit_this_process(memory_bytes: u64, cpu_s: u64) -> std::io::Result<()> {
     for (resource, value) in [
         (Resource::Data, memory_bytes),
         (Resource::As, memory_bytes.saturating_add(RESERVED_BYTES)),

@@ -1,13 +1,21 @@
 //! The server's side of the compile child: starts it, feeds it, and believes nothing it says beyond its bounds.
 
-use std::{os::unix::process::ExitStatusExt as _, path::PathBuf, process::Stdio};
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    path::PathBuf,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
 };
 
-use super::{CompileLimits, EXIT_REFUSED};
+use super::{CompileLimits, EXIT_REFUSED, REMARK};
 
 /// Bytes of the child's complaint that are read; the rest is drained and dropped.
 const COMPLAINT_BYTES: u64 = 4 << 10;
@@ -40,14 +48,15 @@ pub struct Compiler {
     program: PathBuf,
     arguments: Vec<String>,
     limits: CompileLimits,
+    has_remarked: Arc<AtomicBool>,
 }
 
 impl Compiler {
-    /// A compiler that runs `program` with `arguments`, then `--memory-bytes <n> --cpu-s <n>`. The program must call
-    /// [`super::limit_this_process`] with the two and end in [`super::child_main`].
+    /// A compiler that runs `program` with `arguments`, then `--memory-bytes <n> --cpu-s <n>`. The program must end in
+    /// [`super::child_main`] with the two.
     #[must_use]
     pub fn new(program: PathBuf, arguments: Vec<String>) -> Self {
-        Self { program, arguments, limits: CompileLimits::BUILT_IN }
+        Self { program, arguments, limits: CompileLimits::BUILT_IN, has_remarked: Arc::default() }
     }
 
     /// The same compiler under other limits.
@@ -97,8 +106,11 @@ impl Compiler {
         )?;
         let status = child.wait().await?;
         match status.code() {
-            Some(0) => Ok(compiled),
-            Some(EXIT_REFUSED) => Err(CompileError::Refused(printable(&complaint))),
+            Some(0) => {
+                self.log_remarks(&complaint);
+                Ok(compiled)
+            }
+            Some(EXIT_REFUSED) => Err(CompileError::Refused(self.log_remarks(&complaint))),
             Some(code) => Err(std::io::Error::other(format!("exit status {code}: {}", printable(&complaint))).into()),
             None => {
                 tracing::warn!(%status, stderr = %printable(&complaint), "compile child died");
@@ -106,6 +118,16 @@ impl Compiler {
                 Err(self.reached(if cpu { "compile_cpu_s" } else { "compile_memory_bytes" }))
             }
         }
+    }
+
+    /// Tells the operator once what the child had to say, and gives what is left: about the component.
+    fn log_remarks(&self, stderr: &[u8]) -> String {
+        let text = String::from_utf8_lossy(stderr);
+        let (remarks, about): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with(REMARK));
+        if !remarks.is_empty() && !self.has_remarked.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{}", printable(remarks.join("; ").trim_start_matches(REMARK).as_bytes()));
+        }
+        printable(about.join("\n").as_bytes())
     }
 
     fn reached(&self, setting: &'static str) -> CompileError {

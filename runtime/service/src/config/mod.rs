@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use origin::Origins;
 
+pub use crate::isolation::IsolationLevel;
 pub use admission::AdmissionSection;
 pub use deploy::DeployConfig;
 pub use error::ConfigError;
@@ -122,15 +123,6 @@ pub struct IsolationConfig {
     /// The level below which the server refuses to start.
     #[serde(default)]
     pub level: IsolationLevel,
-}
-
-/// How guests are kept apart from the host besides Wasm itself. Only L0 exists in this version: asking for more than
-/// there is must fail at start, not later.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub enum IsolationLevel {
-    /// In the server's own process.
-    #[default]
-    L0,
 }
 
 /// `[sandbox]`.

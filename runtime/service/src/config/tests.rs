@@ -55,7 +55,7 @@ fn mistakes_are_named_with_their_place() {
         (SMALL.replace("sqlite", "oracle"), "oracle"),
         (SMALL.replace("path =", "pat ="), "pat"),
         (SMALL.replace("kind = \"sql\"", "kind = \"http\""), "another engine"),
-        (format!("{SMALL}\n[isolation]\nlevel = \"L2\""), "L2"),
+        (format!("{SMALL}\n[isolation]\nlevel = \"L2\""), "L1"),
         (format!("{SMALL}\n[limits.default]\nmemory_bytes = \"8GiB\""), "memory_bytes_max"),
         (format!("{SMALL}\n[limits.default]\nfule = 1"), "fule"),
         (format!("{SMALL}\n[deploy]\ncompile_memory = 1"), "compile_memory"),
