@@ -45,6 +45,12 @@ pub(crate) enum Command {
         /// Directory of compiled parts.
         #[arg(long)]
         cache_dir: Option<PathBuf>,
+        /// Memory it may write to.
+        #[arg(long)]
+        memory_bytes: u64,
+        /// CPU time it may take.
+        #[arg(long)]
+        cpu_s: u64,
     },
 }
 

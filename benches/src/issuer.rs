@@ -32,6 +32,7 @@ impl Issuer {
         std::fs::write(dir.join("keys.json"), public_jwks(&[&self.key])).context("cannot write the keys")?;
         let text = format!(
             "[server]\ndata = \"127.0.0.1:0\"\ncontrol = \"127.0.0.1:0\"\nworkers = 1\n\
+             [isolation]\nlevel = \"L0\"\n\
              [state]\ndir = \"state\"\nsync = {sync}\n\
              [tokens]\ninstance = \"{INSTANCE}\"\n\
              [[tokens.issuer]]\niss = \"{ISSUER}\"\njwks = {{ file = \"keys.json\" }}\n\

@@ -25,7 +25,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::CompileChild { cache_dir } => return serve::airlock::compile_child(cache_dir.as_deref()),
+        Command::CompileChild { cache_dir, memory_bytes, cpu_s } => {
+            return serve::airlock::compile_child(cache_dir.as_deref(), memory_bytes, cpu_s);
+        }
         Command::ServeEcho { core } => serve::echo::serve(core),
         Command::ServeAirlock { core, config, cache_dir } => serve::airlock::serve(core, &config, &cache_dir),
         Command::Invoke(options) => measure::invoke(&options),

@@ -12,6 +12,8 @@ use crate::ISSUER;
 pub struct TokenSpec {
     environment: String,
     tenant: String,
+    app: String,
+    subject: String,
     functions: Option<Vec<String>>,
     scopes: Vec<String>,
     age_s: u64,
@@ -25,6 +27,8 @@ impl TokenSpec {
         Self {
             environment: "dev".to_owned(),
             tenant: "acme".to_owned(),
+            app: "tests".to_owned(),
+            subject: "ada@example.com".to_owned(),
             functions,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             age_s: 0,
@@ -44,6 +48,11 @@ impl TokenSpec {
         Self::new(Some(Vec::new()), &["function:deploy", "function:read", "audit:read"])
     }
 
+    /// The operator.
+    pub fn operator() -> Self {
+        Self::new(Some(Vec::new()), &["operator:read", "operator:write"])
+    }
+
     /// One function with these scopes.
     pub fn only(function: &str, scopes: &[&str]) -> Self {
         Self::new(Some(vec![function.to_owned()]), scopes)
@@ -58,6 +67,18 @@ impl TokenSpec {
     #[must_use]
     pub fn tenant(mut self, tenant: &str) -> Self {
         tenant.clone_into(&mut self.tenant);
+        self
+    }
+
+    #[must_use]
+    pub fn app(mut self, app: &str) -> Self {
+        app.clone_into(&mut self.app);
+        self
+    }
+
+    #[must_use]
+    pub fn subject(mut self, subject: &str) -> Self {
+        subject.clone_into(&mut self.subject);
         self
     }
 
@@ -86,11 +107,12 @@ impl TokenSpec {
         &self.environment
     }
 
-    pub(crate) fn mint(&self, key: &SigningKey) -> String {
+    /// The token's text, signed with `key`.
+    pub fn mint(&self, key: &SigningKey) -> String {
         let principal = Principal {
             tenant: self.tenant.parse().expect("tenant"),
-            app: "tests".parse().expect("app"),
-            subject: "ada@example.com".to_owned(),
+            app: self.app.parse().expect("app"),
+            subject: self.subject.clone(),
             actor: None,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();

@@ -199,7 +199,7 @@ async fn a_tenant_has_only_so_many_calls_a_second() {
     let status = harness.invoke_as(&of("eager"), "one", "null").await.expect_err("too often");
     assert_eq!((reason(&status).as_str(), status.code()), ("tenant_rate_exceeded", tonic::Code::ResourceExhausted));
     assert_eq!((fact(&status, "limit").as_str(), fact(&status, "configured").as_str()), ("calls_per_second", "1"));
-    assert!(fact(&status, "source").contains("[limits.tenant.<name>]"), "{status:?}");
+    assert!(fact(&status, "source").contains("limits.tenant."), "{status:?}");
     for _ in 0..5 {
         assert!(harness.invoke_as(&of("calm"), "one", "null").await.is_ok(), "another tenant is not bound");
     }

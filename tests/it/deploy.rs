@@ -126,14 +126,3 @@ async fn revisions_are_numbered_and_the_same_upload_is_the_same_revision() {
         .unwrap();
     assert_eq!(live.number, 1);
 }
-
-#[tokio::test]
-async fn a_component_cut_anywhere_is_refused() {
-    let harness = Harness::start().await;
-    let whole = WatGuest::returning("1").component();
-    for length in (1..whole.len()).step_by(17) {
-        let status = harness.deploy(PLAIN, whole[..length].to_vec()).await.expect_err("refused");
-        assert_eq!(reason(&status), "component_rejected", "{length} bytes");
-    }
-    assert!(harness.is_serving().await);
-}

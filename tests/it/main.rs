@@ -10,8 +10,12 @@
 
 mod admission;
 mod audit;
+mod bombs;
+mod cancel;
 mod compile_fail;
 mod deploy;
+mod deploy_fuzz;
+mod doctor;
 mod errors;
 mod examples;
 mod gate;
@@ -19,4 +23,9 @@ mod house;
 mod invoke;
 mod limits;
 mod matrix;
+mod places;
+mod reload;
 mod secrets;
+mod serve;
+mod wall;
+mod zoo;

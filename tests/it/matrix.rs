@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use airlock_proto::v1::InvokeStreamRequest;
 use airlock_tests::{
     Harness,
     guests::{WatGuest, root},
     http_post,
     tokens::TokenSpec,
+    with_token,
 };
 use prost_reflect::DescriptorPool;
 use serde_json::{Value, json};
@@ -33,6 +35,7 @@ async fn every_rpc_refuses_every_wrong_token() {
     harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
     for (rpc, row) in matrix() {
         let right = spec(&row);
+        let running = running(&harness, &row, &right).await;
         let cases = [
             ("no token", None, 401),
             ("forged", Some(forged(&harness, &right)), 401),
@@ -46,7 +49,22 @@ async fn every_rpc_refuses_every_wrong_token() {
             let (status, body) = post(&harness, &rpc, &row, token).await;
             assert_eq!(status, wanted, "{rpc} with {name}: {body}");
         }
+        drop(running);
     }
+}
+
+/// A call in progress for the RPCs that are about one.
+async fn running(harness: &Harness, row: &Value, spec: &TokenSpec) -> Option<impl Sized> {
+    let request_id = row["running"].as_str()?;
+    let function = row["function"].as_str().expect("a function");
+    harness.deploy_wat(function, &WatGuest::new("(loop $again (br $again)) (i32.const 0)"), "").await;
+    let request = InvokeStreamRequest {
+        function: function.to_owned(),
+        environment: "dev".to_owned(),
+        payload: Vec::new(),
+        request_id: request_id.to_owned(),
+    };
+    Some(harness.invocations().invoke_stream(with_token(request, &harness.token(spec))).await.expect("it begins"))
 }
 
 fn spec(row: &Value) -> TokenSpec {

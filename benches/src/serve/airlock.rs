@@ -2,7 +2,10 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use airlock_sandbox::Compiler;
+use airlock_sandbox::{
+    Compiler,
+    compile::{Lockdown, child_main, limit_this_process},
+};
 use airlock_server::{ListenOptions, TransportLimits, bind};
 use airlock_service::{App, Config, Parts};
 use airlock_toolchain::EngineCache;
@@ -11,7 +14,6 @@ use anyhow::Context;
 use super::{Addresses, released, runtime};
 use crate::cores;
 
-const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
 const CACHE_BYTES_MAX: u64 = 512 << 20;
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -44,13 +46,18 @@ fn compiler(cache_dir: &Path) -> anyhow::Result<Compiler> {
     let program = std::env::current_exe().context("cannot find this program on disk")?;
     let cache_dir = cache_dir.to_str().context("the cache directory is not UTF-8")?;
     let arguments = ["compile-child", "--cache-dir", cache_dir].map(str::to_owned);
-    Ok(Compiler::new(program, arguments.into(), COMPILE_TIME_MAX))
+    Ok(Compiler::new(program, arguments.into()))
 }
 
 /// Runs the compile child. A cache that cannot be opened costs time and nothing else.
-pub(crate) fn compile_child(cache_dir: Option<&Path>) -> ExitCode {
-    let cache = cache_dir.and_then(|dir| EngineCache::open(&dir.join("compiled"), CACHE_BYTES_MAX).ok());
-    let status = airlock_sandbox::compile::child_main(cache.as_ref().map(EngineCache::store));
+pub(crate) fn compile_child(cache_dir: Option<&Path>, memory_bytes: u64, cpu_s: u64) -> ExitCode {
+    if limit_this_process(memory_bytes, cpu_s).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let cache_dir = cache_dir.map(|dir| dir.join("compiled"));
+    let cache = cache_dir.as_deref().and_then(|dir| EngineCache::open(dir, CACHE_BYTES_MAX).ok());
+    let lockdown = Lockdown { cache_dir: cache_dir.as_deref(), required: false };
+    let status = child_main(lockdown, cache.as_ref().map(EngineCache::store));
     if let Some(cache) = cache {
         cache.flush();
     }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use airlock_proto::v1::{
-    InvokeRequest, InvokeResponse, InvokeStreamRequest, InvokeStreamResponse, Usage,
+    CancelRequest, CancelResponse, InvokeRequest, InvokeResponse, InvokeStreamRequest, InvokeStreamResponse, Usage,
     invocation_service_server::{InvocationService, InvocationServiceServer},
     invoke_response,
 };
@@ -44,6 +44,10 @@ impl InvocationService for Echo {
         &self,
         _: Request<InvokeStreamRequest>,
     ) -> Result<Response<Self::InvokeStreamStream>, Status> {
+        Err(Status::unimplemented("the yardstick only answers `Invoke`"))
+    }
+
+    async fn cancel(&self, _: Request<CancelRequest>) -> Result<Response<CancelResponse>, Status> {
         Err(Status::unimplemented("the yardstick only answers `Invoke`"))
     }
 }

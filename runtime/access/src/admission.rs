@@ -16,8 +16,8 @@ mod tenant;
 use std::{sync::Arc, time::Duration};
 
 use airlock_model::{
-    EffectiveLimits, EnvironmentName, Failure, FunctionName, Grant, Grants, Limit, LimitCaps, LimitSource, Limits,
-    Principal, TenantName,
+    EffectiveLimits, EnvironmentName, Failure, FunctionName, Grant, Grants, Limit, LimitCaps, LimitPlaces, LimitSource,
+    Limits, Principal, TenantName,
 };
 
 pub use self::config::{AdmissionConfig, Clock, DayUsage, Sleep};
@@ -47,6 +47,8 @@ pub struct Terms<'a> {
     pub function: &'a LimitCaps,
     /// What the caller asks for itself, for instance its deadline as `wall_time_ms`.
     pub caller: &'a LimitCaps,
+    /// Where these limits were written, for errors.
+    pub places: &'a LimitPlaces,
     /// What the function's manifest asks of resources.
     pub manifest_grants: &'a Arc<[Grant]>,
     /// What the environment allows of resources.
@@ -219,7 +221,7 @@ impl Admitted {
 
 /// Of equal values the wider authority is named.
 fn limits_of(token: &VerifiedToken, terms: &Terms<'_>) -> EffectiveLimits {
-    let mut limits = EffectiveLimits::new(terms.operator.clone());
+    let mut limits = EffectiveLimits::new(terms.operator.clone()).with_places(terms.places.clone());
     limits.tighten(terms.tenant, LimitSource::Tenant);
     limits.tighten(terms.environment, LimitSource::Environment);
     limits.tighten(terms.function, LimitSource::Function);

@@ -64,6 +64,9 @@ pub struct ResourceImport {
     pub kind: ResourceKind,
 }
 
+/// Findings about one component; nobody reads more.
+const FINDINGS_MAX: usize = 50;
+
 /// Reads a component and reports what it can touch.
 ///
 /// # Errors
@@ -71,6 +74,18 @@ pub struct ResourceImport {
 /// import something a function may not have, or lack the handler export. Rules: `not-a-component`, `bound-exceeded`,
 /// `component-invalid`, `import-not-allowed`, `handler-missing`, `handler-type`.
 pub fn inspect(bytes: &[u8], bounds: &Bounds) -> Result<ComponentReport, Vec<Finding>> {
+    judge(bytes, bounds).map_err(|mut findings| {
+        let all = findings.len();
+        if all > FINDINGS_MAX {
+            findings.truncate(FINDINGS_MAX);
+            let message = format!("{} more findings are not shown", all - FINDINGS_MAX);
+            findings.push(Finding::error("more-findings", message, "the component", "correct the ones shown first"));
+        }
+        findings
+    })
+}
+
+fn judge(bytes: &[u8], bounds: &Bounds) -> Result<ComponentReport, Vec<Finding>> {
     format::check(bytes, bounds).map_err(|finding| vec![finding])?;
     let walked = walk::walk(bytes, bounds).map_err(|finding| vec![finding])?;
     let exceeded = bounds.exceeded_by(&walked.sizes);

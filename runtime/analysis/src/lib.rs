@@ -5,10 +5,12 @@
 
 pub mod component;
 pub mod manifest;
+mod schema;
 pub mod sql;
 
 pub use component::{
     Bounds, ComponentReport, GUEST_ALLOWED, HANDLER, HandlerExport, Import, ImportClass, ResourceImport, Sizes,
     WASI_ALLOWED, features, inspect,
 };
+pub use schema::{SchemaRefusal, schema_cost};
 pub use sql::{Dialect, SqlRefusal, classify, fingerprint};

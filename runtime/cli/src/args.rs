@@ -30,6 +30,12 @@ pub enum Command {
     /// Look at a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Have a server read its configuration again, as SIGHUP does; prints what changed. Needs `operator:write`.
+    Reload(ControlOptions),
+    /// Show the limits that calls to a server start from, each with where it was set. Needs `operator:read`.
+    Limits(LimitsOptions),
+    /// Say whether this machine and a configuration can serve, and what to do about what is missing.
+    Doctor(DoctorOptions),
     /// Make a new function project.
     New(NewOptions),
     /// Build a function project into a component.
@@ -44,6 +50,8 @@ pub enum Command {
     Deploy(DeployOptions),
     /// Call a deployed function.
     Invoke(InvokeOptions),
+    /// Stop running calls of your own.
+    Cancel(CancelOptions),
     /// Make keys and tokens, and look into tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -60,6 +68,19 @@ pub enum Command {
     CompileChild {
         #[arg(long)]
         cache_dir: Option<PathBuf>,
+        /// Refuse to compile unless the kernel locks the process in.
+        #[arg(long)]
+        locked: bool,
+        #[arg(long)]
+        memory_bytes: u64,
+        #[arg(long)]
+        cpu_s: u64,
+    },
+    /// The doctor's own process that raises the wall and ends.
+    #[command(hide = true)]
+    WallAttempt {
+        #[arg(long)]
+        config: PathBuf,
     },
 }
 
@@ -91,6 +112,15 @@ pub struct ServeOptions {
     pub cache: CacheOptions,
 }
 
+#[derive(Args)]
+pub struct DoctorOptions {
+    /// The configuration file.
+    #[arg(long, default_value = "airlock.toml")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub cache: CacheOptions,
+}
+
 #[derive(Subcommand)]
 pub enum ConfigCommand {
     /// Read a configuration as `serve` would, and say what is wrong with it.
@@ -98,7 +128,34 @@ pub enum ConfigCommand {
         /// The configuration file.
         #[arg(long, default_value = "airlock.toml")]
         config: PathBuf,
+        /// List every value with its source: file and line, variable, or built-in default.
+        #[arg(long)]
+        explain: bool,
     },
+    /// Show the configuration that a server runs with, each value with its source. Needs `operator:read`.
+    Show(ControlOptions),
+}
+
+/// A server's control plane.
+#[derive(Args)]
+pub struct ControlOptions {
+    /// The server's control address.
+    #[arg(long, env = "AIRLOCK_CONTROL", default_value = "http://127.0.0.1:7071")]
+    pub server: String,
+    #[command(flatten)]
+    pub access: ServerOptions,
+}
+
+#[derive(Args)]
+pub struct LimitsOptions {
+    /// Whose calls; the token's own tenant when missing.
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Of which deployed function; without any function's own limits when missing.
+    #[arg(long)]
+    pub function: Option<String>,
+    #[command(flatten)]
+    pub control: ControlOptions,
 }
 
 #[derive(Args)]
@@ -200,6 +257,21 @@ pub struct InvokeOptions {
     pub server: String,
     #[command(flatten)]
     pub access: ServerOptions,
+}
+
+#[derive(Args)]
+pub struct CancelOptions {
+    /// The invocation's id, or with --request the id that its request was sent with.
+    pub id: String,
+    /// ID is a request's: every running call of yours that was sent with it is stopped.
+    #[arg(long)]
+    pub request: bool,
+    /// The server's data address.
+    #[arg(long, env = "AIRLOCK_SERVER", default_value = "http://127.0.0.1:7070")]
+    pub server: String,
+    /// The token, or `@file`, or `-` for standard input.
+    #[arg(long, env = "AIRLOCK_TOKEN", hide_env_values = true)]
+    pub token: String,
 }
 
 #[derive(Subcommand)]

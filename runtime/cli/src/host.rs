@@ -5,40 +5,42 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use airlock_sandbox::Compiler;
-use airlock_server::{ListenOptions, ServerHandle, TransportLimits, bind, serve};
-use airlock_service::{App, Config, Parts};
+use airlock_server::{Bound, ListenOptions, ServerHandle, TransportLimits, bind, serve};
+use airlock_service::{App, Config, Parts, isolation::IsolationLevel};
 use anyhow::Context;
 
-/// How long one compilation may take.
-const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
-
-/// Listens, opens the application and serves.
-pub async fn start(config: Config, cache_dir: &Path) -> anyhow::Result<(ServerHandle, Arc<App>)> {
-    let bound = bind(&ListenOptions {
+/// Takes the ports. Nobody is answered yet.
+pub fn listen(config: &Config) -> anyhow::Result<Bound> {
+    Ok(bind(&ListenOptions {
         data: config.server.data,
         control: config.server.control,
         workers: config.server.workers.unwrap_or_else(cores),
         limits: TransportLimits { in_flight_max: config.in_flight_max().get(), ..TransportLimits::BUILT_IN },
-    })?;
+    })?)
+}
+
+/// Opens the application and serves.
+pub async fn start(bound: Bound, config: Config, cache_dir: &Path) -> anyhow::Result<(ServerHandle, Arc<App>)> {
     let app = Arc::new(open(config, cache_dir, vec![bound.data_addr(), bound.control_addr()]).await?);
     Ok((serve(bound, Arc::clone(&app))?, app))
 }
 
 /// Opens the application without listening.
 pub async fn open(config: Config, cache_dir: &Path, own_listeners: Vec<SocketAddr>) -> anyhow::Result<App> {
-    Ok(App::open(Parts { config, compiler: compiler(cache_dir)?, own_listeners }).await?)
+    let compiler = compiler(cache_dir, config.isolation.level)?;
+    Ok(App::open(Parts { config, compiler, own_listeners }).await?)
 }
 
 /// The compile child is this very program.
-fn compiler(cache_dir: &Path) -> anyhow::Result<Compiler> {
+fn compiler(cache_dir: &Path, level: IsolationLevel) -> anyhow::Result<Compiler> {
     let program = std::env::current_exe().context("cannot find this program on disk")?;
     let cache_dir = cache_dir.to_str().context("the cache directory is not UTF-8")?;
-    let arguments = ["compile-child", "--cache-dir", cache_dir].map(str::to_owned);
-    Ok(Compiler::new(program, arguments.into(), COMPILE_TIME_MAX))
+    let locked = (level >= IsolationLevel::L1).then_some("--locked");
+    let arguments = ["compile-child", "--cache-dir", cache_dir].into_iter().chain(locked).map(str::to_owned);
+    Ok(Compiler::new(program, arguments.collect()))
 }
 
 fn cores() -> NonZeroUsize {

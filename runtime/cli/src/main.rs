@@ -6,12 +6,14 @@ mod args;
 mod client;
 mod commands;
 mod demo;
+mod doctor;
 mod host;
 mod keys;
 mod output;
 
 use std::process::ExitCode;
 
+use airlock_sandbox::compile::ChildTerms;
 use clap::Parser;
 
 use args::{Cli, Command};
@@ -22,8 +24,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Command::CompileChild { cache_dir } = &cli.command {
-        return commands::compile_child::main(cache_dir.as_deref());
+    if let Command::CompileChild { cache_dir, locked, memory_bytes, cpu_s } = &cli.command {
+        let (cache_dir, locked) = (cache_dir.as_deref(), *locked);
+        let terms = ChildTerms { cache_dir, locked, memory_bytes: *memory_bytes, cpu_s: *cpu_s };
+        return commands::compile_child::main(terms);
+    }
+    if let Command::WallAttempt { config } = &cli.command {
+        return doctor::attempt(config);
     }
     // The demo shows refusals on purpose and explains them itself.
     let quiet = matches!(cli.command, Command::Demo(_));
@@ -31,7 +38,9 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
     }
-    match run(cli) {
+    // Before the runtime: what raises the wall must be the only thread.
+    let ended = if let Command::Serve(options) = &cli.command { commands::serve::main(options) } else { run(cli) };
+    match ended {
         Ok(code) => code,
         Err(error) => output::report(&error),
     }
@@ -42,8 +51,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let style = output::Style { json: cli.json };
     match cli.command {
         Command::Demo(options) => demo::run(options, style).await,
-        Command::Serve(options) => commands::serve::run(options).await,
-        Command::Config(command) => commands::config::run(command, style),
+        Command::Config(command) => commands::config::run(command, style).await,
+        Command::Reload(options) => commands::operator::reload(&options, style).await,
+        Command::Limits(options) => commands::operator::limits(&options, style).await,
+        Command::Doctor(options) => doctor::run(&options, style),
         Command::New(options) => commands::new::run(&options, style),
         Command::Build(options) => commands::build::run(&options, style),
         Command::Check(options) => commands::check::run(&options, style),
@@ -51,11 +62,12 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Inspect(options) => commands::inspect::run(&options, style),
         Command::Deploy(options) => commands::deploy::run(&options, style).await,
         Command::Invoke(options) => commands::invoke::run(&options, style).await,
+        Command::Cancel(options) => commands::cancel::run(options, style).await,
         Command::Token(command) => commands::token::run(command, style),
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Completions { shell } => Ok(commands::completions(shell)),
-        // Handled before the runtime starts: the child must limit itself first.
-        Command::CompileChild { .. } => Ok(ExitCode::FAILURE),
+        // Handled before the runtime starts: they limit themselves first.
+        Command::Serve(_) | Command::CompileChild { .. } | Command::WallAttempt { .. } => Ok(ExitCode::FAILURE),
     }
 }
 

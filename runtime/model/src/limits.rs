@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU64};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Reason;
+use crate::{LimitPlaces, Reason};
 
 /// Who set the value that is in force. Ordered from the widest to the narrowest authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,7 +27,21 @@ pub enum LimitSource {
 }
 
 impl LimitSource {
-    /// Where a person goes to change it.
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Tenant => "tenant",
+            Self::Environment => "environment",
+            Self::Function => "function",
+            Self::Token => "token",
+            Self::Caller => "caller",
+            Self::Admission => "admission",
+        }
+    }
+
+    /// Where a person goes to change it, as far as the source alone tells.
     #[must_use]
     pub fn place(self) -> &'static str {
         match self {
@@ -115,6 +129,8 @@ macro_rules! limits {
         pub struct EffectiveLimits {
             values: Limits,
             sources: LimitSources,
+            #[serde(skip)]
+            places: LimitPlaces,
         }
 
         #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -124,7 +140,8 @@ macro_rules! limits {
             /// Starts from the operator's word.
             #[must_use]
             pub fn new(values: Limits) -> Self {
-                Self { values, sources: LimitSources { $($field: LimitSource::Operator,)* } }
+                let sources = LimitSources { $($field: LimitSource::Operator,)* };
+                Self { values, sources, places: LimitPlaces::default() }
             }
 
             /// Takes every value of `caps` that is smaller; nothing can be widened.
@@ -191,6 +208,19 @@ impl EffectiveLimits {
     #[must_use]
     pub const fn get(&self, limit: Limit) -> u64 {
         self.values.get(limit).get()
+    }
+
+    /// Adds where the values were written, for the errors that are made of them.
+    #[must_use]
+    pub fn with_places(mut self, places: LimitPlaces) -> Self {
+        self.places = places;
+        self
+    }
+
+    /// Where the value in force was written.
+    #[must_use]
+    pub fn place(&self, limit: Limit) -> &str {
+        self.places.of(limit, self.source(limit))
     }
 
     /// All values, for display.

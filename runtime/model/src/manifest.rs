@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FunctionName, Grant, LimitCaps, Operation, ResourceName};
+use crate::{FunctionName, Grant, Limit, LimitCaps, Operation, PlaceTable, ResourceName, place::key_lines};
 
 /// The protocol of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -93,9 +93,26 @@ pub struct FunctionManifest {
     pub output: Option<serde_json::Value>,
 }
 
+/// Bytes of a `function.toml`.
+const MANIFEST_BYTES_MAX: usize = 256 << 10;
+/// Resources of one function, and operations on each.
+const RESOURCES_MAX: usize = 64;
+/// Characters of a parser's complaint: it quotes the line, which may be all of the file.
+const COMPLAINT_CHARS_MAX: usize = 1_000;
+
 /// Why a `function.toml` is not accepted. The text names line, key and remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
+    /// Larger than any function needs.
+    #[error("function.toml has {found} {what}, at most {allowed} are allowed")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is allowed.
+        allowed: usize,
+        /// How much there is.
+        found: usize,
+    },
     /// Not TOML, an unknown key or a value of the wrong shape.
     #[error("function.toml is not valid: {0}")]
     Syntax(String),
@@ -120,8 +137,12 @@ impl FunctionManifest {
     /// # Errors
     /// When the text is not TOML, has an unknown key, or asks for an operation its resource cannot have.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let manifest: Self = toml::from_str(text).map_err(|why| ManifestError::Syntax(why.to_string()))?;
+        at_most(MANIFEST_BYTES_MAX, "bytes", text.len())?;
+        let cut = |why: toml::de::Error| why.to_string().chars().take(COMPLAINT_CHARS_MAX).collect();
+        let manifest: Self = toml::from_str(text).map_err(|why| ManifestError::Syntax(cut(why)))?;
+        at_most(RESOURCES_MAX, "resources", manifest.resources.len())?;
         for (resource, usage) in &manifest.resources {
+            at_most(RESOURCES_MAX, "operations on one resource", usage.operations.len())?;
             if usage.operations.is_empty() {
                 return Err(ManifestError::NoOperations(resource.clone()));
             }
@@ -131,6 +152,17 @@ impl FunctionManifest {
             }
         }
         Ok(manifest)
+    }
+
+    /// Where each limit of a `function.toml` stands.
+    #[must_use]
+    pub fn limit_places(text: &str) -> PlaceTable {
+        let lines = key_lines(text);
+        let place = |limit: &Limit| {
+            let line = lines.get(&format!("limits.{limit}"))?;
+            Some((*limit, format!("[limits] {limit} (function.toml:{line})")))
+        };
+        Limit::ALL.iter().filter_map(place).collect()
     }
 
     /// What the function may do at most.
@@ -145,9 +177,47 @@ impl FunctionManifest {
     }
 }
 
+fn at_most(allowed: usize, what: &'static str, found: usize) -> Result<(), ManifestError> {
+    if found > allowed { Err(ManifestError::TooLarge { what, allowed, found }) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// On a stack as small as a worker's.
+    #[test]
+    fn texts_that_are_too_large_or_nest_without_end_are_refused() {
+        let head = "name = \"f\"\nlanguage = \"rust\"\n";
+        let nest = |open: &str, close: &str| format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
+        let texts = [
+            format!("{head}description = \"{}\"", "x".repeat(8 << 20)),
+            format!("{head}input = {}", nest("[", "]")),
+            format!("{head}input = {}", nest("{a=", "}")),
+            format!("{head}input.{}b = 1", "a.".repeat(20_000)),
+            format!("{head}[input.{}b]", "a.".repeat(20_000)),
+            format!("{head}{}", (0..5_000).map(|n| format!("[input.{}b{n}]\n", "a.".repeat(20))).collect::<String>()),
+            format!(
+                "{head}{}",
+                (0..100)
+                    .map(|n| format!("[resources.r{n}]\nkind=\"sql\"\noperations=[\"read\"]\n"))
+                    .collect::<String>()
+            ),
+            format!("{head}[resources.r]\nkind = \"sql\"\noperations = [{}]", "\"read\",".repeat(100)),
+            format!("{head}x = \"{}\"", "x".repeat(100_000)),
+        ];
+        let run = move || {
+            for text in texts {
+                let began = std::time::Instant::now();
+                let parsed = FunctionManifest::parse(&text);
+                let shown: String = text.chars().take(60).collect();
+                assert!(began.elapsed() < std::time::Duration::from_secs(5), "{shown}: {:?}", began.elapsed());
+                let error = parsed.expect_err(&shown);
+                assert!(error.to_string().len() < 5_000, "{shown}");
+            }
+        };
+        std::thread::Builder::new().stack_size(2 << 20).spawn(run).expect("a thread").join().expect("no panic");
+    }
 
     const ORDER_SUMMARY: &str = r#"
         name = "order-summary"
@@ -169,6 +239,9 @@ mod tests {
         let grants: Vec<_> = manifest.grants().iter().map(ToString::to_string).collect();
         assert_eq!(grants, ["crm:GET:/customers/*", "orders-db:read"]);
         assert_eq!(manifest.limits.memory_bytes.map(std::num::NonZero::get), Some(32 << 20));
+        let places = FunctionManifest::limit_places(ORDER_SUMMARY);
+        assert_eq!(places.get(Limit::MemoryBytes), Some("[limits] memory_bytes (function.toml:12)"));
+        assert_eq!(places.get(Limit::Fuel), None);
     }
 
     #[test]

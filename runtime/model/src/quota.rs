@@ -76,8 +76,10 @@ macro_rules! quotas {
         }
 
         /// What the operator sets for a tenant beside its limits. What is missing is not bounded.
-        #[derive(Debug, Clone, Default, PartialEq, Eq)]
-        pub struct TenantQuotas { $($(#[$doc])* pub $field: Option<NonZeroU64>,)* }
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+        pub struct TenantQuotas {
+            $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<NonZeroU64>,)*
+        }
 
         impl TenantQuotas {
             /// Sets one value by name.

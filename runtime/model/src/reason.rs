@@ -34,6 +34,12 @@ reasons! {
     NotGranted "not_granted";
     /// In scope, but nothing is deployed under that name.
     FunctionUnknown "function_unknown";
+    /// In scope, but the configuration has no such environment, or no longer.
+    EnvironmentUnknown "environment_unknown";
+    /// The configuration cannot be read, is not valid, or was not read from a file.
+    ConfigInvalid "config_invalid";
+    /// The new configuration changes keys that only a restart can change.
+    RestartNeeded "restart_needed";
     /// The environment does not bind a resource the function declares.
     ResourceUnbound "resource_unbound";
     /// A person has to approve this first.

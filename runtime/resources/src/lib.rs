@@ -9,12 +9,14 @@
 mod address;
 mod config;
 mod http;
+mod needs;
 mod registry;
 mod request;
 mod secret;
 mod sqlite;
 
 pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
+pub use needs::Needs;
 pub use registry::{AddError, Dialect, Resources};
 pub use request::{HttpRequest, Performed, Permitted, SqlRequest};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

@@ -1,6 +1,6 @@
 //! The one way out of the sandbox.
 
-use airlock_model::{HostCall, HostError, HostReply};
+use airlock_model::{EffectiveLimits, HostCall, HostError, HostReply};
 use async_trait::async_trait;
 
 /// Decides, performs and records one host call of one invocation.
@@ -9,6 +9,9 @@ use async_trait::async_trait;
 /// [`Gate::call`] are owned and serialisable.
 #[async_trait]
 pub trait Gate: Send + Sync + 'static {
+    /// The limits in force for the whole call.
+    fn limits(&self) -> &EffectiveLimits;
+
     /// Answers one host call.
     ///
     /// # Errors

@@ -3,19 +3,25 @@
 //! This crate dials nothing and decides nothing: whatever a guest asks for goes to the [`Gate`] it was given. It is
 //! also the only crate that names `wasmtime`.
 
+mod clock;
 pub mod compile;
 pub mod engine;
 mod gate;
 mod imports;
+mod lanes;
 mod limiter;
+mod metered;
 mod outcome;
 pub mod program;
 mod run;
 mod state;
+mod turns;
+pub mod wall;
 
-pub use compile::{CompileError, Compiler};
-pub use engine::{Engine, EngineError, EngineOptions};
+pub use compile::{CompileError, CompileLimits, Compiler};
+pub use engine::{Engine, EngineError, EngineOptions, MappingShortage};
 pub use gate::Gate;
 pub use imports::{LINKED_WASI, UnlinkedImport};
+pub use lanes::Lanes;
 pub use program::{LoadError, Program};
 pub use run::{Job, Run, run};

@@ -2,35 +2,33 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use airlock_model::{EffectiveLimits, Failure, HostCall, InvocationContext, Limit, LogLevel, LogLine, Outcome};
+use airlock_model::{Failure, HostCall, InvocationContext, Limit, LogLevel, LogLine, Outcome};
 use futures::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use wasmtime::{
     Store,
     component::{ComponentType, Lift},
 };
 
-use crate::{Gate, Program, outcome, state::CallState};
+use crate::{Gate, Lanes, Program, metered::Metered, outcome, state::CallState, turns};
 
-/// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, about 3 ms apart.
-const FUEL_YIELD_INTERVAL: u64 = 10_000_000;
+/// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, 0.15 to 0.3 ms apart.
+const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
 /// Room for what one host call carries besides its payload.
 const HOST_CALL_OVERHEAD_BYTES: u64 = 64 << 10;
 
 /// Everything one run needs.
-pub struct Job<'a> {
+pub struct Job {
     /// What to run.
-    pub program: &'a Program,
-    /// The one way out.
+    pub program: Program,
+    /// The one way out, and what may be spent.
     pub gate: Arc<dyn Gate>,
     /// What the guest may know about itself.
     pub context: Arc<InvocationContext>,
-    /// What it may spend.
-    pub limits: &'a EffectiveLimits,
     /// When it ends, host waits included.
     pub deadline: Instant,
     /// JSON text.
-    pub payload: &'a str,
+    pub payload: String,
 }
 
 /// How a run ended and what the sandbox saw it spend.
@@ -55,20 +53,34 @@ pub(crate) struct GuestFunctionError {
 
 pub(crate) type Handled = Result<String, GuestFunctionError>;
 
-/// Runs one invocation to its end. Never panics and never outlives the deadline by more than one yield interval.
-pub async fn run(job: Job<'_>) -> Run {
+/// Runs one invocation to its end, on this thread while it is light and on one of the lanes when it is heavy.
+///
+/// Never panics and never outlives the deadline by more than one yield interval. Dropping the future stops the run.
+pub async fn run(job: Job, lanes: &Lanes) -> Run {
+    let weight = job.program.weight.clone();
+    let is_heavy = weight.is_heavy();
+    let run = Metered::new(run_to_end(job), weight);
+    let light = if is_heavy { Err(run) } else { run.while_light().await };
+    match light {
+        Ok(run) => run,
+        Err(heavy) => lanes.carry_on(heavy).await,
+    }
+}
+
+async fn run_to_end(job: Job) -> Run {
     let mut store = match new_store(&job) {
         Ok(store) => store,
         Err(error) => return Run { outcome: Outcome::Failed(Failure::internal(error)), fuel: 0, memory_bytes: 0 },
     };
     let call = AssertUnwindSafe(instantiate_and_call(&mut store, &job)).catch_unwind();
-    let ended = timeout_at(job.deadline, call).await;
-    let fuel = job.limits.get(Limit::Fuel).saturating_sub(store.get_fuel().unwrap_or(0));
+    let ended = turns::run_until(job.deadline, call).await;
+    let limits = job.gate.limits();
+    let fuel = limits.get(Limit::Fuel).saturating_sub(store.get_fuel().unwrap_or(0));
     let memory_bytes = store.data().limiter.memory_bytes_peak();
     let outcome = match ended {
-        Ok(Ok(result)) => outcome::of_call(result, job.limits, fuel),
+        Ok(Ok(result)) => outcome::of_call(result, limits, fuel),
         Ok(Err(panic)) => Outcome::Failed(outcome::of_host_panic(panic.as_ref())),
-        Err(_elapsed) => Outcome::Failed(outcome::of_deadline(job.limits)),
+        Err(_elapsed) => Outcome::Failed(outcome::of_deadline(limits)),
     };
     // Not borrowed from the store, which no other thread may see: the future of a call can move between threads.
     let printed = store.data().standard_output();
@@ -77,14 +89,15 @@ pub async fn run(job: Job<'_>) -> Run {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that makes a store, with every limit set")]
-fn new_store(job: &Job<'_>) -> wasmtime::Result<Store<CallState>> {
-    let state = CallState::new(job.gate.clone(), job.context.clone(), job.limits);
+fn new_store(job: &Job) -> wasmtime::Result<Store<CallState>> {
+    let limits = job.gate.limits();
+    let state = CallState::new(job.gate.clone(), job.context.clone(), limits);
     let mut store = Store::new(job.program.pre.engine(), state);
     store.limiter(|state| &mut state.limiter);
-    store.set_fuel(job.limits.get(Limit::Fuel))?;
+    store.set_fuel(limits.get(Limit::Fuel))?;
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
-    store.set_max_component_handles(as_size(job.limits.get(Limit::Handles)));
-    let largest_copy = job.limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES);
+    store.set_max_component_handles(as_size(limits.get(Limit::Handles)));
+    let largest_copy = limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES);
     store.set_hostcall_fuel(as_size(largest_copy));
     Ok(store)
 }
@@ -93,10 +106,10 @@ fn as_size(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-async fn instantiate_and_call(store: &mut Store<CallState>, job: &Job<'_>) -> wasmtime::Result<Handled> {
+async fn instantiate_and_call(store: &mut Store<CallState>, job: &Job) -> wasmtime::Result<Handled> {
     let instance = job.program.pre.instantiate_async(&mut *store).await?;
     let handle = instance.get_typed_func::<(&str,), (Handled,)>(&mut *store, job.program.handle)?;
-    let (handled,) = handle.call_async(store, (job.payload,)).await?;
+    let (handled,) = handle.call_async(store, (job.payload.as_str(),)).await?;
     Ok(handled)
 }
 

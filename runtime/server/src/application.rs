@@ -1,9 +1,9 @@
 //! What the server needs of the application behind it.
 
-use airlock_model::{EnvironmentName, Failure, FunctionName};
+use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId, TenantName};
 use airlock_service::{
-    App, AuditFilter, AuditRecord, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page, PageRequest,
-    Revision, Upload,
+    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply,
+    LimitInForce, Page, PageRequest, Revision, Setting, Upload,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -29,6 +29,12 @@ pub trait Application: Send + Sync + 'static {
     /// # Errors
     /// Every refusal, and every way a run can fail; with the invocation's id once there is one.
     fn invoke(&self, call: InvokeCall) -> impl Future<Output = Result<InvokeReply, InvokeError>> + Send;
+
+    /// Stops running calls of the caller's own, and names them. Must not wait.
+    ///
+    /// # Errors
+    /// Refusals; `not_granted` when the caller has no running call of that name.
+    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure>;
 
     /// Says what `deploy` would say.
     ///
@@ -86,6 +92,38 @@ pub trait Application: Send + Sync + 'static {
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send;
+
+    /// Reads the configuration again, all of it or nothing.
+    ///
+    /// # Errors
+    /// Refusals; why the old configuration stays.
+    fn reload(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Change>, Failure>> + Send;
+
+    /// The configuration in force, without secrets.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn get_config(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Setting>, Failure>> + Send;
+
+    /// The limits that calls of a tenant start from.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn limits_in_force(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        tenant: Option<TenantName>,
+        function: Option<FunctionName>,
+    ) -> impl Future<Output = Result<Vec<LimitInForce>, Failure>> + Send;
 }
 
 impl Application for App {
@@ -99,6 +137,10 @@ impl Application for App {
 
     fn invoke(&self, call: InvokeCall) -> impl Future<Output = Result<InvokeReply, InvokeError>> + Send {
         Self::invoke(self, call)
+    }
+
+    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+        Self::cancel(self, bearer, name)
     }
 
     fn check(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<CheckReport, Failure>> + Send {
@@ -144,5 +186,31 @@ impl Application for App {
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send {
         Self::audit_query(self, bearer, environment, filter)
+    }
+
+    fn reload(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Change>, Failure>> + Send {
+        Self::reload(self, bearer, environment)
+    }
+
+    fn get_config(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Setting>, Failure>> + Send {
+        Self::get_config(self, bearer, environment)
+    }
+
+    fn limits_in_force(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        tenant: Option<TenantName>,
+        function: Option<FunctionName>,
+    ) -> impl Future<Output = Result<Vec<LimitInForce>, Failure>> + Send {
+        Self::limits_in_force(self, bearer, environment, tenant, function)
     }
 }

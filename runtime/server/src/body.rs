@@ -7,15 +7,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use tokio::{
     sync::watch,
     time::{Sleep, sleep},
 };
 use tonic::body::Body as TonicBody;
 
-use crate::listen::Phase;
+use crate::listen::{Busy, Phase, Unsent};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -24,13 +26,25 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct PromptBody<B> {
     inner: B,
+    /// What [`PromptBody::has_begun`] took.
+    first: Option<Option<Result<Frame<Bytes>, BoxError>>>,
     within: Duration,
     clock: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> PromptBody<B> {
     pub(crate) fn new(inner: B, within: Duration) -> Self {
-        Self { inner, within, clock: None }
+        Self { inner, first: None, within, clock: None }
+    }
+}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> PromptBody<B> {
+    /// Whether some of it, or its end, is here already. Never waits.
+    pub(crate) fn has_begun(&mut self) -> bool {
+        if self.first.is_none() {
+            self.first = self.inner.frame().now_or_never().map(|first| first.map(|frame| frame.map_err(Into::into)));
+        }
+        self.first.is_some()
     }
 }
 
@@ -39,6 +53,9 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PromptBody<B
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(first);
+        }
         match Pin::new(&mut self.inner).poll_frame(context) {
             Poll::Ready(frame) => return Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
             Poll::Pending => {}
@@ -52,27 +69,29 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PromptBody<B
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        // What was taken counts too.
+        !matches!(self.first, Some(Some(_))) && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        if self.first.is_none() { self.inner.size_hint() } else { SizeHint::default() }
     }
 }
 
-/// A response body that keeps something until it is sent or dropped.
-pub(crate) struct HoldingBody<T> {
+/// A response body that knows whether the client takes it, and keeps the connection busy while it lasts.
+pub(crate) struct SentBody {
     inner: TonicBody,
-    _held: T,
+    unsent: Unsent,
+    _busy: Option<Busy>,
 }
 
-impl<T: Unpin + Send + 'static> HoldingBody<T> {
-    pub(crate) fn wrap(inner: TonicBody, held: T) -> TonicBody {
-        TonicBody::new(Self { inner, _held: held })
+impl SentBody {
+    pub(crate) fn wrap(inner: TonicBody, unsent: Unsent, busy: Option<Busy>) -> TonicBody {
+        TonicBody::new(Self { inner, unsent, _busy: busy })
     }
 }
 
-impl<T: Unpin> Body for HoldingBody<T> {
+impl Body for SentBody {
     type Data = Bytes;
     type Error = tonic::Status;
 
@@ -80,11 +99,17 @@ impl<T: Unpin> Body for HoldingBody<T> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
+        let part = Pin::new(&mut self.inner).poll_frame(context);
+        self.unsent.asked(part.is_ready());
+        part
     }
 
     fn is_end_stream(&self) -> bool {
         self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 

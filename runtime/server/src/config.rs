@@ -39,16 +39,24 @@ pub struct TransportLimits {
     pub pending_resets_max: usize,
     /// Streams reset by us for protocol errors, before the connection is closed (CVE-2025-8671).
     pub error_resets_max: usize,
+    /// HTTP/2 frames that ask for nothing (PING, SETTINGS, RST_STREAM, WINDOW_UPDATE and so on) at once on a fresh
+    /// connection, before it is closed. Requests and what is sent to the client earn more.
+    pub idle_frames_burst: u32,
+    /// The same in each second.
+    pub idle_frames_per_second: u32,
     /// Between two HTTP/2 pings to the client.
     pub keepalive_interval: Duration,
     /// For the answer to a ping.
     pub keepalive_timeout: Duration,
-    /// For the request line and headers over HTTP/1.1.
+    /// For the first word of a connection, for each frame or block of headers over HTTP/2, and for the request line and
+    /// headers over HTTP/1.1.
     pub header_read_max: Duration,
     /// For the body of a request on the data listener, from the first wait on.
     pub invoke_read_max: Duration,
     /// For the body of a request on the control listener, from the first wait on.
     pub deploy_read_max: Duration,
+    /// For a client to take any part of its answers, before the connection is closed.
+    pub send_stall_max: Duration,
     /// Without a request, before a connection is closed.
     pub connection_idle_max: Duration,
     /// From accept on, before a connection is told to finish (GOAWAY), so that clients spread again.
@@ -70,11 +78,14 @@ impl TransportLimits {
         frame_bytes_max: 16 << 10,
         pending_resets_max: 20,
         error_resets_max: 64,
+        idle_frames_burst: 256,
+        idle_frames_per_second: 128,
         keepalive_interval: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(10),
         header_read_max: Duration::from_secs(10),
         invoke_read_max: Duration::from_secs(30),
         deploy_read_max: Duration::from_secs(300),
+        send_stall_max: Duration::from_secs(30),
         connection_idle_max: Duration::from_secs(300),
         connection_age_max: Duration::from_secs(3600),
         connection_linger_max: Duration::from_secs(30),

@@ -14,6 +14,8 @@ pub struct Counters {
     pub connections: usize,
     /// Invocations shed with `overloaded`.
     pub shed: u64,
+    /// Connections that were closed for what they sent, or did not send, or did not read.
+    pub connections_cut: u64,
     /// Handlers that panicked. Anything but 0 is a bug.
     pub panics: u64,
 }
@@ -24,6 +26,7 @@ pub(crate) struct Tally {
     in_flight_max: usize,
     connections: AtomicUsize,
     shed: AtomicU64,
+    cut: AtomicU64,
     panics: AtomicU64,
 }
 
@@ -34,6 +37,7 @@ impl Tally {
             in_flight_max,
             connections: AtomicUsize::new(0),
             shed: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
             panics: AtomicU64::new(0),
         })
     }
@@ -58,6 +62,10 @@ impl Tally {
         self.shed.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn count_cut(&self) {
+        self.cut.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn count_panic(&self) {
         self.panics.fetch_add(1, Relaxed);
     }
@@ -72,6 +80,7 @@ impl Tally {
             in_flight: self.in_flight.load(Relaxed),
             connections: self.connections.load(Relaxed),
             shed: self.shed.load(Relaxed),
+            connections_cut: self.cut.load(Relaxed),
             panics: self.panics.load(Relaxed),
         }
     }

@@ -7,17 +7,20 @@ use airlock_proto::v1::{
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
     function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
+    operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
 };
+use airlock_service::isolation::{self, IsolationLevel};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use tokio::sync::watch;
 use tonic::{Code, Status, body::Body};
 use tower::{Service as _, ServiceExt as _, util::BoxCloneSyncService};
 
 use crate::{
     application::Application,
-    body::{BoxError, HoldingBody, PromptBody, UntilDrain},
+    body::{BoxError, PromptBody, SentBody, UntilDrain},
     config::TransportLimits,
     counters::Tally,
     grpc::{Control, Invocations},
@@ -27,7 +30,10 @@ use crate::{
     status::Refusal,
 };
 
+/// Every RPC under this needs a token.
+const OURS: &str = "/airlock.v1.";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
+const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 
 /// A service that is off the hot path.
 type Side = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -43,7 +49,7 @@ pub(crate) struct Sides {
 /// What one listener serves.
 enum Plane<A: Application> {
     Data(InvocationServiceServer<Invocations<A>>),
-    Control(FunctionServiceServer<Control<A>>, AuditServiceServer<Control<A>>),
+    Control(FunctionServiceServer<Control<A>>, AuditServiceServer<Control<A>>, OperatorServiceServer<Control<A>>),
 }
 
 /// Which listener.
@@ -91,6 +97,7 @@ impl<A: Application> Router<A> {
             Which::Control => Plane::Control(
                 FunctionServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
                 AuditServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
+                OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
             ),
         };
         Self {
@@ -134,7 +141,9 @@ impl<A: Application> Router<A> {
         if let header::Entry::Vacant(place) = response.headers_mut().entry(request::REQUEST_ID) {
             place.insert(id);
         }
-        if streams { response.map(|body| HoldingBody::wrap(body, busy)) } else { response }
+        let unsent = busy.unsent();
+        response
+            .map(|body| if body.is_end_stream() { body } else { SentBody::wrap(body, unsent, streams.then_some(busy)) })
     }
 
     /// Whether the answer's body may go on for long after its headers.
@@ -146,7 +155,15 @@ impl<A: Application> Router<A> {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let request = request.map(|body| PromptBody::new(body, self.read_max));
+        let mut request = request.map(|body| PromptBody::new(body, self.read_max));
+        // A body that is still to come is waited for only by those who may send one: waiting holds memory.
+        if request.uri().path().starts_with(OURS)
+            && !request.body_mut().has_begun()
+            && let Err(refused) = self.app.authenticate(request::bearer(request.headers()))
+        {
+            let status = status::status(refused, request::id_of(request.headers()));
+            return if matches!(form, Form::Json) { json::failed(&status) } else { status.into_http() };
+        }
         match form {
             Form::Grpc => self.dispatch(request).await,
             // Boxed: rare, and it would make the future of every call larger.
@@ -168,16 +185,18 @@ impl<A: Application> Router<A> {
         let service = path.strip_prefix('/').and_then(|path| path.split('/').next()).unwrap_or_default();
         let answer = match (&self.plane, service) {
             (Plane::Data(invocations), INVOCATION) => {
-                if self.tally.is_full() {
+                // What makes room is never turned away for want of room.
+                if self.tally.is_full() && path != CANCEL {
                     self.tally.count_shed();
                     let refusal = Refusal::overloaded(self.shed_retry_after);
                     return status::status(refusal, request::id_of(request.headers())).into_http();
                 }
                 unfailing(invocations.clone().call(request).await)
             }
-            (Plane::Control(functions, _), FUNCTION) => unfailing(functions.clone().call(request).await),
-            (Plane::Control(_, audit), AUDIT) => unfailing(audit.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT) => elsewhere("control", request.headers()),
+            (Plane::Control(functions, ..), FUNCTION) => unfailing(functions.clone().call(request).await),
+            (Plane::Control(_, audit, _), AUDIT) => unfailing(audit.clone().call(request).await),
+            (Plane::Control(_, _, operator), OPERATOR) => unfailing(operator.clone().call(request).await),
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR) => elsewhere("control", request.headers()),
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),
             _ => Box::pin(self.dispatch_side(request)).await,
         };
@@ -274,9 +293,13 @@ fn is_kind(given: &[u8], kind: &[u8]) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(kind)
 }
 
-/// The names that health knows.
-pub(crate) fn health_names() -> [&'static str; 4] {
-    ["", INVOCATION, FUNCTION, AUDIT]
+/// The names that health knows. The last says how guests are isolated: whoever needs a level asks for its name.
+pub(crate) fn health_names() -> [&'static str; 6] {
+    let isolation = match isolation::reached() {
+        IsolationLevel::L0 => "airlock.isolation.L0",
+        IsolationLevel::L1 => "airlock.isolation.L1",
+    };
+    ["", INVOCATION, FUNCTION, AUDIT, OPERATOR, isolation]
 }
 
 /// Builds reflection (v1 and v1alpha) and wraps health.

@@ -1,19 +1,24 @@
 //! Puts the parts together once, at start.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use airlock_access::{Admission, Authenticator, PolicyError};
-use airlock_model::{EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
-use airlock_resources::{AddError, Resources, Sources};
-use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions};
+use airlock_access::Admission;
+use airlock_model::{AuditEvent, AuditKind, Failure, Reason};
+use airlock_resources::AddError;
+use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, Lanes, MappingShortage};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
     clock::{self, ServerClock},
-    config::{Config, ConfigError, EnvironmentConfig, TenantConfig, process_environment},
+    config::{Config, ConfigError},
+    deploy::Deploying,
     gate::Classes,
-    refusals::Refusals,
+    isolation::{self, IsolationLevel},
+    refusals::{Refusals, Subject},
     registry::Registry,
+    reload::Reloader,
+    running::Running,
+    settings::Settings,
 };
 
 /// What an [`App`] is made of.
@@ -30,26 +35,33 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant carries the error of one part, which documents itself")]
 pub enum StartError {
+    #[error(
+        "`[isolation] level` asks for {asked}, but this process runs at {reached}: start it with `airlock serve`, which raises \
+         the wall, or ask for {reached}"
+    )]
+    Isolation { asked: IsolationLevel, reached: IsolationLevel },
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error(transparent)]
-    Tokens(#[from] PolicyError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Resource(#[from] AddError),
+    #[error("no thread could be started for heavy calls")]
+    Lanes(#[source] std::io::Error),
 }
 
 /// The application. Share it in an `Arc`; every method takes `&self`.
 pub struct App {
-    pub(crate) authenticator: Authenticator,
+    pub(crate) reloader: Reloader,
     pub(crate) admission: Admission,
     pub(crate) engine: Engine,
+    pub(crate) lanes: Lanes,
     pub(crate) compiler: Compiler,
+    pub(crate) deploying: Deploying,
     pub(crate) registry: Registry,
-    pub(crate) policies: Policies,
+    pub(crate) running: Arc<Running>,
     pub(crate) refusals: Refusals,
     pub(crate) backends: Arc<Backends>,
 }
@@ -57,34 +69,7 @@ pub struct App {
 /// What the gate of every call needs.
 pub(crate) struct Backends {
     pub(crate) store: Store,
-    pub(crate) resources: Resources,
     pub(crate) classes: Classes,
-}
-
-/// What the operator decided, besides resources.
-pub(crate) struct Policies {
-    pub(crate) operator: Limits,
-    tenants: BTreeMap<TenantName, TenantConfig>,
-    environments: BTreeMap<EnvironmentName, EnvironmentConfig>,
-    nothing: LimitCaps,
-}
-
-impl Policies {
-    pub(crate) fn tenant(&self, tenant: &TenantName) -> &LimitCaps {
-        self.tenants.get(tenant).map_or(&self.nothing, |tenant| &tenant.limits)
-    }
-
-    pub(crate) fn has_daily_budgets(&self) -> bool {
-        self.tenants.values().any(|tenant| tenant.quotas.is_daily())
-    }
-
-    pub(crate) fn environment(&self, environment: &EnvironmentName) -> Option<&EnvironmentConfig> {
-        self.environments.get(environment)
-    }
-
-    pub(crate) fn environment_limits(&self, environment: &EnvironmentName) -> &LimitCaps {
-        self.environment(environment).map_or(&self.nothing, |environment| &environment.limits)
-    }
 }
 
 impl App {
@@ -94,22 +79,32 @@ impl App {
     /// When a part refuses its configuration; nothing listens yet.
     pub async fn open(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, compiler, own_listeners } = parts;
-        let resources = bind_resources(&config, &own_listeners)?;
+        require_isolation(config.isolation.level)?;
         let sync = if config.state.sync { SyncMode::Full } else { SyncMode::OffForBenchmarksOnly };
         if config.cuts_the_queue_short() {
             tracing::warn!("`[server] in_flight_max` is less than may run and wait: some calls are shed out of turn");
         }
-        let store = Store::open_with(&config.state.dir, StoreOptions { sync, ..StoreOptions::default() })?;
-        store.append(store.server_started_event(clock::now_unix_ms())).await?;
+        let options = engine_options(&config);
+        let state_dir = config.state.dir.clone();
+        let lanes = Lanes::start(lanes(&config)).map_err(StartError::Lanes)?;
+        let compiler = compiler.limited_to(config.deploy.compile_limits());
+        let deploying = Deploying::new(&config.deploy);
+        let admission = Admission::new(config.admission(), Arc::new(ServerClock::start()));
+        let settings = Settings::build(config, &own_listeners, None)?;
+        let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
+        store.append(started_event(&store)).await?;
+        let backends = Arc::new(Backends { store, classes: Classes::new() });
         let app = Self {
-            authenticator: Authenticator::new(config.token_policy()?)?,
-            admission: Admission::new(config.admission(), Arc::new(ServerClock::start())),
-            engine: Engine::new(engine_options(&config))?,
+            reloader: Reloader::new(settings, Arc::clone(&backends), own_listeners, admission.clone()),
+            admission,
+            engine: Engine::new(options)?,
+            lanes,
             compiler,
+            deploying,
             registry: Registry::default(),
-            policies: policies(config),
+            running: Arc::default(),
             refusals: Refusals::default(),
-            backends: Arc::new(Backends { store, resources, classes: Classes::new() }),
+            backends,
         };
         warn_of_surprises(&app, sync);
         app.count_today().await?;
@@ -117,13 +112,15 @@ impl App {
         Ok(app)
     }
 
-    /// Judges a configuration as [`App::open`] would, keys and credentials included, without opening anything.
-    ///
-    /// # Errors
-    /// What the start of a server with this configuration would say.
-    pub fn check_config(config: &Config) -> Result<(), StartError> {
-        Authenticator::new(config.token_policy()?)?;
-        bind_resources(config, &[]).map(drop)
+    /// The settings in force: taken once, at the beginning of whatever uses them.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.reloader.settings()
+    }
+
+    /// How long a stopping server waits for calls in flight.
+    #[must_use]
+    pub fn drain_time(&self) -> Duration {
+        self.settings().drain()
     }
 
     /// Whether a call could begin now, as far as durable state is concerned.
@@ -139,8 +136,24 @@ impl App {
     /// # Errors
     /// `token_invalid`.
     pub fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
-        self.authenticator.verify(bearer, clock::now_unix_s()).map(drop)
+        self.settings().authenticator.verify(bearer, clock::now_unix_s()).map(drop).map_err(|why| {
+            let subject = Subject { function: None, environment: "" };
+            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, why.into())
+        })
     }
+}
+
+/// A configuration that asks for more than there is never gets to serve, whoever opens it.
+fn require_isolation(asked: IsolationLevel) -> Result<(), StartError> {
+    let reached = isolation::reached();
+    if asked <= reached { Ok(()) } else { Err(StartError::Isolation { asked, reached }) }
+}
+
+fn started_event(store: &Store) -> AuditEvent {
+    let mut event = store.server_started_event(clock::now_unix_ms());
+    let message = event.message.unwrap_or_default();
+    event.message = Some(format!("isolation {}; {message}", isolation::described()));
+    event
 }
 
 fn engine_options(config: &Config) -> EngineOptions {
@@ -151,32 +164,22 @@ fn engine_options(config: &Config) -> EngineOptions {
     }
 }
 
-fn policies(config: Config) -> Policies {
-    Policies {
-        operator: config.limits.operator(),
-        tenants: config.limits.tenant,
-        environments: config.environments,
-        nothing: LimitCaps::default(),
-    }
-}
-
-fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resources, StartError> {
-    let mut resources = Resources::new();
-    for (name, resource) in &config.resources {
-        for (environment, binding) in resource.bindings() {
-            let allow_inline = config.environments.get(environment).is_some_and(|e| e.development);
-            let sources = Sources { read_env: &process_environment, allow_inline };
-            let unclear = |why| ConfigError::value(format!("resources.{name}.{environment}"), why);
-            let binding = binding.resolve(&sources).map_err(unclear)?;
-            resources.add(name.clone(), environment.clone(), binding, own_listeners)?;
-        }
-    }
-    Ok(resources)
+/// As many as there are cores to compute on.
+fn lanes(config: &Config) -> NonZeroUsize {
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    config.server.workers.unwrap_or_else(cores)
 }
 
 fn warn_of_surprises(app: &App, sync: SyncMode) {
     if !app.engine.has_fast_reset() {
         tracing::warn!("this kernel has no PAGEMAP_SCAN (Linux 6.7): calls are several times slower");
+    }
+    if let Some(MappingShortage { needed, allowed }) = app.engine.mapping_shortage() {
+        tracing::warn!(
+            needed,
+            allowed,
+            "`vm.max_map_count` is too low for `[sandbox] instances_max`: raise it with sysctl"
+        );
     }
     if sync == SyncMode::OffForBenchmarksOnly {
         tracing::warn!("`[state] sync = false`: acknowledged audit records can be lost in a power cut");

@@ -8,7 +8,10 @@ use airlock_model::{
     LimitCaps, LogLine, Outcome, Reason, Usage,
 };
 use airlock_sandbox::{Job, run};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -19,6 +22,7 @@ use crate::{
     record::{CallFacts, CallRecord},
     refusals::{Refused, Subject},
     registry::Deployed,
+    settings::Settings,
 };
 
 /// One request to run a function.
@@ -31,6 +35,10 @@ pub struct InvokeCall {
     pub remaining: Option<Duration>,
     /// Where log lines go while the function runs.
     pub logs: Option<mpsc::Sender<LogLine>>,
+    /// The caller's own name for the request, by which it can cancel it.
+    pub request_id: Option<Arc<str>>,
+    /// Told the run's id when it begins.
+    pub begun: Option<oneshot::Sender<InvocationId>>,
 }
 
 /// A run that ended as its function wanted.
@@ -80,56 +88,52 @@ impl App {
     /// Every refusal and every stop, as the caller is told it. Nothing has run when `invocation` is missing.
     pub async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
         let received = Instant::now();
-        let (deployed, admitted) = self.admit(&call).await.map_err(|refused| self.refuse(&call.request, refused))?;
-        let facts = self.open_facts(deployed.clone(), &admitted)?;
+        // Once, so that the whole call sees one configuration.
+        let settings = self.settings();
+        let admitted = self.admit(&settings, &call).await;
+        let (deployed, admitted) = admitted.map_err(|refused| self.refuse(&call.request, refused))?;
+        let facts = self.open_facts(settings, deployed.clone(), &admitted)?;
         let record = CallRecord::open(self.backends.clone(), facts.clone());
         let deadline = received + Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
         let context = Arc::new(context(&facts, deadline));
         let gate = CallGate::new(self.backends.clone(), facts.clone(), admitted, deadline, call.logs);
         let gate = Arc::new(gate);
-        let ended = run(Job {
-            program: &deployed.program,
-            gate: gate.clone(),
-            context,
-            limits: gate.limits(),
-            deadline,
-            payload: &call.request.payload,
-        })
-        .await;
+        let running = self.running.enter(facts.clone(), call.request_id);
+        if let Some(begun) = call.begun {
+            // Nobody may be listening any more; the run goes on until its future is dropped.
+            let _ = begun.send(facts.invocation.clone());
+        }
+        let program = deployed.program.clone();
+        let job = Job { program, gate: gate.clone(), context, deadline, payload: call.request.payload };
+        let ended = running.until_cancelled(run(job, &self.lanes)).await;
         let usage = gate.usage(ended.fuel, ended.memory_bytes, received.elapsed());
         record.finish(&ended.outcome, usage).await?;
         reply(ended.outcome, &facts, usage)
     }
 
     /// Everything that can turn a call away before it costs anything.
-    async fn admit(&self, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
+    async fn admit(&self, settings: &Settings, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
         let InvokeRequest { function, environment, payload } = &call.request;
-        let token = self.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
+        let token = settings.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
         let authorized =
             authorize_invoke(&token, function.clone(), environment.clone()).map_err(Refused::by(&token))?;
+        let environment = settings.environment(environment).map_err(Refused::by(&token))?;
         let deployed = self.registry.resolve(&authorized).map_err(Refused::by(&token))?;
-        let caller = caller_caps(call.remaining);
-        let terms = self.terms(&deployed, &token, &caller);
-        let admitted = self.admission.admit(authorized, terms).await.map_err(Refused::by(&token))?;
+        let tenant = settings.tenant(&token.principal().tenant);
+        let terms = Terms {
+            operator: &settings.operator,
+            tenant: &tenant.caps,
+            environment: &environment.limits.caps,
+            function: &deployed.limits,
+            caller: &caller_caps(call.remaining),
+            places: &settings.places(tenant, environment, &deployed),
+            manifest_grants: &deployed.manifest_grants,
+            environment_grants: &environment.grants,
+        };
+        let placed = |why| settings.placed(why, &token.principal().tenant);
+        let admitted = self.admission.admit(authorized, terms).await.map_err(placed).map_err(Refused::by(&token))?;
         check_payload(payload, &deployed, admitted.limits()).map_err(Refused::by(&token))?;
         Ok((deployed, admitted))
-    }
-
-    fn terms<'a>(
-        &'a self,
-        deployed: &'a Deployed,
-        token: &airlock_access::VerifiedToken,
-        caller: &'a LimitCaps,
-    ) -> Terms<'a> {
-        Terms {
-            operator: &self.policies.operator,
-            tenant: self.policies.tenant(&token.principal().tenant),
-            environment: self.policies.environment_limits(&deployed.environment),
-            function: &deployed.limits,
-            caller,
-            manifest_grants: &deployed.manifest_grants,
-            environment_grants: &deployed.environment_grants,
-        }
     }
 
     fn refuse(&self, request: &InvokeRequest, refused: Refused) -> Failure {
@@ -138,7 +142,12 @@ impl App {
     }
 
     /// Takes a number in the audit trail: from here on the call cannot vanish unnoticed.
-    fn open_facts(&self, deployed: Arc<Deployed>, admitted: &Admitted) -> Result<Arc<CallFacts>, Failure> {
+    fn open_facts(
+        &self,
+        settings: Arc<Settings>,
+        deployed: Arc<Deployed>,
+        admitted: &Admitted,
+    ) -> Result<Arc<CallFacts>, Failure> {
         let store = &self.backends.store;
         let number = store.ready().and_then(|()| store.next_call_number()).map_err(|why| store_failure(&why))?;
         Ok(Arc::new(CallFacts {
@@ -147,6 +156,7 @@ impl App {
             principal: admitted.principal().clone(),
             token_id: admitted.token_id().clone(),
             deployed,
+            settings,
         }))
     }
 }
@@ -170,11 +180,7 @@ fn check_payload(payload: &str, deployed: &Deployed, limits: &EffectiveLimits) -
     let Some(schema) = &deployed.input else {
         return serde_json::from_str::<serde::de::IgnoredAny>(payload).map(drop).map_err(not_json);
     };
-    let value = serde_json::from_str(payload).map_err(not_json)?;
-    schema.validate(&value).map_err(|why| {
-        let message = format!("`payload` does not fit the function's input schema at `{}`: {why}", why.instance_path());
-        malformed(message, "see [input] in the function's function.toml")
-    })
+    schema.check(payload, &serde_json::from_str(payload).map_err(not_json)?)
 }
 
 fn context(facts: &CallFacts, deadline: Instant) -> InvocationContext {

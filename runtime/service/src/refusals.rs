@@ -81,7 +81,7 @@ impl Refusals {
         event.reason = Some(failure.reason.to_string());
         event.message = Some(message);
         event.function = subject.function.map(Arc::from);
-        event.environment = Some(subject.environment.into());
+        event.environment = (!subject.environment.is_empty()).then(|| subject.environment.into());
         if let Some(token) = token {
             event.principal = Some(token.principal().clone());
             event.token_id = Some(token.token_id().clone());
@@ -140,6 +140,7 @@ fn is_shed(reason: Reason) -> bool {
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) function: Option<&'a str>,
+    /// Empty when the request named none.
     pub(crate) environment: &'a str,
 }
 

@@ -10,7 +10,7 @@ const DAY_MS: u64 = 86_400_000;
 impl App {
     /// Counts today's calls from the trail. Nothing to do when no tenant has a daily budget.
     pub(crate) async fn count_today(&self) -> Result<(), StoreError> {
-        if !self.policies.has_daily_budgets() {
+        if !self.settings().has_daily_budgets() {
             return Ok(());
         }
         let now = clock::now_unix_ms();

@@ -62,6 +62,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // The writer copies its log by itself, where a failure is seen. SQLite's own checkpoint swallows a failed fsync, and
     // the one on close would touch a file that has already failed.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Behind the second wall there is no directory for temporary files.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

@@ -77,8 +77,8 @@ impl Busy {
             }
             Bound::Deadline => {
                 let (configured, source) = (limits.get(Limit::WallTimeMs), limits.source(Limit::WallTimeMs));
-                let report =
-                    LimitReport { limit: Limit::WallTimeMs.into(), configured, used: in_ms(self.wait), source };
+                let (limit, place) = (Limit::WallTimeMs.into(), limits.place(Limit::WallTimeMs).to_owned());
+                let report = LimitReport { limit, configured, used: in_ms(self.wait), source, place };
                 let what = format!(
                     "the call's turn would come in about {about} ms, after its own deadline: `wall_time_ms` is {configured}"
                 );
@@ -123,13 +123,14 @@ pub(super) fn timed_out(limits: &EffectiveLimits, waited: Duration) -> Failure {
 fn of_server(reason: Reason, limit: LimitName, (configured, used): (u64, u64), what: String) -> Failure {
     let source = LimitSource::Admission;
     let hint = format!("{HINT_SHED}; operators: the value comes from `{limit}` in {}", source.place());
-    refused(reason, what, hint, LimitReport { limit, configured, used, source })
+    refused(reason, what, hint, LimitReport { limit, configured, used, source, place: source.place().to_owned() })
 }
 
 fn of_tenant(reason: Reason, quota: Quota, (configured, used): (u64, u64), what: String) -> Failure {
     let source = LimitSource::Tenant;
     let hint = format!("try again after the time given, or ask the operator; the value comes from {}", source.place());
-    refused(reason, what, hint, LimitReport { limit: quota.into(), configured, used, source })
+    let place = source.place().to_owned();
+    refused(reason, what, hint, LimitReport { limit: quota.into(), configured, used, source, place })
 }
 
 fn refused(reason: Reason, what: String, hint: String, report: LimitReport) -> Failure {

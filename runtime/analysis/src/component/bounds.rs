@@ -1,16 +1,24 @@
 //! How large a component may be.
 
 use airlock_model::Finding;
+use serde::{Deserialize, Serialize};
 
 macro_rules! bounds {
     ($($(#[$doc:meta])* $field:ident $label:literal $default:literal $fix:literal;)*) => {
         /// The most of everything that a component may have. [`Bounds::BUILT_IN`] is where an operator starts from.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
         pub struct Bounds { $($(#[$doc])* pub $field: u64,)* }
 
         /// What one component has, in the units of [`Bounds`].
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct Sizes { $($(#[$doc])* pub $field: u64,)* }
+
+        impl Default for Bounds {
+            fn default() -> Self {
+                Self::BUILT_IN
+            }
+        }
 
         impl Bounds {
             /// The defaults. Fitted to a QuickJS function (1.7 MB, 1,604 functions, largest body 54 KB) with room to grow.
@@ -60,6 +68,14 @@ bounds! {
     data_segments "data segments" 20_000 "let the linker merge data segments";
     /// Element segments of all core modules. Default 10,000.
     element_segments "element segments" 10_000 "let the linker merge element segments";
+    /// Items of all element segments together: each stays in the server's memory. Default 200,000.
+    element_items "items in element segments" 200_000 "take fewer function addresses: fewer vtables and callbacks";
+    /// Instances that instantiating the component makes, nested components multiplied out. Default 1,000; QuickJS has 40.
+    instances "instances" 1_000 "instantiate each module and nested component once";
+    /// Canonical functions: lifts, lowers and built-ins. Default 10,000.
+    canonicals "canonical functions" 10_000 "lower each imported function once";
+    /// Aliases of the component and of everything inside it. Default 50,000.
+    aliases "aliases" 50_000 "alias each item once";
     /// Bytes in custom sections, names and debug information among them. Default 8 MiB.
     custom_section_bytes "bytes in custom sections" 8_388_608 "strip debug information: `strip = true` in the release profile";
 }

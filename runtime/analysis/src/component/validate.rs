@@ -57,6 +57,8 @@ fn run(bytes: &[u8]) -> Result<Option<Types>, wasmparser::Error> {
 pub(super) fn invalid(error: &wasmparser::Error) -> Finding {
     const FIX: &str = "build again with `airlock build`; only MVP, SIMD, bulk memory, reference types, multi-value, \
                        sign extension and component async are accepted";
-    let message: String = error.message().chars().take(300).collect();
+    // The message may quote a name out of the component: no control character of its reaches a terminal or a log.
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let message: String = error.message().chars().take(300).map(printable).collect();
     Finding::error("component-invalid", message, format!("byte {}", error.offset()), FIX)
 }

@@ -1,7 +1,9 @@
 //! One pass over all sections that measures everything [`Bounds`] limits, without recursion and without validating.
 
 use airlock_model::Finding;
-use wasmparser::{BinaryReader, ComponentTypeRef, FunctionBody, Parser, Payload, Result};
+use wasmparser::{
+    BinaryReader, ComponentTypeRef, ElementItems, ElementSectionReader, FunctionBody, Parser, Payload, Result,
+};
 
 use super::{
     bounds::{Bounds, Sizes},
@@ -28,7 +30,7 @@ pub(super) struct RawImport {
 
 /// Measures the component. Stops early where going on would itself cost too much: at the nesting bound.
 pub(super) fn walk(bytes: &[u8], bounds: &Bounds) -> std::result::Result<Walked, Finding> {
-    let mut walk = Walk { bytes, bounds, depth: 0, walked: Walked::default() };
+    let mut walk = Walk { bytes, bounds, instances: Instances::default(), depth: 0, walked: Walked::default() };
     walk.walked.sizes.bytes = bytes.len() as u64;
     walk.all().map_err(|error| invalid(&error))?;
     Ok(walk.walked)
@@ -38,7 +40,29 @@ struct Walk<'a> {
     bytes: &'a [u8],
     bounds: &'a Bounds,
     depth: u64,
+    instances: Instances,
     walked: Walked,
+}
+
+/// Counts the instances of a component and of all that it instantiates, without an index space: each instantiation of a
+/// component counts as that of the largest component before it. Never too few; each level multiplies.
+#[derive(Default)]
+struct Instances {
+    open: Vec<u64>,
+    largest_closed: u64,
+}
+
+impl Instances {
+    fn add(&mut self, count: u32, each: u64) {
+        let here = self.open.last_mut();
+        if let Some(here) = here {
+            *here = here.saturating_add(u64::from(count).saturating_mul(each));
+        }
+    }
+
+    fn close(&mut self) {
+        self.largest_closed = self.largest_closed.max(self.open.pop().unwrap_or_default());
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -64,7 +88,13 @@ impl<'a> Walk<'a> {
             Payload::TableSection(section) => sizes.tables += u64::from(section.count()),
             Payload::MemorySection(section) => sizes.memories += u64::from(section.count()),
             Payload::GlobalSection(section) => sizes.globals += u64::from(section.count()),
-            Payload::ElementSection(section) => sizes.element_segments += u64::from(section.count()),
+            Payload::ElementSection(section) => return self.elements(section),
+            Payload::InstanceSection(section) => self.instances.add(section.count(), 1),
+            Payload::ComponentInstanceSection(section) => {
+                self.instances.add(section.count(), self.instances.largest_closed.saturating_add(1));
+            }
+            Payload::ComponentCanonicalSection(section) => sizes.canonicals += u64::from(section.count()),
+            Payload::ComponentAliasSection(section) => sizes.aliases += u64::from(section.count()),
             Payload::DataSection(section) => sizes.data_segments += u64::from(section.count()),
             Payload::CodeSectionEntry(body) => return self.body(&body),
             Payload::CustomSection(section) => {
@@ -75,7 +105,12 @@ impl<'a> Walk<'a> {
                 self.depth += 1;
                 self.nested_to(self.depth);
             }
-            Payload::End(_) => self.depth = self.depth.saturating_sub(1),
+            Payload::Version { .. } => self.instances.open.push(0),
+            Payload::End(_) => {
+                self.depth = self.depth.saturating_sub(1);
+                self.instances.close();
+                sizes.instances = self.instances.largest_closed;
+            }
             other => return self.names(other),
         }
         Ok(())
@@ -111,8 +146,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Payload::ComponentTypeSection(section) => return self.types(section.range().start),
-            // Version, start and instance sections, aliases, canonical functions and unknown sections hold nothing
-            // that has a bound of its own; the validator judges them.
+            // Start sections and unknown sections hold nothing that has a bound of its own; the validator judges them.
             _ => {}
         }
         Ok(())
@@ -135,6 +169,18 @@ impl<'a> Walk<'a> {
             let is_instance = matches!(ty, ComponentTypeRef::Instance(_));
             self.walked.imports.push(RawImport { name: name.to_owned(), is_instance });
         }
+    }
+
+    fn elements(&mut self, section: ElementSectionReader<'a>) -> Result<()> {
+        let sizes = &mut self.walked.sizes;
+        sizes.element_segments += u64::from(section.count());
+        for element in section {
+            sizes.element_items += match element?.items {
+                ElementItems::Functions(items) => u64::from(items.count()),
+                ElementItems::Expressions(_, items) => u64::from(items.count()),
+            };
+        }
+        Ok(())
     }
 
     fn body(&mut self, body: &FunctionBody<'a>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod build;
+pub mod cancel;
 pub mod check;
 pub mod compile_child;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod deploy;
 pub mod inspect;
 pub mod invoke;
 pub mod new;
+pub mod operator;
 pub mod run;
 pub mod said;
 pub mod serve;

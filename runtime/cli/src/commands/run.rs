@@ -72,7 +72,7 @@ fn config(options: &RunOptions, state: &Path, key: &SigningKey) -> anyhow::Resul
     let jwks = state.join("run-keys.json");
     std::fs::write(&jwks, public_jwks(&[key]))?;
     let own = format!(
-        "[state]\ndir = {:?}\n[[tokens.issuer]]\niss = {ISSUER:?}\njwks = {{ file = {:?} }}\n[environments.{}]\nwrites = \"allow\"\n",
+        "[isolation]\nlevel = \"L0\"\n[state]\ndir = {:?}\n[[tokens.issuer]]\niss = {ISSUER:?}\njwks = {{ file = {:?} }}\n[environments.{}]\nwrites = \"allow\"\n",
         state.join("state"),
         jwks,
         options.environment
@@ -81,6 +81,7 @@ fn config(options: &RunOptions, state: &Path, key: &SigningKey) -> anyhow::Resul
     let Some(path) = &options.config else { return Ok(own) };
     let mut config = Config::load(path)?;
     config.state = own.state;
+    config.isolation = own.isolation;
     config.tokens.issuer = own.tokens.issuer;
     Ok(config)
 }
@@ -135,7 +136,14 @@ async fn call(app: &App, token: String, request: InvokeRequest) -> anyhow::Resul
             output::progress(line.level.as_str(), &line.message);
         }
     });
-    let call = InvokeCall { bearer: Some(token), request, remaining: None::<Duration>, logs: Some(logs) };
+    let call = InvokeCall {
+        bearer: Some(token),
+        request,
+        remaining: None::<Duration>,
+        logs: Some(logs),
+        request_id: None,
+        begun: None,
+    };
     let ended = app.invoke(call).await;
     printer.await?;
     let reply = ended.map_err(|error| Rejected::from(error.failure))?;

@@ -1,26 +1,68 @@
 //! `airlock serve`.
 
-use std::{process::ExitCode, time::Duration};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::Path, process::ExitCode};
 
-use airlock_service::Config;
-use tokio::signal::unix::{SignalKind, signal};
+use airlock_server::Bound;
+use airlock_service::{
+    App, Config,
+    isolation::{self, IsolationLevel},
+};
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{args::ServeOptions, host, output, output::EXIT_FAILURE};
 
-/// Serves until it is told to stop, then lets calls in flight finish.
-pub async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
+/// Takes the ports, raises the wall, and serves behind it. Call it with one thread.
+pub fn main(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     let config = Config::load(&options.config)?;
-    let grace = Duration::from_millis(config.server.drain_ms);
     let cache_dir = host::cache_dir(options.cache.cache_dir.as_deref())?;
+    // Before the wall, which lets nobody bind: not even us, a second time.
+    let bound = host::listen(&config)?;
+    isolate(&config, &options.config, &cache_dir)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(bound, config, &cache_dir))
+}
+
+/// Raises the wall that the configuration asks for, or fails: serving with less is not an option.
+fn isolate(config: &Config, config_file: &Path, cache_dir: &Path) -> anyhow::Result<()> {
+    if config.isolation.level >= IsolationLevel::L1 {
+        let mut wall = isolation::wall_for(config, config_file);
+        for dir in [&config.state.dir, &cache_dir.join("compiled")] {
+            private_dir(dir)?;
+            wall.write(dir);
+        }
+        for file in isolation::exposed_files(config, config_file) {
+            output::warning(format!(
+                "`{}` lies in a directory that the server may write to: give databases and state a directory of their own",
+                file.display()
+            ));
+        }
+        wall.raise()?;
+    }
+    output::progress("Isolation", isolation::described());
+    Ok(())
+}
+
+/// Rules are about files that are there, so these are made first; for this user alone, as their owners would.
+fn private_dir(dir: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("cannot make `{}`", dir.display()))
+}
+
+/// Serves until it is told to stop, then lets calls in flight finish.
+async fn serve(bound: Bound, config: Config, cache_dir: &Path) -> anyhow::Result<ExitCode> {
     // Asked for before serving, so that a signal cannot slip in between.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (server, app) = host::start(config, &cache_dir).await?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (server, app) = host::start(bound, config, cache_dir).await?;
     output::progress("Serving", format!("calls on http://{}", server.data_addr()));
     output::progress("Serving", format!("control on http://{}", server.control_addr()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = reload_on(&mut hangup, &app) => {}
     }
+    let grace = app.drain_time();
     output::progress("Draining", format!("for at most {grace:?}"));
     let report = server.drain(grace).await;
     tracing::info!(?report, "stopped");
@@ -30,4 +72,17 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(EXIT_FAILURE));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration again for every signal, and says what came of it. Ends when there can be no more signals.
+async fn reload_on(hangup: &mut Signal, app: &App) {
+    while hangup.recv().await.is_some() {
+        match app.reload_by_signal().await {
+            Ok(changes) => {
+                output::progress("Reloaded", format!("{} value(s) changed", changes.len()));
+                changes.iter().for_each(|change| output::progress("Changed", change));
+            }
+            Err(failure) => output::warning(format!("not reloaded: {}; {}", failure.message, failure.hint)),
+        }
+    }
 }

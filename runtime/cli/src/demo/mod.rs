@@ -8,7 +8,7 @@ mod stage;
 use std::process::ExitCode;
 
 use airlock_proto::v1::InvokeResponse;
-use airlock_service::Config;
+use airlock_service::{Config, isolation::IsolationLevel};
 use airlock_store::{AuditFilter, Store};
 use airlock_toolchain::{BuildOptions, Project};
 use anyhow::bail;
@@ -31,7 +31,10 @@ const INPUT: &str = r#"{"customer":"ada"}"#;
 pub async fn run(options: DemoOptions, style: Style) -> anyhow::Result<ExitCode> {
     let cache_dir = host::cache_dir(options.cache.cache_dir.as_deref())?;
     let stage = Stage::set(options.state.as_deref()).await?;
-    let (server, _app) = host::start(Config::load(&stage.config_path())?, &cache_dir).await?;
+    let mut config = Config::load(&stage.config_path())?;
+    // This process builds functions and calls itself besides serving; `airlock serve` on the same file raises the wall.
+    config.isolation.level = IsolationLevel::L0;
+    let (server, _app) = host::start(host::listen(&config)?, config, &cache_dir).await?;
     output::progress(
         "Serving",
         format!("calls on http://{}, control on http://{}", server.data_addr(), server.control_addr()),

@@ -1,23 +1,26 @@
 //! `InvocationService` over the application: the hot path.
 
 use std::{
+    option,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use airlock_model::{Failure, LogLine};
+use airlock_model::{Failure, InvocationId, LogLine};
 use airlock_proto::v1::{self, invocation_service_server::InvocationService, invoke_stream_response::Event};
 use airlock_service::InvokeCall;
 use futures::{FutureExt as _, Stream, StreamExt as _};
-use http::{HeaderMap, HeaderValue};
-use tokio::{sync::mpsc, task::JoinError};
-use tokio_stream::Once;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinError,
+};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::split;
+use super::{answer, split};
 use crate::{
     application::Application,
     counters::{InFlight, Tally},
@@ -58,11 +61,15 @@ impl<A: Application> Invocations<A> {
 }
 
 fn call(headers: &HeaderMap, asked: v1::InvokeRequest) -> Result<InvokeCall, Refusal> {
+    // A fresh id that we made ourselves names the call just as well: the caller reads it in the answer.
+    let request_id = request::id_of(headers).into();
     Ok(InvokeCall {
         bearer: request::bearer(headers).map(ToOwned::to_owned),
         remaining: request::deadline(headers)?,
         request: wire::invoke_request(&asked.function, &asked.environment, asked.payload)?,
         logs: None,
+        request_id: Some(request_id),
+        begun: None,
     })
 }
 
@@ -75,11 +82,14 @@ fn adopt_id(headers: &mut HeaderMap, text: &str) -> Result<Option<HeaderValue>, 
     Ok(own)
 }
 
-fn respond<M>(message: M, own_id: Option<HeaderValue>) -> Response<M> {
+/// The answer, with the names by which its call is known.
+fn respond<M>(message: M, own_id: Option<HeaderValue>, invocation: Option<InvocationId>) -> Response<M> {
     let mut response = Response::new(message);
-    if let Some(id) = own_id {
+    let invocation = invocation.and_then(|id| HeaderValue::from_str(&id.0).ok()).map(request::passing);
+    if own_id.is_some() || invocation.is_some() {
         let mut headers = std::mem::take(response.metadata_mut()).into_headers();
-        headers.insert(request::REQUEST_ID, id);
+        headers.extend(own_id.map(|id| (request::REQUEST_ID, id)));
+        headers.extend(invocation.map(|id| (HeaderName::from_static(status::INVOCATION_ID), id)));
         *response.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
     }
     response
@@ -93,7 +103,7 @@ impl<A: Application> InvocationService for Invocations<A> {
             .map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
         // tonic drops this future when the caller goes away, and with it the run.
         match self.run(call(&headers, asked)).await {
-            Ok(message) => Ok(respond(message, own_id)),
+            Ok(message) => Ok(respond(message, own_id, None)),
             Err(refusal) => Err(status::status(refusal, request::id_of(&headers))),
         }
     }
@@ -110,32 +120,61 @@ impl<A: Application> InvocationService for Invocations<A> {
             adopt_id(&mut headers, &request_id).map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
         let asked = v1::InvokeRequest { function, environment, payload, request_id };
         let call = call(&headers, asked).map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
-        let mut run = self.start(call, request::id_of(&headers).to_owned());
-        // Wait for the first event: a call that is refused then answers as an error, not as a stream that breaks.
-        let first = match run.next().await {
-            Some(Err(status)) => return Err(status),
-            Some(first) => first,
-            None => return Err(status::status(Failure::internal("run without events"), request::id_of(&headers))),
+        let (run, begun) = self.start(call, request::id_of(&headers).to_owned());
+        match run.opening(begun).await {
+            Opening::Refused(status) => Err(status),
+            Opening::Begun(invocation, events) => Ok(respond(events, own_id, invocation)),
+        }
+    }
+
+    async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::CancelResponse>, Status> {
+        let (headers, asked) = split(request);
+        let call = async { Ok(self.app.cancel(request::bearer(&headers), &wire::call_name(asked.call)?)?) };
+        let respond = |ids: Vec<InvocationId>| v1::CancelResponse {
+            invocation_ids: ids.iter().map(ToString::to_string).collect(),
         };
-        Ok(respond(Events(tokio_stream::once(first).chain(run)), own_id))
+        answer(&headers, call, respond).await
     }
 }
 
 impl<A: Application> Invocations<A> {
     /// Starts the run in a task of its own: its clock goes on while the caller does not read.
-    fn start(&self, mut call: InvokeCall, request_id: String) -> Run {
+    fn start(&self, mut call: InvokeCall, request_id: String) -> (Run, oneshot::Receiver<InvocationId>) {
         let (sink, lines) = mpsc::channel(LOG_LINES_WAITING_MAX);
-        call.logs = Some(sink);
+        let (begin, begun) = oneshot::channel();
+        (call.logs, call.begun) = (Some(sink), Some(begin));
         let this = Self::new(Arc::clone(&self.app), Arc::clone(&self.tally), self.shed_retry_after);
         let task = AbortOnDropHandle::new(tokio::spawn(async move { this.run(Ok(call)).await }));
-        Run { lines, task: Some(task), ended: None, tally: Arc::clone(&self.tally), request_id }
+        (Run { lines, task: Some(task), ended: None, tally: Arc::clone(&self.tally), request_id }, begun)
+    }
+}
+
+/// How the answer to a stream begins.
+enum Opening {
+    /// As an error, instead of as a stream that breaks.
+    Refused(Status),
+    /// With the run's id, so that it can be cancelled.
+    Begun(Option<InvocationId>, Events),
+}
+
+impl Run {
+    /// Waits until the run has begun, or was refused before.
+    async fn opening(mut self, begun: oneshot::Receiver<InvocationId>) -> Opening {
+        if let Ok(id) = begun.await {
+            return Opening::Begun(Some(id), Events(futures::stream::iter(None).chain(self)));
+        }
+        // It ended, or will in a moment, without ever beginning: its first event says how.
+        match self.next().await {
+            Some(Err(status)) => Opening::Refused(status),
+            first => Opening::Begun(None, Events(futures::stream::iter(first).chain(self))),
+        }
     }
 }
 
 type Item = Result<v1::InvokeStreamResponse, Status>;
 
 /// The events of one run. Dropping it stops the run.
-pub(crate) struct Events(futures::stream::Chain<Once<Item>, Run>);
+pub(crate) struct Events(futures::stream::Chain<futures::stream::Iter<option::IntoIter<Item>>, Run>);
 
 impl Stream for Events {
     type Item = Item;

@@ -14,7 +14,7 @@ mod error;
 mod lines;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use prost_reflect::MethodDescriptor;
 use tonic::{Code, Status, body::Body};
@@ -135,8 +135,10 @@ async fn write(contract: &Contract, method: &MethodDescriptor, answer: Response<
     } else {
         unary(contract, method, body).await
     };
-    if let Some(own) = parts.headers.get(request::REQUEST_ID) {
-        response.headers_mut().insert(request::REQUEST_ID, own.clone());
+    for name in [request::REQUEST_ID, HeaderName::from_static(status::INVOCATION_ID)] {
+        if let Some(value) = parts.headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
     }
     response
 }

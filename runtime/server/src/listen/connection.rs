@@ -1,14 +1,6 @@
 //! One connection: HTTP/1.1 or HTTP/2 with prior knowledge, and when it has to end.
 
-use std::{
-    convert::Infallible,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -18,16 +10,20 @@ use hyper_util::{
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, sleep_until},
 };
 
-use super::{Phase, worker::leaves};
+use super::{
+    Phase,
+    activity::{Activity, Busy},
+    frames::Allowance,
+    guarded::Guarded,
+    worker::leaves,
+};
 use crate::{application::Application, config::TransportLimits, route::Router};
 
 /// When every place is taken, idle connections give way sooner.
 const IDLE_UNDER_PRESSURE: Duration = Duration::from_secs(2);
-/// How often a connection looks at its own idleness.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 const HTTP1_BUFFER_BYTES_MAX: usize = 32 << 10;
 const HTTP1_HEADERS_MAX: usize = 64;
 const SEND_BUFFER_BYTES_MAX: usize = 256 << 10;
@@ -37,12 +33,15 @@ const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 pub(super) struct Connections<A: Application> {
     router: Arc<Router<A>>,
     builder: auto::Builder<TokioExecutor>,
+    allowance: Allowance,
     ages: Ages,
     places: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Ages {
+    owed_max: Duration,
+    stall_max: Duration,
     idle_max: Duration,
     age_max: Duration,
     linger_max: Duration,
@@ -50,12 +49,15 @@ struct Ages {
 
 impl<A: Application> Connections<A> {
     pub(super) fn new(router: Router<A>, limits: &TransportLimits, places: Arc<Semaphore>) -> Self {
+        let allowance = Allowance { burst: limits.idle_frames_burst, per_second: limits.idle_frames_per_second };
         let ages = Ages {
+            owed_max: limits.header_read_max,
+            stall_max: limits.send_stall_max,
             idle_max: limits.connection_idle_max,
             age_max: limits.connection_age_max,
             linger_max: limits.connection_linger_max,
         };
-        Self { router: Arc::new(router), builder: builder(limits), ages, places }
+        Self { router: Arc::new(router), builder: builder(limits), allowance, ages, places }
     }
 
     /// Serves one connection to its end.
@@ -65,13 +67,13 @@ impl<A: Application> Connections<A> {
         place: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (router, builder, ages) = (Arc::clone(&self.router), self.builder.clone(), self.ages);
-        let places = Arc::clone(&self.places);
+        let (places, allowance) = (Arc::clone(&self.places), self.allowance);
         async move {
             let _place = place;
             let _counted = router.tally.connect();
             // Small frames must not wait for each other; where it cannot be set, calls are only slower.
             let _ = stream.set_nodelay(true);
-            let mut phase = router.phase.clone();
+            let (mut phase, tally) = (router.phase.clone(), Arc::clone(&router.tally));
             let activity = Arc::new(Activity::default());
             let seen = Arc::clone(&activity);
             let service = service_fn(move |request: http::Request<Incoming>| {
@@ -79,16 +81,19 @@ impl<A: Application> Connections<A> {
                 let respond = Box::pin(Arc::clone(&router).respond(request, Busy::begin(&seen)));
                 async move { Ok::<_, Infallible>(respond.await) }
             });
+            let stream = Guarded::new(stream, allowance, ages.owed_max, tally.clone());
             let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
             tokio::select! {
                 // What goes wrong on one connection is the client's own doing and its own loss.
                 _ = connection.as_mut() => return,
+                () = activity.stalled(ages.stall_max) => return tally.count_cut(),
                 () = leaves(&mut phase, Phase::Serving) => {}
                 () = worn_out(&activity, ages, &places) => {}
             }
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 _ = connection.as_mut() => {}
+                () = activity.stalled(ages.stall_max) => tally.count_cut(),
                 () = lingered(&activity, ages.linger_max) => {}
             }
         }
@@ -120,31 +125,6 @@ fn builder(limits: &TransportLimits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// What a connection is doing.
-#[derive(Debug, Default)]
-struct Activity {
-    open: AtomicUsize,
-    begun: AtomicUsize,
-}
-
-/// One request in progress. Dropped when its answer is ready, or for streams when it is sent.
-#[derive(Debug)]
-pub(crate) struct Busy(Arc<Activity>);
-
-impl Busy {
-    fn begin(activity: &Arc<Activity>) -> Self {
-        activity.open.fetch_add(1, Relaxed);
-        activity.begun.fetch_add(1, Relaxed);
-        Self(Arc::clone(activity))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
-    }
-}
-
 /// Resolves when the connection is too old, or idle for too long.
 async fn worn_out(activity: &Activity, ages: Ages, places: &Semaphore) {
     let old = Instant::now() + ages.age_max;
@@ -152,26 +132,11 @@ async fn worn_out(activity: &Activity, ages: Ages, places: &Semaphore) {
     let within = || if full() { ages.idle_max.min(IDLE_UNDER_PRESSURE) } else { ages.idle_max };
     tokio::select! {
         () = sleep_until(old) => {}
-        () = idle(activity, within) => {}
+        () = activity.idle(within) => {}
     }
 }
 
 /// Resolves when a connection that was told to finish does nothing and still does not close.
 async fn lingered(activity: &Activity, linger_max: Duration) {
-    idle(activity, || linger_max).await;
-}
-
-async fn idle(activity: &Activity, within: impl Fn() -> Duration) {
-    let mut look = interval(LOOK_EVERY.min(within()));
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut begun, mut since) = (activity.begun.load(Relaxed), Instant::now());
-    loop {
-        look.tick().await;
-        let now_begun = activity.begun.load(Relaxed);
-        if activity.open.load(Relaxed) > 0 || now_begun != begun {
-            (begun, since) = (now_begun, Instant::now());
-        } else if since.elapsed() >= within() {
-            return;
-        }
-    }
+    activity.idle(|| linger_max).await;
 }

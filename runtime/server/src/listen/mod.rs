@@ -1,6 +1,9 @@
 //! Listeners, workers and the end of serving.
 
+mod activity;
 mod connection;
+mod frames;
+mod guarded;
 mod health;
 mod socket;
 mod worker;
@@ -10,7 +13,7 @@ use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread::JoinHandle,
 use tokio::sync::{mpsc, watch};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-pub(crate) use connection::Busy;
+pub(crate) use activity::{Busy, Unsent};
 
 use socket::Sockets;
 

@@ -6,12 +6,12 @@ use std::{
 };
 
 use airlock_model::{
-    AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId,
-    LogLevel, LogLine, Reason, ResourceKind, Usage,
+    AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId, Limit,
+    LimitSource, LogLevel, LogLine, Reason, ResourceKind, TenantName, Usage,
 };
 use airlock_service::{
-    Answer, AuditFilter, AuditRecord, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page, PageRequest,
-    Revision, Upload,
+    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply,
+    LimitInForce, Page, PageRequest, Revision, Setting, Upload, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -111,6 +111,9 @@ impl Application for Fake {
             "broken" => Err(Failure::internal(SECRET).into()),
             "panic" => panic!("a bug: {SECRET}"),
             "wait" => {
+                if let Some(begun) = call.begun {
+                    begun.send(InvocationId("inv-1".into())).expect("a stream listens");
+                }
                 self.wait().await;
                 Ok(reply(Answer::Returned("\"waited\"".into())))
             }
@@ -126,6 +129,18 @@ impl Application for Fake {
                 }
             }
             _ => Err(Failure::new(Reason::FunctionUnknown, "nothing is deployed under that name", "deploy it").into()),
+        }
+    }
+
+    /// Knows one call by each name, and ends every `wait`.
+    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+        Self::check_token(bearer)?;
+        match name {
+            CallName::Invocation(id) | CallName::Request(id) if id == "known" => {
+                self.release.notify_waiters();
+                Ok(vec![InvocationId("inv-1".into())])
+            }
+            _ => Err(Failure::new(Reason::NotGranted, "no running call of yours", "take the id of one")),
         }
     }
 
@@ -193,6 +208,29 @@ impl Application for Fake {
         event.invocation = filter.invocation.map(Into::into);
         event.environment = Some((&environment).into());
         Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
+    }
+
+    async fn reload(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {
+        Self::check_token(bearer)?;
+        Ok(vec![Change { key: "limits.default.fuel".into(), old: Some("1".into()), new: None }])
+    }
+
+    async fn get_config(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Setting>, Failure> {
+        Self::check_token(bearer)?;
+        let origin = Origin::File { name: "airlock.toml".into(), line: 7 };
+        Ok(vec![Setting { key: "server.data".into(), value: "\"x\"".into(), origin }])
+    }
+
+    async fn limits_in_force(
+        &self,
+        bearer: Option<&str>,
+        _: EnvironmentName,
+        tenant: Option<TenantName>,
+        _: Option<FunctionName>,
+    ) -> Result<Vec<LimitInForce>, Failure> {
+        Self::check_token(bearer)?;
+        let place = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
+        Ok(vec![LimitInForce { limit: Limit::Fuel, value: 5, source: LimitSource::Tenant, place }])
     }
 }
 

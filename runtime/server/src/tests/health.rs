@@ -18,6 +18,10 @@ async fn health_answers_without_a_token_on_both_listeners() {
             let answer = health.check(HealthCheckRequest { service: service.into() }).await.unwrap();
             assert_eq!(answer.into_inner().status(), ServingStatus::Serving, "{service}");
         }
+        let isolation = health.check(HealthCheckRequest { service: "airlock.isolation.L0".into() }).await.unwrap();
+        assert_eq!(isolation.into_inner().status(), ServingStatus::Serving);
+        let stronger = health.check(HealthCheckRequest { service: "airlock.isolation.L1".into() }).await.unwrap_err();
+        assert_eq!(stronger.code(), Code::NotFound);
         let unknown = health.check(HealthCheckRequest { service: "no.Such".into() }).await.unwrap_err();
         assert_eq!(unknown.code(), Code::NotFound);
     }

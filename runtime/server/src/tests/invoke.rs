@@ -181,9 +181,47 @@ async fn a_stream_ends_with_the_runs_failure_after_its_lines() {
 #[tokio::test]
 async fn a_stream_reader_who_goes_away_drops_the_run() {
     let house = House::open();
-    let mut client = house.client().await;
-    let call = tokio::spawn(async move { client.invoke_stream(stream_of("wait")).await });
+    let stream = house.client().await.invoke_stream(stream_of("wait")).await;
     house.app.has_begun(1).await;
-    call.abort();
+    drop(stream);
     house.app.has_dropped(1).await;
+}
+
+#[tokio::test]
+async fn a_stream_says_its_id_before_its_first_line() {
+    let house = House::open();
+    let stream = house.client().await.invoke_stream(stream_of("wait")).await.unwrap();
+    assert_eq!(stream.metadata().get("airlock-invocation-id").unwrap(), "inv-1");
+    house.app.has_begun(1).await;
+    house.app.release.notify_waiters();
+    let events: Vec<_> = stream.into_inner().collect().await;
+    let [Ok(v1::InvokeStreamResponse { event: Some(Event::Done(_)) })] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+}
+
+#[tokio::test]
+async fn a_call_is_cancelled_by_either_name_also_when_the_server_is_full() {
+    use v1::cancel_request::Call::{InvocationId, RequestId};
+    let house = House::with(crate::TransportLimits { in_flight_max: 1, ..crate::TransportLimits::BUILT_IN });
+    let mut client = house.client().await;
+    for (number, name) in [InvocationId("known".into()), RequestId("known".into())].into_iter().enumerate() {
+        let mut waits = client.clone();
+        let call = tokio::spawn(async move { waits.invoke(with_token(ask("wait", ""))).await });
+        house.app.has_begun(number + 1).await;
+        assert_eq!(client.invoke(with_token(ask("echo", "1"))).await.unwrap_err().code(), Code::Unavailable);
+        let answer = client.cancel(with_token(v1::CancelRequest { call: Some(name) })).await.unwrap().into_inner();
+        assert_eq!(answer.invocation_ids, ["inv-1"]);
+        assert!(call.await.unwrap().is_ok());
+    }
+    for (name, code) in [
+        (Some(RequestId("unknown".into())), Code::PermissionDenied),
+        (Some(InvocationId("a b".into())), Code::InvalidArgument),
+        (None, Code::InvalidArgument),
+    ] {
+        let status = client.cancel(with_token(v1::CancelRequest { call: name })).await.unwrap_err();
+        assert_eq!(status.code(), code);
+    }
+    let bare = Request::new(v1::CancelRequest { call: Some(RequestId("known".into())) });
+    assert_eq!(client.cancel(bare).await.unwrap_err().code(), Code::Unauthenticated);
 }

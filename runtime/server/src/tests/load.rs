@@ -45,7 +45,7 @@ async fn a_body_that_never_comes_is_given_up_and_held_no_place() {
     let limits = TransportLimits { invoke_read_max: Duration::from_millis(100), in_flight_max: 1, ..narrow() };
     let house = House::with(limits);
     let head = "POST /airlock.v1.InvocationService/Invoke HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
-                content-type: application/json\r\ncontent-length: 10\r\n\r\n";
+                content-type: application/json\r\nauthorization: Bearer good\r\ncontent-length: 10\r\n\r\n";
     let slow = super::exchange(house.server.data_addr(), head.as_bytes());
     let honest = async {
         let answer = house.client().await.invoke(with_token(ask("echo", "1"))).await;

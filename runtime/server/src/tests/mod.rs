@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "clients of our own server")]
 
+mod attack;
 mod control;
 mod drain;
 mod fake;
@@ -10,6 +11,7 @@ mod hostile;
 mod invoke;
 mod json;
 mod load;
+mod wire;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 

@@ -1,8 +1,8 @@
 //! Messages of the data plane.
 
 use airlock_model::{FunctionError, InvokeRequest, LogLevel, LogLine, Usage};
-use airlock_proto::v1::{self, invoke_response};
-use airlock_service::{Answer, InvokeReply};
+use airlock_proto::v1::{self, cancel_request, invoke_response};
+use airlock_service::{Answer, CallName, InvokeReply};
 use http::HeaderValue;
 use serde::de::IgnoredAny;
 
@@ -43,6 +43,23 @@ pub(crate) fn own_request_id(text: &str) -> Result<Option<HeaderValue>, Refusal>
         let hint = "use 1 to 64 characters of a-z, A-Z, 0-9, `-`, `_` and `.`";
         Refusal::malformed("request_id", "field `request_id`: not a legal id", hint)
     })
+}
+
+/// Which calls are to be stopped.
+pub(crate) fn call_name(asked: Option<cancel_request::Call>) -> Result<CallName, Refusal> {
+    let sane = |field: &'static str, text: String| {
+        let hint = "send the id as it was given: 1 to 64 characters of a-z, A-Z, 0-9, `-`, `_` and `.`";
+        let odd = || Refusal::malformed(field, format!("field `{field}`: not a legal id"), hint);
+        if request::is_sane_id(text.as_bytes()) { Ok(text) } else { Err(odd()) }
+    };
+    match asked {
+        Some(cancel_request::Call::InvocationId(id)) => sane("invocation_id", id).map(CallName::Invocation),
+        Some(cancel_request::Call::RequestId(id)) => sane("request_id", id).map(CallName::Request),
+        None => {
+            let hint = "send `invocation_id` or `request_id`";
+            Err(Refusal::malformed("invocation_id", "nothing says which call is meant", hint))
+        }
+    }
 }
 
 pub(crate) fn invoke_response(reply: InvokeReply) -> v1::InvokeResponse {
@@ -117,6 +134,16 @@ mod tests {
     fn names_are_parsed_at_the_edge() {
         assert!(invoke_request("Order", "dev", Vec::new()).is_err());
         assert!(invoke_request("order", "", Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_call_is_named_once_and_sanely() {
+        use cancel_request::Call::{InvocationId, RequestId};
+        assert_eq!(call_name(Some(InvocationId("i-1".into()))).unwrap(), CallName::Invocation("i-1".into()));
+        assert_eq!(call_name(Some(RequestId("r-1".into()))).unwrap(), CallName::Request("r-1".into()));
+        for odd in [None, Some(InvocationId(String::new())), Some(RequestId("a\nb".into()))] {
+            assert!(call_name(odd).is_err());
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use airlock_access::AdmissionConfig;
 use airlock_model::{Quota, TenantName, TenantQuotas};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError, TenantConfig};
 
@@ -15,7 +15,7 @@ use super::{Config, ConfigError, TenantConfig};
 const QUEUE_TIME_MS_MAX: u64 = 600_000;
 
 /// `[admission]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdmissionSection {
     /// Calls that run at once; as many as `[sandbox] instances_max` when missing, and never more.

@@ -3,6 +3,10 @@
 //! The only module that reads the environment of the process.
 
 mod admission;
+mod deploy;
+mod error;
+mod listing;
+mod origin;
 mod overlay;
 mod resource;
 mod tenant;
@@ -12,52 +16,25 @@ use std::{
     net::SocketAddr,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
-use airlock_model::{EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
-use serde::Deserialize;
+use airlock_model::{Digest, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
+use serde::{Deserialize, Serialize};
 
+use origin::Origins;
+
+pub use crate::isolation::IsolationLevel;
 pub use admission::AdmissionSection;
+pub use deploy::DeployConfig;
+pub use error::ConfigError;
+pub(crate) use listing::SECRET;
+pub use listing::Setting;
+pub use origin::Origin;
 pub use overlay::process_environment;
 pub use resource::ResourceConfig;
 pub use tenant::TenantConfig;
-
-/// Why a configuration is not accepted. Names the key or line, and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read `{path}`")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Not TOML, an unknown key, or a value of the wrong shape.
-    #[error("{origin} is not valid: {message}")]
-    Syntax {
-        /// File or environment variable.
-        origin: String,
-        /// Line, key and cause.
-        message: String,
-    },
-    /// A value that is well-formed but makes no sense.
-    #[error("`{key}`: {message}")]
-    Value {
-        /// Dotted key.
-        key: String,
-        /// Cause and remedy.
-        message: String,
-    },
-}
-
-impl ConfigError {
-    pub(crate) fn value(key: impl Into<String>, message: impl std::fmt::Display) -> Self {
-        Self::Value { key: key.into(), message: format!("{message}") }
-    }
-}
 
 /// The whole configuration, checked.
 #[derive(Debug, Deserialize)]
@@ -77,6 +54,9 @@ pub struct Config {
     /// How many calls run and wait.
     #[serde(default)]
     pub admission: AdmissionSection,
+    /// What an upload may be, and what compiling it may take.
+    #[serde(default)]
+    pub deploy: DeployConfig,
     /// Who may mint tokens.
     pub tokens: TokenConfig,
     /// Limits of the operator and of tenants.
@@ -87,10 +67,13 @@ pub struct Config {
     /// Resources by name.
     #[serde(default)]
     pub resources: BTreeMap<ResourceName, ResourceConfig>,
+    /// Where each value stands.
+    #[serde(skip)]
+    pub(crate) origins: Arc<Origins>,
 }
 
 /// `[server]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Where callers invoke.
@@ -119,7 +102,7 @@ impl Default for ServerConfig {
 }
 
 /// `[state]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateConfig {
     /// Directory of the embedded store; relative to the configuration file.
@@ -134,7 +117,7 @@ fn yes() -> bool {
 }
 
 /// `[isolation]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IsolationConfig {
     /// The level below which the server refuses to start.
@@ -142,17 +125,8 @@ pub struct IsolationConfig {
     pub level: IsolationLevel,
 }
 
-/// How guests are kept apart from the host besides Wasm itself. Only L0 exists in this version: asking for more than
-/// there is must fail at start, not later.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub enum IsolationLevel {
-    /// In the server's own process.
-    #[default]
-    L0,
-}
-
 /// `[sandbox]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SandboxConfig {
     /// Invocations that can run at once.
@@ -176,7 +150,7 @@ fn amount<'de, D: serde::Deserializer<'de>>(source: D) -> Result<NonZeroU64, D::
 }
 
 /// `[tokens]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
     /// Name of this installation: the first half of every token's audience.
@@ -203,7 +177,7 @@ fn default_leeway() -> u64 {
 }
 
 /// `[[tokens.issuer]]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
     /// The `iss` claim.
@@ -213,7 +187,7 @@ pub struct IssuerConfig {
 }
 
 /// Where a JWKS comes from.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwksSource {
     /// A file; relative to the configuration file.
@@ -221,7 +195,7 @@ pub struct JwksSource {
 }
 
 /// `[limits]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitConfig {
     /// The operator's own values: the one place that can raise a built-in limit.
@@ -239,7 +213,7 @@ impl LimitConfig {
 }
 
 /// `[environments.<name>]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvironmentConfig {
     /// What happens to SQL that writes.
@@ -251,7 +225,7 @@ pub struct EnvironmentConfig {
 }
 
 /// What an environment does with a statement that writes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WritePolicy {
     /// Never.
@@ -272,9 +246,14 @@ impl Config {
     /// The first thing that is wrong, with its place and remedy. Nothing is half applied.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let read = |source| ConfigError::Read { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(read)?;
-        let overlay = overlay::from_process();
-        Self::parse(&text, &path.display().to_string(), &overlay, path.parent().unwrap_or(Path::new(".")))
+        let path = std::path::absolute(path).map_err(read)?;
+        let text = std::fs::read_to_string(&path).map_err(read)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        let mut config = Self::parse(&text, &path.display().to_string(), &overlay::from_process(), base)?;
+        if let Some(origins) = Arc::get_mut(&mut config.origins) {
+            origins.path = Some(path);
+        }
+        Ok(config)
     }
 
     /// Reads a configuration from text. Relative paths are taken from `base`.
@@ -282,21 +261,29 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, origin: &str, overlay: &[(String, String)], base: &Path) -> Result<Self, ConfigError> {
-        let syntax = |message: String| ConfigError::Syntax { origin: origin.to_owned(), message };
-        let mut config: Self = if overlay.is_empty() {
-            // Straight from the text, so that errors name line and column.
-            toml::from_str(text).map_err(|why| syntax(why.to_string()))?
+        let mut table: toml::Table = toml::from_str(text).map_err(|why| ConfigError::syntax(origin, text, &why))?;
+        // Straight from the text, so that errors know their line.
+        let alone = toml::from_str::<Self>(text);
+        let mut config = if overlay.is_empty() {
+            alone.map_err(|why| ConfigError::syntax(origin, text, &why))?
         } else {
-            let mut table: toml::Table = toml::from_str(text).map_err(|why| syntax(why.to_string()))?;
             overlay::apply(&mut table, overlay)?;
-            // The file alone may be right: then it is the variables that are not.
-            let names = || overlay.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-            let from_overlay = |why: toml::de::Error| syntax(format!("{why} (with the variables {})", names()));
-            toml::Value::Table(table).try_into().map_err(from_overlay)?
+            toml::Value::Table(table.clone()).try_into().map_err(|why: toml::de::Error| match alone {
+                Err(in_file) if in_file.message() == why.message() => ConfigError::syntax(origin, text, &in_file),
+                // The file alone may be right: then it is the variables that are not.
+                _ => ConfigError::overlay(origin, overlay, &why),
+            })?
         };
+        config.origins = Arc::new(Origins::new(text, origin, overlay, &table));
         config.resolve_paths(base);
-        config.check()?;
+        config.check().map_err(|why| config.origins.locate(why))?;
         Ok(config)
+    }
+
+    /// The file it was read from.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.origins.path.as_deref()
     }
 
     fn resolve_paths(&mut self, base: &Path) {
@@ -329,6 +316,7 @@ impl Config {
             let message = format!("{control} is the data listener's address: the two planes need one each");
             return Err(ConfigError::value("server.control", message));
         }
+        self.deploy.check()?;
         let memory = self.limits.operator().memory_bytes;
         if memory > self.sandbox.memory_bytes_max {
             let message =
@@ -343,19 +331,34 @@ impl Config {
     /// # Errors
     /// When a key file cannot be read or is not a JWKS of public keys.
     pub fn token_policy(&self) -> Result<TokenPolicy, ConfigError> {
-        let issuer = |issuer: &IssuerConfig| {
-            let path = &issuer.jwks.file;
-            let text =
-                std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-            let keys = KeySet::parse(&text).map_err(|why| ConfigError::value(path.display().to_string(), why))?;
-            Ok(Issuer { iss: issuer.iss.clone(), keys })
+        self.read_keys().map(|keys| self.token_policy_with(&keys))
+    }
+
+    /// The issuers' keys, each with a digest of its file.
+    pub(crate) fn read_keys(&self) -> Result<Vec<(KeySet, Digest)>, ConfigError> {
+        let read = |(index, issuer): (usize, &IssuerConfig)| {
+            let path = issuer.jwks.file.display();
+            let refuse = |why: String| {
+                let key = format!("tokens.issuer[{index}].jwks.file");
+                self.origins.locate(ConfigError::value(key, format!("`{path}`: {why}")))
+            };
+            let text = std::fs::read_to_string(&issuer.jwks.file).map_err(|why| refuse(why.to_string()))?;
+            let keys = KeySet::parse(&text).map_err(|why| refuse(why.to_string()))?;
+            Ok((keys, Digest::of(text.as_bytes())))
         };
-        Ok(TokenPolicy {
+        self.tokens.issuer.iter().enumerate().map(read).collect()
+    }
+
+    pub(crate) fn token_policy_with(&self, keys: &[(KeySet, Digest)]) -> TokenPolicy {
+        let issuers = self.tokens.issuer.iter().zip(keys);
+        TokenPolicy {
             instance: self.tokens.instance.clone(),
-            issuers: self.tokens.issuer.iter().map(issuer).collect::<Result<_, ConfigError>>()?,
+            issuers: issuers
+                .map(|(issuer, (keys, _))| Issuer { iss: issuer.iss.clone(), keys: keys.clone() })
+                .collect(),
             lifetime_max_s: self.tokens.max_lifetime_s,
             leeway_s: self.tokens.leeway_s,
-        })
+        }
     }
 }
 

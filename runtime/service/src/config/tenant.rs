@@ -4,16 +4,18 @@ use std::fmt;
 
 use airlock_model::{Limit, LimitCaps, Quota, TenantQuotas};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, Visitor},
 };
 
 /// `[limits.tenant.<name>]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TenantConfig {
     /// Limits of the tenant's calls, only tighter.
+    #[serde(flatten)]
     pub limits: LimitCaps,
     /// What the tenant may take over time, and its weight among others.
+    #[serde(flatten)]
     pub quotas: TenantQuotas,
 }
 

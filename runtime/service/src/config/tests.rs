@@ -30,6 +30,14 @@ fn a_small_configuration_gets_defaults_and_absolute_paths() {
 }
 
 #[test]
+fn an_operator_sets_what_an_upload_may_be() {
+    let text = format!("{SMALL}\n[deploy]\ncompile_memory_bytes = \"2GiB\"\nbounds = {{ functions = 7 }}");
+    let deploy = parse(&text, &[]).expect("valid").deploy;
+    assert_eq!(deploy.compile_limits().memory_bytes, 2 << 30);
+    assert_eq!(deploy.bounds, airlock_analysis::Bounds { functions: 7, ..airlock_analysis::Bounds::BUILT_IN });
+}
+
+#[test]
 fn the_environment_overlays_the_file() {
     let overlay = [("AIRLOCK__SERVER__DATA", "127.0.0.1:9"), ("AIRLOCK__LIMITS__DEFAULT__FUEL", "5")];
     let config = parse(SMALL, &overlay).expect("valid");
@@ -47,7 +55,7 @@ fn mistakes_are_named_with_their_place() {
         (SMALL.replace("sqlite", "oracle"), "oracle"),
         (SMALL.replace("path =", "pat ="), "pat"),
         (SMALL.replace("kind = \"sql\"", "kind = \"http\""), "another engine"),
-        (format!("{SMALL}\n[isolation]\nlevel = \"L2\""), "L2"),
+        (format!("{SMALL}\n[isolation]\nlevel = \"L2\""), "L1"),
         (format!("{SMALL}\n[limits.default]\nmemory_bytes = \"8GiB\""), "memory_bytes_max"),
         (format!("{SMALL}\n[limits.default]\nfule = 1"), "fule"),
         (format!("{SMALL}\n[limits.tenant.acme]\nweigth = 1"), "weigth"),
@@ -60,6 +68,9 @@ fn mistakes_are_named_with_their_place() {
         (format!("{SMALL}\n[admission]\nqueue_max = 5"), "admission.queue_max_per_tenant"),
         (format!("{SMALL}\n[admission]\nqueue_time_ms_max = \"11min\""), "admission.queue_time_ms_max"),
         (format!("{SMALL}\n[admission]\nqueue = 5"), "queue"),
+        (format!("{SMALL}\n[deploy]\ncompile_memory = 1"), "compile_memory"),
+        (format!("{SMALL}\n[deploy]\ncompile_memory_bytes = \"1MiB\""), "deploy.compile_memory_bytes"),
+        (format!("{SMALL}\n[deploy.bounds]\nfunktions = 1"), "funktions"),
         (format!("{SMALL}\n[server]\ndata = \"127.0.0.1:7071\""), "server.control"),
     ];
     for (text, wanted) in cases {

@@ -1,0 +1,89 @@
+//! What a binding needs of the process around it, for the second wall. Reads nothing and resolves nothing.
+
+use std::path::{Path, PathBuf};
+
+use airlock_model::Operation;
+use url::{Host, Url};
+
+use crate::{BindingConfig, CredentialConfig, CredentialRef, HttpConfig, SqliteConfig};
+
+/// Files, ports and services that a binding uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Files to read; what replaces them under their name counts too.
+    pub files: Vec<PathBuf>,
+    /// A database file, and whether the binding may change it.
+    pub database: Option<(PathBuf, bool)>,
+    /// TCP port to connect to.
+    pub port: Option<u16>,
+    /// Whether a host name has to be resolved.
+    pub resolves_names: bool,
+}
+
+impl BindingConfig {
+    /// What it needs. A binding that will be refused anyway needs nothing.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::Sqlite(config) => sqlite(config),
+            Self::Http(config) => http(config),
+        }
+    }
+}
+
+fn sqlite(config: &SqliteConfig) -> Needs {
+    let changes = config.operations.iter().any(|operation| matches!(operation, Operation::Write | Operation::Ddl));
+    Needs { database: Some((config.path.clone(), changes)), ..Needs::default() }
+}
+
+fn http(config: &HttpConfig) -> Needs {
+    let url = Url::parse(&config.base_url).ok();
+    let secret = config.credential.as_ref().and_then(CredentialConfig::file);
+    let files = secret.into_iter().chain(config.ca_file.as_deref()).map(Path::to_owned);
+    Needs {
+        files: files.collect(),
+        port: url.as_ref().and_then(Url::port_or_known_default),
+        resolves_names: url.as_ref().is_some_and(|url| matches!(url.host(), Some(Host::Domain(_)))),
+        ..Needs::default()
+    }
+}
+
+impl CredentialConfig {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Bearer { value: CredentialRef::File(path) }
+            | Self::Basic { value: CredentialRef::File(path), .. }
+            | Self::Header { value: CredentialRef::File(path), .. }
+            | Self::Query { value: CredentialRef::File(path), .. } => Some(path),
+            Self::Bearer { .. } | Self::Basic { .. } | Self::Header { .. } | Self::Query { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(text: &str) -> Needs {
+        toml::from_str::<BindingConfig>(text).expect("a binding").needs()
+    }
+
+    #[test]
+    fn an_api_needs_its_port_its_files_and_names() {
+        let found = needs(
+            "engine = 'http'\nbase_url = 'https://api.example.com/v1'\noperations = ['GET']\nca_file = '/c/ca.pem'\n\
+             credential = { kind = 'basic', username = 'u', value = { file = '/s/token' } }",
+        );
+        let files = vec!["/s/token".into(), "/c/ca.pem".into()];
+        assert_eq!(found, Needs { files, port: Some(443), resolves_names: true, database: None });
+        let plain = needs("engine = 'http'\nbase_url = 'http://127.0.0.1:8080'\noperations = ['GET']");
+        assert_eq!(plain, Needs { port: Some(8080), ..Needs::default() });
+    }
+
+    #[test]
+    fn a_database_is_changed_only_where_the_binding_says_so() {
+        let database = |operations| needs(&format!("engine = 'sqlite'\npath = '/d/a.db'\noperations = [{operations}]"));
+        assert_eq!(database("'read'").database, Some(("/d/a.db".into(), false)));
+        assert_eq!(database("'read', 'write'").database, Some(("/d/a.db".into(), true)));
+    }
+}

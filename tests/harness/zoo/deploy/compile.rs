@@ -1,0 +1,125 @@
+//! Valid components within all bounds that try to make the compiler, the linker or the loader work too hard.
+
+use super::{function, many, specimen};
+use crate::zoo::Specimen;
+
+const LIMIT: &str = "rejected:compile-limit";
+const LINK: &str = "rejected:component-link";
+
+/// Every specimen that reaches the compile child.
+pub(super) fn bombs() -> Vec<Specimen> {
+    [bodies(), segments(), adapters()].into_iter().flatten().collect()
+}
+
+fn bodies() -> Vec<Specimen> {
+    vec![
+        specimen("deploy-blocks-deep", "returned", || {
+            let depth = 150_000;
+            function(&format!("(func {}{})", "block ".repeat(depth), "end ".repeat(depth)), "")
+        }),
+        specimen("deploy-operand-stack", "returned", || {
+            function(&format!("(func {}{})", "i32.const 1 ".repeat(100_000), "drop ".repeat(100_000)), "")
+        }),
+        specimen("deploy-calls-many", "returned", || {
+            function(&format!("(func $f (result i32) i32.const 1) (func {})", "call $f drop ".repeat(120_000)), "")
+        }),
+        specimen("deploy-br-table-wide", "returned", || {
+            let table = format!("(br_table {} (local.get 0))", "0 ".repeat(400_000));
+            function(&format!("(func (param i32) (block {table}))"), "")
+        }),
+        specimen("deploy-branches-many", "returned", || {
+            let branches = "local.get 0 local.get 0 br_if 0 drop ".repeat(60_000);
+            function(&format!("(func (param i32) (result i32) (block (result i32) {branches} i32.const 1))"), "")
+        }),
+        // Every loop makes the compiler join all locals again: 4,000 locals times 20,000 loops.
+        specimen("deploy-locals-joined", LIMIT, || {
+            let set = many(4_000, |n| format!("i32.const {n} local.set {n} "));
+            let loops = "loop local.get 0 br_if 0 end ".repeat(20_000);
+            let used = many(4_000, |n| format!("local.get {n} drop "));
+            function(
+                &format!("(func (local {}) loop {set} {loops} {used} local.get 1 br_if 0 end)", "i32 ".repeat(4_000)),
+                "",
+            )
+        }),
+        // Forty functions of 400 KB: within the bounds, and more machine code than one function may have.
+        specimen("deploy-code-16mb", LIMIT, || {
+            let body = "local.get 0 i32.const 12345 i32.add local.set 0 ".repeat(50_000);
+            function(&format!("(func (param i32) {body})").repeat(40), "")
+        }),
+        specimen("deploy-constant-expression", "returned", || {
+            let sum = format!("i32.const 0 {}", "i32.const 1 i32.add ".repeat(100_000));
+            function(&format!("(global i32 {sum})"), "")
+        }),
+    ]
+}
+
+fn segments() -> Vec<Specimen> {
+    vec![
+        specimen("deploy-data-overlapping", "returned", || {
+            let segment = format!("(data (i32.const 4096) \"{}\")", "x".repeat(4_000));
+            function(&segment.repeat(5_000), "")
+        }),
+        specimen("deploy-data-out-of-bounds", "guest_trap", || function("(data (i32.const 0x7fffffff) \"x\")", "")),
+        specimen("deploy-data-sparse", "guest_trap", || {
+            function(&many(10_000, |n| format!("(data (i32.const {}) \"x\")", n * 65_536)), "")
+        }),
+        specimen("deploy-elements-out-of-bounds", "guest_trap", || {
+            function("(table 1 funcref) (func $f) (elem (i32.const 1000000) func $f)", "")
+        }),
+        specimen("deploy-table-huge", LINK, || function("(table 4000000000 funcref)", "")),
+        specimen("deploy-table-sparse", LINK, || {
+            function("(table 1000000 funcref) (func $f) (elem (i32.const 999999) func $f)", "")
+        }),
+        specimen("deploy-core-instances-500", LINK, || {
+            function("", &format!("(core module $m) {}", "(core instance (instantiate $m)) ".repeat(500)))
+        }),
+    ]
+}
+
+/// Calls between nested components go through adapters that the engine generates: one per function, in the size of its
+/// types.
+fn adapters() -> Vec<Specimen> {
+    vec![
+        specimen("deploy-adapters-many", "returned", || adapted(200, "string", 6)),
+        specimen("deploy-adapters-large", "returned", || adapted(20, "$big", 10)),
+    ]
+}
+
+/// One component that exports `functions` functions of one parameter, a second that imports and calls none of them.
+fn adapted(functions: usize, parameter: &str, doubled: usize) -> Vec<u8> {
+    let big = many(doubled, |n| format!("(type $d{} (list (tuple $d{n} $d{n})))", n + 1));
+    let types = format!("(type $d0 string) {big} (type $big (tuple $d{doubled} u8))");
+    let module = "(core module $m (memory (export \"m\") 1)
+        (func (export \"r\") (param i32 i32 i32 i32) (result i32) i32.const 0)
+        (func (export \"f\") (param i32 i32)) (func (export \"g\") (param i32 i32 i32)))
+        (core instance $i (instantiate $m))";
+    let core = if parameter == "string" { "f" } else { "g" };
+    let lift = |n: usize| {
+        let encoding = ["utf8", "utf16", "latin1+utf16"][n % 3];
+        format!(
+            "(func $f{n} (param \"a\" {parameter}) (canon lift (core func $i \"{core}\") (memory $i \"m\")
+               (realloc (func $i \"r\")) string-encoding={encoding}))
+             (export \"f{n}\" (func $f{n}))"
+        )
+    };
+    let lower = |n: usize| {
+        let encoding = ["latin1+utf16", "utf8", "utf16"][n % 3];
+        format!(
+            "(alias export $made \"f{n}\" (func $f{n}))
+             (core func $l{n} (canon lower (func $f{n}) (memory $i \"m\") (realloc (func $i \"r\")) string-encoding={encoding}))"
+        )
+    };
+    let uses = many(functions, |n| format!("(export \"f{n}\" (func $l{n}))"));
+    let imports = many(functions, |n| {
+        format!("(import \"x\" \"f{n}\" (func (param {})))", if core == "f" { "i32 i32" } else { "i32 i32 i32" })
+    });
+    let definitions = format!(
+        "(component $maker {types} {module} {})
+         (instance $made (instantiate $maker)) {module} {}
+         (core module $user {imports})
+         (core instance (instantiate $user (with \"x\" (instance {uses}))))",
+        many(functions, lift),
+        many(functions, lower)
+    );
+    function("", &definitions)
+}
