@@ -25,8 +25,10 @@ pub(super) enum Bound {
     TenantQueue { configured: u32, used: u32 },
     /// Calls of everybody that wait at once.
     Queue { configured: u32, used: u32 },
-    /// How long a call may wait.
+    /// How long a call may wait: this one would have to wait longer.
     QueueTime { configured: Duration },
+    /// How long a call may wait: this one did.
+    Waited { configured: Duration },
     /// The call's own deadline.
     Deadline,
     /// The tenant's pace.
@@ -42,13 +44,25 @@ impl Busy {
 
     /// The refusal, for a call with these limits. `jitter` keeps callers who were shed together from coming back together.
     pub(super) fn refusal(self, limits: &EffectiveLimits, jitter: Jitter) -> Failure {
-        let shed = jitter.around(self.wait.clamp(RETRY_MIN, RETRY_MAX));
+        let after = match self.bound {
+            Bound::Rate { .. } | Bound::Budget { .. } => jitter.after(self.wait),
+            Bound::InFlight { .. }
+            | Bound::TenantQueue { .. }
+            | Bound::Queue { .. }
+            | Bound::QueueTime { .. }
+            | Bound::Waited { .. }
+            | Bound::Deadline => jitter.around(self.wait.clamp(RETRY_MIN, RETRY_MAX)),
+        };
+        self.in_words(limits).with_retry_after(after)
+    }
+
+    fn in_words(self, limits: &EffectiveLimits) -> Failure {
         let about = self.wait.as_millis();
         match self.bound {
             Bound::InFlight { running, queued } => {
                 let mut failure = Failure::limit(Limit::InFlight, limits, running.saturating_add(1));
                 failure.message = format!("{}; {queued} more wait, which takes about {about} ms", failure.message);
-                failure.with_retry_after(shed)
+                failure
             }
             Bound::TenantQueue { configured, used } => {
                 let what = format!(
@@ -57,7 +71,6 @@ impl Busy {
                 );
                 let name = LimitName::new("queue_max_per_tenant");
                 of_server(Reason::TenantBusy, name, (configured.into(), used.saturating_add(1).into()), what)
-                    .with_retry_after(shed)
             }
             Bound::Queue { configured, used } => {
                 let what = format!(
@@ -66,14 +79,19 @@ impl Busy {
                 );
                 let name = LimitName::new("queue_max");
                 of_server(Reason::Overloaded, name, (configured.into(), used.saturating_add(1).into()), what)
-                    .with_retry_after(shed)
             }
             Bound::QueueTime { configured } => {
                 let most = in_ms(configured);
                 let what =
                     format!("the call's turn would come in about {about} ms, and no call waits longer than {most} ms");
                 let name = LimitName::new("queue_time_ms_max");
-                of_server(Reason::Overloaded, name, (most, in_ms(self.wait)), what).with_retry_after(shed)
+                of_server(Reason::Overloaded, name, (most, in_ms(self.wait)), what)
+            }
+            Bound::Waited { configured } => {
+                let most = in_ms(configured);
+                let what = format!("the call waited {most} ms for its turn, and no call waits longer");
+                let name = LimitName::new("queue_time_ms_max");
+                of_server(Reason::Overloaded, name, (most, most), what)
             }
             Bound::Deadline => {
                 let (configured, source) = (limits.get(Limit::WallTimeMs), limits.source(Limit::WallTimeMs));
@@ -82,7 +100,7 @@ impl Busy {
                 let what = format!(
                     "the call's turn would come in about {about} ms, after its own deadline: `wall_time_ms` is {configured}"
                 );
-                refused(Reason::Overloaded, what, HINT_SHED.to_owned(), report).with_retry_after(shed)
+                refused(Reason::Overloaded, what, HINT_SHED.to_owned(), report)
             }
             Bound::Rate { configured, burst, used } => {
                 let what = format!(
@@ -91,7 +109,6 @@ impl Busy {
                 );
                 let numbers = (configured, used);
                 of_tenant(Reason::TenantRateExceeded, Quota::CallsPerSecond, numbers, what)
-                    .with_retry_after(jitter.after(self.wait))
             }
             Bound::Budget { quota, configured, used } => {
                 let left = self.wait.as_secs() / 60;
@@ -103,7 +120,6 @@ impl Busy {
                     left % 60
                 );
                 of_tenant(Reason::TenantBudgetExhausted, quota, (configured, used), what)
-                    .with_retry_after(jitter.after(self.wait))
             }
         }
     }

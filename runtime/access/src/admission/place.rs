@@ -69,12 +69,12 @@ impl Place {
         self.fuel.fetch_max(fuel, Relaxed);
     }
 
-    /// A call that was dropped takes what it spent with it. It is charged as if it had computed all the time, or as calls of
-    /// its tenant usually are, if that is more: going away is no way around paying.
+    /// A call that was dropped takes what it spent with it. It is charged as if it had computed all the time: going away is no
+    /// way around paying.
     fn fuel(&self, now: Moment) -> u64 {
         let held_us = u64::try_from(now.at.saturating_sub(self.held.since).as_micros()).unwrap_or(u64::MAX);
         match self.fuel.load(Relaxed) {
-            0 => held_us.saturating_mul(FUEL_PER_US).max(self.held.usual_fuel()).min(self.fuel_max),
+            0 => held_us.saturating_mul(FUEL_PER_US).min(self.fuel_max),
             fuel => fuel,
         }
     }

@@ -44,13 +44,6 @@ pub(super) struct Held {
     pub(super) waited: bool,
 }
 
-impl Held {
-    /// What calls of the tenant had usually spent when this one began.
-    pub(super) fn usual_fuel(&self) -> u64 {
-        fuel_of(self.charged)
-    }
-}
-
 /// All calls, in one place behind one lock.
 pub(super) struct Scheduler {
     config: AdmissionConfig,
@@ -149,7 +142,7 @@ impl Scheduler {
             let queued = self.tenants.get(&name).map_or(0, |tenant| tenant.queued);
             Bound::InFlight { running, queued }
         } else {
-            Bound::QueueTime { configured: self.config.queue_time_max }
+            Bound::Waited { configured: self.config.queue_time_max }
         };
         self.forget_if_idle(&name);
         Err(Busy::until(bound, wait))

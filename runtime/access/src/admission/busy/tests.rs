@@ -7,12 +7,13 @@ fn refusal(bound: Bound, wait_ms: u64, jitter: u64) -> Failure {
     Busy::until(bound, Duration::from_millis(wait_ms)).refusal(&limits, Jitter(jitter))
 }
 
-fn any_bound() -> [Bound; 7] {
+fn any_bound() -> [Bound; 8] {
     [
         Bound::InFlight { running: 256, queued: 9 },
         Bound::TenantQueue { configured: 8, used: 8 },
         Bound::Queue { configured: 8, used: 8 },
         Bound::QueueTime { configured: Duration::from_secs(1) },
+        Bound::Waited { configured: Duration::from_secs(1) },
         Bound::Deadline,
         Bound::Rate { configured: 5, burst: 9, used: 10 },
         Bound::Budget { quota: Quota::FuelPerDay, configured: 5, used: 9 },
