@@ -3,8 +3,8 @@
 use airlock_access::{Admission, Admitted, Authorized, Control, Terms};
 use airlock_model::Failure;
 
-fn confuse(admission: &Admission, permit: Authorized<Control>, terms: Terms<'_>) -> Result<Admitted, Failure> {
-    admission.admit(permit, terms)
+async fn confuse(admission: &Admission, permit: Authorized<Control>, terms: Terms<'_>) -> Result<Admitted, Failure> {
+    admission.admit(permit, terms).await
 }
 
 fn main() {

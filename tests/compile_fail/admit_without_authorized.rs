@@ -3,8 +3,8 @@
 use airlock_access::{Admission, Admitted, Terms, VerifiedToken};
 use airlock_model::Failure;
 
-fn skip(admission: &Admission, token: VerifiedToken, terms: Terms<'_>) -> Result<Admitted, Failure> {
-    admission.admit(token, terms)
+async fn skip(admission: &Admission, token: VerifiedToken, terms: Terms<'_>) -> Result<Admitted, Failure> {
+    admission.admit(token, terms).await
 }
 
 fn main() {

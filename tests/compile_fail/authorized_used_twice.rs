@@ -2,9 +2,9 @@
 
 use airlock_access::{Admission, Authorized, Invoke, Terms};
 
-fn twice(admission: &Admission, permit: Authorized<Invoke>, terms: Terms<'_>) {
-    let _first = admission.admit(permit, terms);
-    let _second = admission.admit(permit, terms);
+async fn twice(admission: &Admission, permit: Authorized<Invoke>, terms: Terms<'_>) {
+    let _first = admission.admit(permit, terms).await;
+    let _second = admission.admit(permit, terms).await;
 }
 
 fn main() {

@@ -188,7 +188,7 @@ async fn a_tenant_has_only_so_many_calls_in_flight() {
     assert_eq!(reason(&after), "time_exhausted", "the slots come back");
 }
 
-async fn futures_join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+pub(crate) async fn futures_join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut pinned: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
         let mut pending = false;

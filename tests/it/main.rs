@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod admission;
 mod audit;
 mod bombs;
 mod cancel;

@@ -60,11 +60,10 @@ impl Reader {
 }
 
 fn count(connection: &Connection, unix_ms: u64) -> Result<HashMap<TenantName, Spent>, StoreError> {
-    let sqlite = StoreError::sqlite("count what tenants spent");
-    let first = first_since(connection, unix_ms.saturating_sub(DISORDER_MS_MAX)).map_err(sqlite)?;
+    let sqlite = || StoreError::sqlite("count what tenants spent");
+    let first = first_since(connection, unix_ms.saturating_sub(DISORDER_MS_MAX)).map_err(sqlite())?;
     let mut counted: HashMap<String, Counted> = HashMap::new();
     let sql = "SELECT seq, body FROM audit WHERE seq >= ?1 AND time_unix_ms >= ?2 AND kind IN (?3, ?4)";
-    let sqlite = || StoreError::sqlite("count what tenants spent");
     let mut statement = connection.prepare_cached(sql).map_err(sqlite())?;
     let kinds = (kind_name(AuditKind::InvocationFinished), kind_name(AuditKind::InvocationAbandoned));
     let mut rows = statement.query((first, stored_number(unix_ms), kinds.0, kinds.1)).map_err(sqlite())?;

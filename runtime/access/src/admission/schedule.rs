@@ -312,11 +312,12 @@ impl Scheduler {
         let (in_tenant, in_all) = (queue_max_per_tenant.saturating_sub(own), queue_max.saturating_sub(self.queued));
         let running = tenant.map_or(0, |tenant| tenant.running);
         let cap = Bound::InFlight { running, queued: own };
-        let bound = if of_principal >= in_tenant {
-            // Without a queue it is the cap that stands in the way.
-            let no_queue = queue_max_per_tenant == 0 && running >= ask.in_flight;
-            if no_queue { cap } else { Bound::TenantQueue { configured: queue_max_per_tenant, used: own } }
-        } else if own >= in_all {
+        let is_capped = running >= ask.in_flight;
+        let bound = if is_capped && (queue_max == 0 || queue_max_per_tenant == 0) {
+            cap
+        } else if queue_max_per_tenant > 0 && of_principal >= in_tenant {
+            Bound::TenantQueue { configured: queue_max_per_tenant, used: own }
+        } else if queue_max_per_tenant == 0 || own >= in_all {
             Bound::Queue { configured: queue_max, used: self.queued }
         } else if wait.total() <= ask.left.min(queue_time_max) {
             return Ok(());

@@ -1,14 +1,32 @@
-use std::{num::NonZeroU64, sync::Barrier, thread};
+pub(super) mod desk;
+mod waiting;
+
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Barrier,
+    thread,
+};
 
 use airlock_model::{Access, Layer, Reason};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use self::desk::{Desk, at_once, config};
 use super::*;
 use crate::{
     authorize_invoke,
     fixture::{Fixture, claims_but},
 };
+
+/// An admission that lets nobody wait.
+fn without_queue() -> Admission {
+    let running_max = NonZeroU32::new(100).unwrap();
+    Desk::with(AdmissionConfig { running_max, queue_max: 0, queue_max_per_tenant: 0, ..config() }).admission
+}
+
+fn admit(admission: &Admission, token: &VerifiedToken, terms: Terms<'_>) -> Result<Admitted, Failure> {
+    at_once(admission.admit(authorized(token), terms))
+}
 
 /// Everything that terms borrow.
 struct Authorities {
@@ -65,7 +83,7 @@ fn token_of(tenant: &str) -> VerifiedToken {
 #[test]
 fn an_admitted_call_carries_who_what_where_and_what_it_may_do() {
     let authorities = Authorities::with_in_flight(1);
-    let admitted = Admission::new().admit(authorized(&token_of("acme")), authorities.terms()).unwrap();
+    let admitted = admit(&without_queue(), &token_of("acme"), authorities.terms()).unwrap();
     assert_eq!((admitted.principal().tenant.as_str(), &**admitted.token_id()), ("acme", "jti-of-acme"));
     assert_eq!((admitted.function().as_str(), admitted.environment().as_str()), ("order-summary", "dev"));
     let db = "orders-db".parse().unwrap();
@@ -76,78 +94,79 @@ fn an_admitted_call_carries_who_what_where_and_what_it_may_do() {
 #[test]
 fn grants_need_all_three_layers() {
     let authorities = Authorities::with_in_flight(9);
-    let (admission, token, db) = (Admission::new(), token_of("acme"), "orders-db".parse().unwrap());
+    let (admission, token, db) = (without_queue(), token_of("acme"), "orders-db".parse().unwrap());
     let without_manifest = Terms { manifest_grants: &authorities.none, ..authorities.terms() };
-    let admitted = admission.admit(authorized(&token), without_manifest).unwrap();
+    let admitted = admit(&admission, &token, without_manifest).unwrap();
     assert_eq!(admitted.grants().check(&db, &Access::Read), Err(Layer::Manifest));
     let without_environment = Terms { environment_grants: &authorities.none, ..authorities.terms() };
-    let admitted = admission.admit(authorized(&token), without_environment).unwrap();
+    let admitted = admit(&admission, &token, without_environment).unwrap();
     assert_eq!(admitted.grants().check(&db, &Access::Read), Err(Layer::Environment));
 }
 
 #[test]
 fn the_tenant_in_excess_is_told_the_cap_and_when_to_return() {
-    let (admission, authorities, token) = (Admission::new(), Authorities::with_in_flight(2), token_of("acme"));
-    let running: Vec<_> = (0..2).map(|_| admission.admit(authorized(&token), authorities.terms()).unwrap()).collect();
-    let failure = admission.admit(authorized(&token), authorities.terms()).err().unwrap();
-    assert_eq!((failure.reason, failure.retry_after), (Reason::TenantBusy, Some(Duration::from_millis(100))));
+    let (admission, authorities, token) = (without_queue(), Authorities::with_in_flight(2), token_of("acme"));
+    let running: Vec<_> = (0..2).map(|_| admit(&admission, &token, authorities.terms()).unwrap()).collect();
+    let failure = admit(&admission, &token, authorities.terms()).err().unwrap();
+    assert_eq!(failure.reason, Reason::TenantBusy);
+    assert!(failure.retry_after.is_some_and(|after| after >= Duration::from_millis(10)), "{failure:?}");
     let report = failure.limit.unwrap();
     assert_eq!((report.configured, report.used, report.source), (2, 3, LimitSource::Tenant));
     drop(running);
-    assert!(admission.admit(authorized(&token), authorities.terms()).is_ok());
+    assert!(admit(&admission, &token, authorities.terms()).is_ok());
 }
 
 #[test]
 fn one_tenant_does_not_take_the_slots_of_another() {
-    let (admission, authorities) = (Admission::new(), Authorities::with_in_flight(1));
+    let (admission, authorities) = (without_queue(), Authorities::with_in_flight(1));
     let (acme, globex) = (token_of("acme"), token_of("globex"));
-    let _held = admission.admit(authorized(&acme), authorities.terms()).unwrap();
-    assert!(admission.admit(authorized(&acme), authorities.terms()).is_err());
-    assert!(admission.admit(authorized(&globex), authorities.terms()).is_ok());
+    let _held = admit(&admission, &acme, authorities.terms()).unwrap();
+    assert!(admit(&admission, &acme, authorities.terms()).is_err());
+    assert!(admit(&admission, &globex, authorities.terms()).is_ok());
 }
 
 #[test]
 fn a_refused_call_leaves_nothing_behind_and_idle_tenants_go_away() {
-    let (admission, authorities, token) = (Admission::new(), Authorities::with_in_flight(1), token_of("acme"));
-    let held = admission.admit(authorized(&token), authorities.terms()).unwrap();
+    let (admission, authorities, token) = (without_queue(), Authorities::with_in_flight(1), token_of("acme"));
+    let held = admit(&admission, &token, authorities.terms()).unwrap();
     for _ in 0..10 {
-        assert!(admission.admit(authorized(&token), authorities.terms()).is_err());
+        assert!(admit(&admission, &token, authorities.terms()).is_err());
     }
-    assert_eq!((admission.in_flight(&token.principal().tenant), admission.slots.tenants()), (1, 1));
+    assert_eq!((admission.in_flight(&token.principal().tenant), admission.running()), (1, 1));
     drop(held);
-    assert_eq!((admission.in_flight(&token.principal().tenant), admission.slots.tenants()), (0, 0));
+    assert!(admission.shared.lock().is_empty());
 }
 
 #[test]
 fn a_panic_returns_the_slot() {
-    let (admission, authorities, token) = (Admission::new(), Authorities::with_in_flight(1), token_of("acme"));
+    let (admission, authorities, token) = (without_queue(), Authorities::with_in_flight(1), token_of("acme"));
     let clone = admission.clone();
-    let admitted = admission.admit(authorized(&token), authorities.terms()).unwrap();
+    let admitted = admit(&admission, &token, authorities.terms()).unwrap();
     let run = thread::spawn(move || {
         let _held = admitted;
         std::panic::resume_unwind(Box::new("the run went wrong"));
     });
     assert!(run.join().is_err());
     assert_eq!(clone.in_flight(&token.principal().tenant), 0);
-    assert!(admission.admit(authorized(&token), authorities.terms()).is_ok());
+    assert!(admit(&admission, &token, authorities.terms()).is_ok());
 }
 
 #[test]
 fn the_cap_holds_under_threads() {
     const THREADS: usize = 8;
-    let (admission, authorities, token) = (Admission::new(), Authorities::with_in_flight(3), token_of("acme"));
+    let (admission, authorities, token) = (without_queue(), Authorities::with_in_flight(3), token_of("acme"));
     let (start, full) = (Barrier::new(THREADS), Barrier::new(THREADS));
     let tenant = &token.principal().tenant;
     let outcomes: Vec<bool> = thread::scope(|scope| {
         let contender = || {
             start.wait();
             for _ in 0..500 {
-                let admitted = admission.admit(authorized(&token), authorities.terms());
+                let admitted = admit(&admission, &token, authorities.terms());
                 assert!(admission.in_flight(tenant) <= 3);
                 drop(admitted);
             }
             full.wait();
-            let last = admission.admit(authorized(&token), authorities.terms());
+            let last = admit(&admission, &token, authorities.terms());
             full.wait();
             last.is_ok()
         };
@@ -155,7 +174,7 @@ fn the_cap_holds_under_threads() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(outcomes.into_iter().filter(|admitted| *admitted).count(), 3);
-    assert_eq!((admission.in_flight(tenant), admission.slots.tenants()), (0, 0));
+    assert!(admission.in_flight(tenant) == 0 && admission.shared.lock().is_empty());
 }
 
 /// Any set of caps; values around and beyond the operator's.
@@ -187,7 +206,7 @@ proptest! {
             operator: &operator, tenant, environment, function, caller, places: &LimitPlaces::default(),
             manifest_grants: &none, environment_grants: &none,
         };
-        let admitted = Admission::new().admit(authorized(&verified), terms).unwrap();
+        let admitted = admit(&without_queue(), &verified, terms).unwrap();
         let sources = [
             LimitSource::Tenant, LimitSource::Environment, LimitSource::Function, LimitSource::Token,
             LimitSource::Caller,
@@ -204,13 +223,13 @@ proptest! {
 
     #[test]
     fn in_flight_counts_against_the_least_of_all(allowed in 1u64..20) {
-        let (admission, token) = (Admission::new(), token_of("acme"));
+        let (admission, token) = (without_queue(), token_of("acme"));
         let authorities = Authorities { caller: caps(json!({"in_flight": allowed})), ..Authorities::with_in_flight(20) };
         let mut running = Vec::new();
         for _ in 0..allowed {
-            running.push(admission.admit(authorized(&token), authorities.terms()).unwrap());
+            running.push(admit(&admission, &token, authorities.terms()).unwrap());
         }
-        prop_assert!(admission.admit(authorized(&token), authorities.terms()).is_err());
+        prop_assert!(admit(&admission, &token, authorities.terms()).is_err());
         prop_assert_eq!(NonZeroU64::new(running.len() as u64), authorities.caller.in_flight);
     }
 }

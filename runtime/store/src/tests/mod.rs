@@ -8,6 +8,7 @@ mod durability;
 mod failure;
 mod group;
 mod opening;
+mod spent;
 mod tamper;
 
 use std::path::Path;
