@@ -96,7 +96,7 @@ pub(super) fn give_up_privileges() -> Result<(), WallError> {
 fn set_limits() -> rustix::io::Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     for resource in [Resource::Core, Resource::Memlock, Resource::Msgqueue, Resource::Rtprio] {
-        setrlimit(resource, none.clone())?;
+        setrlimit(resource, none)?;
     }
     let files = getrlimit(Resource::Nofile);
     let most = files.maximum.unwrap_or(u64::MAX).min(FILES_WANTED);
