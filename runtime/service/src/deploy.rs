@@ -286,7 +286,13 @@ fn compile_failure(error: CompileError) -> Failure {
 
 fn load_failure(error: LoadError) -> Failure {
     match error {
-        LoadError::Artifact(cause) | LoadError::Compile(cause) => Failure::internal(format!("{cause:#}")),
+        LoadError::Compile(cause) => Failure::internal(format!("{cause:#}")),
+        // Compiled a moment ago for this very engine: what it says no to is the size of a memory, table or instance.
+        LoadError::Artifact(cause) => {
+            let fix = "ask for smaller memories and tables and fewer instances, or ask the operator for a larger pool";
+            let message = format!("the component does not fit the instance pool: {cause:#}");
+            rejected(vec![Finding::error("component-link", message, "component", fix)])
+        }
         LoadError::Import(_) | LoadError::Mismatch(_) | LoadError::NoHandler => {
             let fix = "build against the WIT in guest-sdk/wit";
             rejected(vec![Finding::error("component-link", error.to_string(), "component imports", fix)])
