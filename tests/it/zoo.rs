@@ -50,15 +50,6 @@ fn specimens_are_many_and_told_apart() {
     }
 }
 
-#[test]
-fn parses() {
-    for s in specimens() {
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (s.component)())).is_err() {
-            eprintln!("^^^ {}", s.name);
-        }
-    }
-}
-
 /// What came of it in the words of [`Specimen::expected`], what was said, and how long the call took.
 async fn outcome(harness: &Harness, specimen: &Specimen) -> (String, String, Duration) {
     let manifest = format!("name = \"{}\"\nlanguage = \"component\"\n{}", specimen.name, specimen.manifest);

@@ -5,7 +5,7 @@ use std::any::Any;
 use airlock_model::{EffectiveLimits, Failure, FunctionError, Limit, Outcome, Reason};
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, component::ResourceTableError};
 
-use crate::{limiter::LimitTrap, run::Handled};
+use crate::{Job, limiter::LimitTrap, run::Handled};
 
 /// Wasmtime reports these three limits as text only; the texts are pinned by tests and by the exact version.
 const HOST_COPY_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
@@ -13,7 +13,8 @@ const COUNT_TEXT: &str = "resource limit exceeded:";
 const HANDLES_TEXT: &str = "store handle limit exceeded";
 
 /// The outcome of a call that Wasmtime brought to an end.
-pub(crate) fn of_call(result: wasmtime::Result<Handled>, limits: &EffectiveLimits, fuel_used: u64) -> Outcome {
+pub(crate) fn of_call(result: wasmtime::Result<Handled>, job: &Job<'_>, fuel_used: u64) -> Outcome {
+    let limits = job.limits;
     match result {
         Ok(Ok(output)) => of_output(output, limits),
         Ok(Err(error)) => Outcome::FunctionError(FunctionError {
@@ -21,6 +22,7 @@ pub(crate) fn of_call(result: wasmtime::Result<Handled>, limits: &EffectiveLimit
             message: error.message,
             details: as_json(error.details),
         }),
+        Err(error) if format!("{error:#}").contains(HOST_COPY_TEXT) => Outcome::Failed(of_host_copy(job)),
         Err(error) => Outcome::Failed(of_error(&error, limits, fuel_used)),
     }
 }
@@ -77,10 +79,6 @@ fn of_trap(trap: Trap, limits: &EffectiveLimits, fuel_used: u64) -> Failure {
 }
 
 fn of_text(text: &str, limits: &EffectiveLimits) -> Failure {
-    if text.contains(HOST_COPY_TEXT) {
-        let asked = limits.get(Limit::OutputBytes).saturating_add(1);
-        return Failure::limit(Limit::OutputBytes, limits, asked);
-    }
     if text.contains(COUNT_TEXT) {
         let asked = limits.get(Limit::Instances).saturating_add(1);
         return Failure::limit(Limit::Instances, limits, asked);
@@ -90,6 +88,18 @@ fn of_text(text: &str, limits: &EffectiveLimits) -> Failure {
         return Failure::limit(Limit::Handles, limits, asked);
     }
     guest_trap(text)
+}
+
+/// Wasmtime stopped one copy from the guest and does not say which: the output, or an argument of a host call, where a
+/// guest has any to make.
+fn of_host_copy(job: &Job<'_>) -> Failure {
+    let asked = |limit| job.limits.get(limit).saturating_add(1);
+    if !job.program.sends_bytes {
+        return Failure::limit(Limit::OutputBytes, job.limits, asked(Limit::OutputBytes));
+    }
+    let message = "one value that the function handed to the host, its output or an argument of a host call, is larger \
+                   than 8 MiB and than `output_bytes`";
+    Failure { message: message.into(), ..Failure::limit(Limit::HostBytes, job.limits, asked(Limit::HostBytes)) }
 }
 
 /// A guest that broke the rules of Wasm or of the component ABI.

@@ -13,9 +13,11 @@ use wasmtime::{
 use crate::{Gate, Program, outcome, state::CallState, turns};
 
 /// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, well under a millisecond apart.
-const FUEL_YIELD_INTERVAL: u64 = 2_000_000;
+const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
 /// Room for what one host call carries besides its payload.
 const HOST_CALL_OVERHEAD_BYTES: u64 = 64 << 10;
+/// The most that one host call may copy, unless the output may be larger.
+const HOST_COPY_BYTES: u64 = 8 << 20;
 
 /// Everything one run needs.
 pub struct Job<'a> {
@@ -66,7 +68,7 @@ pub async fn run(job: Job<'_>) -> Run {
     let fuel = job.limits.get(Limit::Fuel).saturating_sub(store.get_fuel().unwrap_or(0));
     let memory_bytes = store.data().limiter.memory_bytes_peak();
     let outcome = match ended {
-        Ok(Ok(result)) => outcome::of_call(result, job.limits, fuel),
+        Ok(Ok(result)) => outcome::of_call(result, &job, fuel),
         Ok(Err(panic)) => Outcome::Failed(outcome::of_host_panic(panic.as_ref())),
         Err(_elapsed) => Outcome::Failed(outcome::of_deadline(job.limits)),
     };
@@ -84,7 +86,7 @@ fn new_store(job: &Job<'_>) -> wasmtime::Result<Store<CallState>> {
     store.set_fuel(job.limits.get(Limit::Fuel))?;
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
     store.set_max_component_handles(as_size(job.limits.get(Limit::Handles)));
-    let largest_copy = job.limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES);
+    let largest_copy = job.limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES).max(HOST_COPY_BYTES);
     store.set_hostcall_fuel(as_size(largest_copy));
     Ok(store)
 }
