@@ -16,6 +16,7 @@ mod examples;
 mod gate;
 mod house;
 mod invoke;
+mod knobs;
 mod limits;
 mod matrix;
 mod secrets;

@@ -1,7 +1,8 @@
 //! The two engine configurations: one runs guests, one compiles them. What they compile is interchangeable.
 
 use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, VariableOperatorCost, WasmFeatures,
+    Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, VariableOperatorCost,
+    WasmFeatures,
 };
 
 /// The engine could not be made.
@@ -35,7 +36,8 @@ impl Default for EngineOptions {
 impl EngineOptions {
     /// Memory mappings that this process may need when every call takes all it can.
     fn mappings_max(self) -> u64 {
-        let per_call = u64::from(MEMORIES_PER_COMPONENT) * MAPPINGS_PER_MEMORY + u64::from(STACKS_PER_CALL) * MAPPINGS_PER_STACK;
+        let per_call =
+            u64::from(MEMORIES_PER_COMPONENT) * MAPPINGS_PER_MEMORY + u64::from(STACKS_PER_CALL) * MAPPINGS_PER_STACK;
         u64::from(self.instances_max).saturating_mul(per_call).saturating_add(MAPPINGS_BESIDE)
     }
 }
@@ -103,6 +105,12 @@ impl Engine {
         let allowed = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()?;
         let needed = self.options.mappings_max();
         (needed > allowed).then_some(MappingShortage { needed, allowed })
+    }
+
+    /// Names of the WebAssembly features that are on.
+    #[must_use]
+    pub fn features(&self) -> Vec<&'static str> {
+        self.wasmtime.get_wasm_features().iter_names().map(|(name, _)| name).collect()
     }
 
     /// Whether the kernel has `PAGEMAP_SCAN` (Linux 6.7), without which resetting a memory slot is much slower.
@@ -200,4 +208,53 @@ fn pool(options: EngineOptions) -> PoolingAllocationConfig {
         .async_stack_keep_resident(STACK_KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine() -> Engine {
+        Engine::new(EngineOptions { instances_max: 3, ..EngineOptions::default() }).unwrap()
+    }
+
+    #[test]
+    fn host_functions_keep_a_mebibyte_of_stack() {
+        let wasmtime = engine().wasmtime;
+        assert_eq!(wasmtime.get_max_wasm_stack(), WASM_STACK_BYTES);
+        assert!(wasmtime.get_async_stack_size() - wasmtime.get_max_wasm_stack() >= 1 << 20);
+        assert!(wasmtime.get_async_stack_zeroing());
+    }
+
+    #[test]
+    fn fuel_stops_guests_and_the_epoch_is_off() {
+        let wasmtime = engine().wasmtime;
+        assert!(wasmtime.get_consume_fuel() && !wasmtime.get_epoch_interruption());
+    }
+
+    #[test]
+    fn every_call_can_have_what_one_component_may() {
+        let wasmtime = engine().wasmtime;
+        let pool = wasmtime.get_pooling_config().unwrap();
+        assert_eq!(pool.get_total_component_instances(), 3);
+        assert_eq!(pool.get_total_core_instances(), 3 * pool.get_max_core_instances_per_component());
+        assert_eq!(pool.get_total_memories(), 3 * pool.get_max_memories_per_component());
+        assert_eq!(pool.get_total_tables(), 3 * pool.get_max_tables_per_component());
+        assert_eq!(pool.get_total_stacks(), 3 * STACKS_PER_CALL);
+        assert_eq!(pool.get_max_core_instances_per_component(), 64);
+        assert_eq!((pool.get_max_memories_per_component(), pool.get_max_tables_per_component()), (8, 8));
+        assert_eq!((pool.get_max_memories_per_module(), pool.get_max_tables_per_module()), (1, 8));
+        assert_eq!((pool.get_table_elements(), pool.get_max_memory_size()), (20_000, 1 << 30));
+        assert_eq!(pool.get_max_core_instance_size(), CORE_INSTANCE_BYTES);
+        assert_eq!(pool.get_max_component_instance_size(), COMPONENT_INSTANCE_BYTES);
+    }
+
+    #[test]
+    fn a_pool_that_needs_more_mappings_than_the_kernel_gives_is_known() {
+        let usual = EngineOptions::default();
+        assert!(usual.mappings_max() < 65_530, "the default fits Linux's default of `vm.max_map_count`");
+        let many = EngineOptions { instances_max: 100_000, ..usual };
+        assert!(many.mappings_max() > 1_000_000, "{}", many.mappings_max());
+        assert_eq!(engine().mapping_shortage(), None);
+    }
 }

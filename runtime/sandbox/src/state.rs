@@ -71,3 +71,27 @@ impl WasiView for CallState {
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wasmtime_wasi::p2::OutputStream;
+
+    use super::*;
+
+    #[test]
+    fn the_host_keeps_a_thousand_resources_for_one_guest() {
+        let mut wasi = Wasi::new(100);
+        for _ in 0..1_000 {
+            wasi.table.push(()).unwrap();
+        }
+        assert!(matches!(wasi.table.push(()), Err(wasmtime::component::ResourceTableError::Full)));
+    }
+
+    #[test]
+    fn standard_output_ends_at_its_cap() {
+        let mut wasi = Wasi::new(100);
+        assert_eq!(wasi.output.check_write().unwrap(), 100);
+        wasi.output.write(vec![b'x'; 100].into()).unwrap();
+        assert!(wasi.output.check_write().is_err());
+    }
+}

@@ -171,7 +171,11 @@ fn warn_of_surprises(app: &App, sync: SyncMode) {
         tracing::warn!("this kernel has no PAGEMAP_SCAN (Linux 6.7): calls are several times slower");
     }
     if let Some(MappingShortage { needed, allowed }) = app.engine.mapping_shortage() {
-        tracing::warn!(needed, allowed, "`vm.max_map_count` is too low for `[sandbox] instances_max`: raise it with sysctl");
+        tracing::warn!(
+            needed,
+            allowed,
+            "`vm.max_map_count` is too low for `[sandbox] instances_max`: raise it with sysctl"
+        );
     }
     if sync == SyncMode::OffForBenchmarksOnly {
         tracing::warn!("`[state] sync = false`: acknowledged audit records can be lost in a power cut");

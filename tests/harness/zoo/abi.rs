@@ -34,7 +34,10 @@ fn bytes(escaped: &str, length: u32) -> WatGuest {
 /// Returns a function error whose three strings all have this place.
 fn error(pointer: &str, length: &str) -> WatGuest {
     let field = |at: u32| {
-        format!("(i32.store (i32.const {at}) (i32.const {pointer})) (i32.store (i32.const {}) (i32.const {length}))", at + 4)
+        format!(
+            "(i32.store (i32.const {at}) (i32.const {pointer})) (i32.store (i32.const {}) (i32.const {length}))",
+            at + 4
+        )
     };
     let fields = field(20) + &field(28) + &field(36);
     WatGuest::new(&format!("(i32.store8 (i32.const 16) (i32.const 1)) {fields} (i32.const 16)"))
@@ -101,7 +104,11 @@ fn reallocs() -> Vec<Specimen> {
 /// `realloc` gives an odd address for text of two-byte units.
 fn unaligned() -> Template {
     let text = include_str!("../../guests/zoo/encoded.wat").to_owned();
-    Template::from(text).fill("encoding", "utf16").fill("length", "1").fill("data", "1\\00").fill("allocated", "(i32.const 2049)")
+    Template::from(text)
+        .fill("encoding", "utf16")
+        .fill("length", "1")
+        .fill("data", "1\\00")
+        .fill("allocated", "(i32.const 2049)")
 }
 
 /// Every string of a host call's result lands on the result itself.
@@ -156,10 +163,7 @@ fn http(pages: u32, headers: &str, body: &str) -> Template {
         .fill("pages", &pages.to_string())
         .fill("imports", HTTP_IMPORT)
         .fill("lowered", "(core func $send (canon lower (func $http \"send\") (memory $memory) (realloc $realloc)))")
-        .fill(
-            "core",
-            r#"(import "host" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#,
-        )
+        .fill("core", r#"(import "host" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#)
         .fill("exports", r#"(export "send" (func $send))"#)
 }
 

@@ -18,7 +18,9 @@ pub(super) fn specimens() -> Vec<Specimen> {
 
 /// `body` for ever, in `handle`.
 fn for_ever(body: &str) -> WatGuest {
-    WatGuest::new(&format!("(local $i i32) (local $f f64) (local $v v128) (loop $again {body} (br $again)) unreachable"))
+    WatGuest::new(&format!(
+        "(local $i i32) (local $f f64) (local $v v128) (loop $again {body} (br $again)) unreachable"
+    ))
 }
 
 fn loops() -> Vec<Specimen> {
@@ -93,7 +95,8 @@ fn tasks() -> Vec<Specimen> {
     let spin = |body: &str| Template::task(&format!("{body} (br $again)) unreachable"));
     let yields = Template::task("(i32.const 1)").fill("callback", "(i32.const 1)");
     let yield_in_place = spin("(loop $again (drop (call $thread-yield))");
-    let poll = spin("(local.set $a (call $set-new)) (loop $again (drop (call $set-poll (local.get $a) (i32.const 64)))");
+    let poll =
+        spin("(local.set $a (call $set-new)) (loop $again (drop (call $set-poll (local.get $a) (i32.const 64)))");
     let sets = spin("(loop $again (call $set-drop (call $set-new))");
     let streams = spin(
         "(loop $again (local.set $b (call $stream-new))

@@ -107,7 +107,9 @@ fn destructors() -> Vec<Specimen> {
 /// What a function is lent is always another component's, and deploy takes no two components with code.
 fn borrows() -> Vec<Specimen> {
     let lend = |inner: &str, handle: &str| {
-        Template::from(include_str!("../../guests/zoo/borrow.wat").to_owned()).fill("inner", inner).fill("handle", handle)
+        Template::from(include_str!("../../guests/zoo/borrow.wat").to_owned())
+            .fill("inner", inner)
+            .fill("handle", handle)
     };
     let give_back = "(call $drop (local.get 0))";
     let lend_once = "(call $lend (call $new (i32.const 7)))";

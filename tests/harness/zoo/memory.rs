@@ -88,7 +88,12 @@ fn tables() -> Vec<Specimen> {
         MEMORY.core("memory-table-grow-by-nothing", grow("0"), LITTLE_TIME, "time_exhausted"),
         MEMORY.core("memory-table-grow-huge", grow("100000"), FEW_ELEMENTS, "table_elements_exhausted"),
         MEMORY.core("memory-table-grow-by-minus-one", grow("-1"), ANY, "fuel_exhausted"),
-        MEMORY.core("memory-tables-summed", modules("(table 1000 funcref)", 7), FEW_ELEMENTS, "table_elements_exhausted"),
+        MEMORY.core(
+            "memory-tables-summed",
+            modules("(table 1000 funcref)", 7),
+            FEW_ELEMENTS,
+            "table_elements_exhausted",
+        ),
         MEMORY.core("memory-table-born-large", sized("6000"), FEW_ELEMENTS, "table_elements_exhausted"),
         MEMORY.core("memory-table-born-huge", sized("10000000"), ANY, "rejected:component-link"),
         MEMORY.core("memory-nine-tables", modules("(table 1 funcref)", 9), ANY, "rejected:bound-exceeded"),
@@ -129,9 +134,11 @@ fn all_of_it() -> WatGuest {
 
 fn refused() -> Vec<Specimen> {
     let other = |name, memory: &'static str| {
-        let make = move || Template::from(include_str!("../../guests/zoo/plain.wat").to_owned())
-            .fill("definitions", &format!("(core module $other {memory})"))
-            .component();
+        let make = move || {
+            Template::from(include_str!("../../guests/zoo/plain.wat").to_owned())
+                .fill("definitions", &format!("(core module $other {memory})"))
+                .component()
+        };
         MEMORY.bytes(name, make, ANY, "rejected:component-invalid")
     };
     vec![

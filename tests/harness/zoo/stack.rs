@@ -51,10 +51,13 @@ fn huge_frame(ty: &str, locals: u32) -> String {
 fn through_the_host() -> Vec<Specimen> {
     let again = "(call_indirect (type $call) (i32.const 512) (i32.const 0))";
     let by_realloc = Template::host("(call $current (i32.const 512))").fill("realloc", again);
-    let realloc = Template::host("").fill("realloc", "(drop (call 0 (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))");
+    let realloc =
+        Template::host("").fill("realloc", "(drop (call 0 (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))");
     let post_return = include_str!("../../guests/zoo/plain.wat").replace("{{post-return}}", "(call $d)");
     let post_return = Template::from(post_return).fill("fields", "(func $d (call $d) (call $d))");
-    let callback = Template::task("(i32.const 1)").fill("fields", "(func $d (call $d) (call $d))").fill("callback", "(call $d) (i32.const 1)");
+    let callback = Template::task("(i32.const 1)")
+        .fill("fields", "(func $d (call $d) (call $d))")
+        .fill("callback", "(call $d) (i32.const 1)");
     let destructor = Template::from(include_str!("../../guests/zoo/destructor.wat").to_owned());
     let recursive = destructor.clone().fill("destructor", "(call $make-and-drop (local.get 0))");
     let inside = Template::nested("(call $f (i32.const 1))")

@@ -38,7 +38,12 @@ fn answers() -> Vec<Specimen> {
         trap("abi-task-waits-for-nothing", Template::task(empty_set)),
         trap("abi-task-waits-for-nothing-in-place", task("(drop (call $set-wait (call $set-new) (i32.const 64)))")),
         trap("abi-task-traps-after-the-answer", task("(call $done) unreachable")),
-        ABI.text("abi-backpressure-for-ever", Template::task(&format!("(call $backpressure-inc) {SLOW_WAIT}")), LITTLE_TIME, "time_exhausted"),
+        ABI.text(
+            "abi-backpressure-for-ever",
+            Template::task(&format!("(call $backpressure-inc) {SLOW_WAIT}")),
+            LITTLE_TIME,
+            "time_exhausted",
+        ),
         trap("abi-backpressure-below-zero", task("(call $backpressure-dec)")),
         trap("abi-backpressure-overflow", task("(loop $again (call $backpressure-inc) (br $again))")),
         ABI.text("abi-task-sleeps-for-ever", Template::task(SLOW_WAIT), LITTLE_TIME, "time_exhausted"),
@@ -49,7 +54,8 @@ const HUGE_ANSWER: &str = "(call $task-return (i32.const 0) (i32.const 1024) (i3
     (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
 const WRONG_CASE: &str = "(call $task-return (i32.const 2) (i32.const 1024) (i32.const 1)
     (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))";
-const SLOW_WAIT: &str = "(local.set $a (call $set-new)) (call $join (call $slow) (local.get $a)) (call $wait (local.get $a))";
+const SLOW_WAIT: &str =
+    "(local.set $a (call $set-new)) (call $join (call $slow) (local.get $a)) (call $wait (local.get $a))";
 
 fn callbacks() -> Vec<Specimen> {
     vec![
@@ -64,12 +70,25 @@ fn callbacks() -> Vec<Specimen> {
 fn waitables() -> Vec<Specimen> {
     vec![
         trap("abi-subtask-dropped-pending", task("(call $subtask-drop (call $slow))")),
-        trap("abi-subtask-cancelled-twice", task("(local.set $a (call $slow)) (drop (call $subtask-cancel (local.get $a))) (drop (call $subtask-cancel (local.get $a)))")),
+        trap(
+            "abi-subtask-cancelled-twice",
+            task(
+                "(local.set $a (call $slow)) (drop (call $subtask-cancel (local.get $a))) (drop (call $subtask-cancel (local.get $a)))",
+            ),
+        ),
         trap("abi-subtask-forged", task("(call $subtask-drop (i32.const 99))")),
         trap("abi-subtask-is-a-set", task("(call $subtask-drop (call $set-new))")),
-        trap("abi-set-dropped-in-use", task("(local.set $a (call $set-new)) (call $join (call $slow) (local.get $a)) (call $set-drop (local.get $a))")),
+        trap(
+            "abi-set-dropped-in-use",
+            task(
+                "(local.set $a (call $set-new)) (call $join (call $slow) (local.get $a)) (call $set-drop (local.get $a))",
+            ),
+        ),
         trap("abi-set-joins-itself", task("(local.set $a (call $set-new)) (call $join (local.get $a) (local.get $a))")),
-        trap("abi-set-dropped-twice", task("(local.set $a (call $set-new)) (call $set-drop (local.get $a)) (call $set-drop (local.get $a))")),
+        trap(
+            "abi-set-dropped-twice",
+            task("(local.set $a (call $set-new)) (call $set-drop (local.get $a)) (call $set-drop (local.get $a))"),
+        ),
         trap("abi-set-event-out-of-bounds", task("(drop (call $set-poll (call $set-new) (i32.const -4)))")),
         trap("abi-set-event-unaligned", task("(drop (call $set-poll (call $set-new) (i32.const 66)))")),
         trap("abi-set-forged", task("(drop (call $set-poll (i32.const 99) (i32.const 64)))")),

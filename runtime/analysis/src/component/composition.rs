@@ -71,8 +71,16 @@ mod tests {
             "(type $r (resource (rep i32))) (core func (canon resource.new $r))",
             "(component (core module))",
         ] {
-            let inner = if inner.contains("instance 0") { "(import \"m\" (core module $m)) (core instance (instantiate $m))" } else { inner };
-            assert_eq!(judged(&format!("(component (component {inner}))")).as_deref(), Some("component-composed"), "{inner}");
+            let inner = if inner.contains("instance 0") {
+                "(import \"m\" (core module $m)) (core instance (instantiate $m))"
+            } else {
+                inner
+            };
+            assert_eq!(
+                judged(&format!("(component (component {inner}))")).as_deref(),
+                Some("component-composed"),
+                "{inner}"
+            );
         }
     }
 }
