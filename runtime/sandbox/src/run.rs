@@ -13,7 +13,7 @@ use wasmtime::{
 use crate::{Gate, Program, outcome, state::CallState, turns};
 
 /// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, well under a millisecond apart.
-const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
+pub(crate) const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
 /// Room for what one host call carries besides its payload.
 const HOST_CALL_OVERHEAD_BYTES: u64 = 64 << 10;
 /// The most that one host call may copy, unless the output may be larger.
@@ -80,7 +80,7 @@ pub async fn run(job: Job<'_>) -> Run {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that makes a store, with every limit set")]
 fn new_store(job: &Job<'_>) -> wasmtime::Result<Store<CallState>> {
-    let state = CallState::new(job.gate.clone(), job.context.clone(), job.limits);
+    let state = CallState::new(job.gate.clone(), job.context.clone(), job.limits, job.deadline);
     let mut store = Store::new(job.program.pre.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_fuel(job.limits.get(Limit::Fuel))?;

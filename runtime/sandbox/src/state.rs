@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use airlock_model::{EffectiveLimits, InvocationContext, Limit};
+use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{
     WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
@@ -22,6 +23,11 @@ pub(crate) struct CallState {
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) context: Arc<InvocationContext>,
     pub(crate) limiter: StoreLimiter,
+    /// When it must end, and the limit that says so.
+    pub(crate) deadline: Instant,
+    pub(crate) wall_time_ms: u64,
+    /// Fuel that was left when a host call last gave way to others.
+    pub(crate) fuel_at_turn: u64,
     output_bytes_max: usize,
     wasi: Option<Box<Wasi>>,
 }
@@ -34,9 +40,22 @@ struct Wasi {
 }
 
 impl CallState {
-    pub(crate) fn new(gate: Arc<dyn Gate>, context: Arc<InvocationContext>, limits: &EffectiveLimits) -> Self {
-        let output_bytes_max = usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX);
-        Self { gate, context, limiter: StoreLimiter::new(limits), output_bytes_max, wasi: None }
+    pub(crate) fn new(
+        gate: Arc<dyn Gate>,
+        context: Arc<InvocationContext>,
+        limits: &EffectiveLimits,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            gate,
+            context,
+            limiter: StoreLimiter::new(limits),
+            deadline,
+            wall_time_ms: limits.get(Limit::WallTimeMs),
+            fuel_at_turn: limits.get(Limit::Fuel),
+            output_bytes_max: usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX),
+            wasi: None,
+        }
     }
 
     /// What the guest wrote to standard output and error, within `log_bytes`.

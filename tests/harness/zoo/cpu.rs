@@ -125,6 +125,7 @@ fn tasks() -> Vec<Specimen> {
         CPU.text("cpu-makes-and-drops-sets", sets, LITTLE_TIME, "time_exhausted"),
         CPU.text("cpu-makes-and-drops-streams", streams, LITTLE_TIME, "time_exhausted"),
         CPU.text("cpu-makes-and-cancels-subtasks", subtasks, LITTLE_TIME, "time_exhausted"),
+        CPU.text("cpu-asks-who-it-is", ask_for_ever(), LITTLE_TIME, "time_exhausted"),
         CPU.text("cpu-starts-short-waits", short_waits, LITTLE_TIME, "handles_exhausted"),
         CPU.text("cpu-endless-after-the-answer", after, LITTLE_FUEL, "fuel_exhausted"),
         CPU.text("cpu-waits-after-the-answer", waits_after, ANY, "returned"),
@@ -132,6 +133,12 @@ fn tasks() -> Vec<Specimen> {
         CPU.text("cpu-copies-strings-inside", between("utf8"), LITTLE_TIME, "rejected:component-composed"),
         CPU.text("cpu-transcodes-strings-inside", between("utf16"), LITTLE_TIME, "rejected:component-composed"),
     ]
+}
+
+/// Host calls that are answered at once and cost so much fuel that no interval between two yields ends.
+fn ask_for_ever() -> Template {
+    Template::host("(loop $again (call $current (i32.const 512)) (br $again))")
+        .fill("realloc", "(return (i32.const 4096))")
 }
 
 /// Two components that hand a string of 12 MB to and fro, by one instruction each time: the host copies and transcodes,

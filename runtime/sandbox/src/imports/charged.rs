@@ -17,7 +17,7 @@ use wasmtime_wasi::{
     random::WasiRandomView,
 };
 
-use super::charge::charge;
+use super::charge::{charge, give_way};
 use crate::state::CallState;
 
 /// The versions that wasmtime-wasi links; others of the same track resolve to them.
@@ -36,17 +36,24 @@ pub(super) fn link(linker: &mut Linker<CallState>) -> Result<()> {
 }
 
 fn random(instance: &mut LinkerInstance<'_, CallState>) -> Result<()> {
-    instance.func_wrap("get-random-bytes", |mut store: StoreContextMut<'_, CallState>, (length,): (u64,)| {
-        charge(&mut store, length)?;
-        Ok((store.data_mut().random().get_random_bytes(length)?,))
+    instance.func_wrap_async("get-random-bytes", |mut store: StoreContextMut<'_, CallState>, (length,): (u64,)| {
+        Box::new(async move {
+            give_way(&mut store, length).await?;
+            Ok((store.data_mut().random().get_random_bytes(length)?,))
+        })
     })
 }
 
 fn insecure(instance: &mut LinkerInstance<'_, CallState>) -> Result<()> {
-    instance.func_wrap("get-insecure-random-bytes", |mut store: StoreContextMut<'_, CallState>, (length,): (u64,)| {
-        charge(&mut store, length)?;
-        Ok((store.data_mut().random().get_insecure_random_bytes(length)?,))
-    })
+    instance.func_wrap_async(
+        "get-insecure-random-bytes",
+        |mut store: StoreContextMut<'_, CallState>, (length,): (u64,)| {
+            Box::new(async move {
+                give_way(&mut store, length).await?;
+                Ok((store.data_mut().random().get_insecure_random_bytes(length)?,))
+            })
+        },
+    )
 }
 
 fn waits(instance: &mut LinkerInstance<'_, CallState>) -> Result<()> {
