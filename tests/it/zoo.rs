@@ -24,9 +24,6 @@ async fn every_hostile_guest_has_its_one_outcome() {
     let mut wrong = Vec::new();
     for specimen in specimens() {
         let (actual, text, took) = outcome(&harness, &specimen).await;
-        if std::env::var_os("ZOO_TRACE").is_some() {
-            eprintln!("{:>6} ms  {:<50} {actual}  {text}", took.as_millis(), specimen.name);
-        }
         if !is_expected(&actual, specimen.expected) {
             wrong.push(format!("{}: expected {}, was {actual}: {text}", specimen.name, specimen.expected));
         }

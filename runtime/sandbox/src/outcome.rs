@@ -5,7 +5,11 @@ use std::any::Any;
 use airlock_model::{EffectiveLimits, Failure, FunctionError, Limit, Outcome, Reason};
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, component::ResourceTableError};
 
-use crate::{Job, limiter::LimitTrap, run::Handled};
+use crate::{
+    Job,
+    limiter::LimitTrap,
+    run::{GuestFunctionError, Handled},
+};
 
 /// Wasmtime reports these three limits as text only; the texts are pinned by tests and by the exact version.
 const HOST_COPY_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
@@ -17,11 +21,7 @@ pub(crate) fn of_call(result: wasmtime::Result<Handled>, job: &Job<'_>, fuel_use
     let limits = job.limits;
     match result {
         Ok(Ok(output)) => of_output(output, limits),
-        Ok(Err(error)) => Outcome::FunctionError(FunctionError {
-            code: error.code,
-            message: error.message,
-            details: as_json(error.details),
-        }),
+        Ok(Err(error)) => of_function_error(error, limits),
         Err(error) if format!("{error:#}").contains(HOST_COPY_TEXT) => Outcome::Failed(of_host_copy(job)),
         Err(error) => Outcome::Failed(of_error(&error, limits, fuel_used)),
     }
@@ -40,6 +40,16 @@ fn of_output(output: String, limits: &EffectiveLimits) -> Outcome {
             "return JSON text; the SDKs do this for you",
         )),
     }
+}
+
+/// What a function says of its own error is output too.
+fn of_function_error(error: GuestFunctionError, limits: &EffectiveLimits) -> Outcome {
+    let size = [&error.code, &error.message, &error.details].into_iter().map(|text| text.len() as u64).sum();
+    if size > limits.get(Limit::OutputBytes) {
+        return Outcome::Failed(Failure::limit(Limit::OutputBytes, limits, size));
+    }
+    let GuestFunctionError { code, message, details } = error;
+    Outcome::FunctionError(FunctionError { code, message, details: as_json(details) })
 }
 
 /// Details that are not JSON are passed on as text, so that they cannot hide the error.

@@ -86,7 +86,7 @@ fn tables() -> Vec<Specimen> {
     vec![
         MEMORY.core("memory-table-bomb", grow("100"), FEW_ELEMENTS, "table_elements_exhausted"),
         MEMORY.core("memory-table-grow-by-nothing", grow("0"), LITTLE_TIME, "time_exhausted"),
-        MEMORY.core("memory-table-grow-huge", grow("100000"), FEW_ELEMENTS, "table_elements_exhausted"),
+        MEMORY.core("memory-table-grow-huge", grow("15000"), FEW_ELEMENTS, "table_elements_exhausted"),
         MEMORY.core("memory-table-grow-by-minus-one", grow("-1"), ANY, "fuel_exhausted"),
         MEMORY.core(
             "memory-tables-summed",
