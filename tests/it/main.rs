@@ -21,6 +21,7 @@ mod examples;
 mod gate;
 mod house;
 mod invoke;
+mod knobs;
 mod limits;
 mod matrix;
 mod places;
