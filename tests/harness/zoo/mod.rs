@@ -3,6 +3,7 @@
 mod host_calls;
 mod raw_calls;
 mod specimen;
+pub mod tenants;
 
 pub use specimen::{Group, Specimen};
 
@@ -11,5 +12,6 @@ pub fn specimens() -> Vec<Specimen> {
     let mut all = Vec::new();
     all.extend(host_calls::specimens());
     all.extend(raw_calls::specimens());
+    all.extend(tenants::specimens());
     all
 }

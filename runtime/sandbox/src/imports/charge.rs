@@ -39,9 +39,16 @@ fn charge(mut store: impl AsContextMut<Data = CallState>, bytes: u64) -> Result<
 /// Charges a call of an import that is not concurrent, and lets others run when it is their turn.
 pub(super) async fn charge_and_yield(store: &mut StoreContextMut<'_, CallState>, bytes: u64) -> Result<()> {
     if charge(&mut *store, bytes)? {
-        tokio::task::yield_now().await;
+        let_others_run().await;
     }
     Ok(())
+}
+
+/// Gives the thread back. Twice: Wasmtime polls a concurrent host function first with a waker that wakes nobody, and again
+/// at once, so that one yield would be over before anybody else had a turn.
+async fn let_others_run() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
 }
 
 /// Sends one call through the gate, charging both directions.
@@ -54,7 +61,7 @@ pub(super) async fn through_gate(
         Ok::<_, wasmtime::Error>((is_over, access.data_mut().gate.clone()))
     })?;
     if is_over {
-        tokio::task::yield_now().await;
+        let_others_run().await;
     }
     let answer = gate.call(call).await;
     if let Ok(reply) = &answer {
