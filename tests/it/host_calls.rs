@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use airlock_model::AuditKind;
 use airlock_proto::v1::{InvokeStreamRequest, invoke_stream_response::Event};
-use airlock_tests::{Harness, function_error, guests, output, reason, tokens::TokenSpec, with_token};
+use airlock_tests::{Harness, function_error, guests, output, reason, tokens::TokenSpec, with_token, zoo::specimens};
 use serde_json::json;
 use tokio_stream::StreamExt;
 
@@ -97,4 +97,26 @@ async fn log_lines_reach_nobody_unescaped() {
         assert!(!text.contains(odd), "{text:?}");
         assert!(line.message.contains("\\u{"), "{text:?}");
     }
+}
+
+#[tokio::test]
+async fn a_listener_that_does_not_read_holds_up_no_call_beyond_its_deadline() {
+    let harness = Harness::start().await;
+    let lines = specimens().into_iter().find(|specimen| specimen.name == "stdout-lines").expect("a guest that prints");
+    let manifest = "name = \"lines\"\nlanguage = \"component\"\n[limits]\nwall_time_ms = 300\n";
+    harness.deploy(manifest, (lines.component)()).await.expect("deployed");
+    let request = InvokeStreamRequest {
+        function: "lines".to_owned(),
+        environment: "dev".to_owned(),
+        payload: b"null".to_vec(),
+        request_id: String::new(),
+    };
+    let token = harness.token(&TokenSpec::everything());
+    let unread = harness.invocations().invoke_stream(with_token(request, &token)).await.expect("a stream");
+    let began = Instant::now();
+    while harness.server().counters().in_flight > 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "the call still runs");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(unread);
 }
