@@ -57,6 +57,13 @@ pub(super) async fn give_way(store: &mut StoreContextMut<'_, CallState>, bytes: 
     Ok(())
 }
 
+/// Gives the thread back. Twice: Wasmtime polls a concurrent host function first with a waker that wakes nobody, and again
+/// at once, so that one yield would be over before anybody else had a turn.
+async fn let_others_run() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
 /// Sends one call through the gate, charging both directions.
 pub(super) async fn through_gate(
     accessor: &Accessor<CallState>,
