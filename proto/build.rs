@@ -2,8 +2,13 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 4] =
-    ["airlock/v1/options.proto", "airlock/v1/invocation.proto", "airlock/v1/function.proto", "airlock/v1/audit.proto"];
+const FILES: [&str; 5] = [
+    "airlock/v1/options.proto",
+    "airlock/v1/invocation.proto",
+    "airlock/v1/function.proto",
+    "airlock/v1/audit.proto",
+    "airlock/v1/operator.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=airlock");

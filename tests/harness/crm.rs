@@ -18,7 +18,7 @@ use axum::{
     routing::{any, get},
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 /// The API, and a trap beside it that nobody may ever reach.
 pub struct Crm {
@@ -27,6 +27,8 @@ pub struct Crm {
     pub trapped: Arc<AtomicUsize>,
     /// Slow requests whose client went away before the answer.
     pub left: Arc<AtomicUsize>,
+    /// Lets one request to `/held` go on.
+    pub release: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -35,6 +37,7 @@ struct Api {
     trap: SocketAddr,
     requests: Arc<AtomicUsize>,
     left: Arc<AtomicUsize>,
+    release: Arc<Semaphore>,
 }
 
 /// Counts when it is dropped.
@@ -53,16 +56,24 @@ impl Crm {
         let trap = trap(trapped.clone()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let api = Api { expected: format!("Bearer {secret}"), trap, requests: requests.clone(), left: left.clone() };
+        let release = Arc::new(Semaphore::new(0));
+        let api = Api {
+            expected: format!("Bearer {secret}"),
+            trap,
+            requests: requests.clone(),
+            left: left.clone(),
+            release: release.clone(),
+        };
         let router = Router::new()
             .route("/customers/{name}", get(customer))
             .route("/echo", any(echo))
             .route("/redirect", get(redirect))
             .route("/slow", get(slow))
+            .route("/held", get(held))
             .route("/flood", get(flood))
             .with_state(api);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, requests, trapped, left }
+        Self { address, requests, trapped, left, release }
     }
 
     pub fn request_count(&self) -> usize {
@@ -117,6 +128,13 @@ async fn slow(State(api): State<Api>) -> &'static str {
     tokio::time::sleep(Duration::from_secs(60)).await;
     std::mem::forget(leaves);
     "late"
+}
+
+/// Answers when the test says so.
+async fn held(State(api): State<Api>) -> &'static str {
+    api.requests.fetch_add(1, SeqCst);
+    api.release.acquire().await.expect("open").forget();
+    "held"
 }
 
 async fn flood() -> Vec<u8> {

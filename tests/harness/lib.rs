@@ -23,9 +23,10 @@ use std::{
 
 use airlock_access::{Algorithm, SigningKey, public_jwks};
 use airlock_proto::v1::{
-    DeployRequest, DeployResponse, InvokeRequest, InvokeResponse, audit_service_client::AuditServiceClient,
-    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
-    invoke_response,
+    ConfigChange, DeployRequest, DeployResponse, InvokeRequest, InvokeResponse, ReloadRequest,
+    audit_service_client::AuditServiceClient, function_service_client::FunctionServiceClient,
+    invocation_service_client::InvocationServiceClient, invoke_response,
+    operator_service_client::OperatorServiceClient,
 };
 use airlock_sandbox::Compiler;
 use airlock_server::{DrainReport, ListenOptions, ServerHandle, TransportLimits, bind, serve};
@@ -53,6 +54,7 @@ pub struct Harness {
     app: Option<Arc<App>>,
     pub crm: Crm,
     channels: Channels,
+    compiler: Compiler,
 }
 
 struct Channels {
@@ -74,6 +76,11 @@ impl Harness {
     }
 
     pub async fn start_with(options: Options) -> Self {
+        Self::start_with_compiler(options, compiler()).await
+    }
+
+    /// Starts where the `airlock` binary may not be built.
+    pub async fn start_with_compiler(options: Options, compiler: Compiler) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let key = SigningKey::generate(Algorithm::EdDsa, "test").expect("a key");
         let crm = Crm::start(CRM_SECRET).await;
@@ -83,9 +90,9 @@ impl Harness {
         let config = include_str!("airlock.toml").replace("{{crm}}", &crm.address.to_string());
         std::fs::write(dir.path().join("airlock.toml"), format!("{config}\n{}", options.more_config))
             .expect("write config");
-        let (server, app) = start_server(dir.path()).await;
+        let (server, app) = start_server(dir.path(), compiler.clone()).await;
         let channels = connect(&server).await;
-        Self { dir, key, server: Some(server), app: Some(app), crm, channels }
+        Self { dir, key, server: Some(server), app: Some(app), crm, channels, compiler }
     }
 
     /// Stops the server and starts another on the same state.
@@ -95,7 +102,7 @@ impl Harness {
         }
         // One at a time on the same state.
         self.app = None;
-        let (server, app) = start_server(self.dir.path()).await;
+        let (server, app) = start_server(self.dir.path(), self.compiler.clone()).await;
         self.app = Some(app);
         self.channels = connect(&server).await;
         self.server = Some(server);
@@ -140,6 +147,30 @@ impl Harness {
 
     pub fn audit_service(&self) -> AuditServiceClient<Channel> {
         AuditServiceClient::new(self.channels.control.clone())
+    }
+
+    pub fn operator(&self) -> OperatorServiceClient<Channel> {
+        OperatorServiceClient::new(self.channels.control.clone())
+    }
+
+    /// The text of the configuration file as it is now.
+    pub fn config(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("airlock.toml")).expect("a configuration")
+    }
+
+    /// Replaces the configuration file; the server does not know until it is told.
+    pub fn set_config(&self, text: &str) {
+        std::fs::write(self.dir.path().join("airlock.toml"), text).expect("write config");
+    }
+
+    /// Has the server read its configuration again, and gives what changed, one `key: old -> new` each.
+    pub async fn reload(&self) -> Result<Vec<String>, Status> {
+        let token = self.token(&TokenSpec::operator());
+        let request = ReloadRequest { environment: "dev".to_owned() };
+        let changes = self.operator().reload(with_token(request, &token)).await?.into_inner().changes;
+        let shown = |value: Option<String>| value.unwrap_or_else(|| "(none)".to_owned());
+        let change = |one: ConfigChange| format!("{}: {} -> {}", one.key, shown(one.old_value), shown(one.new_value));
+        Ok(changes.into_iter().map(change).collect())
     }
 
     /// Deploys a component to `dev`.
@@ -258,17 +289,17 @@ pub fn function_error(response: &InvokeResponse) -> (String, Value) {
     }
 }
 
-async fn start_server(dir: &Path) -> (ServerHandle, Arc<App>) {
+async fn start_server(dir: &Path, compiler: Compiler) -> (ServerHandle, Arc<App>) {
     let config = Config::load(&dir.join("airlock.toml")).expect("a valid configuration");
     let bound = bind(&ListenOptions {
         data: config.server.data,
         control: config.server.control,
-        workers: std::num::NonZeroUsize::MIN,
-        limits: TransportLimits::BUILT_IN,
+        workers: config.server.workers.unwrap_or(std::num::NonZeroUsize::MIN),
+        limits: TransportLimits { in_flight_max: config.in_flight_max().get(), ..TransportLimits::BUILT_IN },
     })
     .expect("free ports");
     let own_listeners = vec![bound.data_addr(), bound.control_addr()];
-    let app = App::open(Parts { config, compiler: compiler(), own_listeners }).await.expect("the application opens");
+    let app = App::open(Parts { config, compiler, own_listeners }).await.expect("the application opens");
     let app = Arc::new(app);
     (serve(bound, Arc::clone(&app)).expect("serving"), app)
 }

@@ -48,6 +48,11 @@ impl TokenSpec {
         Self::new(Some(Vec::new()), &["function:deploy", "function:read", "audit:read"])
     }
 
+    /// The operator.
+    pub fn operator() -> Self {
+        Self::new(Some(Vec::new()), &["operator:read", "operator:write"])
+    }
+
     /// One function with these scopes.
     pub fn only(function: &str, scopes: &[&str]) -> Self {
         Self::new(Some(vec![function.to_owned()]), scopes)
@@ -102,7 +107,8 @@ impl TokenSpec {
         &self.environment
     }
 
-    pub(crate) fn mint(&self, key: &SigningKey) -> String {
+    /// The token's text, signed with `key`.
+    pub fn mint(&self, key: &SigningKey) -> String {
         let principal = Principal {
             tenant: self.tenant.parse().expect("tenant"),
             app: self.app.parse().expect("app"),

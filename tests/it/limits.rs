@@ -140,7 +140,7 @@ async fn a_reached_limit_says_its_value_its_source_and_the_remedy() {
     let facts = status.get_error_details().error_info().expect("facts").metadata.clone();
     assert_eq!(facts["limit"], "fuel");
     assert_eq!(facts["configured"], "1000");
-    assert_eq!(facts["source"], "[limits] in function.toml");
+    assert_eq!(facts["source"], "[limits] fuel (function.toml:4)");
     assert!(facts["hint"].contains("function.toml"), "{facts:?}");
 }
 

@@ -21,4 +21,8 @@ mod house;
 mod invoke;
 mod limits;
 mod matrix;
+mod places;
+mod reload;
 mod secrets;
+mod serve;
+mod zoo;

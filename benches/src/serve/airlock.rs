@@ -25,7 +25,7 @@ pub(crate) fn serve(core: usize, config: &Path, cache_dir: &Path) -> anyhow::Res
             data: config.server.data,
             control: config.server.control,
             workers: config.server.workers.context("the configuration does not say how many workers")?,
-            limits: TransportLimits { in_flight_max: config.server.in_flight_max.get(), ..TransportLimits::BUILT_IN },
+            limits: TransportLimits { in_flight_max: config.in_flight_max().get(), ..TransportLimits::BUILT_IN },
         })?;
         let addresses = Addresses { data: bound.data_addr(), control: Some(bound.control_addr()) };
         let own_listeners = vec![bound.data_addr(), bound.control_addr()];

@@ -1,25 +1,37 @@
-//! The third permit: limits and grants are fixed, and the tenant has a free slot.
+//! The third permit: limits and grants are fixed, and the call has a place among those that run.
+//!
+//! A call runs at once when the server has a place and its tenant is below its cap. Otherwise it waits in a bounded queue, in
+//! which turns are fair between tenants by weight and then between the principals of a tenant, each charged with the fuel its
+//! calls really spent ([`fair`]); or it is turned away at once, when the queue is full or its turn would come too late.
 
-mod slots;
+mod busy;
+mod config;
+mod fair;
+mod mean;
+mod place;
+mod quota;
+mod schedule;
+mod tenant;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use airlock_model::{
-    EffectiveLimits, EnvironmentName, Failure, FunctionName, Grant, Grants, Limit, LimitCaps, LimitSource, Limits,
-    Principal, TenantName,
+    EffectiveLimits, EnvironmentName, Failure, FunctionName, Grant, Grants, Limit, LimitCaps, LimitPlaces, LimitSource,
+    Limits, Principal, TenantName,
 };
 
-use self::slots::{TenantSlot, TenantSlots};
+pub use self::config::{AdmissionConfig, Clock, DayUsage, Sleep};
+use self::{
+    config::Moment,
+    place::{Place, Shared, Waiting, wake},
+    schedule::{Answer, Ask, Scheduler},
+};
 use crate::{Authorized, Invoke, VerifiedToken};
 
-/// When a caller that was turned away because its tenant is busy should try again.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
-
-/// Admits calls and counts those of each tenant that are running. Cheap to clone; clones count together.
-#[derive(Clone, Default)]
+/// Admits calls. Cheap to clone; clones count together.
+#[derive(Clone)]
 pub struct Admission {
-    slots: Arc<TenantSlots>,
+    shared: Arc<Shared>,
 }
 
 /// What the authorities other than the token say about a call.
@@ -35,56 +47,127 @@ pub struct Terms<'a> {
     pub function: &'a LimitCaps,
     /// What the caller asks for itself, for instance its deadline as `wall_time_ms`.
     pub caller: &'a LimitCaps,
+    /// Where these limits were written, for errors.
+    pub places: &'a LimitPlaces,
     /// What the function's manifest asks of resources.
     pub manifest_grants: &'a Arc<[Grant]>,
     /// What the environment allows of resources.
     pub environment_grants: &'a Arc<[Grant]>,
 }
 
-/// A call that may run now. Only [`Admission::admit`] makes one; dropping it frees the tenant's slot.
+/// A call that may run now. Only [`Admission::admit`] makes one; dropping it gives its place to the next.
 #[must_use]
 pub struct Admitted {
     token: VerifiedToken,
     call: Invoke,
     limits: EffectiveLimits,
     grants: Grants,
-    // INVARIANT: held for as long as the call runs; its drop is what ends the call's claim on the tenant.
-    _slot: TenantSlot,
+    // INVARIANT: held for as long as the call runs; its drop is what ends the call's claim on server and tenant.
+    place: Place,
 }
 
 impl Admission {
-    /// Starts with nothing running.
+    /// Starts with nothing running and nothing spent.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(config: AdmissionConfig, clock: Arc<dyn Clock>) -> Self {
+        let seed = clock.unix_ms();
+        Self { shared: Shared::new(clock, Scheduler::new(config, seed)) }
     }
 
-    /// Fixes limits and grants and takes one of the tenant's slots.
+    /// Fixes limits and grants, and takes a place among the calls that run, for which the call may have to wait.
     ///
-    /// Each limit is the least that operator, tenant, environment, function, token and caller set.
+    /// Each limit is the least that operator, tenant, environment, function, token and caller set. Dropping the future
+    /// leaves the queue.
     ///
     /// # Errors
-    /// [`Reason::TenantBusy`](airlock_model::Reason::TenantBusy) when as many calls of the tenant are running as
-    /// `in_flight` allows; it passes, so the failure says when to try again.
-    pub fn admit(&self, authorized: Authorized<Invoke>, terms: Terms<'_>) -> Result<Admitted, Failure> {
+    /// [`Reason::TenantBusy`](airlock_model::Reason::TenantBusy) when as many calls of the tenant run and wait as may, and
+    /// [`Reason::Overloaded`](airlock_model::Reason::Overloaded) when those of all tenants do: at once when that can be
+    /// told at once, with the time after which to try again.
+    /// [`Reason::TenantRateExceeded`](airlock_model::Reason::TenantRateExceeded) and
+    /// [`Reason::TenantBudgetExhausted`](airlock_model::Reason::TenantBudgetExhausted) when a quota of the tenant is spent.
+    /// [`Reason::TimeExhausted`](airlock_model::Reason::TimeExhausted) when the call's deadline passes before its turn.
+    pub async fn admit(&self, authorized: Authorized<Invoke>, terms: Terms<'_>) -> Result<Admitted, Failure> {
         let (token, call) = authorized.into_parts();
         let limits = limits_of(&token, &terms);
-        let slot = self.slots.take(&token.principal().tenant, limits.get(Limit::InFlight)).map_err(|running| {
-            Failure::limit(Limit::InFlight, &limits, running.saturating_add(1)).with_retry_after(RETRY_AFTER)
-        })?;
+        let place = match self.ask(token.principal(), &limits)? {
+            Asked::Admitted(place) => place,
+            // Boxed: rare, and it would make the future of every call larger.
+            Asked::Queued(waiting) => Box::pin(waiting.place(&limits)).await?,
+        };
         let grants = Grants {
             token: token.grants(),
             manifest: Arc::clone(terms.manifest_grants),
             environment: Arc::clone(terms.environment_grants),
         };
-        Ok(Admitted { token, call, limits, grants, _slot: slot })
+        Ok(Admitted { token, call, limits, grants, place })
+    }
+
+    /// From now on other numbers hold. Calls that run go on; what tenants have spent stays spent.
+    pub fn reconfigure(&self, config: AdmissionConfig) {
+        let now = self.shared.now();
+        let woken = self.shared.lock().reconfigure(config, now);
+        wake(woken);
+    }
+
+    /// Counts what the tenant took earlier on this day, for instance before a restart. Ignored for tenants without quotas.
+    pub fn add_today(&self, tenant: &TenantName, usage: DayUsage) {
+        let now = self.shared.now();
+        self.shared.lock().add_today(tenant, usage, now);
+    }
+
+    /// What the tenant took on this day, if it has quotas.
+    #[must_use]
+    pub fn today(&self, tenant: &TenantName) -> Option<DayUsage> {
+        self.shared.lock().today(tenant)
     }
 
     /// How many calls of the tenant are running.
     #[must_use]
     pub fn in_flight(&self, tenant: &TenantName) -> u64 {
-        self.slots.running(tenant)
+        self.shared.lock().running_of(tenant)
     }
+
+    /// How many calls are running.
+    #[must_use]
+    pub fn running(&self) -> u32 {
+        self.shared.lock().running()
+    }
+
+    /// How many calls wait for their turn.
+    #[must_use]
+    pub fn queued(&self) -> u32 {
+        self.shared.lock().queued()
+    }
+
+    fn ask(&self, principal: &Arc<Principal>, limits: &EffectiveLimits) -> Result<Asked, Failure> {
+        let now = self.shared.now();
+        let left = Duration::from_millis(limits.get(Limit::WallTimeMs));
+        let ask = Ask { principal, in_flight: limits.get(Limit::InFlight), left };
+        let mut scheduler = self.shared.lock();
+        match scheduler.ask(&ask, now) {
+            Ok(Answer::Run(held)) => {
+                drop(scheduler);
+                let place = Place::new(&self.shared, principal, held, limits.get(Limit::Fuel));
+                Ok(Asked::Admitted(place))
+            }
+            Ok(Answer::Wait(id)) => {
+                let longest = scheduler.queue_time_max();
+                drop(scheduler);
+                Ok(Asked::Queued(Waiting::new(&self.shared, principal, id, longest)))
+            }
+            Err(busy) => {
+                let jitter = scheduler.jitter();
+                drop(scheduler);
+                Err(busy.refusal(limits, jitter))
+            }
+        }
+    }
+}
+
+/// What [`Admission::ask`] came to.
+enum Asked {
+    Admitted(Place),
+    Queued(Waiting),
 }
 
 impl Admitted {
@@ -123,11 +206,22 @@ impl Admitted {
     pub fn environment(&self) -> &EnvironmentName {
         self.call.environment()
     }
+
+    /// How long the call waited for its turn; part of its wall time.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.place.waited
+    }
+
+    /// Says what fuel the call spent, for which its tenant pays. A call that ends without is charged for its time.
+    pub fn settle(&self, fuel: u64) {
+        self.place.settle(fuel);
+    }
 }
 
 /// Of equal values the wider authority is named.
 fn limits_of(token: &VerifiedToken, terms: &Terms<'_>) -> EffectiveLimits {
-    let mut limits = EffectiveLimits::new(terms.operator.clone());
+    let mut limits = EffectiveLimits::new(terms.operator.clone()).with_places(terms.places.clone());
     limits.tighten(terms.tenant, LimitSource::Tenant);
     limits.tighten(terms.environment, LimitSource::Environment);
     limits.tighten(terms.function, LimitSource::Function);

@@ -2,7 +2,7 @@
 //!
 //! A call climbs three steps, each a type with private fields that only the step before can produce:
 //! [`VerifiedToken`] (the text is genuine and current), [`Authorized`] (it covers what is asked, by name),
-//! [`Admitted`] (limits and grants are fixed and the tenant has a free slot). Forgetting a step does not compile.
+//! [`Admitted`] (limits and grants are fixed and the call has a place among those that run). Forgetting a step does not compile.
 //!
 //! Signatures are checked by `aws-lc-rs` on keys that were parsed once; what surrounds them (RFC 7515, 7517, 7519, 8725)
 //! is read here, strictly, because a general JWT library tolerates what it does not look at.
@@ -21,7 +21,7 @@ mod attacks;
 #[cfg(test)]
 mod fixture;
 
-pub use admission::{Admission, Admitted, Terms};
+pub use admission::{Admission, AdmissionConfig, Admitted, Clock, DayUsage, Sleep, Terms};
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke};
 pub use inspect::{Expectations, Inspection, Verdict, inspect};
 pub use keys::{Algorithm, KeyError, KeySet, Pkcs8, SigningKey, public_jwks};

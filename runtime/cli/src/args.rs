@@ -30,6 +30,10 @@ pub enum Command {
     /// Look at a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Have a server read its configuration again, as SIGHUP does; prints what changed. Needs `operator:write`.
+    Reload(ControlOptions),
+    /// Show the limits that calls to a server start from, each with where it was set. Needs `operator:read`.
+    Limits(LimitsOptions),
     /// Make a new function project.
     New(NewOptions),
     /// Build a function project into a component.
@@ -104,7 +108,34 @@ pub enum ConfigCommand {
         /// The configuration file.
         #[arg(long, default_value = "airlock.toml")]
         config: PathBuf,
+        /// List every value with its source: file and line, variable, or built-in default.
+        #[arg(long)]
+        explain: bool,
     },
+    /// Show the configuration that a server runs with, each value with its source. Needs `operator:read`.
+    Show(ControlOptions),
+}
+
+/// A server's control plane.
+#[derive(Args)]
+pub struct ControlOptions {
+    /// The server's control address.
+    #[arg(long, env = "AIRLOCK_CONTROL", default_value = "http://127.0.0.1:7071")]
+    pub server: String,
+    #[command(flatten)]
+    pub access: ServerOptions,
+}
+
+#[derive(Args)]
+pub struct LimitsOptions {
+    /// Whose calls; the token's own tenant when missing.
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Of which deployed function; without any function's own limits when missing.
+    #[arg(long)]
+    pub function: Option<String>,
+    #[command(flatten)]
+    pub control: ControlOptions,
 }
 
 #[derive(Args)]

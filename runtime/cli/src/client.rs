@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io::Read, str::FromStr, time::Duration};
 
 use airlock_proto::v1::{
     function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
+    operator_service_client::OperatorServiceClient,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -13,6 +14,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt;
+
+use crate::args::ControlOptions;
 
 /// Largest component a server takes, with room for its sources.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
@@ -67,11 +70,13 @@ impl From<airlock_model::Failure> for Rejected {
     fn from(failure: airlock_model::Failure) -> Self {
         let findings =
             failure.findings.iter().map(|f| format!("{} at {}: {}; {}", f.rule, f.location, f.message, f.fix));
+        let facts =
+            failure.limit.iter().flat_map(|report| report.facts()).map(|(name, value)| (name.to_owned(), value));
         Self {
             reason: failure.reason.to_string(),
             message: format!("{}; {}", failure.message, failure.hint),
             code: "Local".to_owned(),
-            facts: BTreeMap::new(),
+            facts: facts.collect(),
             findings: findings.collect(),
         }
     }
@@ -98,6 +103,11 @@ impl Client {
         Ok(Self { channel, authorization })
     }
 
+    /// Connects to a control plane.
+    pub async fn to_control(options: &ControlOptions) -> anyhow::Result<Self> {
+        Self::connect(&options.server, &token_argument(&options.access.token)?).await
+    }
+
     /// The same connection with another token.
     pub fn with_token(&self, token: &str) -> anyhow::Result<Self> {
         let authorization = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
@@ -114,6 +124,11 @@ impl Client {
     /// Calls functions.
     pub fn invocations(&self) -> InvocationServiceClient<Channel> {
         InvocationServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Asks what operators ask.
+    pub fn operator(&self) -> OperatorServiceClient<Channel> {
+        OperatorServiceClient::new(self.channel.clone())
     }
 
     /// Deploys functions.

@@ -18,7 +18,7 @@ pub async fn start(config: Config, cache_dir: &Path) -> anyhow::Result<(ServerHa
         data: config.server.data,
         control: config.server.control,
         workers: config.server.workers.unwrap_or_else(cores),
-        limits: TransportLimits { in_flight_max: config.server.in_flight_max.get(), ..TransportLimits::BUILT_IN },
+        limits: TransportLimits { in_flight_max: config.in_flight_max().get(), ..TransportLimits::BUILT_IN },
     })?;
     let app = Arc::new(open(config, cache_dir, vec![bound.data_addr(), bound.control_addr()]).await?);
     Ok((serve(bound, Arc::clone(&app))?, app))

@@ -43,7 +43,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(options) => demo::run(options, style).await,
         Command::Serve(options) => commands::serve::run(options).await,
-        Command::Config(command) => commands::config::run(command, style),
+        Command::Config(command) => commands::config::run(command, style).await,
+        Command::Reload(options) => commands::operator::reload(&options, style).await,
+        Command::Limits(options) => commands::operator::limits(&options, style).await,
         Command::New(options) => commands::new::run(&options, style),
         Command::Build(options) => commands::build::run(&options, style),
         Command::Check(options) => commands::check::run(&options, style),

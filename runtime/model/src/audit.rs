@@ -28,6 +28,8 @@ pub enum AuditKind {
     DeployRefused,
     /// A control-plane request was turned away.
     ControlRefused,
+    /// The configuration was read again: what changed, or why the old one stays.
+    ConfigReloaded,
 }
 
 /// Which way a decision went.

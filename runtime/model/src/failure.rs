@@ -4,19 +4,34 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{EffectiveLimits, Finding, Limit, LimitSource, Reason};
+use crate::{EffectiveLimits, Finding, Limit, LimitName, LimitSource, Reason, place::BUILT_IN};
 
 /// The facts of a limit that was reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LimitReport {
     /// Which one.
-    pub limit: Limit,
+    pub limit: LimitName,
     /// The value in force, in the unit of the limit's name.
     pub configured: u64,
     /// The value reached or asked for.
     pub used: u64,
     /// Who set the value in force.
     pub source: LimitSource,
+    /// Where it was written.
+    pub place: String,
+}
+
+impl LimitReport {
+    /// The facts as texts, with the names they have on the wire.
+    #[must_use]
+    pub fn facts(&self) -> [(&'static str, String); 4] {
+        [
+            ("limit", self.limit.name().to_owned()),
+            ("configured", self.configured.to_string()),
+            ("used", self.used.to_string()),
+            ("source", self.place.clone()),
+        ]
+    }
 }
 
 /// A refusal or failure that a caller is told about.
@@ -84,8 +99,16 @@ impl Failure {
     pub fn limit(limit: Limit, limits: &EffectiveLimits, used: u64) -> Self {
         let (configured, source) = (limits.get(limit), limits.source(limit));
         let message = format!("limit `{limit}` reached: {configured} allowed, {used} used or asked for");
-        let hint = format!("the value comes from {}; raise it there, or make the function need less", source.place());
-        let report = LimitReport { limit, configured, used, source };
+        let place = limits.place(limit).to_owned();
+        let hint = if place == BUILT_IN {
+            format!(
+                "configured by the {BUILT_IN}; the operator raises it with `{limit}` in [limits.default] of airlock.toml, \
+                 or make the function need less"
+            )
+        } else {
+            format!("configured by {place}; raise it there, or make the function need less")
+        };
+        let report = LimitReport { limit: limit.into(), configured, used, source, place };
         Self { limit: Some(Box::new(report)), ..Self::new(limit.reason(), message, hint) }
     }
 

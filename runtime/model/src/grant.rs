@@ -183,11 +183,16 @@ pub enum ControlScope {
     FunctionRead,
     /// `audit:read`: read the audit trail.
     AuditRead,
+    /// `operator:read`: look at the configuration and the limits in force.
+    OperatorRead,
+    /// `operator:write`: have the configuration read again.
+    OperatorWrite,
 }
 
 impl ControlScope {
     /// Every control scope.
-    pub const ALL: [Self; 3] = [Self::FunctionDeploy, Self::FunctionRead, Self::AuditRead];
+    pub const ALL: [Self; 5] =
+        [Self::FunctionDeploy, Self::FunctionRead, Self::AuditRead, Self::OperatorRead, Self::OperatorWrite];
 
     /// The scope as written in a token.
     #[must_use]
@@ -196,6 +201,8 @@ impl ControlScope {
             Self::FunctionDeploy => "function:deploy",
             Self::FunctionRead => "function:read",
             Self::AuditRead => "audit:read",
+            Self::OperatorRead => "operator:read",
+            Self::OperatorWrite => "operator:write",
         }
     }
 }

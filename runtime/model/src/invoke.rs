@@ -18,7 +18,7 @@ impl fmt::Display for InvocationId {
 }
 
 /// Who acts, as a verified token says it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// Who pays.
     pub tenant: TenantName,

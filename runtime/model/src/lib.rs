@@ -14,7 +14,9 @@ pub mod limits;
 pub mod manifest;
 pub mod name;
 pub mod path;
+pub mod place;
 pub mod quantity;
+pub mod quota;
 pub mod reason;
 pub mod statement;
 
@@ -29,5 +31,7 @@ pub use limits::{EffectiveLimits, Limit, LimitCaps, LimitSource, Limits};
 pub use manifest::{FunctionManifest, Language, ResourceKind, ResourceUse};
 pub use name::{AppName, EnvironmentName, FunctionName, NameError, ResourceName, TenantName};
 pub use path::{PathError, PathPattern, RequestPath};
+pub use place::{LimitPlaces, PlaceTable};
+pub use quota::{LimitName, Quota, TenantQuotas};
 pub use reason::Reason;
 pub use statement::{StatementClass, StatementReport};

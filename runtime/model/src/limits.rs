@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU64};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Reason;
+use crate::{LimitPlaces, Reason};
 
 /// Who set the value that is in force. Ordered from the widest to the narrowest authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,10 +22,26 @@ pub enum LimitSource {
     Token,
     /// The caller's own request, for instance its gRPC deadline.
     Caller,
+    /// `[admission]` of the operator's configuration: what holds for all tenants together.
+    Admission,
 }
 
 impl LimitSource {
-    /// Where a person goes to change it.
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Tenant => "tenant",
+            Self::Environment => "environment",
+            Self::Function => "function",
+            Self::Token => "token",
+            Self::Caller => "caller",
+            Self::Admission => "admission",
+        }
+    }
+
+    /// Where a person goes to change it, as far as the source alone tells.
     #[must_use]
     pub fn place(self) -> &'static str {
         match self {
@@ -35,6 +51,7 @@ impl LimitSource {
             Self::Function => "[limits] in function.toml",
             Self::Token => "the `limits` claim of the token",
             Self::Caller => "the caller's own deadline or request",
+            Self::Admission => "[admission] in airlock.toml",
         }
     }
 }
@@ -54,6 +71,12 @@ macro_rules! limits {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($field),)* }
+            }
+
+            /// The limit of that name.
+            #[must_use]
+            pub fn by_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|limit| limit.name() == name)
             }
 
             /// What a call is told when this limit is spent.
@@ -94,11 +117,20 @@ macro_rules! limits {
             pub $field: Option<NonZeroU64>,)*
         }
 
+        impl LimitCaps {
+            /// Sets one value by name.
+            pub const fn set(&mut self, limit: Limit, value: NonZeroU64) {
+                match limit { $(Limit::$variant => self.$field = Some(value),)* }
+            }
+        }
+
         /// The limits in force for one call, each with its source.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
         pub struct EffectiveLimits {
             values: Limits,
             sources: LimitSources,
+            #[serde(skip)]
+            places: LimitPlaces,
         }
 
         #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -108,7 +140,8 @@ macro_rules! limits {
             /// Starts from the operator's word.
             #[must_use]
             pub fn new(values: Limits) -> Self {
-                Self { values, sources: LimitSources { $($field: LimitSource::Operator,)* } }
+                let sources = LimitSources { $($field: LimitSource::Operator,)* };
+                Self { values, sources, places: LimitPlaces::default() }
             }
 
             /// Takes every value of `caps` that is smaller; nothing can be widened.
@@ -159,7 +192,7 @@ limits! {
     ResultRows result_rows 10_000 ResultRowsExhausted;
     /// Bytes of one SQL result; the rest is cut and marked.
     ResultBytes result_bytes 8_388_608 ResultBytesExhausted;
-    /// Calls of one tenant running at once.
+    /// Calls of one tenant running at once; more wait for their turn.
     InFlight in_flight 256 TenantBusy;
 }
 
@@ -175,6 +208,19 @@ impl EffectiveLimits {
     #[must_use]
     pub const fn get(&self, limit: Limit) -> u64 {
         self.values.get(limit).get()
+    }
+
+    /// Adds where the values were written, for the errors that are made of them.
+    #[must_use]
+    pub fn with_places(mut self, places: LimitPlaces) -> Self {
+        self.places = places;
+        self
+    }
+
+    /// Where the value in force was written.
+    #[must_use]
+    pub fn place(&self, limit: Limit) -> &str {
+        self.places.of(limit, self.source(limit))
     }
 
     /// All values, for display.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FunctionName, Grant, LimitCaps, Operation, ResourceName};
+use crate::{FunctionName, Grant, Limit, LimitCaps, Operation, PlaceTable, ResourceName, place::key_lines};
 
 /// The protocol of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -154,6 +154,17 @@ impl FunctionManifest {
         Ok(manifest)
     }
 
+    /// Where each limit of a `function.toml` stands.
+    #[must_use]
+    pub fn limit_places(text: &str) -> PlaceTable {
+        let lines = key_lines(text);
+        let place = |limit: &Limit| {
+            let line = lines.get(&format!("limits.{limit}"))?;
+            Some((*limit, format!("[limits] {limit} (function.toml:{line})")))
+        };
+        Limit::ALL.iter().filter_map(place).collect()
+    }
+
     /// What the function may do at most.
     #[must_use]
     pub fn grants(&self) -> Arc<[Grant]> {
@@ -228,6 +239,9 @@ mod tests {
         let grants: Vec<_> = manifest.grants().iter().map(ToString::to_string).collect();
         assert_eq!(grants, ["crm:GET:/customers/*", "orders-db:read"]);
         assert_eq!(manifest.limits.memory_bytes.map(std::num::NonZero::get), Some(32 << 20));
+        let places = FunctionManifest::limit_places(ORDER_SUMMARY);
+        assert_eq!(places.get(Limit::MemoryBytes), Some("[limits] memory_bytes (function.toml:12)"));
+        assert_eq!(places.get(Limit::Fuel), None);
     }
 
     #[test]

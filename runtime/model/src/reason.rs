@@ -34,14 +34,24 @@ reasons! {
     NotGranted "not_granted";
     /// In scope, but nothing is deployed under that name.
     FunctionUnknown "function_unknown";
+    /// In scope, but the configuration has no such environment, or no longer.
+    EnvironmentUnknown "environment_unknown";
+    /// The configuration cannot be read, is not valid, or was not read from a file.
+    ConfigInvalid "config_invalid";
+    /// The new configuration changes keys that only a restart can change.
+    RestartNeeded "restart_needed";
     /// The environment does not bind a resource the function declares.
     ResourceUnbound "resource_unbound";
     /// A person has to approve this first.
     ApprovalPending "approval_pending";
     /// Analysis or compilation refused the component; the findings say why.
     ComponentRejected "component_rejected";
-    /// The tenant has as many calls in flight as it may.
+    /// The tenant has as many calls running or waiting as it may.
     TenantBusy "tenant_busy";
+    /// The tenant calls more often than `calls_per_second`.
+    TenantRateExceeded "tenant_rate_exceeded";
+    /// `calls_per_day` or `fuel_per_day` of the tenant is spent.
+    TenantBudgetExhausted "tenant_budget_exhausted";
     /// The server sheds load.
     Overloaded "overloaded";
     /// The server is stopping.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_model::{Operation, ResourceKind};
+use airlock_model::{Digest, Operation, ResourceKind};
 use serde::Deserialize;
 
 use crate::{
@@ -199,11 +199,30 @@ pub enum ConfigError {
     Tls(#[from] rustls::Error),
 }
 
+impl ConfigError {
+    /// The key of the binding that is wrong, where there is one.
+    #[must_use]
+    pub const fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::NoOperations { .. } | Self::Operation { .. } => Some("operations"),
+            Self::Path { .. } => Some("path"),
+            Self::BaseUrl(_) | Self::Plaintext { .. } => Some("base_url"),
+            Self::AllowPrivate(_) => Some("allow_private"),
+            Self::Credential(_) | Self::Secret(_) => Some("credential"),
+            Self::CaFile { .. } => Some("ca_file"),
+            Self::TooLarge { key, .. } => Some(key),
+            Self::Tls(_) => None,
+        }
+    }
+}
+
 /// A checked binding with its credential, ready for [`crate::Resources::add`].
 #[derive(Debug)]
 pub struct Binding {
     pub(crate) operations: Vec<Operation>,
     pub(crate) engine: Engine,
+    /// Tells whether two bindings are the same, secrets included; `None` when that is not known.
+    pub(crate) fingerprint: Option<Digest>,
 }
 
 /// What a binding is made of.
@@ -253,7 +272,20 @@ impl BindingConfig {
             Self::Sqlite(config) => Engine::Sqlite(sqlite::check(config)?),
             Self::Http(config) => Engine::Http(Box::new(http::check(config, sources)?)),
         };
-        Ok(Binding { operations, engine })
+        let fingerprint = self.fingerprint(&engine);
+        Ok(Binding { operations, engine, fingerprint })
+    }
+
+    /// Of what is written (references to secrets, not secrets, are in it) and of the secret. Certificates are not looked
+    /// at, so a binding that names a file of them has none.
+    fn fingerprint(&self, engine: &Engine) -> Option<Digest> {
+        let mark = match (self, engine) {
+            (Self::Http(config), Engine::Http(settings)) if config.ca_file.is_none() => settings.credential_mark(),
+            (Self::Http(_), _) => return None,
+            (Self::Sqlite(_), _) => None,
+        };
+        let secret = mark.as_ref().map(|mark| mark.as_bytes().as_slice()).unwrap_or_default();
+        Some(Digest::of_parts(&[format!("{self:?}").as_bytes(), secret]))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use airlock_model::{
-    Access, EnvironmentName, Grant, Grants, HostError, HostReply, Reason, ResourceKind, ResourceName, StatementClass,
+    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, Reason, ResourceKind, ResourceName,
+    StatementClass,
 };
 
 use crate::{
@@ -21,7 +22,7 @@ pub enum Dialect {
 /// The clients of this process. Reloading builds a new one and swaps it; calls in flight keep the old one alive.
 #[derive(Debug, Default)]
 pub struct Resources {
-    bound: HashMap<ResourceName, HashMap<EnvironmentName, Bound>>,
+    bound: HashMap<ResourceName, HashMap<EnvironmentName, Arc<Bound>>>,
 }
 
 /// Why a binding cannot be added.
@@ -41,6 +42,8 @@ pub enum AddError {
 struct Bound {
     grants: Arc<[Grant]>,
     client: Client,
+    fingerprint: Option<Digest>,
+    credential: Option<Digest>,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,11 @@ impl Resources {
         }
         let grant = |operation| Grant { resource: resource.clone(), operation };
         let grants = binding.operations.into_iter().map(grant).collect();
+        let credential = match &binding.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Http(settings) => settings.credential_mark(),
+        };
+        let fingerprint = binding.fingerprint;
         let client = match binding.engine {
             Engine::Sqlite(settings) => Client::Sqlite(Database::new(&resource, settings)),
             Engine::Http(settings) => {
@@ -82,8 +90,33 @@ impl Resources {
                 Client::Http(Box::new(HttpClient::new(resource, *settings, policy)))
             }
         };
-        environments.insert(environment, Bound { grants, client });
+        environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
+    }
+
+    /// Takes over the clients of bindings that are the same in `old`, with their open connections.
+    pub fn keep_unchanged(&mut self, old: &Self) {
+        for (resource, environments) in &mut self.bound {
+            for (environment, bound) in environments {
+                let before = old.bound.get(resource).and_then(|environments| environments.get(environment));
+                if let Some(before) = before.filter(|before| before.is_same(bound)) {
+                    *bound = Arc::clone(before);
+                }
+            }
+        }
+    }
+
+    /// Changes when the credential of a binding does, and says nothing about it.
+    #[must_use]
+    pub fn credential_mark(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<Digest> {
+        self.find(resource, environment).and_then(|bound| bound.credential)
+    }
+
+    /// What an environment allows, on all its resources together.
+    #[must_use]
+    pub fn operations_in(&self, environment: &EnvironmentName) -> Arc<[Grant]> {
+        let bound = self.bound.values().filter_map(|environments| environments.get(environment));
+        bound.flat_map(|bound| bound.grants.iter().cloned()).collect()
     }
 
     /// The kind of a bound resource.
@@ -93,12 +126,6 @@ impl Resources {
             Client::Sqlite(_) => ResourceKind::Sql,
             Client::Http(_) => ResourceKind::Http,
         })
-    }
-
-    /// What the environment allows on a bound resource.
-    #[must_use]
-    pub fn operations_of(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<Arc<[Grant]>> {
-        self.find(resource, environment).map(|bound| Arc::clone(&bound.grants))
     }
 
     /// The dialect of a bound database; `None` for other kinds.
@@ -150,7 +177,7 @@ impl Resources {
     }
 
     fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Bound> {
-        self.bound.get(resource)?.get(environment)
+        self.bound.get(resource)?.get(environment).map(Arc::as_ref)
     }
 
     fn get(&self, resource: &ResourceName, environment: &EnvironmentName) -> Result<&Bound, HostError> {
@@ -163,6 +190,10 @@ impl Resources {
 }
 
 impl Bound {
+    fn is_same(&self, other: &Self) -> bool {
+        self.fingerprint.is_some() && self.fingerprint == other.fingerprint
+    }
+
     /// The gate has checked this; a binding does not take its word for it.
     fn check(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
         let held = || Arc::clone(&self.grants);
@@ -199,6 +230,31 @@ mod tests {
     }
 
     #[test]
+    fn an_unchanged_binding_keeps_its_client_and_a_changed_one_does_not() {
+        let (name, dev): (ResourceName, EnvironmentName) = ("crm".parse().unwrap(), "dev".parse().unwrap());
+        let with_secret = |secret: &str, path: &str| {
+            let text = format!(
+                "engine = 'http'\nbase_url = 'https://crm.example{path}'\noperations = ['GET']\n\
+                 credential = {{ kind = 'bearer', value = {{ env = 'X' }} }}"
+            );
+            let config: BindingConfig = toml::from_str(&text).expect("syntax");
+            let read_env = |_: &str| Some(secret.to_owned());
+            let binding = config.resolve(&Sources { read_env: &read_env, allow_inline: false }).expect("valid");
+            let mut resources = Resources::new();
+            resources.add(name.clone(), dev.clone(), binding, &[]).expect("added");
+            resources
+        };
+        let old = with_secret("canary-1", "");
+        for (secret, path, kept) in [("canary-1", "", true), ("canary-2", "", false), ("canary-1", "/v2", false)] {
+            let mut new = with_secret(secret, path);
+            new.keep_unchanged(&old);
+            assert_eq!(Arc::ptr_eq(&new.bound[&name][&dev], &old.bound[&name][&dev]), kept, "{secret}{path}");
+            assert_eq!(new.credential_mark(&name, &dev) == old.credential_mark(&name, &dev), secret == "canary-1");
+        }
+        assert!(!format!("{old:?}").contains("canary"));
+    }
+
+    #[test]
     fn a_pair_is_bound_once_and_found_only_under_its_own_name() {
         let (orders, dev): (ResourceName, EnvironmentName) = ("orders".parse().unwrap(), "dev".parse().unwrap());
         let prod: EnvironmentName = "prod".parse().unwrap();
@@ -207,8 +263,9 @@ mod tests {
         assert!(resources.add(orders.clone(), dev.clone(), binding(), &[]).is_err());
         assert_eq!(resources.kind_of(&orders, &dev), Some(ResourceKind::Sql));
         assert_eq!(resources.dialect(&orders, &dev), Some(Dialect::Sqlite));
-        let grants = resources.operations_of(&orders, &dev).expect("bound");
+        let grants = resources.operations_in(&dev);
         assert_eq!(grants.iter().map(ToString::to_string).collect::<Vec<_>>(), ["orders:read"]);
         assert_eq!(resources.kind_of(&orders, &prod), None);
+        assert!(resources.operations_in(&prod).is_empty());
     }
 }

@@ -3,6 +3,10 @@
 use airlock_model::{EffectiveLimits, Limit};
 use wasmtime::{ResourceLimiter, Result};
 
+/// Deploy and the pool count the same before anything runs; this is for what they would miss.
+const MEMORIES_MAX: usize = 8;
+const TABLES_MAX: usize = 8;
+
 /// Marks the trap that a spent budget causes, so that the outcome can name the limit.
 #[derive(Debug, thiserror::Error)]
 #[error("limit `{limit}` reached")]
@@ -77,10 +81,10 @@ impl ResourceLimiter for StoreLimiter {
     }
 
     fn memories(&self) -> usize {
-        self.instances_max
+        MEMORIES_MAX
     }
 
     fn tables(&self) -> usize {
-        self.instances_max
+        TABLES_MAX
     }
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use airlock_model::{EffectiveLimits, Failure, FunctionError, Limit, Outcome, Reason};
-use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, component::ResourceTableError};
 
 use crate::{limiter::LimitTrap, run::Handled};
 
@@ -59,6 +59,9 @@ fn of_error(error: &Error, limits: &EffectiveLimits, fuel_used: u64) -> Failure 
     if error.is::<PoolConcurrencyLimitError>() {
         let hint = "try again shortly; operators raise `[sandbox] instances_max`";
         return Failure::new(Reason::Overloaded, "every sandbox of this server is in use", hint).with_log(error);
+    }
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return Failure::limit(Limit::Handles, limits, limits.get(Limit::Handles).saturating_add(1));
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return of_trap(*trap, limits, fuel_used);

@@ -4,13 +4,13 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use airlock_model::{Failure, HostCall, InvocationContext, Limit, LogLevel, LogLine, Outcome};
 use futures::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use wasmtime::{
     Store,
     component::{ComponentType, Lift},
 };
 
-use crate::{Gate, Lanes, Program, metered::Metered, outcome, state::CallState};
+use crate::{Gate, Lanes, Program, metered::Metered, outcome, state::CallState, turns};
 
 /// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, 0.15 to 0.3 ms apart.
 const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
@@ -73,7 +73,7 @@ async fn run_to_end(job: Job) -> Run {
         Err(error) => return Run { outcome: Outcome::Failed(Failure::internal(error)), fuel: 0, memory_bytes: 0 },
     };
     let call = AssertUnwindSafe(instantiate_and_call(&mut store, &job)).catch_unwind();
-    let ended = timeout_at(job.deadline, call).await;
+    let ended = turns::run_until(job.deadline, call).await;
     let limits = job.gate.limits();
     let fuel = limits.get(Limit::Fuel).saturating_sub(store.get_fuel().unwrap_or(0));
     let memory_bytes = store.data().limiter.memory_bytes_peak();

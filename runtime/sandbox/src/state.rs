@@ -4,18 +4,26 @@ use std::sync::Arc;
 
 use airlock_model::{EffectiveLimits, InvocationContext, Limit};
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    clocks::{MonotonicClock, WallClock},
+    p2::pipe::MemoryOutputPipe,
+};
 
-use crate::{Gate, limiter::StoreLimiter};
+use crate::{Gate, clock::Coarse, limiter::StoreLimiter};
 
 /// Bytes of randomness one WASI call may ask for.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
+/// Resources that the WASI part of the host may hold for one guest.
+const HOST_RESOURCES_MAX: usize = 1_000;
 
 /// Per-invocation state behind every host function.
 pub(crate) struct CallState {
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) context: Arc<InvocationContext>,
     pub(crate) limiter: StoreLimiter,
+    /// Fuel when the guest last let others run in a host call.
+    pub(crate) fuel_at_turn: Option<u64>,
     output_bytes_max: usize,
     wasi: Option<Box<Wasi>>,
 }
@@ -30,7 +38,7 @@ struct Wasi {
 impl CallState {
     pub(crate) fn new(gate: Arc<dyn Gate>, context: Arc<InvocationContext>, limits: &EffectiveLimits) -> Self {
         let output_bytes_max = usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX);
-        Self { gate, context, limiter: StoreLimiter::new(limits), output_bytes_max, wasi: None }
+        Self { gate, context, limiter: StoreLimiter::new(limits), fuel_at_turn: None, output_bytes_max, wasi: None }
     }
 
     /// What the guest wrote to standard output and error, within `log_bytes`.
@@ -45,6 +53,8 @@ impl Wasi {
         let output = MemoryOutputPipe::new(output_bytes_max);
         let context = WasiCtxBuilder::new()
             .max_random_size(RANDOM_BYTES_MAX)
+            .wall_clock(Coarse(WallClock))
+            .monotonic_clock(Coarse(MonotonicClock::default()))
             .stdout(output.clone())
             .stderr(output.clone())
             .allow_tcp(false)
@@ -52,7 +62,7 @@ impl Wasi {
             .allow_ip_name_lookup(false)
             .build();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(1_000);
+        table.set_max_capacity(HOST_RESOURCES_MAX);
         Self { context, table, output }
     }
 }

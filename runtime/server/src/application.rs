@@ -1,9 +1,9 @@
 //! What the server needs of the application behind it.
 
-use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId};
+use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId, TenantName};
 use airlock_service::{
-    App, AuditFilter, AuditRecord, CallName, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page,
-    PageRequest, Revision, Upload,
+    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply,
+    LimitInForce, Page, PageRequest, Revision, Setting, Upload,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -92,6 +92,38 @@ pub trait Application: Send + Sync + 'static {
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send;
+
+    /// Reads the configuration again, all of it or nothing.
+    ///
+    /// # Errors
+    /// Refusals; why the old configuration stays.
+    fn reload(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Change>, Failure>> + Send;
+
+    /// The configuration in force, without secrets.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn get_config(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Setting>, Failure>> + Send;
+
+    /// The limits that calls of a tenant start from.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn limits_in_force(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        tenant: Option<TenantName>,
+        function: Option<FunctionName>,
+    ) -> impl Future<Output = Result<Vec<LimitInForce>, Failure>> + Send;
 }
 
 impl Application for App {
@@ -154,5 +186,31 @@ impl Application for App {
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send {
         Self::audit_query(self, bearer, environment, filter)
+    }
+
+    fn reload(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Change>, Failure>> + Send {
+        Self::reload(self, bearer, environment)
+    }
+
+    fn get_config(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Setting>, Failure>> + Send {
+        Self::get_config(self, bearer, environment)
+    }
+
+    fn limits_in_force(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        tenant: Option<TenantName>,
+        function: Option<FunctionName>,
+    ) -> impl Future<Output = Result<Vec<LimitInForce>, Failure>> + Send {
+        Self::limits_in_force(self, bearer, environment, tenant, function)
     }
 }

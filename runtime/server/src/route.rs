@@ -7,6 +7,7 @@ use airlock_proto::v1::{
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
     function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
+    operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
 };
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -47,7 +48,7 @@ pub(crate) struct Sides {
 /// What one listener serves.
 enum Plane<A: Application> {
     Data(InvocationServiceServer<Invocations<A>>),
-    Control(FunctionServiceServer<Control<A>>, AuditServiceServer<Control<A>>),
+    Control(FunctionServiceServer<Control<A>>, AuditServiceServer<Control<A>>, OperatorServiceServer<Control<A>>),
 }
 
 /// Which listener.
@@ -95,6 +96,7 @@ impl<A: Application> Router<A> {
             Which::Control => Plane::Control(
                 FunctionServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
                 AuditServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
+                OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
             ),
         };
         Self {
@@ -190,9 +192,10 @@ impl<A: Application> Router<A> {
                 }
                 unfailing(invocations.clone().call(request).await)
             }
-            (Plane::Control(functions, _), FUNCTION) => unfailing(functions.clone().call(request).await),
-            (Plane::Control(_, audit), AUDIT) => unfailing(audit.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT) => elsewhere("control", request.headers()),
+            (Plane::Control(functions, ..), FUNCTION) => unfailing(functions.clone().call(request).await),
+            (Plane::Control(_, audit, _), AUDIT) => unfailing(audit.clone().call(request).await),
+            (Plane::Control(_, _, operator), OPERATOR) => unfailing(operator.clone().call(request).await),
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR) => elsewhere("control", request.headers()),
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),
             _ => Box::pin(self.dispatch_side(request)).await,
         };
@@ -290,8 +293,8 @@ fn is_kind(given: &[u8], kind: &[u8]) -> bool {
 }
 
 /// The names that health knows.
-pub(crate) fn health_names() -> [&'static str; 4] {
-    ["", INVOCATION, FUNCTION, AUDIT]
+pub(crate) fn health_names() -> [&'static str; 5] {
+    ["", INVOCATION, FUNCTION, AUDIT, OPERATOR]
 }
 
 /// Builds reflection (v1 and v1alpha) and wraps health.

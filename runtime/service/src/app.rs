@@ -1,21 +1,23 @@
 //! Puts the parts together once, at start.
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use airlock_access::{Admission, Authenticator, PolicyError};
-use airlock_model::{AuditKind, EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
-use airlock_resources::{AddError, Resources, Sources};
-use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, Lanes};
+use airlock_access::Admission;
+use airlock_model::{AuditKind, Failure, Reason};
+use airlock_resources::AddError;
+use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, Lanes, MappingShortage};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
-    clock,
-    config::{Config, ConfigError, EnvironmentConfig, process_environment},
+    clock::{self, ServerClock},
+    config::{Config, ConfigError},
     deploy::Deploying,
     gate::Classes,
     refusals::{Refusals, Subject},
     registry::Registry,
+    reload::Reloader,
     running::Running,
+    settings::Settings,
 };
 
 /// What an [`App`] is made of.
@@ -35,8 +37,6 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Tokens(#[from] PolicyError),
-    #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -48,7 +48,7 @@ pub enum StartError {
 
 /// The application. Share it in an `Arc`; every method takes `&self`.
 pub struct App {
-    pub(crate) authenticator: Authenticator,
+    pub(crate) reloader: Reloader,
     pub(crate) admission: Admission,
     pub(crate) engine: Engine,
     pub(crate) lanes: Lanes,
@@ -56,7 +56,6 @@ pub struct App {
     pub(crate) deploying: Deploying,
     pub(crate) registry: Registry,
     pub(crate) running: Arc<Running>,
-    pub(crate) policies: Policies,
     pub(crate) refusals: Refusals,
     pub(crate) backends: Arc<Backends>,
 }
@@ -64,30 +63,7 @@ pub struct App {
 /// What the gate of every call needs.
 pub(crate) struct Backends {
     pub(crate) store: Store,
-    pub(crate) resources: Resources,
     pub(crate) classes: Classes,
-}
-
-/// What the operator decided, besides resources.
-pub(crate) struct Policies {
-    pub(crate) operator: Limits,
-    tenants: BTreeMap<TenantName, LimitCaps>,
-    environments: BTreeMap<EnvironmentName, EnvironmentConfig>,
-    nothing: LimitCaps,
-}
-
-impl Policies {
-    pub(crate) fn tenant(&self, tenant: &TenantName) -> &LimitCaps {
-        self.tenants.get(tenant).unwrap_or(&self.nothing)
-    }
-
-    pub(crate) fn environment(&self, environment: &EnvironmentName) -> Option<&EnvironmentConfig> {
-        self.environments.get(environment)
-    }
-
-    pub(crate) fn environment_limits(&self, environment: &EnvironmentName) -> &LimitCaps {
-        self.environment(environment).map_or(&self.nothing, |environment| &environment.limits)
-    }
 }
 
 impl App {
@@ -97,35 +73,47 @@ impl App {
     /// When a part refuses its configuration; nothing listens yet.
     pub async fn open(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, compiler, own_listeners } = parts;
-        let resources = bind_resources(&config, &own_listeners)?;
         let sync = if config.state.sync { SyncMode::Full } else { SyncMode::OffForBenchmarksOnly };
-        let store = Store::open_with(&config.state.dir, StoreOptions { sync, ..StoreOptions::default() })?;
+        if config.cuts_the_queue_short() {
+            tracing::warn!("`[server] in_flight_max` is less than may run and wait: some calls are shed out of turn");
+        }
+        let options = engine_options(&config);
+        let state_dir = config.state.dir.clone();
+        let lanes = Lanes::start(lanes(&config)).map_err(StartError::Lanes)?;
+        let compiler = compiler.limited_to(config.deploy.compile_limits());
+        let deploying = Deploying::new(&config.deploy);
+        let admission = Admission::new(config.admission(), Arc::new(ServerClock::start()));
+        let settings = Settings::build(config, &own_listeners, None)?;
+        let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(store.server_started_event(clock::now_unix_ms())).await?;
+        let backends = Arc::new(Backends { store, classes: Classes::new() });
         let app = Self {
-            authenticator: Authenticator::new(config.token_policy()?)?,
-            admission: Admission::new(),
-            engine: Engine::new(engine_options(&config))?,
-            lanes: Lanes::start(lanes(&config)).map_err(StartError::Lanes)?,
-            compiler: compiler.limited_to(config.deploy.compile_limits()),
-            deploying: Deploying::new(&config.deploy),
+            reloader: Reloader::new(settings, Arc::clone(&backends), own_listeners, admission.clone()),
+            admission,
+            engine: Engine::new(options)?,
+            lanes,
+            compiler,
+            deploying,
             registry: Registry::default(),
             running: Arc::default(),
-            policies: policies(config),
             refusals: Refusals::default(),
-            backends: Arc::new(Backends { store, resources, classes: Classes::new() }),
+            backends,
         };
         warn_of_surprises(&app, sync);
+        app.count_today().await?;
         app.load_live_revisions().await?;
         Ok(app)
     }
 
-    /// Judges a configuration as [`App::open`] would, keys and credentials included, without opening anything.
-    ///
-    /// # Errors
-    /// What the start of a server with this configuration would say.
-    pub fn check_config(config: &Config) -> Result<(), StartError> {
-        Authenticator::new(config.token_policy()?)?;
-        bind_resources(config, &[]).map(drop)
+    /// The settings in force: taken once, at the beginning of whatever uses them.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.reloader.settings()
+    }
+
+    /// How long a stopping server waits for calls in flight.
+    #[must_use]
+    pub fn drain_time(&self) -> Duration {
+        self.settings().drain()
     }
 
     /// Whether a call could begin now, as far as durable state is concerned.
@@ -141,7 +129,7 @@ impl App {
     /// # Errors
     /// `token_invalid`.
     pub fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
-        self.authenticator.verify(bearer, clock::now_unix_s()).map(drop).map_err(|why| {
+        self.settings().authenticator.verify(bearer, clock::now_unix_s()).map(drop).map_err(|why| {
             let subject = Subject { function: None, environment: "" };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, why.into())
         })
@@ -162,32 +150,16 @@ fn lanes(config: &Config) -> NonZeroUsize {
     config.server.workers.unwrap_or_else(cores)
 }
 
-fn policies(config: Config) -> Policies {
-    Policies {
-        operator: config.limits.operator(),
-        tenants: config.limits.tenant,
-        environments: config.environments,
-        nothing: LimitCaps::default(),
-    }
-}
-
-fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resources, StartError> {
-    let mut resources = Resources::new();
-    for (name, resource) in &config.resources {
-        for (environment, binding) in resource.bindings() {
-            let allow_inline = config.environments.get(environment).is_some_and(|e| e.development);
-            let sources = Sources { read_env: &process_environment, allow_inline };
-            let unclear = |why| ConfigError::value(format!("resources.{name}.{environment}"), why);
-            let binding = binding.resolve(&sources).map_err(unclear)?;
-            resources.add(name.clone(), environment.clone(), binding, own_listeners)?;
-        }
-    }
-    Ok(resources)
-}
-
 fn warn_of_surprises(app: &App, sync: SyncMode) {
     if !app.engine.has_fast_reset() {
         tracing::warn!("this kernel has no PAGEMAP_SCAN (Linux 6.7): calls are several times slower");
+    }
+    if let Some(MappingShortage { needed, allowed }) = app.engine.mapping_shortage() {
+        tracing::warn!(
+            needed,
+            allowed,
+            "`vm.max_map_count` is too low for `[sandbox] instances_max`: raise it with sysctl"
+        );
     }
     if sync == SyncMode::OffForBenchmarksOnly {
         tracing::warn!("`[state] sync = false`: acknowledged audit records can be lost in a power cut");

@@ -100,7 +100,7 @@ impl App {
         function: Option<&FunctionName>,
     ) -> Result<Authorized<Control>, Failure> {
         let permit = || {
-            let token = self.authenticator.verify(bearer, clock::now_unix_s())?;
+            let token = self.settings().authenticator.verify(bearer, clock::now_unix_s())?;
             authorize_control(&token, scope, environment.clone()).map_err(Refused::by(&token))
         };
         permit().map_err(|refused| {

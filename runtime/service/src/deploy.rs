@@ -14,7 +14,9 @@ use airlock_sandbox::{CompileError, LoadError, Program};
 use airlock_store::{ArtifactKind, NewRevision, Revision};
 use tokio::sync::Mutex;
 
-use crate::{App, app::store_failure, clock, config::DeployConfig, input::InputSchema, registry::Deployed};
+use crate::{
+    App, app::store_failure, clock, config::DeployConfig, input::InputSchema, registry::Deployed, settings::Settings,
+};
 use line::{Line, Size};
 
 /// What a builder uploads.
@@ -134,7 +136,7 @@ impl App {
         store.ready().map_err(|why| store_failure(&why))?;
         let stored = store.put_artifact(ArtifactKind::Component, upload.component).await;
         stored.map_err(|why| store_failure(&why))?;
-        let deployed = self.prepared(&manifest, upload.environment.clone(), program, input);
+        let deployed = Self::prepared(&manifest, &upload.manifest_toml, upload.environment.clone(), (program, input));
         let new = NewRevision {
             function: manifest.name,
             environment: upload.environment,
@@ -179,29 +181,12 @@ impl App {
             return Err(malformed(format!("the sources are {size} bytes, at most {SOURCES_BYTES_MAX} are kept")));
         }
         let manifest = FunctionManifest::parse(&upload.manifest_toml).map_err(|why| malformed(why.to_string()))?;
+        let (settings, environment) = (self.settings(), permit.call().environment());
+        settings.environment(environment)?;
         for (resource, usage) in &manifest.resources {
-            self.check_binding(resource, usage.kind, permit.call().environment())?;
+            check_binding(&settings, resource, usage.kind, environment)?;
         }
         Ok(manifest)
-    }
-
-    fn check_binding(
-        &self,
-        name: &ResourceName,
-        kind: ResourceKind,
-        environment: &EnvironmentName,
-    ) -> Result<(), Failure> {
-        let unbound = |message: String| {
-            let hint = format!("ask the operator for [resources.{name}.{environment}] in airlock.toml");
-            Err(Failure::new(Reason::ResourceUnbound, message, hint))
-        };
-        match self.backends.resources.kind_of(name, environment) {
-            None => unbound(format!("environment `{environment}` does not bind resource `{name}`")),
-            Some(bound) if bound != kind => {
-                unbound(format!("resource `{name}` is of kind `{bound}` in environment `{environment}`, not `{kind}`"))
-            }
-            Some(_) => Ok(()),
-        }
     }
 
     fn record_deploy_refusal(&self, permit: &Authorized<Control>, failure: Failure) -> Failure {
@@ -213,6 +198,25 @@ impl App {
             tracing::error!(%error, "a refused deploy could not be recorded");
         }
         failure
+    }
+}
+
+fn check_binding(
+    settings: &Settings,
+    name: &ResourceName,
+    kind: ResourceKind,
+    environment: &EnvironmentName,
+) -> Result<(), Failure> {
+    let unbound = |message: String| {
+        let hint = format!("ask the operator for [resources.{name}.{environment}] in airlock.toml");
+        Err(Failure::new(Reason::ResourceUnbound, message, hint))
+    };
+    match settings.resources.kind_of(name, environment) {
+        None => unbound(format!("environment `{environment}` does not bind resource `{name}`")),
+        Some(bound) if bound != kind => {
+            unbound(format!("resource `{name}` is of kind `{bound}` in environment `{environment}`, not `{kind}`"))
+        }
+        Some(_) => Ok(()),
     }
 }
 
@@ -287,6 +291,10 @@ fn compile_failure(error: CompileError) -> Failure {
 fn load_failure(error: LoadError) -> Failure {
     match error {
         LoadError::Artifact(cause) | LoadError::Compile(cause) => Failure::internal(format!("{cause:#}")),
+        LoadError::Pool(_) => {
+            let fix = "use fewer or smaller memories, tables and core modules; the operator's limits say how large";
+            rejected(vec![Finding::error("component-link", error.to_string(), "component", fix)])
+        }
         LoadError::Import(_) | LoadError::Mismatch(_) | LoadError::NoHandler => {
             let fix = "build against the WIT in guest-sdk/wit";
             rejected(vec![Finding::error("component-link", error.to_string(), "component imports", fix)])

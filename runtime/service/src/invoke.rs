@@ -22,6 +22,7 @@ use crate::{
     record::{CallFacts, CallRecord},
     refusals::{Refused, Subject},
     registry::Deployed,
+    settings::Settings,
 };
 
 /// One request to run a function.
@@ -87,8 +88,11 @@ impl App {
     /// Every refusal and every stop, as the caller is told it. Nothing has run when `invocation` is missing.
     pub async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
         let received = Instant::now();
-        let (deployed, admitted) = self.admit(&call).map_err(|refused| self.refuse(&call.request, refused))?;
-        let facts = self.open_facts(deployed.clone(), &admitted)?;
+        // Once, so that the whole call sees one configuration.
+        let settings = self.settings();
+        let admitted = self.admit(&settings, &call).await;
+        let (deployed, admitted) = admitted.map_err(|refused| self.refuse(&call.request, refused))?;
+        let facts = self.open_facts(settings, deployed.clone(), &admitted)?;
         let record = CallRecord::open(self.backends.clone(), facts.clone());
         let deadline = received + Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
         let context = Arc::new(context(&facts, deadline));
@@ -108,34 +112,28 @@ impl App {
     }
 
     /// Everything that can turn a call away before it costs anything.
-    fn admit(&self, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
+    async fn admit(&self, settings: &Settings, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
         let InvokeRequest { function, environment, payload } = &call.request;
-        let token = self.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
+        let token = settings.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
         let authorized =
             authorize_invoke(&token, function.clone(), environment.clone()).map_err(Refused::by(&token))?;
+        let environment = settings.environment(environment).map_err(Refused::by(&token))?;
         let deployed = self.registry.resolve(&authorized).map_err(Refused::by(&token))?;
-        let caller = caller_caps(call.remaining);
-        let terms = self.terms(&deployed, &token, &caller);
-        let admitted = self.admission.admit(authorized, terms).map_err(Refused::by(&token))?;
+        let tenant = settings.tenant(&token.principal().tenant);
+        let terms = Terms {
+            operator: &settings.operator,
+            tenant: &tenant.caps,
+            environment: &environment.limits.caps,
+            function: &deployed.limits,
+            caller: &caller_caps(call.remaining),
+            places: &settings.places(tenant, environment, &deployed),
+            manifest_grants: &deployed.manifest_grants,
+            environment_grants: &environment.grants,
+        };
+        let placed = |why| settings.placed(why, &token.principal().tenant);
+        let admitted = self.admission.admit(authorized, terms).await.map_err(placed).map_err(Refused::by(&token))?;
         check_payload(payload, &deployed, admitted.limits()).map_err(Refused::by(&token))?;
         Ok((deployed, admitted))
-    }
-
-    fn terms<'a>(
-        &'a self,
-        deployed: &'a Deployed,
-        token: &airlock_access::VerifiedToken,
-        caller: &'a LimitCaps,
-    ) -> Terms<'a> {
-        Terms {
-            operator: &self.policies.operator,
-            tenant: self.policies.tenant(&token.principal().tenant),
-            environment: self.policies.environment_limits(&deployed.environment),
-            function: &deployed.limits,
-            caller,
-            manifest_grants: &deployed.manifest_grants,
-            environment_grants: &deployed.environment_grants,
-        }
     }
 
     fn refuse(&self, request: &InvokeRequest, refused: Refused) -> Failure {
@@ -144,7 +142,12 @@ impl App {
     }
 
     /// Takes a number in the audit trail: from here on the call cannot vanish unnoticed.
-    fn open_facts(&self, deployed: Arc<Deployed>, admitted: &Admitted) -> Result<Arc<CallFacts>, Failure> {
+    fn open_facts(
+        &self,
+        settings: Arc<Settings>,
+        deployed: Arc<Deployed>,
+        admitted: &Admitted,
+    ) -> Result<Arc<CallFacts>, Failure> {
         let store = &self.backends.store;
         let number = store.ready().and_then(|()| store.next_call_number()).map_err(|why| store_failure(&why))?;
         Ok(Arc::new(CallFacts {
@@ -153,6 +156,7 @@ impl App {
             principal: admitted.principal().clone(),
             token_id: admitted.token_id().clone(),
             deployed,
+            settings,
         }))
     }
 }

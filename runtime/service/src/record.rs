@@ -9,6 +9,7 @@ use crate::{
     app::{Backends, store_failure},
     clock,
     registry::Deployed,
+    settings::Settings,
 };
 
 /// What every event of one call says about it.
@@ -18,6 +19,8 @@ pub(crate) struct CallFacts {
     pub(crate) principal: Arc<Principal>,
     pub(crate) token_id: Arc<str>,
     pub(crate) deployed: Arc<Deployed>,
+    /// The configuration of the call, from its first to its last moment.
+    pub(crate) settings: Arc<Settings>,
 }
 
 impl CallFacts {

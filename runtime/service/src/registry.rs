@@ -2,16 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use airlock_access::{Authorized, Invoke};
-use airlock_model::{EnvironmentName, Failure, FunctionManifest, FunctionName, Grant, LimitCaps, ResourceName};
-use airlock_resources::Resources;
+use airlock_access::{Authorized, Control, Invoke};
+use airlock_model::{EnvironmentName, Failure, FunctionManifest, FunctionName, Grant, LimitCaps, PlaceTable};
 use airlock_sandbox::{LoadError, Program};
 use airlock_store::{ArtifactKind, Revision, StoreError};
 use arc_swap::ArcSwap;
 
-use crate::{App, config::WritePolicy, control::function_unknown, input::InputSchema};
+use crate::{App, control::function_unknown, input::InputSchema};
 
-/// One live revision in one environment, with everything about it that does not depend on the call.
+/// One live revision in one environment, with everything about it that depends neither on the call nor on the
+/// configuration, which may be read again at any time.
 pub(crate) struct Deployed {
     pub(crate) function: FunctionName,
     pub(crate) environment: EnvironmentName,
@@ -19,9 +19,9 @@ pub(crate) struct Deployed {
     pub(crate) revision: Arc<str>,
     pub(crate) program: Program,
     pub(crate) limits: LimitCaps,
+    /// Where those stand in its `function.toml`.
+    pub(crate) limit_places: Arc<PlaceTable>,
     pub(crate) manifest_grants: Arc<[Grant]>,
-    pub(crate) environment_grants: Arc<[Grant]>,
-    pub(crate) writes: WritePolicy,
     pub(crate) input: Option<InputSchema>,
 }
 
@@ -40,6 +40,11 @@ impl Registry {
         let live = self.live.load();
         let found = live.get(call.environment()).and_then(|functions| functions.get(call.function()));
         found.cloned().ok_or_else(|| function_unknown(call.function(), call.environment()))
+    }
+
+    /// The live revision of a function, for showing what holds for it.
+    pub(crate) fn look_up(&self, permit: &Authorized<Control>, function: &FunctionName) -> Option<Arc<Deployed>> {
+        self.live.load().get(permit.call().environment())?.get(function).cloned()
     }
 
     /// Makes a revision the live one; calls in flight finish on the old one.
@@ -81,7 +86,7 @@ impl App {
             Ok(Err(error)) => return Err(Failure::internal(error)),
             Err(error) => return Err(Failure::internal(error)),
         };
-        self.deployed(revision, program)
+        Self::deployed(revision, program)
     }
 
     async fn compile_again(&self, revision: &Revision) -> Result<Program, Failure> {
@@ -94,41 +99,29 @@ impl App {
         Ok(program)
     }
 
-    fn deployed(&self, revision: &Revision, program: Program) -> Result<Deployed, Failure> {
+    fn deployed(revision: &Revision, program: Program) -> Result<Deployed, Failure> {
         let manifest = FunctionManifest::parse(&revision.manifest).map_err(Failure::internal)?;
         let input = manifest.input.as_ref().map(InputSchema::new).transpose().map_err(Failure::internal)?;
-        let deployed = self.prepared(&manifest, revision.environment.clone(), program, input);
+        let deployed = Self::prepared(&manifest, &revision.manifest, revision.environment.clone(), (program, input));
         Ok(Deployed { revision: revision.digest.to_string().into(), ..deployed })
     }
 
     /// Everything about a revision but its digest, which it gets when it is stored.
     pub(crate) fn prepared(
-        &self,
         manifest: &FunctionManifest,
+        manifest_text: &str,
         environment: EnvironmentName,
-        program: Program,
-        input: Option<InputSchema>,
+        (program, input): (Program, Option<InputSchema>),
     ) -> Deployed {
-        let resources = &self.backends.resources;
         Deployed {
             function: manifest.name.clone(),
+            environment,
             revision: "".into(),
             program,
             limits: manifest.limits.clone(),
+            limit_places: Arc::new(FunctionManifest::limit_places(manifest_text)),
             manifest_grants: manifest.grants(),
-            environment_grants: environment_grants(resources, &environment, manifest.resources.keys()),
-            writes: self.policies.environment(&environment).map_or(WritePolicy::Deny, |e| e.writes),
-            environment,
             input,
         }
     }
-}
-
-fn environment_grants<'a>(
-    resources: &Resources,
-    environment: &EnvironmentName,
-    names: impl Iterator<Item = &'a ResourceName>,
-) -> Arc<[Grant]> {
-    let of_one = |name| resources.operations_of(name, environment);
-    names.filter_map(of_one).flat_map(|grants| grants.to_vec()).collect()
 }

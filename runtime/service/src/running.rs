@@ -147,7 +147,8 @@ impl App {
             let subject = Subject { function: None, environment };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         };
-        let token = self.authenticator.verify(bearer, clock::now_unix_s()).map_err(|why| refuse("", why.into()))?;
+        let token =
+            self.settings().authenticator.verify(bearer, clock::now_unix_s()).map_err(|why| refuse("", why.into()))?;
         let cancelled = self.running.cancel(name, &token);
         if cancelled.is_empty() {
             return Err(refuse(token.environment().as_str(), Refused::by(&token)(not_yours(name))));

@@ -73,6 +73,7 @@ pub(crate) const fn kind_name(kind: AuditKind) -> &'static str {
         AuditKind::FunctionDeployed => "function_deployed",
         AuditKind::DeployRefused => "deploy_refused",
         AuditKind::ControlRefused => "control_refused",
+        AuditKind::ConfigReloaded => "config_reloaded",
     }
 }
 

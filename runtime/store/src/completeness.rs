@@ -84,7 +84,8 @@ impl CallLedger {
             | AuditKind::HostCallOutcome
             | AuditKind::FunctionDeployed
             | AuditKind::DeployRefused
-            | AuditKind::ControlRefused => self.issued(number),
+            | AuditKind::ControlRefused
+            | AuditKind::ConfigReloaded => self.issued(number),
         }
     }
 

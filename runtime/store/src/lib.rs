@@ -24,6 +24,7 @@ mod relay;
 mod revision;
 mod revisions;
 mod space;
+mod spent;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -39,5 +40,6 @@ pub use options::{StoreOptions, SyncMode};
 pub use page::{Page, PageRequest, PageToken};
 pub use reader::Reader;
 pub use revision::{NewRevision, Revision};
+pub use spent::Spent;
 pub use store::Store;
 pub use verify::{BadRecord, Fault, VerifyReport};

@@ -17,6 +17,7 @@ struct Authorities {
     environment: LimitCaps,
     function: LimitCaps,
     caller: LimitCaps,
+    places: LimitPlaces,
     grants: Arc<[Grant]>,
     none: Arc<[Grant]>,
 }
@@ -29,6 +30,7 @@ impl Authorities {
             environment: LimitCaps::default(),
             function: LimitCaps::default(),
             caller: LimitCaps::default(),
+            places: LimitPlaces::default(),
             grants: ["orders-db:read".parse().unwrap()].into(),
             none: [].into(),
         }
@@ -41,6 +43,7 @@ impl Authorities {
             environment: &self.environment,
             function: &self.function,
             caller: &self.caller,
+            places: &self.places,
             manifest_grants: &self.grants,
             environment_grants: &self.grants,
         }
@@ -181,7 +184,7 @@ proptest! {
         let verified = Fixture::new().verified(&claims_but(json!({"limits": token})));
         let none: Arc<[Grant]> = [].into();
         let terms = Terms {
-            operator: &operator, tenant, environment, function, caller,
+            operator: &operator, tenant, environment, function, caller, places: &LimitPlaces::default(),
             manifest_grants: &none, environment_grants: &none,
         };
         let admitted = Admission::new().admit(authorized(&verified), terms).unwrap();

@@ -1,12 +1,12 @@
 //! How large a component may be.
 
 use airlock_model::Finding;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 macro_rules! bounds {
     ($($(#[$doc:meta])* $field:ident $label:literal $default:literal $fix:literal;)*) => {
         /// The most of everything that a component may have. [`Bounds::BUILT_IN`] is where an operator starts from.
-        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct Bounds { $($(#[$doc])* pub $field: u64,)* }
 

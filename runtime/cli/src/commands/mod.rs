@@ -10,6 +10,7 @@ pub mod deploy;
 pub mod inspect;
 pub mod invoke;
 pub mod new;
+pub mod operator;
 pub mod run;
 pub mod said;
 pub mod serve;

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use airlock_model::Digest;
 use ipnet::IpNet;
 use rustls::{
     ClientConfig, RootCertStore,
@@ -22,6 +23,13 @@ pub(crate) struct HttpSettings {
     pub(super) response_bytes_max: u64,
     pub(super) timeout: Duration,
     pub(super) connect_timeout: Duration,
+}
+
+impl HttpSettings {
+    /// Tells two credentials apart without showing either.
+    pub(crate) fn credential_mark(&self) -> Option<Digest> {
+        self.credential.as_ref().map(Credential::mark)
+    }
 }
 
 const BODY_BYTES_MAX: u64 = 256 << 20;

@@ -1,6 +1,7 @@
 //! The credential of a binding: put on the wire here, and nowhere else.
 
 use ::http::{HeaderName, HeaderValue, header::AUTHORIZATION};
+use airlock_model::Digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
@@ -86,6 +87,15 @@ impl Credential {
             Way::Query(name, value) => Some((name, value.expose())),
             Way::Header(..) => None,
         }
+    }
+
+    /// Tells two credentials apart without showing either.
+    pub(crate) fn mark(&self) -> Digest {
+        let (way, name, value) = match &self.way {
+            Way::Header(name, value) => ("header", name.as_str(), value),
+            Way::Query(name, value) => ("query", name.as_str(), value),
+        };
+        Digest::of_parts(&[way.as_bytes(), name.as_bytes(), value.expose().as_bytes()])
     }
 
     pub(super) fn scrubber(&self) -> &Scrubber {

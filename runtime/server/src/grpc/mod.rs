@@ -2,6 +2,7 @@
 
 mod control;
 mod invocation;
+mod operator;
 
 use airlock_model::{Failure, Reason};
 use tokio::time::timeout;

@@ -10,7 +10,7 @@ use prost_types::Any;
 use tonic::{Code, Status};
 use tonic_types::pb;
 
-use super::{Refusal, limit_facts};
+use super::Refusal;
 use crate::wire;
 
 const DOMAIN: &str = "airlock";
@@ -66,7 +66,7 @@ fn any(name: &str, message: &impl Message) -> Any {
 fn metadata(failure: &Failure) -> HashMap<String, String> {
     let mut metadata = HashMap::from([("hint".to_owned(), failure.hint.clone())]);
     if let Some(report) = &failure.limit {
-        metadata.extend(limit_facts(report).map(|(key, value)| (key.to_owned(), value)));
+        metadata.extend(report.facts().map(|(key, value)| (key.to_owned(), value)));
     }
     metadata
 }

@@ -4,7 +4,7 @@ mod details;
 
 use std::time::Duration;
 
-use airlock_model::{Failure, InvocationId, LimitReport, Reason};
+use airlock_model::{Failure, InvocationId, Reason};
 use tonic::{Code, Status, metadata::MetadataValue};
 
 pub(crate) use details::{Explained, explain};
@@ -62,10 +62,16 @@ pub(crate) const fn code(reason: Reason) -> Code {
         Reason::NotGranted | Reason::StatementRefused | Reason::EgressDenied | Reason::WritesDenied => {
             Code::PermissionDenied
         }
-        Reason::FunctionUnknown => Code::NotFound,
-        Reason::ResourceUnbound | Reason::ApprovalPending | Reason::ComponentRejected => Code::FailedPrecondition,
+        Reason::FunctionUnknown | Reason::EnvironmentUnknown => Code::NotFound,
+        Reason::ResourceUnbound
+        | Reason::ApprovalPending
+        | Reason::ComponentRejected
+        | Reason::ConfigInvalid
+        | Reason::RestartNeeded => Code::FailedPrecondition,
         Reason::PayloadTooLarge
         | Reason::TenantBusy
+        | Reason::TenantRateExceeded
+        | Reason::TenantBudgetExhausted
         | Reason::FuelExhausted
         | Reason::MemoryExhausted
         | Reason::TableElementsExhausted
@@ -156,16 +162,6 @@ fn log(failure: &Failure, request_id: &str) {
         (Some(cause), _) => tracing::info!(reason, request_id, ?cause, "refused"),
         (None, _) => tracing::debug!(reason, request_id, "refused"),
     }
-}
-
-/// The facts of a limit as texts, in the order of the details' keys.
-fn limit_facts(report: &LimitReport) -> [(&'static str, String); 4] {
-    [
-        ("limit", report.limit.name().to_owned()),
-        ("configured", report.configured.to_string()),
-        ("used", report.used.to_string()),
-        ("source", report.source.place().to_owned()),
-    ]
 }
 
 #[cfg(test)]

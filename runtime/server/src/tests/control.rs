@@ -25,7 +25,8 @@ async fn every_rpc_answers_with_a_token_and_refuses_without() {
     let house = House::open();
     let channel = house.control().await;
     let mut functions = FunctionServiceClient::new(channel.clone());
-    let mut audit = AuditServiceClient::new(channel);
+    let mut audit = AuditServiceClient::new(channel.clone());
+    let mut operator = v1::operator_service_client::OperatorServiceClient::new(channel);
     macro_rules! both {
         ($client:ident.$method:ident($message:expr)) => {{
             let refused = $client.$method(Request::new($message)).await.unwrap_err();
@@ -59,6 +60,17 @@ async fn every_rpc_answers_with_a_token_and_refuses_without() {
     assert_eq!(
         (record.sequence, record.invocation_id.as_str(), record.kind.as_str()),
         (42, "inv-1", "invocation_finished")
+    );
+    let environment = || "dev".to_owned();
+    let change = both!(operator.reload(v1::ReloadRequest { environment: environment() })).changes.remove(0);
+    assert_eq!((change.old_value.as_deref(), change.new_value), (Some("1"), None));
+    let setting = both!(operator.get_config(v1::GetConfigRequest { environment: environment() })).settings.remove(0);
+    assert_eq!((setting.key.as_str(), setting.source.as_str()), ("server.data", "airlock.toml:7"));
+    let asked = || v1::LimitsRequest { environment: environment(), tenant: "acme".into(), function: String::new() };
+    let limit = both!(operator.limits(asked())).limits.remove(0);
+    assert_eq!(
+        (limit.limit.as_str(), limit.value, limit.source.as_str(), limit.place.as_str()),
+        ("fuel", 5, "tenant", "acme")
     );
 }
 

@@ -6,12 +6,12 @@ use std::{
 };
 
 use airlock_model::{
-    AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId,
-    LogLevel, LogLine, Reason, ResourceKind, Usage,
+    AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId, Limit,
+    LimitSource, LogLevel, LogLine, Reason, ResourceKind, TenantName, Usage,
 };
 use airlock_service::{
-    Answer, AuditFilter, AuditRecord, CallName, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply, Page,
-    PageRequest, Revision, Upload,
+    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply,
+    LimitInForce, Page, PageRequest, Revision, Setting, Upload, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -208,6 +208,29 @@ impl Application for Fake {
         event.invocation = filter.invocation.map(Into::into);
         event.environment = Some((&environment).into());
         Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
+    }
+
+    async fn reload(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {
+        Self::check_token(bearer)?;
+        Ok(vec![Change { key: "limits.default.fuel".into(), old: Some("1".into()), new: None }])
+    }
+
+    async fn get_config(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Setting>, Failure> {
+        Self::check_token(bearer)?;
+        let origin = Origin::File { name: "airlock.toml".into(), line: 7 };
+        Ok(vec![Setting { key: "server.data".into(), value: "\"x\"".into(), origin }])
+    }
+
+    async fn limits_in_force(
+        &self,
+        bearer: Option<&str>,
+        _: EnvironmentName,
+        tenant: Option<TenantName>,
+        _: Option<FunctionName>,
+    ) -> Result<Vec<LimitInForce>, Failure> {
+        Self::check_token(bearer)?;
+        let place = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
+        Ok(vec![LimitInForce { limit: Limit::Fuel, value: 5, source: LimitSource::Tenant, place }])
     }
 }
 

@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::House;
 
 /// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
-const EVERY: [(&str, bool, &str); 9] = [
+const EVERY: [(&str, bool, &str); 12] = [
     ("InvocationService/Invoke", true, r#"{"function":"echo","environment":"dev"}"#),
     ("InvocationService/InvokeStream", true, r#"{"function":"log","environment":"dev"}"#),
     ("InvocationService/Cancel", true, r#"{"requestId":"known"}"#),
@@ -21,6 +21,9 @@ const EVERY: [(&str, bool, &str); 9] = [
     ("FunctionService/List", false, r#"{"environment":"dev"}"#),
     ("FunctionService/ListRevisions", false, r#"{"environment":"dev","function":"f"}"#),
     ("AuditService/Query", false, r#"{"environment":"dev"}"#),
+    ("OperatorService/Reload", false, r#"{"environment":"dev"}"#),
+    ("OperatorService/GetConfig", false, r#"{"environment":"dev"}"#),
+    ("OperatorService/Limits", false, r#"{"environment":"dev","tenant":"acme"}"#),
 ];
 
 /// A new RPC without a row above fails here.

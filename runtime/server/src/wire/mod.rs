@@ -3,6 +3,7 @@
 mod audit;
 mod function;
 mod invocation;
+mod operator;
 
 use std::str::FromStr;
 
@@ -14,6 +15,7 @@ pub(crate) use function::{
     check_response, deploy_response, finding, get_response, list_response, list_revisions_response, upload,
 };
 pub(crate) use invocation::{call_name, invoke_request, invoke_response, log_line, own_request_id};
+pub(crate) use operator::{get_config_response, limits_response, reload_response};
 
 use crate::status::Refusal;
 
@@ -23,7 +25,10 @@ pub(crate) fn name<N: FromStr<Err = NameError>>(field: &'static str, text: &str)
 }
 
 /// A name that may be missing.
-fn optional_name<N: FromStr<Err = NameError>>(field: &'static str, text: &str) -> Result<Option<N>, Refusal> {
+pub(crate) fn optional_name<N: FromStr<Err = NameError>>(
+    field: &'static str,
+    text: &str,
+) -> Result<Option<N>, Refusal> {
     if text.is_empty() { Ok(None) } else { name(field, text).map(Some) }
 }
 

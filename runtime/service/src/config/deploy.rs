@@ -4,7 +4,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 
 use airlock_analysis::Bounds;
 use airlock_sandbox::CompileLimits;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, amount};
 
@@ -12,7 +12,7 @@ use super::{ConfigError, amount};
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
 
 /// `[deploy]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeployConfig {
     /// Memory of one compile process, in bytes.

@@ -2,60 +2,38 @@
 //!
 //! The only module that reads the environment of the process.
 
+mod admission;
 mod deploy;
+mod error;
+mod listing;
+mod origin;
 mod overlay;
 mod resource;
+mod tenant;
 
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
-use airlock_model::{EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
-use serde::Deserialize;
+use airlock_model::{Digest, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
+use serde::{Deserialize, Serialize};
 
+use origin::Origins;
+
+pub use admission::AdmissionSection;
 pub use deploy::DeployConfig;
+pub use error::ConfigError;
+pub(crate) use listing::SECRET;
+pub use listing::Setting;
+pub use origin::Origin;
 pub use overlay::process_environment;
 pub use resource::ResourceConfig;
-
-/// Why a configuration is not accepted. Names the key or line, and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read `{path}`")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Not TOML, an unknown key, or a value of the wrong shape.
-    #[error("{origin} is not valid: {message}")]
-    Syntax {
-        /// File or environment variable.
-        origin: String,
-        /// Line, key and cause.
-        message: String,
-    },
-    /// A value that is well-formed but makes no sense.
-    #[error("`{key}`: {message}")]
-    Value {
-        /// Dotted key.
-        key: String,
-        /// Cause and remedy.
-        message: String,
-    },
-}
-
-impl ConfigError {
-    pub(crate) fn value(key: impl Into<String>, message: impl std::fmt::Display) -> Self {
-        Self::Value { key: key.into(), message: format!("{message}") }
-    }
-}
+pub use tenant::TenantConfig;
 
 /// The whole configuration, checked.
 #[derive(Debug, Deserialize)]
@@ -72,6 +50,9 @@ pub struct Config {
     /// The instance pool.
     #[serde(default)]
     pub sandbox: SandboxConfig,
+    /// How many calls run and wait.
+    #[serde(default)]
+    pub admission: AdmissionSection,
     /// What an upload may be, and what compiling it may take.
     #[serde(default)]
     pub deploy: DeployConfig,
@@ -85,10 +66,13 @@ pub struct Config {
     /// Resources by name.
     #[serde(default)]
     pub resources: BTreeMap<ResourceName, ResourceConfig>,
+    /// Where each value stands.
+    #[serde(skip)]
+    pub(crate) origins: Arc<Origins>,
 }
 
 /// `[server]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Where callers invoke.
@@ -97,8 +81,9 @@ pub struct ServerConfig {
     pub control: SocketAddr,
     /// Threads that serve; one per core when missing.
     pub workers: Option<NonZeroUsize>,
-    /// Calls in flight in the whole process before load is shed.
-    pub in_flight_max: NonZeroUsize,
+    /// Calls in flight in the whole process, running and waiting, before load is shed without looking at it; see
+    /// [`Config::in_flight_max`].
+    pub in_flight_max: Option<NonZeroUsize>,
     /// How long a stopping server waits for calls in flight, in milliseconds.
     pub drain_ms: u64,
 }
@@ -109,14 +94,14 @@ impl Default for ServerConfig {
             data: SocketAddr::from(([127, 0, 0, 1], 7070)),
             control: SocketAddr::from(([127, 0, 0, 1], 7071)),
             workers: None,
-            in_flight_max: NonZeroUsize::MIN.saturating_add(511),
+            in_flight_max: None,
             drain_ms: 10_000,
         }
     }
 }
 
 /// `[state]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateConfig {
     /// Directory of the embedded store; relative to the configuration file.
@@ -131,7 +116,7 @@ fn yes() -> bool {
 }
 
 /// `[isolation]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IsolationConfig {
     /// The level below which the server refuses to start.
@@ -141,7 +126,7 @@ pub struct IsolationConfig {
 
 /// How guests are kept apart from the host besides Wasm itself. Only L0 exists in this version: asking for more than
 /// there is must fail at start, not later.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum IsolationLevel {
     /// In the server's own process.
     #[default]
@@ -149,7 +134,7 @@ pub enum IsolationLevel {
 }
 
 /// `[sandbox]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SandboxConfig {
     /// Invocations that can run at once.
@@ -173,7 +158,7 @@ fn amount<'de, D: serde::Deserializer<'de>>(source: D) -> Result<NonZeroU64, D::
 }
 
 /// `[tokens]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
     /// Name of this installation: the first half of every token's audience.
@@ -200,7 +185,7 @@ fn default_leeway() -> u64 {
 }
 
 /// `[[tokens.issuer]]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
     /// The `iss` claim.
@@ -210,7 +195,7 @@ pub struct IssuerConfig {
 }
 
 /// Where a JWKS comes from.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwksSource {
     /// A file; relative to the configuration file.
@@ -218,13 +203,13 @@ pub struct JwksSource {
 }
 
 /// `[limits]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitConfig {
     /// The operator's own values: the one place that can raise a built-in limit.
     pub default: LimitCaps,
-    /// Per tenant, only tighter.
-    pub tenant: BTreeMap<TenantName, LimitCaps>,
+    /// Per tenant: limits, only tighter, and quotas.
+    pub tenant: BTreeMap<TenantName, TenantConfig>,
 }
 
 impl LimitConfig {
@@ -236,7 +221,7 @@ impl LimitConfig {
 }
 
 /// `[environments.<name>]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvironmentConfig {
     /// What happens to SQL that writes.
@@ -248,7 +233,7 @@ pub struct EnvironmentConfig {
 }
 
 /// What an environment does with a statement that writes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WritePolicy {
     /// Never.
@@ -269,9 +254,14 @@ impl Config {
     /// The first thing that is wrong, with its place and remedy. Nothing is half applied.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let read = |source| ConfigError::Read { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(read)?;
-        let overlay = overlay::from_process();
-        Self::parse(&text, &path.display().to_string(), &overlay, path.parent().unwrap_or(Path::new(".")))
+        let path = std::path::absolute(path).map_err(read)?;
+        let text = std::fs::read_to_string(&path).map_err(read)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        let mut config = Self::parse(&text, &path.display().to_string(), &overlay::from_process(), base)?;
+        if let Some(origins) = Arc::get_mut(&mut config.origins) {
+            origins.path = Some(path);
+        }
+        Ok(config)
     }
 
     /// Reads a configuration from text. Relative paths are taken from `base`.
@@ -279,21 +269,29 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, origin: &str, overlay: &[(String, String)], base: &Path) -> Result<Self, ConfigError> {
-        let syntax = |message: String| ConfigError::Syntax { origin: origin.to_owned(), message };
-        let mut config: Self = if overlay.is_empty() {
-            // Straight from the text, so that errors name line and column.
-            toml::from_str(text).map_err(|why| syntax(why.to_string()))?
+        let mut table: toml::Table = toml::from_str(text).map_err(|why| ConfigError::syntax(origin, text, &why))?;
+        // Straight from the text, so that errors know their line.
+        let alone = toml::from_str::<Self>(text);
+        let mut config = if overlay.is_empty() {
+            alone.map_err(|why| ConfigError::syntax(origin, text, &why))?
         } else {
-            let mut table: toml::Table = toml::from_str(text).map_err(|why| syntax(why.to_string()))?;
             overlay::apply(&mut table, overlay)?;
-            // The file alone may be right: then it is the variables that are not.
-            let names = || overlay.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-            let from_overlay = |why: toml::de::Error| syntax(format!("{why} (with the variables {})", names()));
-            toml::Value::Table(table).try_into().map_err(from_overlay)?
+            toml::Value::Table(table.clone()).try_into().map_err(|why: toml::de::Error| match alone {
+                Err(in_file) if in_file.message() == why.message() => ConfigError::syntax(origin, text, &in_file),
+                // The file alone may be right: then it is the variables that are not.
+                _ => ConfigError::overlay(origin, overlay, &why),
+            })?
         };
+        config.origins = Arc::new(Origins::new(text, origin, overlay, &table));
         config.resolve_paths(base);
-        config.check()?;
+        config.check().map_err(|why| config.origins.locate(why))?;
         Ok(config)
+    }
+
+    /// The file it was read from.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.origins.path.as_deref()
     }
 
     fn resolve_paths(&mut self, base: &Path) {
@@ -333,7 +331,7 @@ impl Config {
                 format!("{memory} is more than `[sandbox] memory_bytes_max` ({})", self.sandbox.memory_bytes_max);
             return Err(ConfigError::value("limits.default.memory_bytes", message));
         }
-        Ok(())
+        self.check_admission()
     }
 
     /// Reads the issuers' keys and makes the token policy.
@@ -341,19 +339,34 @@ impl Config {
     /// # Errors
     /// When a key file cannot be read or is not a JWKS of public keys.
     pub fn token_policy(&self) -> Result<TokenPolicy, ConfigError> {
-        let issuer = |issuer: &IssuerConfig| {
-            let path = &issuer.jwks.file;
-            let text =
-                std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-            let keys = KeySet::parse(&text).map_err(|why| ConfigError::value(path.display().to_string(), why))?;
-            Ok(Issuer { iss: issuer.iss.clone(), keys })
+        self.read_keys().map(|keys| self.token_policy_with(&keys))
+    }
+
+    /// The issuers' keys, each with a digest of its file.
+    pub(crate) fn read_keys(&self) -> Result<Vec<(KeySet, Digest)>, ConfigError> {
+        let read = |(index, issuer): (usize, &IssuerConfig)| {
+            let path = issuer.jwks.file.display();
+            let refuse = |why: String| {
+                let key = format!("tokens.issuer[{index}].jwks.file");
+                self.origins.locate(ConfigError::value(key, format!("`{path}`: {why}")))
+            };
+            let text = std::fs::read_to_string(&issuer.jwks.file).map_err(|why| refuse(why.to_string()))?;
+            let keys = KeySet::parse(&text).map_err(|why| refuse(why.to_string()))?;
+            Ok((keys, Digest::of(text.as_bytes())))
         };
-        Ok(TokenPolicy {
+        self.tokens.issuer.iter().enumerate().map(read).collect()
+    }
+
+    pub(crate) fn token_policy_with(&self, keys: &[(KeySet, Digest)]) -> TokenPolicy {
+        let issuers = self.tokens.issuer.iter().zip(keys);
+        TokenPolicy {
             instance: self.tokens.instance.clone(),
-            issuers: self.tokens.issuer.iter().map(issuer).collect::<Result<_, ConfigError>>()?,
+            issuers: issuers
+                .map(|(issuer, (keys, _))| Issuer { iss: issuer.iss.clone(), keys: keys.clone() })
+                .collect(),
             lifetime_max_s: self.tokens.max_lifetime_s,
             leeway_s: self.tokens.leeway_s,
-        })
+        }
     }
 }
 

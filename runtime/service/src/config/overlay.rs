@@ -24,7 +24,7 @@ pub fn process_environment(name: &str) -> Option<String> {
 /// Writes each variable into the table: `AIRLOCK__SERVER__DATA` is `server.data`. Values are TOML, or else text.
 pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result<(), ConfigError> {
     for (name, text) in variables {
-        let path: Vec<String> = name.trim_start_matches(PREFIX).split("__").map(str::to_ascii_lowercase).collect();
+        let path = key(name);
         let Some((key, sections)) = path.split_last().filter(|_| path.iter().all(|part| !part.is_empty())) else {
             return Err(ConfigError::value(name, "write AIRLOCK__SECTION__KEY"));
         };
@@ -38,6 +38,11 @@ pub(super) fn apply(table: &mut Table, variables: &[(String, String)]) -> Result
         place.insert(key.clone(), value_of(text));
     }
     Ok(())
+}
+
+/// The key that a variable sets, in parts.
+pub(super) fn key(name: &str) -> Vec<String> {
+    name.trim_start_matches(PREFIX).split("__").map(str::to_ascii_lowercase).collect()
 }
 
 fn value_of(text: &str) -> Value {

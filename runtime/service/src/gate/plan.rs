@@ -35,6 +35,19 @@ impl CallGate {
         Plan { event, decision, has_effect }
     }
 
+    /// Which resource a call is about and what it asks, for the trail; judges nothing.
+    pub(super) fn describe(&self, call: &HostCall) -> AuditEvent {
+        let mut event = self.facts.event(AuditKind::HostCallIntent);
+        let (resource, target) = match call {
+            HostCall::Sql(call) => (&call.resource, &call.statement),
+            HostCall::Http(call) => (&call.resource, &call.path),
+            HostCall::Log(_) => return event,
+        };
+        event.resource = Some(resource.to_string());
+        event.target = Some(target.chars().take(TARGET_CHARS_MAX).collect());
+        event
+    }
+
     fn plan_sql(&self, call: SqlCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Permitted, HostError> {
         event.resource = Some(call.resource.to_string());
         event.target = Some(call.statement.chars().take(TARGET_CHARS_MAX).collect());
@@ -90,6 +103,7 @@ impl CallGate {
             )
         })?;
         *has_effect = !method.is_safe();
+        self.check_bound(&call.resource)?;
         self.check_grant(&call.resource, &Access::Http(method, path.clone()))?;
         Ok(Permitted::Http(HttpRequest {
             resource: call.resource,
@@ -104,17 +118,22 @@ impl CallGate {
     }
 
     fn dialect(&self, resource: &ResourceName) -> Result<Dialect, HostError> {
-        match self.backends.resources.dialect(resource, &self.facts.deployed.environment) {
+        match self.facts.settings.resources.dialect(resource, &self.facts.deployed.environment) {
             Some(airlock_resources::Dialect::Sqlite) => Ok(Dialect::Sqlite),
-            None => {
-                let rule = format!("environment `{}` does not bind `{resource}`", self.facts.deployed.environment);
-                Err(denied(
-                    Reason::ResourceUnbound,
-                    rule,
-                    "ask the operator for [resources.<name>.<environment>] in airlock.toml",
-                ))
-            }
+            None => Err(self.unbound(resource)),
         }
+    }
+
+    /// A binding may have gone since the function was deployed.
+    fn check_bound(&self, resource: &ResourceName) -> Result<(), HostError> {
+        let bound = self.facts.settings.resources.kind_of(resource, &self.facts.deployed.environment);
+        bound.map(drop).ok_or_else(|| self.unbound(resource))
+    }
+
+    fn unbound(&self, resource: &ResourceName) -> HostError {
+        let rule = format!("environment `{}` does not bind `{resource}`", self.facts.deployed.environment);
+        let hint = "ask the operator for [resources.<name>.<environment>] in airlock.toml";
+        denied(Reason::ResourceUnbound, rule, hint)
     }
 
     fn check_grant(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
@@ -122,14 +141,17 @@ impl CallGate {
     }
 
     fn check_write_policy(&self) -> Result<(), HostError> {
-        let environment = &self.facts.deployed.environment;
-        match self.facts.deployed.writes {
+        let (settings, environment) = (&self.facts.settings, &self.facts.deployed.environment);
+        match settings.environment(environment).map_or(WritePolicy::Deny, |environment| environment.writes) {
             WritePolicy::Allow => Ok(()),
-            WritePolicy::Deny => Err(denied(
-                Reason::WritesDenied,
-                format!("[environments.{environment}] writes = \"deny\" in airlock.toml"),
-                "only read here, or ask the operator to change the policy",
-            )),
+            WritePolicy::Deny => {
+                let place = settings.origin(&format!("environments.{environment}.writes"));
+                Err(denied(
+                    Reason::WritesDenied,
+                    format!("[environments.{environment}] writes = \"deny\" ({place})"),
+                    "only read here, or ask the operator to change the policy in airlock.toml",
+                ))
+            }
             WritePolicy::ApproveStatement | WritePolicy::ApproveEach => Err(denied(
                 Reason::ApprovalPending,
                 format!("[environments.{environment}] lets approved statements write, and this one has no approval"),

@@ -1,0 +1,82 @@
+//! The configuration as a flat list: every value with its source, secrets left out.
+
+use std::collections::BTreeMap;
+
+use airlock_model::place::join;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Config, Origin};
+
+/// What stands for a credential.
+pub(crate) const SECRET: &str = "(secret)";
+
+/// One value in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Dotted: `limits.tenant.acme.in_flight`.
+    pub key: String,
+    /// As JSON; credentials are only said to be there.
+    pub value: String,
+    /// Where it was set.
+    pub origin: Origin,
+}
+
+impl Config {
+    /// Every value in force with its source, in the order of the sections. Reads no files: see
+    /// [`App::explain_config`](crate::App::explain_config) for the keys too.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut values = Vec::new();
+        section(&mut values, "server", &self.server);
+        section(&mut values, "state", &self.state);
+        section(&mut values, "isolation", &self.isolation);
+        section(&mut values, "sandbox", &self.sandbox);
+        section(&mut values, "admission", &self.admission);
+        section(&mut values, "deploy", &self.deploy);
+        section(&mut values, "tokens", &self.tokens);
+        section(&mut values, "limits.default", &self.limits.operator());
+        section(&mut values, "limits.tenant", &self.limits.tenant);
+        section(&mut values, "environments", &self.environments);
+        values.extend(self.origins.resources.clone());
+        let setting = |(key, value): (String, String)| Setting { origin: self.origins.of(&key), key, value };
+        values.into_iter().map(setting).collect()
+    }
+}
+
+fn section(values: &mut Vec<(String, String)>, name: &str, section: &impl Serialize) {
+    // These are plain structures of numbers and texts; a path that is no UTF-8 is the one thing that does not print.
+    match serde_json::to_value(section) {
+        Ok(section) => flatten(values, name, &section),
+        Err(why) => values.push((name.to_owned(), format!("(cannot be shown: {why})"))),
+    }
+}
+
+/// `[resources]` of a document with its variables applied.
+pub(super) fn resources(table: &toml::Table) -> BTreeMap<String, String> {
+    let mut values = Vec::new();
+    if let Some(resources) = table.get("resources") {
+        section(&mut values, "resources", resources);
+    }
+    values.into_iter().collect()
+}
+
+fn flatten(values: &mut Vec<(String, String)>, path: &str, value: &Value) {
+    match value {
+        _ if is_credential(path) => values.push((path.to_owned(), SECRET.to_owned())),
+        Value::Object(table) => table.iter().for_each(|(key, value)| flatten(values, &join(path, key), value)),
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(values, &format!("{path}[{index}]"), item);
+            }
+        }
+        Value::Null => values.push((path.to_owned(), "unset".to_owned())),
+        value => values.push((path.to_owned(), value.to_string())),
+    }
+}
+
+/// `resources.<name>.<environment>.credential`: nothing below it is ever shown.
+fn is_credential(path: &str) -> bool {
+    let mut parts = path.split('.');
+    parts.next() == Some("resources") && parts.nth(2) == Some("credential")
+}

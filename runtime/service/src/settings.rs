@@ -1,0 +1,248 @@
+//! What the operator decided, as of one reading of the configuration: one value that never changes.
+//!
+//! A call takes it once, at its beginning, and so sees one configuration; a reload puts another in its place.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use airlock_access::{Authenticator, PolicyError};
+use airlock_model::{
+    Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource, Limits, PlaceTable,
+    Reason, TenantName, place::join,
+};
+use airlock_resources::{Resources, Sources};
+
+use crate::{
+    app::StartError,
+    config::{Config, ConfigError, Origin, Setting, WritePolicy, process_environment},
+    registry::Deployed,
+};
+
+/// Everything that a reload replaces.
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) resources: Resources,
+    pub(crate) operator: Limits,
+    /// Every value with its source.
+    pub(crate) listing: Vec<Setting>,
+    /// Changes with a credential, by its key.
+    pub(crate) credentials: BTreeMap<String, Digest>,
+    operator_places: Arc<PlaceTable>,
+    tenants: HashMap<TenantName, LimitLayer>,
+    environments: HashMap<EnvironmentName, Environment>,
+    nothing: LimitLayer,
+    token_policy: Digest,
+}
+
+/// The limits that one section sets.
+#[derive(Default)]
+pub(crate) struct LimitLayer {
+    pub(crate) caps: LimitCaps,
+    places: Option<Arc<PlaceTable>>,
+}
+
+/// One environment.
+pub(crate) struct Environment {
+    pub(crate) limits: LimitLayer,
+    pub(crate) writes: WritePolicy,
+    /// What its bindings allow.
+    pub(crate) grants: Arc<[Grant]>,
+}
+
+impl Settings {
+    /// Checks a configuration, reads keys and credentials, and keeps of `before` what is the same: verified tokens
+    /// while the token policy is, connections of resources that are.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place. Nothing has changed then.
+    pub(crate) fn build(config: Config, own: &[SocketAddr], before: Option<&Self>) -> Result<Self, StartError> {
+        let (authenticator, token_policy, keys) = authenticator(&config, before)?;
+        let mut resources = bind_resources(&config, own)?;
+        if let Some(before) = before {
+            resources.keep_unchanged(&before.resources);
+        }
+        let mut listing = config.settings();
+        listing.extend(keys);
+        let layer = |section: String, caps: &LimitCaps| LimitLayer {
+            caps: caps.clone(),
+            places: config.origins.limit_places(&section, caps).map(Arc::new),
+        };
+        let tenant = |(name, tenant): (&TenantName, &crate::config::TenantConfig)| {
+            (name.clone(), layer(join("limits.tenant", name.as_str()), &tenant.limits))
+        };
+        let environment = |(name, written): (&EnvironmentName, &crate::config::EnvironmentConfig)| {
+            let limits = layer(format!("environments.{name}.limits"), &written.limits);
+            let environment = Environment { limits, writes: written.writes, grants: resources.operations_in(name) };
+            (name.clone(), environment)
+        };
+        Ok(Self {
+            authenticator,
+            token_policy,
+            operator: config.limits.operator(),
+            operator_places: Arc::new(config.origins.operator_places()),
+            tenants: config.limits.tenant.iter().map(tenant).collect(),
+            environments: config.environments.iter().map(environment).collect(),
+            nothing: LimitLayer::default(),
+            credentials: credentials(&config, &resources),
+            listing,
+            resources,
+            config,
+        })
+    }
+
+    /// What is set for a tenant.
+    pub(crate) fn tenant(&self, tenant: &TenantName) -> &LimitLayer {
+        self.tenants.get(tenant).unwrap_or(&self.nothing)
+    }
+
+    /// An environment, if there is one of that name in this configuration.
+    pub(crate) fn environment(&self, environment: &EnvironmentName) -> Result<&Environment, Failure> {
+        self.environments.get(environment).ok_or_else(|| {
+            let message = format!("there is no environment `{environment}`, or no longer");
+            let hint = format!("ask the operator for [environments.{environment}] in airlock.toml");
+            Failure::new(Reason::EnvironmentUnknown, message, hint)
+        })
+    }
+
+    /// Where the limits of a call will have been written.
+    pub(crate) fn places(&self, tenant: &LimitLayer, environment: &Environment, function: &Deployed) -> LimitPlaces {
+        LimitPlaces {
+            operator: Some(Arc::clone(&self.operator_places)),
+            tenant: tenant.places.clone(),
+            environment: environment.limits.places.clone(),
+            function: Some(Arc::clone(&function.limit_places)),
+        }
+    }
+
+    /// The limits of a tenant in an environment, before token and caller have tightened them.
+    pub(crate) fn limits(
+        &self,
+        tenant: &TenantName,
+        environment: &Environment,
+        function: Option<&Deployed>,
+    ) -> EffectiveLimits {
+        let tenant = self.tenant(tenant);
+        let mut limits = EffectiveLimits::new(self.operator.clone());
+        limits.tighten(&tenant.caps, LimitSource::Tenant);
+        limits.tighten(&environment.limits.caps, LimitSource::Environment);
+        if let Some(function) = function {
+            limits.tighten(&function.limits, LimitSource::Function);
+        }
+        let of_function = function.map(|function| Arc::clone(&function.limit_places));
+        limits.with_places(LimitPlaces {
+            operator: Some(Arc::clone(&self.operator_places)),
+            tenant: tenant.places.clone(),
+            environment: environment.limits.places.clone(),
+            function: of_function,
+        })
+    }
+
+    /// A refusal of admission with the line that sets the quota or bound, where one is written.
+    pub(crate) fn placed(&self, mut refusal: Failure, tenant: &TenantName) -> Failure {
+        if let Some(report) = refusal.limit.as_deref_mut() {
+            let section = match report.source {
+                LimitSource::Tenant => join("limits.tenant", tenant.as_str()),
+                LimitSource::Admission => "admission".to_owned(),
+                LimitSource::Operator
+                | LimitSource::Environment
+                | LimitSource::Function
+                | LimitSource::Token
+                | LimitSource::Caller => return refusal,
+            };
+            let name = report.limit;
+            let origin = self.origin(&join(&section, name.name()));
+            if origin != Origin::BuiltIn {
+                report.place = format!("[{section}] {name} ({origin})");
+            }
+        }
+        refusal
+    }
+
+    /// Whether any tenant has a budget for the whole day.
+    pub(crate) fn has_daily_budgets(&self) -> bool {
+        self.config.limits.tenant.values().any(|tenant| tenant.quotas.is_daily())
+    }
+
+    /// Where a key of the configuration was set, for texts.
+    pub(crate) fn origin(&self, key: &str) -> Origin {
+        self.config.origins.of(key)
+    }
+
+    /// How long a stopping server waits for calls in flight.
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_millis(self.config.server.drain_ms)
+    }
+}
+
+/// The authenticator, what identifies its policy, and the key ids for the list of settings.
+type Tokens = (Arc<Authenticator>, Digest, Vec<Setting>);
+
+fn authenticator(config: &Config, before: Option<&Settings>) -> Result<Tokens, StartError> {
+    let keys = config.read_keys()?;
+    let list = |(index, ((keys, digest), issuer)): (usize, (&(_, Digest), &crate::config::IssuerConfig))| {
+        let keys: &airlock_access::KeySet = keys;
+        let digest: String = digest.to_string().chars().take(16).collect();
+        let ids = keys.key_ids().collect::<Vec<_>>().join(", ");
+        Setting {
+            key: format!("tokens.issuer[{index}].keys"),
+            value: format!("{ids} (sha256 {digest})"),
+            origin: Origin::NamedFile(issuer.jwks.file.clone()),
+        }
+    };
+    let listed = keys.iter().zip(&config.tokens.issuer).enumerate().map(list).collect();
+    let tokens = serde_json::to_vec(&config.tokens).map_err(|why| ConfigError::value("tokens", why))?;
+    let digests: Vec<_> = keys.iter().map(|(_, digest)| digest.as_bytes().as_slice()).collect();
+    let identity = Digest::of_parts(&[&tokens, &digests.concat()]);
+    if let Some(before) = before.filter(|before| before.token_policy == identity) {
+        return Ok((Arc::clone(&before.authenticator), identity, listed));
+    }
+    let refuse = |why: PolicyError| config.origins.locate(ConfigError::value(policy_key(&why), why));
+    let authenticator = Authenticator::new(config.token_policy_with(&keys)).map_err(refuse)?;
+    Ok((Arc::new(authenticator), identity, listed))
+}
+
+fn policy_key(why: &PolicyError) -> &'static str {
+    match why {
+        PolicyError::Instance => "tokens.instance",
+        PolicyError::Lifetime => "tokens.max_lifetime_s",
+        PolicyError::Leeway(_) => "tokens.leeway_s",
+        PolicyError::NoIssuer
+        | PolicyError::IssuerName(_)
+        | PolicyError::SharedKeyId { .. }
+        | PolicyError::IssuerUnknown(_) => "tokens.issuer",
+    }
+}
+
+fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resources, StartError> {
+    let mut resources = Resources::new();
+    for (name, resource) in &config.resources {
+        for (environment, binding) in resource.bindings() {
+            let allow_inline = config.environments.get(environment).is_some_and(|e| e.development);
+            let sources = Sources { read_env: &process_environment, allow_inline };
+            let unclear = |why: airlock_resources::ConfigError| {
+                let binding = format!("resources.{name}.{environment}");
+                let key = why.key().map_or(binding.clone(), |key| join(&binding, key));
+                config.origins.locate(ConfigError::value(key, why))
+            };
+            let binding = binding.resolve(&sources).map_err(unclear)?;
+            resources.add(name.clone(), environment.clone(), binding, own_listeners)?;
+        }
+    }
+    Ok(resources)
+}
+
+fn credentials(config: &Config, resources: &Resources) -> BTreeMap<String, Digest> {
+    let of_resource = |(name, resource): (&airlock_model::ResourceName, &crate::config::ResourceConfig)| {
+        let of_one = |environment: &EnvironmentName| {
+            let mark = resources.credential_mark(name, environment)?;
+            Some((format!("resources.{name}.{environment}.credential"), mark))
+        };
+        resource.environments().filter_map(of_one).collect::<Vec<_>>()
+    };
+    config.resources.iter().flat_map(of_resource).collect()
+}
