@@ -239,7 +239,11 @@ async fn a_deadline_stops_everything() {
         };
         assert_eq!(reason(&status), "time_exhausted", "{what}");
         let end = settled(&harness).await.event;
-        assert_eq!((end.kind, end.reason.as_deref()), (AuditKind::InvocationFinished, Some("time_exhausted")), "{what}");
+        assert_eq!(
+            (end.kind, end.reason.as_deref()),
+            (AuditKind::InvocationFinished, Some("time_exhausted")),
+            "{what}"
+        );
     }
     until("the API sees its client leave", async || harness.crm.left_count() >= 1).await;
     assert_clean(&harness).await;

@@ -52,7 +52,7 @@ fn is_due(mut store: impl AsContextMut<Data = CallState>) -> Result<bool> {
 pub(super) async fn give_way(store: &mut StoreContextMut<'_, CallState>, bytes: u64) -> Result<()> {
     charge(&mut *store, bytes)?;
     if is_due(&mut *store)? {
-        yield_now().await;
+        let_others_run().await;
     }
     Ok(())
 }
@@ -60,8 +60,8 @@ pub(super) async fn give_way(store: &mut StoreContextMut<'_, CallState>, bytes: 
 /// Gives the thread back. Twice: Wasmtime polls a concurrent host function first with a waker that wakes nobody, and again
 /// at once, so that one yield would be over before anybody else had a turn.
 async fn let_others_run() {
-    tokio::task::yield_now().await;
-    tokio::task::yield_now().await;
+    yield_now().await;
+    yield_now().await;
 }
 
 /// Sends one call through the gate, charging both directions.
@@ -75,7 +75,7 @@ pub(super) async fn through_gate(
         Ok::<_, wasmtime::Error>((access.data_mut().gate.clone(), is_due))
     })?;
     if is_due {
-        yield_now().await;
+        let_others_run().await;
     }
     let answer = gate.call(call).await;
     if let Ok(reply) = &answer {
