@@ -201,9 +201,18 @@ impl Served<'_> {
     }
 
     /// Tells it to stop, as a service manager would, and gives how it ended and all it said.
-    pub fn stop(mut self) -> (ExitStatus, Vec<String>) {
+    pub async fn stop(mut self) -> (ExitStatus, Vec<String>) {
         kill_process(Pid::from_child(&self.process), Signal::TERM).expect("a running server");
-        let status = wait(&mut self.process);
+        // Our own connections have to hear that they should go.
+        let status = tokio::time::timeout(PATIENCE, async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                if let Some(status) = self.process.try_wait().expect("a child") {
+                    return status;
+                }
+            }
+        });
+        let status = status.await.expect("the server does not end");
         let mut lines = std::mem::take(&mut self.lines);
         lines.extend(self.said.iter());
         (status, lines)

@@ -43,18 +43,23 @@ async fn begin(
         payload: payload.as_bytes().to_vec(),
         request_id: request_id.to_owned(),
     };
-    let before = intents(harness).await;
+    let before = touched(harness, what).await;
     let token = harness.token(&TokenSpec::everything());
     let begun = harness.invocations().invoke_stream(with_token(request, &token)).await.expect("it begins");
     let id = begun.metadata().get("airlock-invocation-id").expect("an id").to_str().expect("text").to_owned();
     if what != "guest" {
-        until("the host call begins", async || intents(harness).await > before).await;
+        until("the host call begins", async || touched(harness, what).await > before).await;
     }
     (id, begun.into_inner())
 }
 
-async fn intents(harness: &Harness) -> usize {
-    harness.trail().await.iter().filter(|record| record.event.kind == AuditKind::HostCallIntent).count()
+/// How often a backend was touched, as seen from behind it where that is possible.
+async fn touched(harness: &Harness, what: &str) -> usize {
+    if what == "http" { harness.crm.request_count() } else { count(harness, AuditKind::HostCallIntent).await }
+}
+
+async fn count(harness: &Harness, kind: AuditKind) -> usize {
+    harness.trail().await.iter().filter(|record| record.event.kind == kind).count()
 }
 
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -89,9 +94,10 @@ async fn cancel(harness: &Harness, spec: &TokenSpec, call: Call) -> Result<Vec<S
 
 /// Every host call that was announced has an end, and what others need is free again.
 async fn assert_clean(harness: &Harness) {
-    let trail = harness.trail().await;
-    let count = |kind| trail.iter().filter(|record| record.event.kind == kind).count();
-    assert_eq!(count(AuditKind::HostCallIntent), count(AuditKind::HostCallOutcome));
+    until("every host call has an end on record", async || {
+        count(harness, AuditKind::HostCallIntent).await == count(harness, AuditKind::HostCallOutcome).await
+    })
+    .await;
     let quick: Vec<_> =
         (0..8).map(|_| harness.invoke("sql-probe", r#"{"op":"query","statement":"select 1"}"#)).collect();
     let began = Instant::now();
@@ -196,7 +202,7 @@ async fn a_closed_connection_stops_everything() {
     let harness = house().await;
     let token = harness.token(&TokenSpec::everything());
     for (what, function, payload) in WAITS {
-        let before = intents(&harness).await;
+        let before = touched(&harness, what).await;
         let body = format!(r#"{{"function":"{function}","environment":"dev","payload":{payload}}}"#);
         let mut socket = TcpStream::connect(harness.server().data_addr()).await.expect("connected");
         let head = format!(
@@ -207,7 +213,7 @@ async fn a_closed_connection_stops_everything() {
         socket.write_all(head.as_bytes()).await.expect("sent");
         until("the call runs", async || harness.app().running_calls() == 1).await;
         if what != "guest" {
-            until("the host call begins", async || intents(&harness).await > before).await;
+            until("the host call begins", async || touched(&harness, what).await > before).await;
         }
         drop(socket);
         let end = settled(&harness).await.event;
@@ -221,8 +227,16 @@ async fn a_closed_connection_stops_everything() {
 async fn a_deadline_stops_everything() {
     let harness = house().await;
     for (what, function, payload) in WAITS {
-        let spec = TokenSpec::everything().limits("wall_time_ms = 300");
-        let status = harness.invoke_as(&spec, function, payload).await.expect_err("stopped");
+        // On a machine busy enough the host call's own time, 100 ms later, is up before anybody looks at the guest's.
+        let mut attempts = 0;
+        let status = loop {
+            attempts += 1;
+            let spec = TokenSpec::everything().limits("wall_time_ms = 300");
+            match harness.invoke_as(&spec, function, payload).await {
+                Err(status) => break status,
+                Ok(answer) => assert!(attempts < 5, "{what}: {answer:?}"),
+            }
+        };
         assert_eq!(reason(&status), "time_exhausted", "{what}");
         let end = settled(&harness).await.event;
         assert_eq!(
@@ -231,7 +245,7 @@ async fn a_deadline_stops_everything() {
             "{what}"
         );
     }
-    until("the API sees its client leave", async || harness.crm.left_count() == 1).await;
+    until("the API sees its client leave", async || harness.crm.left_count() >= 1).await;
     assert_clean(&harness).await;
 }
 
@@ -255,6 +269,13 @@ async fn a_drain_whose_time_is_up_stops_everything_and_says_so() {
     }
 }
 
+/// Whether two more calls are admitted.
+async fn two_fit(harness: &Harness) -> bool {
+    let spec = TokenSpec::everything().limits("wall_time_ms = 1");
+    let (one, two) = tokio::join!(harness.invoke_as(&spec, "spin", "null"), harness.invoke_as(&spec, "spin", "null"));
+    [one, two].into_iter().all(|ended| reason(&ended.expect_err("stopped or refused")) == "time_exhausted")
+}
+
 /// An instance, a tenant's slot, a place in flight: after many cancelled calls there are as many as before.
 #[tokio::test]
 async fn nothing_leaks_when_calls_are_cancelled_again_and_again() {
@@ -262,6 +283,8 @@ async fn nothing_leaks_when_calls_are_cancelled_again_and_again() {
     let harness = Harness::start_with(airlock_tests::Options { more_config }).await;
     harness.deploy_wat("spin", &WatGuest::new(ENDLESS), "").await;
     for _ in 0..30 {
+        // A guest that computes gives its slot back when it next yields.
+        until("two slots are free", async || two_fit(&harness).await).await;
         let calls = [begin(&harness, WAITS[0], "all").await, begin(&harness, WAITS[0], "all").await];
         let cancelled = cancel(&harness, &TokenSpec::everything(), Call::RequestId("all".to_owned())).await;
         assert_eq!(cancelled.expect("both").len(), 2);

@@ -177,6 +177,20 @@ fn lie_about_length(bytes: &mut [u8], chance: &mut Chance) {
     }
 }
 
+/// Instructions, or small operands, that take and give the same types.
+const ALIKE: [std::ops::RangeInclusive<u8>; 10] = [
+    0x00..=0x10,
+    0x20..=0x22,
+    0x2c..=0x2f,
+    0x30..=0x35,
+    0x46..=0x4f,
+    0x51..=0x5a,
+    0x67..=0x69,
+    0x6a..=0x78,
+    0x7c..=0x8a,
+    0xa0..=0xa6,
+];
+
 fn in_code(bytes: &mut [u8], chance: &mut Chance) {
     let modules = sections(bytes, 8).into_iter().filter(|range| bytes[range.start] == 1);
     let code: Vec<_> = modules
@@ -187,14 +201,15 @@ fn in_code(bytes: &mut [u8], chance: &mut Chance) {
         })
         .collect();
     let Some(range) = code.get(chance.below(code.len())).cloned() else { return };
-    for _ in 0..=chance.below(2) {
+    for _ in 0..=chance.below(4) {
         let at = range.start + 3 + chance.below(range.len().saturating_sub(3));
         let Some(place) = bytes.get_mut(at) else { return };
-        *place = match chance.below(4) {
-            0 => *place ^ 1,
-            1 => place.wrapping_add(1),
-            2 => 0x45 + u8::try_from(chance.below(0x7f)).expect("a numeric instruction"),
-            _ => chance.byte(),
+        let same = ALIKE.iter().find(|alike| alike.contains(place));
+        *place = match (chance.below(8), same) {
+            (0, _) => chance.byte(),
+            (1, _) => place.wrapping_add(1),
+            (_, Some(alike)) => alike.start() + u8::try_from(chance.below(alike.len())).expect("a byte"),
+            (_, None) => *place,
         };
     }
 }

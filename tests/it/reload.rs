@@ -39,7 +39,9 @@ async fn held_call(harness: &Arc<Harness>) -> tokio::task::JoinHandle<serde_json
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reloads_under_load_fail_no_call() {
-    let reloads: usize = std::env::var("AIRLOCK_RELOADS").ok().and_then(|text| text.parse().ok()).unwrap_or(50);
+    let reloads: usize = airlock_service::config::process_environment("AIRLOCK_RELOADS")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(50);
     let harness = Arc::new(Harness::start().await);
     harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
     harness.deploy_built("sql-probe").await;
@@ -89,6 +91,53 @@ async fn reloads_under_load_fail_no_call() {
     assert!(events.iter().all(|event| event.decision == Some(Decision::Permit)));
 }
 
+/// Under the one configuration the call is too large, under the other it may not write: a call that took its limits from
+/// the second and its policy from the first would write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_sees_one_configuration() {
+    let harness = Arc::new(Harness::start().await);
+    harness.deploy_built("sql-probe").await;
+    let usual = harness.config();
+    let small = format!("{usual}\n[limits.default]\npayload_bytes = 20\n");
+    let read_only = usual.replace("writes = \"allow\"", "writes = \"deny\"");
+    harness.set_config(&read_only);
+    harness.reload().await.expect("valid");
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers = [0, 1].map(|_| {
+        let (harness, stop) = (harness.clone(), stop.clone());
+        tokio::spawn(async move {
+            let update = r#"{"op":"execute","statement":"update orders set total = 987654"}"#;
+            let (mut too_large, mut denied) = (0, 0);
+            while !stop.load(SeqCst) {
+                match harness.invoke("sql-probe", update).await {
+                    Ok(answer) => {
+                        assert_eq!(output(&answer)["error"]["reason"], "writes_denied");
+                        denied += 1;
+                    }
+                    Err(status) => {
+                        assert_eq!(reason(&status), "payload_too_large");
+                        too_large += 1;
+                    }
+                }
+            }
+            (too_large, denied)
+        })
+    });
+    for _ in 0..30 {
+        for config in [&small, &read_only] {
+            harness.set_config(config);
+            harness.reload().await.expect("valid");
+            // Calls of each kind get their turn.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+    stop.store(true, SeqCst);
+    for writer in writers {
+        let (too_large, denied) = writer.await.expect("no call wrote");
+        assert!(too_large > 0 && denied > 0, "{too_large} {denied}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_valid_is_refused_with_its_line_and_the_old_one_serves() {
     let harness = Harness::start().await;
@@ -118,11 +167,12 @@ async fn what_is_not_valid_is_refused_with_its_line_and_the_old_one_serves() {
         ),
         (
             "a secret in a broken line",
-            usual.replace("{ kind = \"bearer\", value = { file = \"crm-token\" } }", &format!("{{ \"{canary}")),
+            usual.replace("{ kind = \"bearer\", value = { file = \"crm-token\" } }", &format!("\"{canary}")),
             "credential",
         ),
         ("no such engine", usual.replace("engine = \"sqlite\"", "engine = \"oracle\""), "engine = \"oracle"),
-        ("another engine", usual.replace("engine = \"sqlite\"", "engine = \"http\""), "engine = \"http\""),
+        ("a key of another engine", usual.replace("engine = \"sqlite\"", "engine = \"http\""), "path"),
+        ("another kind", usual.replacen("kind = \"sql\"", "kind = \"http\"", 1), "engine"),
         ("unknown key of a binding", usual.replace("path = \"orders.db\"", "paht = \"orders.db\""), "paht"),
     ];
     for (name, config, at) in cases {

@@ -40,14 +40,18 @@ async fn a_server_behind_the_wall_deploys_calls_restarts_and_drains() {
     }
     let answer = output(&server.invoke("order-summary", r#"{"customer":"ada"}"#).await.expect("SQLite and HTTP"));
     assert_eq!(answer["tier"], "gold", "{answer}");
-    let (status, lines) = server.stop();
+    let change =
+        r#"{"op":"execute","statement":"update orders set total = total + 1 where customer = ?1","params":["ada"]}"#;
+    let answer = output(&server.invoke("sql-probe", change).await.expect("a write, with its journal"));
+    assert_eq!(answer["affected"], 3, "{answer}");
+    let (status, lines) = server.stop().await;
     assert!(status.success(), "{status} {lines:#?}");
 
     let server = place.serve().await;
     assert_eq!(output(&server.invoke("one", "null").await.expect("after a restart")), json!(1));
     let answer = server.invoke("order-summary", r#"{"customer":"ada"}"#).await.expect("after a restart");
     assert_eq!(output(&answer)["tier"], "gold");
-    assert!(server.stop().0.success());
+    assert!(server.stop().await.0.success());
     let started = place.trail().await.remove(0).event.message.expect("a message");
     assert!(started.starts_with("isolation L1 (Landlock ABI"), "{started}");
 }
@@ -63,7 +67,7 @@ async fn nobody_needs_to_be_root() {
     for fact in ["Uid:\t65534", "NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"] {
         assert!(status.contains(fact), "{fact} is not in {status}");
     }
-    let (status, lines) = server.stop();
+    let (status, lines) = server.stop().await;
     assert!(status.success(), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("PAGEMAP_SCAN")), "memory is reset the slow way: {lines:#?}");
 }
@@ -185,7 +189,7 @@ async fn without_landlock_a_server_at_l0_still_compiles_and_says_what_is_missing
     let server = place.start(command).await;
     assert!(server.is_healthy("airlock.isolation.L0").await && !server.is_healthy("airlock.isolation.L1").await);
     server.deploy(PLAIN, WatGuest::returning("1").component()).await.expect("deployed");
-    let (status, lines) = server.stop();
+    let (status, lines) = server.stop().await;
     assert!(status.success(), "{lines:#?}");
     let remarks = lines.iter().filter(|line| line.contains("the compile process is not locked in")).count();
     assert_eq!(remarks, 1, "{lines:#?}");

@@ -377,9 +377,9 @@ def broken_start(target, make):
     while target.running():
         wire = target.connect(preface=False)
         if wire:
-            wire.send(make(target.count["connections"]))
-            select.select([wire.plain], [], [], 0.01)
-            wire.drain()
+            if wire.send(make(target.count["connections"])):
+                select.select([wire.plain], [], [], 0.01)
+                wire.drain()
             wire.close()
 
 

@@ -7,7 +7,7 @@ during and after. The bars: no error of the honest client, the server still serv
 back, and the p99 during the attack is at most twice that around it.
 
 The attacker is niced, but it shares the machine with server and client: on few cores the ratio contains the processor time
-that the attacker and the kernel's loopback take from both, whatever the server does. `--short` attacks for a second each and
+that the attacker and the kernel's loopback take from both, whatever the server does. `--short` attacks for half a second each and
 judges the ratio by a wider bar, since so few samples say little about a p99.
 """
 
@@ -125,31 +125,36 @@ class Memory:
 
 
 def attack(name, address, token, seconds):
-    """Runs one attack in a process of its own, with less right to the processor than those who are measured."""
+    """Runs one attack in a process of its own, with less right to the processor than those who are measured.
+
+    Gives what it did and the span in which it did it: a Python process takes its time to begin.
+    """
     host, port = address.rsplit(":", 1)
-    ended = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, __file__, "--attack", name, "--seconds", str(seconds), f"{host}:{port}"],
-        capture_output=True, text=True, timeout=seconds + 60, preexec_fn=lambda: os.nice(10),
-        env=os.environ | {"ATTACKS_TOKEN": token},
+        stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.nice(10), env=os.environ | {"ATTACKS_TOKEN": token},
     )
-    return json.loads(ended.stdout) if ended.returncode == 0 else {"attacker_failed": ended.stderr[-500:]}
+    process.stdout.readline()
+    begun = time.monotonic()
+    told = process.stdout.readline()
+    ended = time.monotonic()
+    did = json.loads(told) if process.wait(timeout=60) == 0 else {"attacker_failed": process.returncode}
+    return did, begun, ended
 
 
 def judge(name, state, server, address, options, shared):
     """One attack with the honest client before, during and after."""
     watcher = shared or Honest(address, mint(state, "honest"))
     memory = Memory(server.pid)
-    pause = 0.2 if shared else options.seconds / 2
+    pause = 0.1 if shared else options.seconds / 2
     if not shared:
         time.sleep(1)
-    start = time.monotonic()
+    token, start = mint(state, "mallory"), time.monotonic()
     time.sleep(pause)
-    rss_before, during = memory.now(), time.monotonic()
-    did = attack(name, address, mint(state, "mallory"), options.seconds)
-    after = during + options.seconds
-    time.sleep(max(0, after + pause - time.monotonic()))
-    end = time.monotonic()
-    rss_after = settled(memory, rss_before)
+    rss_before = memory.now()
+    did, during, after = attack(name, address, token, options.seconds)
+    time.sleep(pause)
+    end, rss_after = time.monotonic(), settled(memory, rss_before)
     if not shared:
         watcher.stop()
     memory.ended.set()
@@ -228,18 +233,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", help="path of the airlock binary")
     parser.add_argument("--only", action="append", choices=attackers.ATTACKS, help="only this attack; repeatable")
-    parser.add_argument("--seconds", type=float, help="how long each attack lasts [default: 10, 1 with --short]")
-    parser.add_argument("--short", action="store_true", help="a second each, about 40 s in all")
+    parser.add_argument("--seconds", type=float, help="how long each attack lasts [default: 10, 0.5 with --short]")
+    parser.add_argument("--short", action="store_true", help="half a second each, about 40 s in all")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--honest", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--attack", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.seconds = options.seconds or (1 if options.short else 10)
+    options.seconds = options.seconds or (0.5 if options.short else 10)
     if options.honest:
         return honest(options.target, os.environ["ATTACKS_TOKEN"])
     if options.attack:
         host, port = options.target.rsplit(":", 1)
-        return print(json.dumps(attackers.run(options.attack, host, int(port), os.environ["ATTACKS_TOKEN"], options.seconds)))
+        print("begun", flush=True)
+        did = attackers.run(options.attack, host, int(port), os.environ["ATTACKS_TOKEN"], options.seconds)
+        return print(json.dumps(did), flush=True)
     client.AIRLOCK = options.target
     results, drained = session(options)
     if options.json:

@@ -70,6 +70,7 @@ def deploy(folder, state, control):
     project = folder / "burn"
     client.airlock("new", str(project), check=True)
     next(project.rglob("main.ts")).write_text(FUNCTION)
+    (project / "function.toml").write_text('name = "burn"\nlanguage = "typescript"\n')
     token = mint(state, "--scope", "function:deploy")
     done = client.airlock("deploy", str(project), "--server", f"http://{control}", "--token", token)
     if done.returncode:
@@ -121,12 +122,21 @@ def drain(server, address):
     began = time.monotonic()
     server.send_signal(signal.SIGTERM)
     try:
-        seen += [health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status) for answer in watch]
+        for answer in watch:
+            seen.append(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
     except grpc.RpcError as error:
         seen.append(error.code().name)
     code = server.wait(timeout=60)
     channel.close()
     return {"health": seen, "seconds": round(time.monotonic() - began, 3), "exit_code": code}
+
+
+def wait_for(holds, load):
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > 60:
+            raise SystemExit(f"the load gets nowhere: {dict(load.results)}, {load.in_flight} in flight")
+        time.sleep(0.01)
 
 
 def session(times):
@@ -145,8 +155,7 @@ def session(times):
             for number in range(times):
                 before = load.results["ok"]
                 # Until the load has found this server, so that there is something in flight.
-                while load.results["ok"] < before + CLIENTS:
-                    time.sleep(0.01)
+                wait_for(lambda: load.results["ok"] >= before + CLIENTS, load)
                 time.sleep(0.037 * (number % 7))
                 in_flight = load.in_flight
                 drains.append({"in_flight": in_flight, **drain(server, address)})

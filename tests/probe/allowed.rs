@@ -9,14 +9,16 @@ use std::{
 };
 
 use airlock_sandbox::{Engine, EngineOptions, engine};
+use airlock_service::config::ResourceConfig;
 use serde_json::{Value, json};
 
 use crate::Aims;
 
 type Checked = Result<(), String>;
+type Check = dyn Fn(&Aims) -> Checked;
 
 pub fn all(aims: &Aims) -> Vec<Value> {
-    let checks: [(&str, &dyn Fn(&Aims) -> Checked); 11] = [
+    let checks: [(&str, &Check); 11] = [
         ("read the configuration", &|aims| said(fs::read(&aims.config_file))),
         ("read a configuration that replaced the old one", &read_replaced),
         ("write, rename and remove in the state directory", &use_state),
@@ -32,7 +34,7 @@ pub fn all(aims: &Aims) -> Vec<Value> {
             said(Engine::new(options))
         }),
     ];
-    let told = |(name, check): (&str, &dyn Fn(&Aims) -> Checked)| {
+    let told = |(name, check): (&str, &Check)| {
         let ended = check(aims);
         json!({ "name": name, "ok": ended.is_ok(), "why": ended.err() })
     };
@@ -70,7 +72,7 @@ fn use_state(aims: &Aims) -> Checked {
 }
 
 fn change_database(aims: &Aims) -> Checked {
-    let resource = aims.config.resources.values().flat_map(|resource| resource.bindings());
+    let resource = aims.config.resources.values().flat_map(ResourceConfig::bindings);
     let path = resource.filter_map(|(_, binding)| binding.needs().database).map(|(path, _)| path).next();
     let steps = |path: &Path| -> rusqlite::Result<()> {
         let database = rusqlite::Connection::open(path)?;

@@ -51,7 +51,7 @@ fn connect_with_first_byte(port: u16) -> i64 {
 }
 
 /// As the kernel would have answered.
-fn answer<T>(made: std::io::Result<T>) -> i64 {
+fn answer<T>(made: &std::io::Result<T>) -> i64 {
     if made.is_ok() { 0 } else { -1 }
 }
 
@@ -72,16 +72,16 @@ pub fn probes() -> Vec<Probe> {
         harmless("open a socket to the hypervisor", |_| socket(libc::AF_VSOCK, SOCK_STREAM, 0)),
         probe("open a socket to the kernel's ciphers", |_| socket(AF_ALG, libc::SOCK_SEQPACKET, 0)),
         harmless("connect to an abstract socket outside", |aims: &Aims| {
-            answer(UnixStream::connect_addr(&abstract_address(&aims.abstract_name)))
+            answer(&UnixStream::connect_addr(&abstract_address(&aims.abstract_name)))
         }),
         probe("send to an abstract socket outside", |aims: &Aims| {
             let socket = UnixDatagram::unbound().expect("a local socket");
             let sent = socket.send_to_addr(b"x", &abstract_address(&format!("{}-datagrams", aims.abstract_name)));
             let _kept = socket.into_raw_fd();
-            answer(sent)
+            answer(&sent)
         }),
         harmless("make a socket in the state directory", |aims| {
-            answer(UnixListener::bind(aims.config.state.dir.join("socket")))
+            answer(&UnixListener::bind(aims.config.state.dir.join("socket")))
         }),
     ]
 }

@@ -56,5 +56,9 @@ pub(crate) enum Hidden {
     CompileChild {
         #[arg(long)]
         cache_dir: Option<PathBuf>,
+        #[arg(long)]
+        memory_bytes: u64,
+        #[arg(long)]
+        cpu_s: u64,
     },
 }

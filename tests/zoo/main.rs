@@ -26,7 +26,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.hidden {
-        Some(Hidden::CompileChild { cache_dir }) => return serve::compile_child(cache_dir.as_deref()),
+        Some(Hidden::CompileChild { cache_dir, memory_bytes, cpu_s }) => {
+            return serve::compile_child(cache_dir.as_deref(), memory_bytes, cpu_s);
+        }
         Some(Hidden::Serve) => serve::serve().map(|()| ExitCode::SUCCESS),
         None => visit(&cli.options),
     };

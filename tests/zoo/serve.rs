@@ -6,17 +6,16 @@ use std::{
     path::Path,
     process::ExitCode,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
 };
 
-use airlock_sandbox::Compiler;
+use airlock_sandbox::{
+    Compiler,
+    compile::{ChildTerms, child_main},
+};
 use airlock_tests::{Harness, Options, guests};
 use airlock_toolchain::EngineCache;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-
-const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
-const CACHE_BYTES_MAX: u64 = 512 << 20;
 
 /// Panics of any thread of this process, caught or not: nothing in the host may panic, whoever catches it.
 static PANICS: AtomicU64 = AtomicU64::new(0);
@@ -78,15 +77,13 @@ fn compiler() -> anyhow::Result<Compiler> {
     let cache = guests::target_dir().join("airlock-cache");
     let cache = cache.to_str().context("the cache directory is not UTF-8")?;
     let arguments = ["compile-child", "--cache-dir", cache].map(str::to_owned);
-    Ok(Compiler::new(program, arguments.into(), COMPILE_TIME_MAX))
+    Ok(Compiler::new(program, arguments.into()))
 }
 
-/// Runs the compile child. A cache that cannot be opened costs time and nothing else.
-pub(crate) fn compile_child(cache_dir: Option<&Path>) -> ExitCode {
-    let cache = cache_dir.and_then(|dir| EngineCache::open(&dir.join("compiled"), CACHE_BYTES_MAX).ok());
-    let status = airlock_sandbox::compile::child_main(cache.as_ref().map(EngineCache::store));
-    if let Some(cache) = cache {
-        cache.flush();
-    }
+/// Runs the compile child.
+pub(crate) fn compile_child(cache_dir: Option<&Path>, memory_bytes: u64, cpu_s: u64) -> ExitCode {
+    let cache_dir = cache_dir.map(|dir| dir.join("compiled"));
+    let terms = ChildTerms { cache_dir: cache_dir.as_deref(), locked: false, memory_bytes, cpu_s };
+    let status = EngineCache::lend(cache_dir.as_deref(), |cache| child_main(terms, cache));
     ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
 }

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use airlock_sandbox::{
     Compiler,
-    compile::{Lockdown, child_main, limit_this_process},
+    compile::{ChildTerms, child_main},
 };
 use airlock_server::{ListenOptions, TransportLimits, bind};
 use airlock_service::{App, Config, Parts};
@@ -14,12 +14,11 @@ use anyhow::Context;
 use super::{Addresses, released, runtime};
 use crate::cores;
 
-const CACHE_BYTES_MAX: u64 = 512 << 20;
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves on one core, audit writer and all, until released.
-pub(crate) fn serve(core: usize, config: &Path, cache_dir: &Path) -> anyhow::Result<()> {
-    cores::pin(core)?;
+/// Serves on these cores, audit writer and all, until released.
+pub(crate) fn serve(cores: &[usize], config: &Path, cache_dir: &Path) -> anyhow::Result<()> {
+    cores::pin(cores)?;
     let filter = tracing_subscriber::EnvFilter::new("error");
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     runtime()?.block_on(async {
@@ -42,24 +41,17 @@ pub(crate) fn serve(core: usize, config: &Path, cache_dir: &Path) -> anyhow::Res
 }
 
 /// The compile child is this very program.
-fn compiler(cache_dir: &Path) -> anyhow::Result<Compiler> {
+pub(crate) fn compiler(cache_dir: &Path) -> anyhow::Result<Compiler> {
     let program = std::env::current_exe().context("cannot find this program on disk")?;
     let cache_dir = cache_dir.to_str().context("the cache directory is not UTF-8")?;
     let arguments = ["compile-child", "--cache-dir", cache_dir].map(str::to_owned);
     Ok(Compiler::new(program, arguments.into()))
 }
 
-/// Runs the compile child. A cache that cannot be opened costs time and nothing else.
+/// Runs the compile child.
 pub(crate) fn compile_child(cache_dir: Option<&Path>, memory_bytes: u64, cpu_s: u64) -> ExitCode {
-    if limit_this_process(memory_bytes, cpu_s).is_err() {
-        return ExitCode::FAILURE;
-    }
     let cache_dir = cache_dir.map(|dir| dir.join("compiled"));
-    let cache = cache_dir.as_deref().and_then(|dir| EngineCache::open(dir, CACHE_BYTES_MAX).ok());
-    let lockdown = Lockdown { cache_dir: cache_dir.as_deref(), required: false };
-    let status = child_main(lockdown, cache.as_ref().map(EngineCache::store));
-    if let Some(cache) = cache {
-        cache.flush();
-    }
+    let terms = ChildTerms { cache_dir: cache_dir.as_deref(), locked: false, memory_bytes, cpu_s };
+    let status = EngineCache::lend(cache_dir.as_deref(), |cache| child_main(terms, cache));
     ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
 }

@@ -40,6 +40,9 @@ type Key = [u8; DIGEST_BYTES];
 pub struct EngineCache(Arc<Store>);
 
 impl EngineCache {
+    /// Bytes on disk of a cache that [`EngineCache::lend`] opens.
+    const LENT_BYTES_MAX: u64 = 512 << 20;
+
     /// Opens the cache in `directory`, which is created for this user alone if needed.
     ///
     /// `bytes_max` bounds what stays on disk; the oldest packs go first. Files that are damaged or of another version are
@@ -60,6 +63,17 @@ impl EngineCache {
         }
         let state = State { packs, pending: HashMap::new(), hits: 0, misses: 0 };
         Ok(Self(Arc::new(Store { directory: directory.to_owned(), bytes_max, state: Mutex::new(state) })))
+    }
+
+    /// Lends the cache of a directory to `work` and writes back what was added. A cache that cannot be opened costs time
+    /// and nothing else.
+    pub fn lend<T>(directory: Option<&Path>, work: impl FnOnce(Option<Arc<dyn CacheStore>>) -> T) -> T {
+        let cache = directory.and_then(|directory| Self::open(directory, Self::LENT_BYTES_MAX).ok());
+        let done = work(cache.as_ref().map(Self::store));
+        if let Some(cache) = cache {
+            cache.flush();
+        }
+        done
     }
 
     /// The handle for `wasmtime::Config::enable_incremental_compilation`.

@@ -71,7 +71,7 @@ const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 const STACK_KEEP_RESIDENT_BYTES: usize = 16 << 10;
 const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 const MEMORY_GUARD_BYTES: u64 = 32 << 20;
-const FUEL_PER_WASM_CALL: u8 = 4;
+const FUEL_PER_WASM_CALL: u8 = 10;
 const FUEL_PER_BULK_OPERATOR: u8 = 40;
 const FUEL_PER_GROWTH: u8 = 200;
 const FUEL_PER_GROWN_PAGE: u8 = 100;
@@ -105,6 +105,12 @@ impl Engine {
         let allowed = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()?;
         let needed = self.options.mappings_max();
         (needed > allowed).then_some(MappingShortage { needed, allowed })
+    }
+
+    /// Names of the WebAssembly features that are on.
+    #[must_use]
+    pub fn features(&self) -> Vec<&'static str> {
+        self.wasmtime.get_wasm_features().iter_names().map(|(name, _)| name).collect()
     }
 
     /// Whether this process can use `PAGEMAP_SCAN`, without which resetting a memory slot is much slower.
@@ -207,4 +213,53 @@ fn pool(options: EngineOptions) -> PoolingAllocationConfig {
         .async_stack_keep_resident(STACK_KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine() -> Engine {
+        Engine::new(EngineOptions { instances_max: 3, ..EngineOptions::default() }).unwrap()
+    }
+
+    #[test]
+    fn host_functions_keep_a_mebibyte_of_stack() {
+        let wasmtime = engine().wasmtime;
+        assert_eq!(wasmtime.get_max_wasm_stack(), WASM_STACK_BYTES);
+        assert!(wasmtime.get_async_stack_size() - wasmtime.get_max_wasm_stack() >= 1 << 20);
+        assert!(wasmtime.get_async_stack_zeroing());
+    }
+
+    #[test]
+    fn fuel_stops_guests_and_the_epoch_is_off() {
+        let wasmtime = engine().wasmtime;
+        assert!(wasmtime.get_consume_fuel() && !wasmtime.get_epoch_interruption());
+    }
+
+    #[test]
+    fn every_call_can_have_what_one_component_may() {
+        let wasmtime = engine().wasmtime;
+        let pool = wasmtime.get_pooling_config().unwrap();
+        assert_eq!(pool.get_total_component_instances(), 3);
+        assert_eq!(pool.get_total_core_instances(), 3 * pool.get_max_core_instances_per_component());
+        assert_eq!(pool.get_total_memories(), 3 * pool.get_max_memories_per_component());
+        assert_eq!(pool.get_total_tables(), 3 * pool.get_max_tables_per_component());
+        assert_eq!(pool.get_total_stacks(), 3 * STACKS_PER_CALL);
+        assert_eq!(pool.get_max_core_instances_per_component(), 64);
+        assert_eq!((pool.get_max_memories_per_component(), pool.get_max_tables_per_component()), (8, 8));
+        assert_eq!((pool.get_max_memories_per_module(), pool.get_max_tables_per_module()), (1, 8));
+        assert_eq!((pool.get_table_elements(), pool.get_max_memory_size()), (20_000, 1 << 30));
+        assert_eq!(pool.get_max_core_instance_size(), CORE_INSTANCE_BYTES);
+        assert_eq!(pool.get_max_component_instance_size(), COMPONENT_INSTANCE_BYTES);
+    }
+
+    #[test]
+    fn a_pool_that_needs_more_mappings_than_the_kernel_gives_is_known() {
+        let usual = EngineOptions::default();
+        assert!(usual.mappings_max() < 65_530, "the default fits Linux's default of `vm.max_map_count`");
+        let many = EngineOptions { instances_max: 100_000, ..usual };
+        assert!(many.mappings_max() > 1_000_000, "{}", many.mappings_max());
+        assert_eq!(engine().mapping_shortage(), None);
+    }
 }

@@ -19,6 +19,8 @@ pub struct Program {
     pub(crate) pre: InstancePre<CallState>,
     pub(crate) handle: ComponentExportIndex,
     pub(crate) weight: Arc<Weight>,
+    /// Whether it imports host functions that take as much as the guest likes to give.
+    pub(crate) sends_bytes: bool,
 }
 
 /// Why a compiled component cannot be used.
@@ -71,7 +73,10 @@ impl Program {
         let handle = component.get_export_index(Some(&interface), "handle").ok_or(LoadError::NoHandler)?;
         let linker = imports::linker_for(engine, component)?;
         let pre = linker.instantiate_pre(component).map_err(LoadError::Mismatch)?;
-        Ok(Self { pre, handle, weight: Arc::default() })
+        let imports = component.component_type();
+        let mut names = imports.imports(&engine.wasmtime).map(|(name, _)| name);
+        let sends_bytes = names.any(|name| name.starts_with("resources:") || name.starts_with("airlock:guest/log@"));
+        Ok(Self { pre, handle, weight: Arc::default(), sends_bytes })
     }
 }
 

@@ -13,9 +13,11 @@ use wasmtime::{
 use crate::{Gate, Lanes, Program, metered::Metered, outcome, state::CallState, turns};
 
 /// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, 0.15 to 0.3 ms apart.
-const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
+pub(crate) const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
 /// Room for what one host call carries besides its payload.
 const HOST_CALL_OVERHEAD_BYTES: u64 = 64 << 10;
+/// The most that one host call may copy, unless the output may be larger.
+const HOST_COPY_BYTES: u64 = 8 << 20;
 
 /// Everything one run needs.
 pub struct Job {
@@ -78,7 +80,7 @@ async fn run_to_end(job: Job) -> Run {
     let fuel = limits.get(Limit::Fuel).saturating_sub(store.get_fuel().unwrap_or(0));
     let memory_bytes = store.data().limiter.memory_bytes_peak();
     let outcome = match ended {
-        Ok(Ok(result)) => outcome::of_call(result, limits, fuel),
+        Ok(Ok(result)) => outcome::of_call(result, &job, fuel),
         Ok(Err(panic)) => Outcome::Failed(outcome::of_host_panic(panic.as_ref())),
         Err(_elapsed) => Outcome::Failed(outcome::of_deadline(limits)),
     };
@@ -91,13 +93,13 @@ async fn run_to_end(job: Job) -> Run {
 #[expect(clippy::disallowed_methods, reason = "the one place that makes a store, with every limit set")]
 fn new_store(job: &Job) -> wasmtime::Result<Store<CallState>> {
     let limits = job.gate.limits();
-    let state = CallState::new(job.gate.clone(), job.context.clone(), limits);
+    let state = CallState::new(job.gate.clone(), job.context.clone(), limits, job.deadline);
     let mut store = Store::new(job.program.pre.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_fuel(limits.get(Limit::Fuel))?;
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
     store.set_max_component_handles(as_size(limits.get(Limit::Handles)));
-    let largest_copy = limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES);
+    let largest_copy = limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES).max(HOST_COPY_BYTES);
     store.set_hostcall_fuel(as_size(largest_copy));
     Ok(store)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use airlock_model::{EffectiveLimits, InvocationContext, Limit};
+use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{
     WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
@@ -22,8 +23,11 @@ pub(crate) struct CallState {
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) context: Arc<InvocationContext>,
     pub(crate) limiter: StoreLimiter,
-    /// Fuel when the guest last let others run in a host call.
-    pub(crate) fuel_at_turn: Option<u64>,
+    /// When it must end, and the limit that says so.
+    pub(crate) deadline: Instant,
+    pub(crate) wall_time_ms: u64,
+    /// Fuel that was left when a host call last gave way to others.
+    pub(crate) fuel_at_turn: u64,
     output_bytes_max: usize,
     wasi: Option<Box<Wasi>>,
 }
@@ -36,9 +40,22 @@ struct Wasi {
 }
 
 impl CallState {
-    pub(crate) fn new(gate: Arc<dyn Gate>, context: Arc<InvocationContext>, limits: &EffectiveLimits) -> Self {
-        let output_bytes_max = usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX);
-        Self { gate, context, limiter: StoreLimiter::new(limits), fuel_at_turn: None, output_bytes_max, wasi: None }
+    pub(crate) fn new(
+        gate: Arc<dyn Gate>,
+        context: Arc<InvocationContext>,
+        limits: &EffectiveLimits,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            gate,
+            context,
+            limiter: StoreLimiter::new(limits),
+            deadline,
+            wall_time_ms: limits.get(Limit::WallTimeMs),
+            fuel_at_turn: limits.get(Limit::Fuel),
+            output_bytes_max: usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX),
+            wasi: None,
+        }
     }
 
     /// What the guest wrote to standard output and error, within `log_bytes`.
@@ -71,5 +88,29 @@ impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(self.output_bytes_max)));
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime_wasi::p2::OutputStream;
+
+    use super::*;
+
+    #[test]
+    fn the_host_keeps_a_thousand_resources_for_one_guest() {
+        let mut wasi = Wasi::new(100);
+        for _ in 0..1_000 {
+            wasi.table.push(()).unwrap();
+        }
+        assert!(matches!(wasi.table.push(()), Err(wasmtime::component::ResourceTableError::Full)));
+    }
+
+    #[test]
+    fn standard_output_ends_at_its_cap() {
+        let mut wasi = Wasi::new(100);
+        assert_eq!(wasi.output.check_write().unwrap(), 100);
+        wasi.output.write(vec![b'x'; 100].into()).unwrap();
+        assert!(wasi.output.check_write().is_err());
     }
 }

@@ -70,7 +70,7 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
 }
 
 fn bindings(config: &Config) -> impl Iterator<Item = Needs> {
-    config.resources.values().flat_map(|resource| resource.bindings()).map(|(_, binding)| binding.needs())
+    config.resources.values().flat_map(crate::config::ResourceConfig::bindings).map(|(_, binding)| binding.needs())
 }
 
 /// SQLite makes and removes a journal beside the database, so it needs the directory. Readers of a database with a

@@ -11,7 +11,7 @@
     (func (export "destructor") (param i32) {{destructor}}))
   (core instance $below (instantiate $below))
   (core func $destructor (alias core export $below "destructor"))
-  (type $thing (resource (rep i32) (dtor (func $destructor))))
+  (type $thing (resource (rep i32) (dtor (core func $destructor))))
   (core func $new (canon resource.new $thing))
   (core func $drop (canon resource.drop $thing))
   (core module $guest

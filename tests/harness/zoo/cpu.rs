@@ -125,16 +125,24 @@ fn tasks() -> Vec<Specimen> {
         CPU.text("cpu-makes-and-drops-sets", sets, LITTLE_TIME, "time_exhausted"),
         CPU.text("cpu-makes-and-drops-streams", streams, LITTLE_TIME, "time_exhausted"),
         CPU.text("cpu-makes-and-cancels-subtasks", subtasks, LITTLE_TIME, "time_exhausted"),
+        CPU.text("cpu-asks-who-it-is", ask_for_ever(), LITTLE_TIME, "time_exhausted"),
         CPU.text("cpu-starts-short-waits", short_waits, LITTLE_TIME, "handles_exhausted"),
         CPU.text("cpu-endless-after-the-answer", after, LITTLE_FUEL, "fuel_exhausted"),
         CPU.text("cpu-waits-after-the-answer", waits_after, ANY, "returned"),
         CPU.text("cpu-callback-endless", callback, LITTLE_FUEL, "fuel_exhausted"),
-        CPU.text("cpu-copies-strings-inside", between("utf8"), LITTLE_TIME, "time_exhausted"),
-        CPU.text("cpu-transcodes-strings-inside", between("utf16"), LITTLE_TIME, "time_exhausted"),
+        CPU.text("cpu-copies-strings-inside", between("utf8"), LITTLE_TIME, "rejected:component-composed"),
+        CPU.text("cpu-transcodes-strings-inside", between("utf16"), LITTLE_TIME, "rejected:component-composed"),
     ]
 }
 
-/// Two components that hand a string of 12 MB to and fro, by one instruction each time.
+/// Host calls that are answered at once and cost so much fuel that no interval between two yields ends.
+fn ask_for_ever() -> Template {
+    Template::host("(loop $again (call $current (i32.const 512)) (br $again))")
+        .fill("realloc", "(return (i32.const 4096))")
+}
+
+/// Two components that hand a string of 12 MB to and fro, by one instruction each time: the host copies and transcodes,
+/// and no fuel pays for it. Deploy takes no two components with code.
 fn between(encoding: &str) -> Template {
     Template::nested("(loop $again (call $f (i32.const 2048) (i32.const 12000000)) (br $again))")
         .fill("pages", "400")

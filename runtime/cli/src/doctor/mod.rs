@@ -4,7 +4,11 @@ mod attempt;
 mod configuration;
 mod machine;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use airlock_service::{App, Config, isolation::IsolationLevel};
 use serde::Serialize;

@@ -141,13 +141,15 @@ impl Compiler {
         CompileError::Limit { setting, allowed }
     }
 
-    /// The child inherits nothing: no environment, no descriptor but its three pipes.
+    /// The child inherits nothing: no variable of ours, no descriptor but its three pipes.
     fn spawn(&self) -> std::io::Result<Child> {
         Command::new(&self.program)
             .args(&self.arguments)
             .args(self.limits.arguments())
             .env_clear()
             .env("RUST_MIN_STACK", (16 << 20).to_string())
+            // Or the allocator makes a GiB writable at once, all of which counts as memory of the child.
+            .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

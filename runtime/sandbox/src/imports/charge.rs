@@ -1,47 +1,67 @@
 //! Host work costs fuel: a guest cannot make the host busy for free.
 
-use airlock_model::{HostCall, HostError, HostReply};
+use airlock_model::{HostCall, HostError, HostReply, Limit};
+use tokio::{task::yield_now, time::Instant};
 use wasmtime::{AsContextMut, Result, StoreContextMut, Trap, component::Accessor};
 
-use crate::state::CallState;
+use crate::{limiter::LimitTrap, run::FUEL_YIELD_INTERVAL, state::CallState};
 
 /// What entering the host costs, about a microsecond of QuickJS.
 const FUEL_PER_CALL: u64 = 5_000;
 /// What a copied byte costs.
 const FUEL_PER_BYTE: u64 = 1;
 
-/// Fuel, the guest's own and the host's, after which a guest that calls the host lets others run.
+/// Takes the fuel for one host call and its copied bytes.
 ///
-/// Wasmtime's own interval begins anew with every charge, so that a guest which calls the host in a loop would never
-/// meet it: neither its deadline nor its neighbours would get their turn.
-const FUEL_PER_TURN: u64 = 1_000_000;
-
-/// Takes the fuel for one host call and its copied bytes. True when others must run before it goes on.
+/// Setting fuel begins a new interval between two yields, so a guest that calls often enough would never yield by itself:
+/// the deadline is looked at here, and [`give_way`] lets others go on.
 ///
 /// # Errors
-/// `OutOfFuel`, as if the guest had spent it itself.
-fn charge(mut store: impl AsContextMut<Data = CallState>, bytes: u64) -> Result<bool> {
+/// `OutOfFuel`, as if the guest had spent it itself, and the deadline.
+pub(super) fn charge(mut store: impl AsContextMut<Data = CallState>, bytes: u64) -> Result<()> {
     let mut store = store.as_context_mut();
-    let cost = FUEL_PER_CALL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE));
-    let Some(left) = store.get_fuel()?.checked_sub(cost) else {
-        store.set_fuel(0)?;
-        return Err(Trap::OutOfFuel.into());
-    };
-    store.set_fuel(left)?;
-    let turn_began_with = store.data_mut().fuel_at_turn.get_or_insert(left.saturating_add(cost));
-    let is_over = turn_began_with.saturating_sub(left) >= FUEL_PER_TURN;
-    if is_over {
-        *turn_began_with = left;
+    let state = store.data();
+    if Instant::now() >= state.deadline {
+        return Err(LimitTrap { limit: Limit::WallTimeMs, used: state.wall_time_ms }.into());
     }
-    Ok(is_over)
+    let cost = FUEL_PER_CALL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE));
+    match store.get_fuel()?.checked_sub(cost) {
+        Some(left) => store.set_fuel(left),
+        None => {
+            store.set_fuel(0)?;
+            Err(Trap::OutOfFuel.into())
+        }
+    }
 }
 
-/// Charges a call of an import that is not concurrent, and lets others run when it is their turn.
-pub(super) async fn charge_and_yield(store: &mut StoreContextMut<'_, CallState>, bytes: u64) -> Result<()> {
-    if charge(&mut *store, bytes)? {
-        tokio::task::yield_now().await;
+/// Whether as much fuel went since others last had their turn as a guest without host calls could spend.
+fn is_due(mut store: impl AsContextMut<Data = CallState>) -> Result<bool> {
+    let mut store = store.as_context_mut();
+    let left = store.get_fuel()?;
+    let is_due = store.data().fuel_at_turn.saturating_sub(left) >= FUEL_YIELD_INTERVAL;
+    if is_due {
+        store.data_mut().fuel_at_turn = left;
+    }
+    Ok(is_due)
+}
+
+/// Charges a call that the host answers at once, and lets others go on when it is their turn.
+///
+/// # Errors
+/// Those of [`charge`].
+pub(super) async fn give_way(store: &mut StoreContextMut<'_, CallState>, bytes: u64) -> Result<()> {
+    charge(&mut *store, bytes)?;
+    if is_due(&mut *store)? {
+        let_others_run().await;
     }
     Ok(())
+}
+
+/// Gives the thread back. Twice: Wasmtime polls a concurrent host function first with a waker that wakes nobody, and again
+/// at once, so that one yield would be over before anybody else had a turn.
+async fn let_others_run() {
+    yield_now().await;
+    yield_now().await;
 }
 
 /// Sends one call through the gate, charging both directions.
@@ -49,12 +69,13 @@ pub(super) async fn through_gate(
     accessor: &Accessor<CallState>,
     call: HostCall,
 ) -> Result<Result<HostReply, HostError>> {
-    let (is_over, gate) = accessor.with(|mut access| {
-        let is_over = charge(&mut access, call.size_bytes())?;
-        Ok::<_, wasmtime::Error>((is_over, access.data_mut().gate.clone()))
+    let (gate, is_due) = accessor.with(|mut access| {
+        charge(&mut access, call.size_bytes())?;
+        let is_due = is_due(&mut access)?;
+        Ok::<_, wasmtime::Error>((access.data_mut().gate.clone(), is_due))
     })?;
-    if is_over {
-        tokio::task::yield_now().await;
+    if is_due {
+        let_others_run().await;
     }
     let answer = gate.call(call).await;
     if let Ok(reply) = &answer {

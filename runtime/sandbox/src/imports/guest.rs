@@ -4,7 +4,7 @@ use airlock_model::{HostCall, LogLine};
 use wasmtime::{Result, StoreContextMut, component::Linker};
 
 use super::{
-    charge::charge_and_yield,
+    charge::give_way,
     types::{GuestInvocation, GuestLevel, as_number},
 };
 use crate::state::CallState;
@@ -20,7 +20,7 @@ type WrittenLine = (GuestLevel, String, String);
 /// A spent log budget is not the guest's to handle: the line is dropped, the gate says so once.
 async fn write(mut store: StoreContextMut<'_, CallState>, (level, message, fields): WrittenLine) -> Result<()> {
     let line = LogLine { level: level.into(), message, fields };
-    charge_and_yield(&mut store, line.size_bytes() as u64).await?;
+    give_way(&mut store, line.size_bytes() as u64).await?;
     let gate = store.data().gate.clone();
     drop(gate.call(HostCall::Log(line)).await);
     Ok(())
@@ -33,7 +33,7 @@ pub(super) fn link_context(linker: &mut Linker<CallState>, import: &str) -> Resu
 }
 
 async fn current(mut store: StoreContextMut<'_, CallState>) -> Result<(GuestInvocation,)> {
-    charge_and_yield(&mut store, 0).await?;
+    give_way(&mut store, 0).await?;
     let context = &store.data().context;
     Ok((GuestInvocation {
         id: context.id.to_string(),

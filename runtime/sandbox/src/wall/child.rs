@@ -120,7 +120,7 @@ fn restrict_paths(cache_dir: Option<&Path>) -> Result<(), WallError> {
     let mut closed = rules::closed()?;
     // A cache that is not there yet costs time and nothing else.
     if let Some(Ok(dir)) = cache_dir.map(rules::target) {
-        closed = rules::allow(closed, dir, rules::writing())?;
+        closed = rules::allow(closed, &dir, rules::writing())?;
     }
     closed.restrict_self()?;
     Ok(())

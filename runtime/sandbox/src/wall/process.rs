@@ -17,8 +17,10 @@ use crate::engine;
 /// Open files that a server may want: connections, artifacts, databases.
 const FILES_WANTED: u64 = 1 << 16;
 
-/// What a root server keeps: to own its files as root does. Ports are bound before.
-const CAPABILITIES_KEPT: CapabilitySet = CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::FOWNER);
+/// What a root server keeps: to use its files as root does, and to give journals to the owner of their database. Ports are
+/// bound before.
+const CAPABILITIES_KEPT: CapabilitySet =
+    CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::FOWNER).union(CapabilitySet::CHOWN);
 
 const OWN_PROC: &str = "/proc/self";
 
@@ -94,7 +96,7 @@ pub(super) fn give_up_privileges() -> Result<(), WallError> {
 fn set_limits() -> rustix::io::Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     for resource in [Resource::Core, Resource::Memlock, Resource::Msgqueue, Resource::Rtprio] {
-        setrlimit(resource, none.clone())?;
+        setrlimit(resource, none)?;
     }
     let files = getrlimit(Resource::Nofile);
     let most = files.maximum.unwrap_or(u64::MAX).min(FILES_WANTED);

@@ -60,11 +60,11 @@ pub(super) fn restrict(wall: &Wall) -> Result<u32, WallError> {
     for (path, rights) in read.chain(write) {
         // Missing ones are told by whoever needs them, in better words.
         if let Ok(target) = target(path) {
-            rules = allow(rules, target, rights)?;
+            rules = allow(rules, &target, rights)?;
         }
     }
     for program in &wall.execute {
-        rules = allow(rules, target(program)?, running())?;
+        rules = allow(rules, &target(program)?, running())?;
     }
     for port in &wall.connect {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
@@ -84,7 +84,7 @@ pub(super) fn abi_of(status: &LandlockStatus) -> u32 {
 /// Adds a rule; rights that only directories can have are left out for a file.
 pub(super) fn allow(
     rules: RulesetCreated,
-    target: Target,
+    target: &Target,
     rights: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, RulesetError> {
     let rights = if target.is_dir { rights } else { rights & AccessFs::from_file(ABI::V9) };

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, amount};
 
-/// Below this no compiler starts.
-const MEMORY_BYTES_MIN: u64 = 64 << 20;
+/// Below this the compiler's threads have no room for their stacks.
+const MEMORY_BYTES_MIN: u64 = 256 << 20;
 
 /// `[deploy]`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -68,7 +68,7 @@ impl DeployConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let memory = self.compile_memory_bytes.get();
         if memory < MEMORY_BYTES_MIN {
-            let message = format!("{memory} is too little for any compiler: at least {MEMORY_BYTES_MIN}");
+            let message = format!("{memory} is too little for any component: at least {MEMORY_BYTES_MIN}");
             return Err(ConfigError::value("deploy.compile_memory_bytes", message));
         }
         Ok(())

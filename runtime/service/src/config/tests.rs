@@ -58,6 +58,9 @@ fn mistakes_are_named_with_their_place() {
         (format!("{SMALL}\n[isolation]\nlevel = \"L2\""), "L1"),
         (format!("{SMALL}\n[limits.default]\nmemory_bytes = \"8GiB\""), "memory_bytes_max"),
         (format!("{SMALL}\n[limits.default]\nfule = 1"), "fule"),
+        (format!("{SMALL}\n[deploy]\ncompile_memory = 1"), "compile_memory"),
+        (format!("{SMALL}\n[deploy]\ncompile_memory_bytes = \"1MiB\""), "deploy.compile_memory_bytes"),
+        (format!("{SMALL}\n[deploy.bounds]\nfunktions = 1"), "funktions"),
         (format!("{SMALL}\n[limits.tenant.acme]\nweigth = 1"), "weigth"),
         (format!("{SMALL}\n[limits.tenant.acme]\ncalls_per_day = 0"), "amount"),
         (format!("{SMALL}\n[limits.tenant.acme]\nweight = 1001"), "limits.tenant.acme.weight"),
@@ -68,9 +71,6 @@ fn mistakes_are_named_with_their_place() {
         (format!("{SMALL}\n[admission]\nqueue_max = 5"), "admission.queue_max_per_tenant"),
         (format!("{SMALL}\n[admission]\nqueue_time_ms_max = \"11min\""), "admission.queue_time_ms_max"),
         (format!("{SMALL}\n[admission]\nqueue = 5"), "queue"),
-        (format!("{SMALL}\n[deploy]\ncompile_memory = 1"), "compile_memory"),
-        (format!("{SMALL}\n[deploy]\ncompile_memory_bytes = \"1MiB\""), "deploy.compile_memory_bytes"),
-        (format!("{SMALL}\n[deploy.bounds]\nfunktions = 1"), "funktions"),
         (format!("{SMALL}\n[server]\ndata = \"127.0.0.1:7071\""), "server.control"),
     ];
     for (text, wanted) in cases {
