@@ -16,6 +16,8 @@ mod examples;
 mod gate;
 mod house;
 mod invoke;
+mod knobs;
 mod limits;
 mod matrix;
 mod secrets;
+mod zoo;

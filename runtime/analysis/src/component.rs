@@ -4,6 +4,7 @@
 //! and only then are imports and exports read, so that no later step meets bytes an earlier one has not bounded.
 
 mod bounds;
+mod composition;
 mod format;
 mod handler;
 mod imports;
@@ -69,7 +70,7 @@ pub struct ResourceImport {
 /// # Errors
 /// With at least one finding when the bytes are not a component, break a bound, do not validate with [`features`],
 /// import something a function may not have, or lack the handler export. Rules: `not-a-component`, `bound-exceeded`,
-/// `component-invalid`, `import-not-allowed`, `handler-missing`, `handler-type`.
+/// `component-invalid`, `component-composed`, `import-not-allowed`, `handler-missing`, `handler-type`.
 pub fn inspect(bytes: &[u8], bounds: &Bounds) -> Result<ComponentReport, Vec<Finding>> {
     format::check(bytes, bounds).map_err(|finding| vec![finding])?;
     let walked = walk::walk(bytes, bounds).map_err(|finding| vec![finding])?;
@@ -78,6 +79,7 @@ pub fn inspect(bytes: &[u8], bounds: &Bounds) -> Result<ComponentReport, Vec<Fin
         return Err(exceeded);
     }
     let types = validate::validate(bytes).map_err(|finding| vec![finding])?;
+    composition::check(bytes).map_err(|finding| vec![finding])?;
     let (imports, mut findings) = imports::classify(&walked.imports);
     match handler::find(types.as_ref()) {
         Ok(handler) if findings.is_empty() => Ok(report(bytes, walked.sizes, imports, handler)),

@@ -3,6 +3,10 @@
 use airlock_model::{EffectiveLimits, Limit};
 use wasmtime::{ResourceLimiter, Result};
 
+/// Deploy and the pool count the same before anything runs; this is for what they would miss.
+const MEMORIES_MAX: usize = 8;
+const TABLES_MAX: usize = 8;
+
 /// Marks the trap that a spent budget causes, so that the outcome can name the limit.
 #[derive(Debug, thiserror::Error)]
 #[error("limit `{limit}` reached")]
@@ -77,10 +81,46 @@ impl ResourceLimiter for StoreLimiter {
     }
 
     fn memories(&self) -> usize {
-        self.instances_max
+        MEMORIES_MAX
     }
 
     fn tables(&self) -> usize {
-        self.instances_max
+        TABLES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_model::Limits;
+
+    use super::*;
+
+    fn limiter() -> StoreLimiter {
+        StoreLimiter::new(&EffectiveLimits::new(Limits::BUILT_IN))
+    }
+
+    #[test]
+    fn memories_and_tables_are_summed_over_the_store() {
+        let mut limiter = limiter();
+        assert!(limiter.memory_growing(0, 40 << 20, None).unwrap());
+        assert!(limiter.memory_growing(0, 24 << 20, None).unwrap());
+        assert!(limiter.memory_growing(0, 1, None).is_err());
+        assert_eq!(limiter.memory_bytes_peak(), 64 << 20);
+        assert!(limiter.table_growing(0, 20_000, None).unwrap());
+        assert!(limiter.table_growing(0, 1, None).is_err());
+    }
+
+    #[test]
+    fn what_a_type_does_not_allow_is_no_budget() {
+        let mut limiter = limiter();
+        assert!(!limiter.memory_growing(0, 2, Some(1)).unwrap());
+        assert!(!limiter.table_growing(0, 2, Some(1)).unwrap());
+        assert_eq!(limiter.memory_bytes_peak(), 0);
+    }
+
+    #[test]
+    fn sixty_four_instances_eight_memories_eight_tables() {
+        let limiter = limiter();
+        assert_eq!((limiter.instances(), limiter.memories(), limiter.tables()), (64, 8, 8));
     }
 }

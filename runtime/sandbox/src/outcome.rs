@@ -3,9 +3,13 @@
 use std::any::Any;
 
 use airlock_model::{EffectiveLimits, Failure, FunctionError, Limit, Outcome, Reason};
-use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, component::ResourceTableError};
 
-use crate::{limiter::LimitTrap, run::Handled};
+use crate::{
+    Job,
+    limiter::LimitTrap,
+    run::{GuestFunctionError, Handled},
+};
 
 /// Wasmtime reports these three limits as text only; the texts are pinned by tests and by the exact version.
 const HOST_COPY_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
@@ -13,14 +17,12 @@ const COUNT_TEXT: &str = "resource limit exceeded:";
 const HANDLES_TEXT: &str = "store handle limit exceeded";
 
 /// The outcome of a call that Wasmtime brought to an end.
-pub(crate) fn of_call(result: wasmtime::Result<Handled>, limits: &EffectiveLimits, fuel_used: u64) -> Outcome {
+pub(crate) fn of_call(result: wasmtime::Result<Handled>, job: &Job<'_>, fuel_used: u64) -> Outcome {
+    let limits = job.limits;
     match result {
         Ok(Ok(output)) => of_output(output, limits),
-        Ok(Err(error)) => Outcome::FunctionError(FunctionError {
-            code: error.code,
-            message: error.message,
-            details: as_json(error.details),
-        }),
+        Ok(Err(error)) => of_function_error(error, limits),
+        Err(error) if format!("{error:#}").contains(HOST_COPY_TEXT) => Outcome::Failed(of_host_copy(job)),
         Err(error) => Outcome::Failed(of_error(&error, limits, fuel_used)),
     }
 }
@@ -38,6 +40,16 @@ fn of_output(output: String, limits: &EffectiveLimits) -> Outcome {
             "return JSON text; the SDKs do this for you",
         )),
     }
+}
+
+/// What a function says of its own error is output too.
+fn of_function_error(error: GuestFunctionError, limits: &EffectiveLimits) -> Outcome {
+    let size = [&error.code, &error.message, &error.details].into_iter().map(|text| text.len() as u64).sum();
+    if size > limits.get(Limit::OutputBytes) {
+        return Outcome::Failed(Failure::limit(Limit::OutputBytes, limits, size));
+    }
+    let GuestFunctionError { code, message, details } = error;
+    Outcome::FunctionError(FunctionError { code, message, details: as_json(details) })
 }
 
 /// Details that are not JSON are passed on as text, so that they cannot hide the error.
@@ -60,6 +72,9 @@ fn of_error(error: &Error, limits: &EffectiveLimits, fuel_used: u64) -> Failure 
         let hint = "try again shortly; operators raise `[sandbox] instances_max`";
         return Failure::new(Reason::Overloaded, "every sandbox of this server is in use", hint).with_log(error);
     }
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return Failure::limit(Limit::Handles, limits, limits.get(Limit::Handles).saturating_add(1));
+    }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return of_trap(*trap, limits, fuel_used);
     }
@@ -74,10 +89,6 @@ fn of_trap(trap: Trap, limits: &EffectiveLimits, fuel_used: u64) -> Failure {
 }
 
 fn of_text(text: &str, limits: &EffectiveLimits) -> Failure {
-    if text.contains(HOST_COPY_TEXT) {
-        let asked = limits.get(Limit::OutputBytes).saturating_add(1);
-        return Failure::limit(Limit::OutputBytes, limits, asked);
-    }
     if text.contains(COUNT_TEXT) {
         let asked = limits.get(Limit::Instances).saturating_add(1);
         return Failure::limit(Limit::Instances, limits, asked);
@@ -87,6 +98,18 @@ fn of_text(text: &str, limits: &EffectiveLimits) -> Failure {
         return Failure::limit(Limit::Handles, limits, asked);
     }
     guest_trap(text)
+}
+
+/// Wasmtime stopped one copy from the guest and does not say which: the output, or an argument of a host call, where a
+/// guest has any to make.
+fn of_host_copy(job: &Job<'_>) -> Failure {
+    let asked = |limit| job.limits.get(limit).saturating_add(1);
+    if !job.program.sends_bytes {
+        return Failure::limit(Limit::OutputBytes, job.limits, asked(Limit::OutputBytes));
+    }
+    let message = "one value that the function handed to the host, its output or an argument of a host call, is larger \
+                   than 8 MiB and than `output_bytes`";
+    Failure { message: message.into(), ..Failure::limit(Limit::HostBytes, job.limits, asked(Limit::HostBytes)) }
 }
 
 /// A guest that broke the rules of Wasm or of the component ABI.

@@ -5,7 +5,7 @@ use std::path::Path;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::{
-    engine::Engine,
+    engine::{Engine, shared_config},
     imports::{self, UnlinkedImport},
     state::CallState,
 };
@@ -17,6 +17,8 @@ const HANDLER_INTERFACE: &str = "airlock:guest/handler@1.0.0";
 pub struct Program {
     pub(crate) pre: InstancePre<CallState>,
     pub(crate) handle: ComponentExportIndex,
+    /// Whether it imports host functions that take as much as the guest likes to give.
+    pub(crate) sends_bytes: bool,
 }
 
 /// Why a compiled component cannot be used.
@@ -28,6 +30,9 @@ pub enum LoadError {
     /// The bytes are not a component this engine accepts.
     #[error("the component does not compile: {0:#}")]
     Compile(wasmtime::Error),
+    /// It wants more memories, tables or instances than a slot of the pool has, or larger ones.
+    #[error("the component does not fit the sandbox: {0:#}")]
+    Pool(wasmtime::Error),
     /// It imports something we do not offer.
     #[error(transparent)]
     Import(#[from] UnlinkedImport),
@@ -48,9 +53,8 @@ impl Program {
     /// # Errors
     /// When the file is not of this engine, or the component does not fit the host.
     pub fn load(engine: &Engine, artifact: &Path) -> Result<Self, LoadError> {
-        #[expect(unsafe_code, reason = "the file was written by this host and its authenticity code was verified")]
-        let component = unsafe { Component::deserialize_file(&engine.wasmtime, artifact) };
-        Self::link(engine, &component.map_err(LoadError::Artifact)?)
+        let component = map(&engine.wasmtime, artifact).map_err(|why| misfit(artifact, why))?;
+        Self::link(engine, &component)
     }
 
     /// Compiles in this process, without the child and its limits: for the local runner's own tests and tools.
@@ -67,6 +71,23 @@ impl Program {
         let handle = component.get_export_index(Some(&interface), "handle").ok_or(LoadError::NoHandler)?;
         let linker = imports::linker_for(engine, component)?;
         let pre = linker.instantiate_pre(component).map_err(LoadError::Mismatch)?;
-        Ok(Self { pre, handle })
+        let imports = component.component_type();
+        let mut names = imports.imports(&engine.wasmtime).map(|(name, _)| name);
+        let sends_bytes = names.any(|name| name.starts_with("resources:") || name.starts_with("airlock:guest/log@"));
+        Ok(Self { pre, handle, sends_bytes })
     }
+}
+
+/// See the INVARIANT of [`Program::load`].
+fn map(engine: &wasmtime::Engine, artifact: &Path) -> wasmtime::Result<Component> {
+    #[expect(unsafe_code, reason = "the file was written by this host and its authenticity code was verified")]
+    unsafe {
+        Component::deserialize_file(engine, artifact)
+    }
+}
+
+/// An artifact that an engine without a pool takes is sound: it asks for more than a slot of the pool has.
+fn misfit(artifact: &Path, why: wasmtime::Error) -> LoadError {
+    let without_pool = wasmtime::Engine::new(&shared_config()).and_then(|engine| map(&engine, artifact));
+    if without_pool.is_ok() { LoadError::Pool(why) } else { LoadError::Artifact(why) }
 }

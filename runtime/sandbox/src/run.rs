@@ -4,18 +4,20 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use airlock_model::{EffectiveLimits, Failure, HostCall, InvocationContext, Limit, LogLevel, LogLine, Outcome};
 use futures::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use wasmtime::{
     Store,
     component::{ComponentType, Lift},
 };
 
-use crate::{Gate, Program, outcome, state::CallState};
+use crate::{Gate, Program, outcome, state::CallState, turns};
 
-/// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, about 3 ms apart.
-const FUEL_YIELD_INTERVAL: u64 = 10_000_000;
+/// Fuel between two yields: the point where a deadline takes hold and neighbours get their turn, well under a millisecond apart.
+pub(crate) const FUEL_YIELD_INTERVAL: u64 = 1_000_000;
 /// Room for what one host call carries besides its payload.
 const HOST_CALL_OVERHEAD_BYTES: u64 = 64 << 10;
+/// The most that one host call may copy, unless the output may be larger.
+const HOST_COPY_BYTES: u64 = 8 << 20;
 
 /// Everything one run needs.
 pub struct Job<'a> {
@@ -62,11 +64,11 @@ pub async fn run(job: Job<'_>) -> Run {
         Err(error) => return Run { outcome: Outcome::Failed(Failure::internal(error)), fuel: 0, memory_bytes: 0 },
     };
     let call = AssertUnwindSafe(instantiate_and_call(&mut store, &job)).catch_unwind();
-    let ended = timeout_at(job.deadline, call).await;
+    let ended = turns::run_until(job.deadline, call).await;
     let fuel = job.limits.get(Limit::Fuel).saturating_sub(store.get_fuel().unwrap_or(0));
     let memory_bytes = store.data().limiter.memory_bytes_peak();
     let outcome = match ended {
-        Ok(Ok(result)) => outcome::of_call(result, job.limits, fuel),
+        Ok(Ok(result)) => outcome::of_call(result, &job, fuel),
         Ok(Err(panic)) => Outcome::Failed(outcome::of_host_panic(panic.as_ref())),
         Err(_elapsed) => Outcome::Failed(outcome::of_deadline(job.limits)),
     };
@@ -78,13 +80,13 @@ pub async fn run(job: Job<'_>) -> Run {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that makes a store, with every limit set")]
 fn new_store(job: &Job<'_>) -> wasmtime::Result<Store<CallState>> {
-    let state = CallState::new(job.gate.clone(), job.context.clone(), job.limits);
+    let state = CallState::new(job.gate.clone(), job.context.clone(), job.limits, job.deadline);
     let mut store = Store::new(job.program.pre.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_fuel(job.limits.get(Limit::Fuel))?;
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))?;
     store.set_max_component_handles(as_size(job.limits.get(Limit::Handles)));
-    let largest_copy = job.limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES);
+    let largest_copy = job.limits.get(Limit::OutputBytes).saturating_add(HOST_CALL_OVERHEAD_BYTES).max(HOST_COPY_BYTES);
     store.set_hostcall_fuel(as_size(largest_copy));
     Ok(store)
 }

@@ -3,19 +3,31 @@
 use std::sync::Arc;
 
 use airlock_model::{EffectiveLimits, InvocationContext, Limit};
+use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    clocks::{MonotonicClock, WallClock},
+    p2::pipe::MemoryOutputPipe,
+};
 
-use crate::{Gate, limiter::StoreLimiter};
+use crate::{Gate, clock::Coarse, limiter::StoreLimiter};
 
 /// Bytes of randomness one WASI call may ask for.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
+/// Resources that the WASI part of the host may hold for one guest.
+const HOST_RESOURCES_MAX: usize = 1_000;
 
 /// Per-invocation state behind every host function.
 pub(crate) struct CallState {
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) context: Arc<InvocationContext>,
     pub(crate) limiter: StoreLimiter,
+    /// When it must end, and the limit that says so.
+    pub(crate) deadline: Instant,
+    pub(crate) wall_time_ms: u64,
+    /// Fuel that was left when a host call last gave way to others.
+    pub(crate) fuel_at_turn: u64,
     output_bytes_max: usize,
     wasi: Option<Box<Wasi>>,
 }
@@ -28,9 +40,22 @@ struct Wasi {
 }
 
 impl CallState {
-    pub(crate) fn new(gate: Arc<dyn Gate>, context: Arc<InvocationContext>, limits: &EffectiveLimits) -> Self {
-        let output_bytes_max = usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX);
-        Self { gate, context, limiter: StoreLimiter::new(limits), output_bytes_max, wasi: None }
+    pub(crate) fn new(
+        gate: Arc<dyn Gate>,
+        context: Arc<InvocationContext>,
+        limits: &EffectiveLimits,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            gate,
+            context,
+            limiter: StoreLimiter::new(limits),
+            deadline,
+            wall_time_ms: limits.get(Limit::WallTimeMs),
+            fuel_at_turn: limits.get(Limit::Fuel),
+            output_bytes_max: usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX),
+            wasi: None,
+        }
     }
 
     /// What the guest wrote to standard output and error, within `log_bytes`.
@@ -45,6 +70,8 @@ impl Wasi {
         let output = MemoryOutputPipe::new(output_bytes_max);
         let context = WasiCtxBuilder::new()
             .max_random_size(RANDOM_BYTES_MAX)
+            .wall_clock(Coarse(WallClock))
+            .monotonic_clock(Coarse(MonotonicClock::default()))
             .stdout(output.clone())
             .stderr(output.clone())
             .allow_tcp(false)
@@ -52,7 +79,7 @@ impl Wasi {
             .allow_ip_name_lookup(false)
             .build();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(1_000);
+        table.set_max_capacity(HOST_RESOURCES_MAX);
         Self { context, table, output }
     }
 }
@@ -61,5 +88,29 @@ impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(self.output_bytes_max)));
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime_wasi::p2::OutputStream;
+
+    use super::*;
+
+    #[test]
+    fn the_host_keeps_a_thousand_resources_for_one_guest() {
+        let mut wasi = Wasi::new(100);
+        for _ in 0..1_000 {
+            wasi.table.push(()).unwrap();
+        }
+        assert!(matches!(wasi.table.push(()), Err(wasmtime::component::ResourceTableError::Full)));
+    }
+
+    #[test]
+    fn standard_output_ends_at_its_cap() {
+        let mut wasi = Wasi::new(100);
+        assert_eq!(wasi.output.check_write().unwrap(), 100);
+        wasi.output.write(vec![b'x'; 100].into()).unwrap();
+        assert!(wasi.output.check_write().is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use airlock_access::{Admission, Authenticator, PolicyError};
 use airlock_model::{EnvironmentName, Failure, LimitCaps, Limits, Reason, TenantName};
 use airlock_resources::{AddError, Resources, Sources};
-use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions};
+use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, MappingShortage};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
@@ -169,6 +169,13 @@ fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resou
 fn warn_of_surprises(app: &App, sync: SyncMode) {
     if !app.engine.has_fast_reset() {
         tracing::warn!("this kernel has no PAGEMAP_SCAN (Linux 6.7): calls are several times slower");
+    }
+    if let Some(MappingShortage { needed, allowed }) = app.engine.mapping_shortage() {
+        tracing::warn!(
+            needed,
+            allowed,
+            "`vm.max_map_count` is too low for `[sandbox] instances_max`: raise it with sysctl"
+        );
     }
     if sync == SyncMode::OffForBenchmarksOnly {
         tracing::warn!("`[state] sync = false`: acknowledged audit records can be lost in a power cut");

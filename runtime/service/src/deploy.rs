@@ -197,6 +197,10 @@ fn compile_failure(error: CompileError) -> Failure {
 fn load_failure(error: LoadError) -> Failure {
     match error {
         LoadError::Artifact(cause) | LoadError::Compile(cause) => Failure::internal(format!("{cause:#}")),
+        LoadError::Pool(_) => {
+            let fix = "use fewer or smaller memories, tables and core modules; the operator's limits say how large";
+            rejected(vec![Finding::error("component-link", error.to_string(), "component", fix)])
+        }
         LoadError::Import(_) | LoadError::Mismatch(_) | LoadError::NoHandler => {
             let fix = "build against the WIT in guest-sdk/wit";
             rejected(vec![Finding::error("component-link", error.to_string(), "component imports", fix)])

@@ -1,6 +1,7 @@
 //! Links exactly what a component imports, and nothing that is not ours to give.
 
 mod charge;
+mod charged;
 mod guest;
 mod http;
 mod sql;

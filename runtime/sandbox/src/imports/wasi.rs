@@ -49,5 +49,6 @@ pub(super) fn link(linker: &mut Linker<CallState>) -> Result<()> {
     // The same interfaces of 0.3.
     p3::cli::add_to_linker(linker)?;
     p3::clocks::add_to_linker(linker)?;
-    p3::random::add_to_linker(linker)
+    p3::random::add_to_linker(linker)?;
+    super::charged::link(linker)
 }

@@ -1,0 +1,134 @@
+//! Runs a guest in turns: between two of them the clock is looked at and the thread's other work gets its chance.
+//!
+//! A guest that spends fuel yields by waking itself. An executor of one thread then polls it again and again, and looks
+//! at timers and sockets only every 61st time: neither its own deadline nor a neighbour's connection is seen in time.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use futures::task::AtomicWaker;
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
+
+/// The deadline passed before the future ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Elapsed;
+
+/// Runs `guest` to its end or to the deadline.
+///
+/// # Errors
+/// When the deadline passed. The guest's own end counts, however late.
+pub(crate) async fn run_until<F: Future>(deadline: Instant, guest: F) -> Result<F::Output, Elapsed> {
+    let turn = Arc::new(Turn::default());
+    let waker = Waker::from(turn.clone());
+    let mut guest = pin!(guest);
+    let mut timer = pin!(sleep_until(deadline));
+    poll_fn(move |context| {
+        turn.begin(context.waker());
+        if let Poll::Ready(ended) = guest.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Poll::Ready(Ok(ended));
+        }
+        // The timer only wakes: whoever never sleeps would not be seen by it in time.
+        if timer.as_mut().poll(context).is_ready() || Instant::now() >= deadline {
+            return Poll::Ready(Err(Elapsed));
+        }
+        if turn.end() {
+            // Tokio wakes what yields like this after it has looked at timers and sockets.
+            let _pending = pin!(yield_now()).poll(context);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Tells a guest that yields from one that waits: the first wakes itself during its own turn.
+#[derive(Default)]
+struct Turn {
+    executor: AtomicWaker,
+    running: AtomicBool,
+    again: AtomicBool,
+}
+
+impl Turn {
+    fn begin(&self, executor: &Waker) {
+        self.executor.register(executor);
+        self.running.store(true, Ordering::SeqCst);
+        self.again.store(false, Ordering::SeqCst);
+    }
+
+    /// Ends the turn and says whether another one was asked for.
+    fn end(&self) -> bool {
+        self.running.store(false, Ordering::SeqCst);
+        self.again.swap(false, Ordering::SeqCst)
+    }
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    /// Asks first and looks then, as `end` stops first and looks then: one of the two always sees the other.
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.again.store(true, Ordering::SeqCst);
+        if !self.running.load(Ordering::SeqCst) {
+            self.executor.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Wakes itself for ever, 2 ms a turn.
+    async fn spinning() {
+        poll_fn::<(), _>(|context| {
+            std::thread::sleep(Duration::from_millis(2));
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn whoever_never_sleeps_is_stopped_in_time() {
+        let began = Instant::now();
+        assert_eq!(run_until(began + Duration::from_millis(20), spinning()).await, Err(Elapsed));
+        // Sixty-one turns, after which the executor would have looked by itself, are 122 ms.
+        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn neighbours_timers_are_seen_between_two_turns() {
+        let spins = tokio::spawn(run_until(Instant::now() + Duration::from_secs(5), spinning()));
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(began.elapsed() < Duration::from_millis(80), "{:?}", began.elapsed());
+        spins.abort();
+    }
+
+    #[tokio::test]
+    async fn waits_end_when_they_are_over_and_at_the_deadline() {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let sends = std::thread::spawn(move || sender.send(7));
+        let soon = Instant::now() + Duration::from_secs(30);
+        assert_eq!(run_until(soon, receiver).await.unwrap(), Ok(7));
+        sends.join().unwrap().unwrap();
+        let began = Instant::now();
+        let never = std::future::pending::<()>();
+        assert_eq!(run_until(began + Duration::from_millis(20), never).await, Err(Elapsed));
+    }
+}

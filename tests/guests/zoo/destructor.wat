@@ -1,0 +1,36 @@
+;; A resource of the guest's own whose destructor is hostile.
+(component
+  (import "airlock:guest/types@1.0.0" (instance $types
+    (type $record (record (field "code" string) (field "message" string) (field "details" string)))
+    (export "function-error" (type (eq $record)))))
+  (alias export $types "function-error" (type $error))
+  (core module $below
+    (type $call (func (param i32)))
+    (table (export "table") 1 funcref)
+    (func $make-and-drop (param i32) (call_indirect (type $call) (local.get 0) (i32.const 0)))
+    (func (export "destructor") (param i32) {{destructor}}))
+  (core instance $below (instantiate $below))
+  (core func $destructor (alias core export $below "destructor"))
+  (type $thing (resource (rep i32) (dtor (core func $destructor))))
+  (core func $new (canon resource.new $thing))
+  (core func $drop (canon resource.drop $thing))
+  (core module $guest
+    (import "host" "new" (func $new (param i32) (result i32)))
+    (import "host" "drop" (func $drop (param i32)))
+    (import "below" "table" (table 1 funcref))
+    (elem (i32.const 0) $make-and-drop)
+    (memory (export "memory") 2)
+    (func $make-and-drop (param i32) (call $drop (call $new (local.get 0))))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 2048))
+    (func (export "handle") (param i32 i32) (result i32)
+      (call $make-and-drop (i32.const 7))
+      (i32.store8 (i32.const 32) (i32.const 49))
+      (i32.store (i32.const 20) (i32.const 32)) (i32.store (i32.const 24) (i32.const 1)) (i32.const 16)))
+  (core instance $guest (instantiate $guest
+    (with "below" (instance $below))
+    (with "host" (instance (export "new" (func $new)) (export "drop" (func $drop))))))
+  (type $handle (func async (param "input" string) (result (result string (error $error)))))
+  (func $handle (type $handle) (canon lift (core func $guest "handle")
+    (memory (core memory $guest "memory")) (realloc (core func $guest "realloc"))))
+  (instance $handler (export "function-error" (type $error)) (export "handle" (func $handle)))
+  (export "airlock:guest/handler@1.0.0" (instance $handler)))
