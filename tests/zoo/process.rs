@@ -9,6 +9,9 @@ use anyhow::Context as _;
 pub(crate) struct Memory {
     /// Resident now (`VmRSS`).
     pub(crate) resident: u64,
+    /// Of that, what is the process's own: without pages of files, such as the code of functions, which the kernel takes back
+    /// when it needs them (`VmRSS` less `RssFile`).
+    pub(crate) own: u64,
     /// Most that was resident since [`Process::forget_peak`] (`VmHWM`).
     pub(crate) peak: u64,
 }
@@ -28,7 +31,8 @@ impl Process {
         let path = self.folder.join("status");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let of = |name| field(&text, name).with_context(|| format!("`{}` has no {name}", path.display()));
-        Ok(Memory { resident: of("VmRSS:")?, peak: of("VmHWM:")? })
+        let resident = of("VmRSS:")?;
+        Ok(Memory { resident, own: resident.saturating_sub(of("RssFile:")?), peak: of("VmHWM:")? })
     }
 
     /// Starts the peak anew from what is resident now (proc(5), `clear_refs`, value 5).
@@ -59,6 +63,6 @@ mod tests {
         assert_eq!(field("VmPeak:\t  9 kB\nVmRSS:\t     42 kB\n", "VmRSS:"), Some(42 << 10));
         assert_eq!(field("VmRSS:\t42", "VmRSS:"), None);
         let own = Process::new(std::process::id()).memory().unwrap();
-        assert!(own.peak >= own.resident && own.resident > 1 << 20, "{own:?}");
+        assert!(own.peak >= own.resident && own.resident > own.own && own.own > 1 << 16, "{own:?}");
     }
 }

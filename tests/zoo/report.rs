@@ -26,7 +26,7 @@ pub(crate) struct Record {
     pub(crate) over: Duration,
     /// Resident memory, highest over before, in bytes; only known for a guest that runs alone.
     pub(crate) growth: u64,
-    /// Resident memory, after over before.
+    /// The server's own memory, after the call over before it.
     pub(crate) kept: u64,
 }
 

@@ -12,6 +12,7 @@ use crate::{
     args::Options,
     client::{Client, Ended, HUNG},
     neighbour::{Neighbour, Phase},
+    process::Memory,
     report::{Document, Progress, Record},
     select::{Guest, Keeper},
     server::Server,
@@ -95,20 +96,23 @@ impl<'a> Stage<'a> {
     async fn one_alone(&mut self, place: usize) -> anyhow::Result<()> {
         let Some(guest) = self.guests.get(place) else { return Ok(()) };
         let component = fs::read(&guest.component).context("a component has gone")?;
-        let before = self.server.memory()?.resident;
+        let Memory { resident: before, mut own, .. } = self.server.memory()?;
         self.server.forget_peak()?;
         let client = self.server.client.clone();
         let mut attempt = deploy(&client, guest, component).await;
         let mut growth = self.growth(before);
         if attempt.ended.name == DEPLOYED {
             self.set_live(place);
-            let before = self.settled(before).await;
+            self.settled(own).await;
+            // What a live revision takes for itself is not its calls' to give back.
+            let Memory { resident: before, own: deployed, .. } = self.server.memory()?;
+            own = deployed;
             // A server that has died answers neither this nor the call.
             let _dead = self.server.forget_peak();
             attempt = call(&client, guest).await;
             growth = growth.max(self.growth(before));
         }
-        let kept = self.settled(before).await.saturating_sub(before);
+        let kept = self.settled(own).await.saturating_sub(own);
         let attempt = self.judged(attempt).await?;
         let mut record = self.record(guest, attempt);
         (record.growth, record.kept) = (growth, kept);
@@ -128,16 +132,16 @@ impl<'a> Stage<'a> {
         self.server.memory().map_or(0, |memory| memory.peak.saturating_sub(before))
     }
 
-    /// What is resident once memory has come back to `before`, or does not go down any more.
+    /// The server's own memory once it has come back to `before`, or after a while.
     async fn settled(&self, before: u64) -> u64 {
-        let resident = || self.server.memory().map_or(0, |memory| memory.resident);
+        let own = || self.server.memory().map_or(0, |memory| memory.own);
         for _ in 0..SETTLE_STEPS {
-            if resident() <= before + SETTLED_BYTES {
+            if own() <= before + SETTLED_BYTES {
                 break;
             }
             sleep(SETTLE_STEP).await;
         }
-        resident()
+        own()
     }
 
     /// A broken connection is an abort when the process is gone; then there has to be another server.
