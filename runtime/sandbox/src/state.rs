@@ -16,6 +16,8 @@ pub(crate) struct CallState {
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) context: Arc<InvocationContext>,
     pub(crate) limiter: StoreLimiter,
+    /// Fuel when the guest last let others run in a host call.
+    pub(crate) fuel_at_turn: Option<u64>,
     output_bytes_max: usize,
     wasi: Option<Box<Wasi>>,
 }
@@ -30,7 +32,7 @@ struct Wasi {
 impl CallState {
     pub(crate) fn new(gate: Arc<dyn Gate>, context: Arc<InvocationContext>, limits: &EffectiveLimits) -> Self {
         let output_bytes_max = usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX);
-        Self { gate, context, limiter: StoreLimiter::new(limits), output_bytes_max, wasi: None }
+        Self { gate, context, limiter: StoreLimiter::new(limits), fuel_at_turn: None, output_bytes_max, wasi: None }
     }
 
     /// What the guest wrote to standard output and error, within `log_bytes`.

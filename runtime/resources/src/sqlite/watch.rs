@@ -12,8 +12,9 @@ use rusqlite::InterruptHandle;
 
 /// Heap of all SQLite connections of the process together, beyond which guests' statements are interrupted.
 ///
-/// SQLite has no cap per connection, and sorters and recursive queries keep their rows in memory (`temp_store`).
-const HEAP_BYTES_MAX: i64 = 256 << 20;
+/// SQLite has no cap per connection, and sorters and recursive queries keep their rows in memory (`temp_store`). As much
+/// as a guest has itself by default: a sort is not to be the way to more memory.
+const HEAP_BYTES_MAX: i64 = 64 << 20;
 
 /// What one running statement is watched by.
 pub(super) struct Watch {

@@ -4,7 +4,7 @@ use airlock_model::{HostCall, LogLine};
 use wasmtime::{Result, StoreContextMut, component::Linker};
 
 use super::{
-    charge::charge,
+    charge::charge_and_yield,
     types::{GuestInvocation, GuestLevel, as_number},
 };
 use crate::state::CallState;
@@ -20,24 +20,28 @@ type WrittenLine = (GuestLevel, String, String);
 /// A spent log budget is not the guest's to handle: the line is dropped, the gate says so once.
 async fn write(mut store: StoreContextMut<'_, CallState>, (level, message, fields): WrittenLine) -> Result<()> {
     let line = LogLine { level: level.into(), message, fields };
-    charge(&mut store, line.size_bytes() as u64)?;
+    charge_and_yield(&mut store, line.size_bytes() as u64).await?;
     let gate = store.data().gate.clone();
     drop(gate.call(HostCall::Log(line)).await);
     Ok(())
 }
 
 pub(super) fn link_context(linker: &mut Linker<CallState>, import: &str) -> Result<()> {
-    linker.instance(import)?.func_wrap("current", |mut store: StoreContextMut<'_, CallState>, (): ()| {
-        charge(&mut store, 0)?;
-        let context = &store.data().context;
-        Ok((GuestInvocation {
-            id: context.id.to_string(),
-            function: context.function.to_string(),
-            revision: context.revision.to_string(),
-            environment: context.environment.to_string(),
-            tenant: context.principal.tenant.to_string(),
-            principal: context.principal.subject.clone(),
-            deadline_unix_ms: as_number(context.deadline_unix_ms),
-        },))
-    })
+    linker
+        .instance(import)?
+        .func_wrap_async("current", |store: StoreContextMut<'_, CallState>, (): ()| Box::new(current(store)))
+}
+
+async fn current(mut store: StoreContextMut<'_, CallState>) -> Result<(GuestInvocation,)> {
+    charge_and_yield(&mut store, 0).await?;
+    let context = &store.data().context;
+    Ok((GuestInvocation {
+        id: context.id.to_string(),
+        function: context.function.to_string(),
+        revision: context.revision.to_string(),
+        environment: context.environment.to_string(),
+        tenant: context.principal.tenant.to_string(),
+        principal: context.principal.subject.clone(),
+        deadline_unix_ms: as_number(context.deadline_unix_ms),
+    },))
 }

@@ -1,6 +1,7 @@
 //! Log lines of guests: charged, capped, escaped, handed on.
 
 use airlock_model::{HostError, HostReply, LogLevel, LogLine};
+use tokio::time::timeout_at;
 
 use super::CallGate;
 
@@ -14,8 +15,9 @@ impl CallGate {
         let line = LogLine { level: line.level, message: printable(&line.message), fields: printable(&line.fields) };
         self.trace(&line);
         if let Some(logs) = &self.logs {
-            // A listener that has gone away is not the guest's concern.
-            let _gone = logs.send(line).await;
+            // A listener that has gone away is not the guest's concern. One that does not read must not hold up the call: what
+            // a guest printed comes here when the call is over and nothing else would end the wait.
+            let _unheard = timeout_at(self.deadline, logs.send(line)).await;
         }
         Ok(HostReply::Logged)
     }

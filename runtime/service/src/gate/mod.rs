@@ -5,11 +5,17 @@ mod classes;
 mod log;
 mod plan;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use airlock_access::Admitted;
 use airlock_model::{
-    AuditEvent, AuditKind, Decision, Digest, EffectiveLimits, HostCall, HostError, HostReply, LogLine, Usage,
+    AuditEvent, AuditKind, Decision, Digest, EffectiveLimits, HostCall, HostError, HostReply, LogLine, Reason, Usage,
 };
 use airlock_resources::Permitted;
 use airlock_sandbox::Gate;
@@ -25,6 +31,9 @@ pub(crate) use classes::Classes;
 /// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
 /// of time would now be stopped and now be told of a slow database.
 const AFTER_THE_CALL: Duration = Duration::from_millis(100);
+/// Host calls beyond `host_calls` or `host_bytes` that are recorded one by one; the rest is counted. A guest that ignores
+/// refusals could otherwise fill the trail's queue, which all tenants share.
+const BEYOND_BUDGET_RECORDED_MAX: u64 = 16;
 
 /// The gate of one call: its grants, its budgets and the way to its backends.
 pub(crate) struct CallGate {
@@ -33,6 +42,8 @@ pub(crate) struct CallGate {
     /// Holds the grants, and the tenant's slot until the call is over.
     admitted: Admitted,
     budget: Budget,
+    /// Host calls beyond the budget so far.
+    beyond_budget: AtomicU64,
     /// When a host call ends at the latest.
     deadline: Instant,
     logs: Option<mpsc::Sender<LogLine>>,
@@ -47,7 +58,15 @@ impl CallGate {
         logs: Option<mpsc::Sender<LogLine>>,
     ) -> Self {
         let budget = Budget::new(admitted.limits().clone());
-        Self { backends, facts, admitted, budget, deadline: ends + AFTER_THE_CALL, logs }
+        Self {
+            backends,
+            facts,
+            admitted,
+            budget,
+            beyond_budget: AtomicU64::new(0),
+            deadline: ends + AFTER_THE_CALL,
+            logs,
+        }
     }
 
     /// The limits in force.
@@ -57,16 +76,20 @@ impl CallGate {
 
     /// What the call spent, with what the sandbox measured.
     pub(crate) fn usage(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
+        self.record_unrecorded();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         Usage { fuel, memory_bytes, wall_us, ..self.budget.usage() }
     }
 
     /// Charge, plan (analyse, check the grant, apply the policy), record the intent, perform, record the outcome.
     async fn touch(&self, call: HostCall) -> Result<HostReply, HostError> {
-        let charged = self.budget.charge_call(&call);
+        if let Err(error) = self.budget.charge_call(&call) {
+            // Not even looked at: analysis is work that the guest has no budget for.
+            return Err(self.deny_beyond_budget(&call, error));
+        }
         let Plan { event, decision, has_effect } = self.plan(call);
         let paid = |permitted: Permitted| self.budget.charge_permitted(&permitted).map(|()| permitted);
-        let permitted = match charged.and(decision).and_then(paid) {
+        let permitted = match decision.and_then(paid) {
             Ok(permitted) => permitted,
             Err(error) => return Err(self.deny(event, error)),
         };
@@ -80,6 +103,28 @@ impl CallGate {
             self.record_outcome(event, &reply);
         }
         reply
+    }
+
+    fn deny_beyond_budget(&self, call: &HostCall, error: HostError) -> HostError {
+        if self.beyond_budget.fetch_add(1, Relaxed) < BEYOND_BUDGET_RECORDED_MAX {
+            return self.deny(self.describe(call), error);
+        }
+        error
+    }
+
+    /// Records how many host calls were refused without a record of their own. At the end of the call, once.
+    fn record_unrecorded(&self) {
+        let unrecorded = self.beyond_budget.swap(0, Relaxed).saturating_sub(BEYOND_BUDGET_RECORDED_MAX);
+        if unrecorded == 0 {
+            return;
+        }
+        let mut event = self.facts.event(AuditKind::HostCallOutcome);
+        event.decision = Some(Decision::Deny);
+        event.reason = Some(Reason::HostCallsExhausted.to_string());
+        event.message = Some(format!(
+            "{unrecorded} more host calls beyond the limits of the call were refused, not recorded one by one"
+        ));
+        self.enqueue(event);
     }
 
     fn deny(&self, mut event: AuditEvent, error: HostError) -> HostError {
@@ -119,6 +164,13 @@ impl CallGate {
         if let Err(error) = self.backends.store.enqueue(event) {
             tracing::error!(invocation = %self.facts.invocation, %error, "an outcome could not be recorded");
         }
+    }
+}
+
+/// A call that is dropped before its end has its refusals counted all the same.
+impl Drop for CallGate {
+    fn drop(&mut self) {
+        self.record_unrecorded();
     }
 }
 

@@ -35,6 +35,19 @@ impl CallGate {
         Plan { event, decision, has_effect }
     }
 
+    /// Which resource a call is about and what it asks, for the trail; judges nothing.
+    pub(super) fn describe(&self, call: &HostCall) -> AuditEvent {
+        let mut event = self.facts.event(AuditKind::HostCallIntent);
+        let (resource, target) = match call {
+            HostCall::Sql(call) => (&call.resource, &call.statement),
+            HostCall::Http(call) => (&call.resource, &call.path),
+            HostCall::Log(_) => return event,
+        };
+        event.resource = Some(resource.to_string());
+        event.target = Some(target.chars().take(TARGET_CHARS_MAX).collect());
+        event
+    }
+
     fn plan_sql(&self, call: SqlCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Permitted, HostError> {
         event.resource = Some(call.resource.to_string());
         event.target = Some(call.statement.chars().take(TARGET_CHARS_MAX).collect());
