@@ -52,12 +52,16 @@ pub struct Harness {
     server: Option<ServerHandle>,
     pub crm: Crm,
     channels: Channels,
+    compiler: Compiler,
 }
 
 struct Channels {
     data: Channel,
     control: Channel,
 }
+
+/// What `more_config` replaces when it has a section of that name.
+const SANDBOX: &str = "[sandbox]\ninstances_max = 64\n";
 
 /// How a harness differs from the usual one.
 #[derive(Default)]
@@ -73,6 +77,11 @@ impl Harness {
     }
 
     pub async fn start_with(options: Options) -> Self {
+        Self::start_with_compiler(options, compiler()).await
+    }
+
+    /// Starts where the `airlock` binary may not be built.
+    pub async fn start_with_compiler(options: Options, compiler: Compiler) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let key = SigningKey::generate(Algorithm::EdDsa, "test").expect("a key");
         let crm = Crm::start(CRM_SECRET).await;
@@ -80,11 +89,13 @@ impl Harness {
         std::fs::write(dir.path().join("crm-token"), CRM_SECRET).expect("write secret");
         sample_database(&dir.path().join("orders.db"));
         let config = include_str!("airlock.toml").replace("{{crm}}", &crm.address.to_string());
+        let own = if options.more_config.contains("[sandbox]") { SANDBOX } else { "" };
+        let config = config.replacen(own, "", 1);
         std::fs::write(dir.path().join("airlock.toml"), format!("{config}\n{}", options.more_config))
             .expect("write config");
-        let server = start_server(dir.path()).await;
+        let server = start_server(dir.path(), compiler.clone()).await;
         let channels = connect(&server).await;
-        Self { dir, key, server: Some(server), crm, channels }
+        Self { dir, key, server: Some(server), crm, channels, compiler }
     }
 
     /// Stops the server and starts another on the same state.
@@ -92,7 +103,7 @@ impl Harness {
         if let Some(server) = self.server.take() {
             server.drain(Duration::from_secs(5)).await;
         }
-        let server = start_server(self.dir.path()).await;
+        let server = start_server(self.dir.path(), self.compiler.clone()).await;
         self.channels = connect(&server).await;
         self.server = Some(server);
     }
@@ -242,17 +253,17 @@ pub fn function_error(response: &InvokeResponse) -> (String, Value) {
     }
 }
 
-async fn start_server(dir: &Path) -> ServerHandle {
+async fn start_server(dir: &Path, compiler: Compiler) -> ServerHandle {
     let config = Config::load(&dir.join("airlock.toml")).expect("a valid configuration");
     let bound = bind(&ListenOptions {
         data: config.server.data,
         control: config.server.control,
-        workers: std::num::NonZeroUsize::MIN,
+        workers: config.server.workers.unwrap_or(std::num::NonZeroUsize::MIN),
         limits: TransportLimits::BUILT_IN,
     })
     .expect("free ports");
     let own_listeners = vec![bound.data_addr(), bound.control_addr()];
-    let app = App::open(Parts { config, compiler: compiler(), own_listeners }).await.expect("the application opens");
+    let app = App::open(Parts { config, compiler, own_listeners }).await.expect("the application opens");
     serve(bound, Arc::new(app)).expect("serving")
 }
 

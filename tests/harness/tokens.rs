@@ -86,7 +86,8 @@ impl TokenSpec {
         &self.environment
     }
 
-    pub(crate) fn mint(&self, key: &SigningKey) -> String {
+    /// The token's text, signed with `key`.
+    pub fn mint(&self, key: &SigningKey) -> String {
         let principal = Principal {
             tenant: self.tenant.parse().expect("tenant"),
             app: "tests".parse().expect("app"),

@@ -24,7 +24,8 @@ pub struct Specimen {
     pub manifest: &'static str,
     /// The input, as JSON text.
     pub payload: &'static str,
-    /// How it must end: the stable name of a reason (`fuel_exhausted`), `returned`, `function_error`, or
+    /// How it must end: the stable name of a reason (`fuel_exhausted`), `returned`, `function_error` (with
+    /// `:CODE` where the code of the function's own error matters), or
     /// `rejected:<rule>` for what deploy must refuse with that finding.
     pub expected: &'static str,
 }
