@@ -20,7 +20,9 @@ const IMPORT: &str = "rejected:import-not-allowed";
 pub(super) fn foreign() -> Vec<Specimen> {
     vec![
         specimen("deploy-empty", "request_malformed", Vec::new),
-        specimen("deploy-elf", NOT, || std::fs::read("/proc/self/exe").expect("this program")[..1 << 20].to_vec()),
+        specimen("deploy-elf", NOT, || {
+            std::fs::read("/proc/self/exe").expect("this program").into_iter().take(1 << 20).collect()
+        }),
         specimen("deploy-cwasm", NOT, precompiled),
         specimen("deploy-wat", NOT, || b"(component)".to_vec()),
         specimen("deploy-wat-comments", NOT, || [b";;\n".repeat(1 << 20), b"(component)".to_vec()].concat()),
@@ -36,7 +38,7 @@ pub(super) fn foreign() -> Vec<Specimen> {
 pub(super) fn damaged() -> Vec<Specimen> {
     let whole = || WatGuest::returning("1").component();
     vec![
-        specimen("deploy-truncated", INVALID, move || whole()[..whole().len() / 2].to_vec()),
+        specimen("deploy-truncated", INVALID, move || whole().into_iter().take(300).collect()),
         specimen("deploy-trailing-garbage", INVALID, move || [whole(), vec![0xff; 64]].concat()),
         specimen("deploy-section-too-long", INVALID, || [COMPONENT, &[1, 0xff, 0xff, 0xff, 0x7f, 0]].concat()),
         specimen("deploy-section-too-short", INVALID, || {
@@ -203,6 +205,7 @@ fn type_sizes() -> Vec<Specimen> {
             INVALID,
             doubling(40, |n| format!("(variant (case \"a\" $t{n}) (case \"b\" $t{n}))")),
         ),
+        specimen("deploy-types-compared", BOUND, types_compared),
         specimen("deploy-types-lists-deep", INVALID, doubling(5_000, |n| format!("(list $t{n})"))),
         specimen("deploy-types-nested-3m", BOUND, || {
             component(&[section(7, &[leb(1), [0x42, 1, 1].repeat(3_000_000)].concat())])
@@ -214,6 +217,21 @@ fn type_sizes() -> Vec<Specimen> {
             holding(&module(&[section(1, &params)]))
         }),
     ]
+}
+
+/// Two equal types of a hundred thousand leaves each, written differently, that every one of 900 instantiations compares.
+fn types_compared() -> Vec<u8> {
+    let family = |name: &str| {
+        let level = |n: usize| format!("(type ${name}{} (tuple ${name}{n} ${name}{n}))", n + 1);
+        format!("(type ${name}0 (tuple string string)) {}", many(16, level))
+    };
+    component_of(&format!(
+        "{} {} (import \"f\" (func $f (param \"p\" $a16)))
+         (component $c (import \"f\" (func (param \"p\" $b16)))) {}",
+        family("a"),
+        family("b"),
+        "(instance (instantiate $c (with \"f\" (func $f)))) ".repeat(900)
+    ))
 }
 
 /// A real artifact of the engine, as the compile child writes it.
