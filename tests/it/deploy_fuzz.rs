@@ -125,6 +125,11 @@ impl Chance {
 fn mutate(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let mut bytes = seeds[chance.below(seeds.len())].clone();
     let other = &seeds[chance.below(seeds.len())];
+    // Half of the mutants keep their form, so that enough of them reach the compiler.
+    if chance.below(2) == 0 {
+        in_code(&mut bytes, chance);
+        return bytes;
+    }
     for _ in 0..=chance.below(3) {
         let at = chance.below(bytes.len());
         match chance.below(9) {
@@ -135,7 +140,6 @@ fn mutate(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
             4 => splice(&mut bytes, other, chance),
             5 => rearrange(&mut bytes, chance),
             6 => lie_about_length(&mut bytes, chance),
-            // Inside code, where most changes keep the form: other instructions, operands and constants.
             _ => in_code(&mut bytes, chance),
         }
         if bytes.is_empty() {

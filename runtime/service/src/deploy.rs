@@ -12,7 +12,7 @@ use airlock_model::{
 };
 use airlock_sandbox::{CompileError, LoadError, Program};
 use airlock_store::{ArtifactKind, NewRevision, Revision};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use crate::{App, app::store_failure, clock, config::DeployConfig, input::InputSchema, registry::Deployed};
 use line::{Line, Size};
@@ -49,6 +49,10 @@ pub struct Deployment {
     pub findings: Vec<Finding>,
 }
 
+/// Added to the niceness of analysis.
+const NICENESS: i32 = 10;
+/// Stack of analysis.
+const STACK_BYTES: usize = 8 << 20;
 /// Bytes of all source texts together.
 const SOURCES_BYTES_MAX: usize = 8 << 20;
 
@@ -168,8 +172,16 @@ impl App {
         let digest = store.put_artifact(ArtifactKind::Compiled, compiled).await.map_err(|why| store_failure(&why))?;
         let path = store.artifact_path(ArtifactKind::Compiled, digest).await.map_err(|why| store_failure(&why))?;
         let engine = self.engine.clone();
-        let program = off_thread(move || Program::load(&engine, &path)).await?.map_err(load_failure)?;
-        Ok((program, digest))
+        match off_thread(move || Program::load(&engine, &path)).await? {
+            Ok(program) => Ok((program, digest)),
+            Err(error) => {
+                // It never links, so no revision has it.
+                if let Err(error) = store.discard_artifact(ArtifactKind::Compiled, digest).await {
+                    tracing::error!(%error, "a compiled form that is of no use stays on disk");
+                }
+                Err(load_failure(error))
+            }
+        }
     }
 
     /// The manifest, checked against what the environment binds.
@@ -233,9 +245,21 @@ struct Analysed {
     input: Option<InputSchema>,
 }
 
-/// Runs work that can take long where it holds up no request. It is not stopped when nobody waits for it any more.
+/// Runs work that can take long on a thread of its own, where it holds up no request and yields the processor to those
+/// who call functions. It is not stopped when nobody waits for it any more.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(Failure::internal)
+    let (send, receive) = oneshot::channel();
+    let niced = move || {
+        // On Linux this is the niceness of the thread. Whether it works is a matter of comfort.
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            tracing::debug!(%error, "a deploy runs at full priority");
+        }
+        // Nobody hears it when the client has gone.
+        drop(send.send(work()));
+    };
+    let thread = std::thread::Builder::new().name("deploy".to_owned()).stack_size(STACK_BYTES);
+    drop(thread.spawn(niced).map_err(Failure::internal)?);
+    receive.await.map_err(|_panicked| Failure::internal("the analysis of an upload panicked"))
 }
 
 /// The component against its bounds and its manifest: a report and warnings, or the errors.

@@ -61,6 +61,16 @@ impl Store {
         self.run(move |_| artifacts.put(kind, &bytes)).await
     }
 
+    /// Deletes an artifact that turned out to be of no use, so that refused deploys do not fill the disk. Nothing may
+    /// refer to it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be deleted, [`StoreError::Busy`]. One that is not there is no error.
+    pub async fn discard_artifact(&self, kind: ArtifactKind, digest: Digest) -> Result<(), StoreError> {
+        let artifacts = Arc::clone(&self.artifacts);
+        self.run(move |_| artifacts.discard(kind, digest)).await
+    }
+
     /// Reads the bytes back, verified every time.
     ///
     /// # Errors
@@ -126,6 +136,21 @@ impl Artifacts {
         files::sync_dir(shelf)?;
         files::sync_dir(&self.dir)?;
         Ok(digest)
+    }
+
+    /// The artifact first: one without its seal is never handed out.
+    fn discard(&self, kind: ArtifactKind, digest: Digest) -> Result<(), StoreError> {
+        let path = self.path(kind, digest);
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(&(kind, digest));
+        for path in [path.clone(), seal_path(&path)] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("delete", path)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn read(&self, kind: ArtifactKind, digest: Digest) -> Result<Vec<u8>, StoreError> {

@@ -70,8 +70,12 @@ bounds! {
     element_segments "element segments" 10_000 "let the linker merge element segments";
     /// Items of all element segments together: each stays in the server's memory. Default 200,000.
     element_items "items in element segments" 200_000 "take fewer function addresses: fewer vtables and callbacks";
-    /// Instances that instantiating the component makes, nested components multiplied out. Default 1,000; QuickJS has 40.
-    instances "instances" 1_000 "instantiate each module and nested component once";
+    /// Instances that instantiating the component makes, nested components multiplied out. Default 250; QuickJS has 21.
+    instances "instances" 250 "instantiate each module and nested component once";
+    /// Component instances, as written. Each compares whole types, whose size is exponential. Default 32.
+    component_instances "component instances" 32 "export interfaces from the outermost component";
+    /// Exports of components, as written. Each can compare whole types. Default 200.
+    component_exports "exports of components" 200 "export nothing but the handler";
     /// Canonical functions: lifts, lowers and built-ins. Default 10,000.
     canonicals "canonical functions" 10_000 "lower each imported function once";
     /// Aliases of the component and of everything inside it. Default 50,000.

@@ -91,6 +91,7 @@ impl<'a> Walk<'a> {
             Payload::ElementSection(section) => return self.elements(section),
             Payload::InstanceSection(section) => self.instances.add(section.count(), 1),
             Payload::ComponentInstanceSection(section) => {
+                sizes.component_instances += u64::from(section.count());
                 self.instances.add(section.count(), self.instances.largest_closed.saturating_add(1));
             }
             Payload::ComponentCanonicalSection(section) => sizes.canonicals += u64::from(section.count()),
@@ -140,6 +141,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Payload::ComponentExportSection(section) => {
+                self.walked.sizes.component_exports += u64::from(section.count());
                 for export in section {
                     self.walked.sizes.exports += 1;
                     self.name(export?.name.name);

@@ -106,7 +106,8 @@ fn each_bound_is_named_with_what_was_configured_and_found() {
             check(stringify!($field), Bounds { $field: sizes.$field - 1, ..CLEAN }, sizes.$field);
         )*};
     }
-    each!(bytes functions body_bytes locals types nesting modules imports exports name_bytes memories globals data_segments);
+    each!(bytes functions body_bytes locals types nesting modules imports exports name_bytes memories globals data_segments instances
+        component_instances component_exports canonicals aliases);
 }
 
 #[test]
@@ -116,6 +117,8 @@ fn tables_segments_and_custom_sections_are_bounded_too() {
     assert!(only(&tables, &Bounds { tables: 1, ..CLEAN }).message.contains("`tables`"));
     let elements = with("(table 1 funcref) (func $f) (elem (i32.const 0) $f) (elem (i32.const 0) $f)");
     assert!(only(&elements, &Bounds { element_segments: 1, ..CLEAN }).message.contains("`element_segments`"));
+    let items = with("(table 1 funcref) (func $f) (elem (i32.const 0) $f $f $f)");
+    assert!(only(&items, &Bounds { element_items: 2, ..CLEAN }).message.contains("`element_items`"));
     let custom = with(r#"(@custom "note" "0123456789")"#);
     assert!(only(&custom, &Bounds { custom_section_bytes: 10, ..CLEAN }).message.contains("`custom_section_bytes`"));
 }
@@ -170,6 +173,23 @@ fn nested_components_and_types_are_bounded_without_recursion() {
 fn a_thousand_sibling_components_are_too_many() {
     let text = format!("(component {})", "(component)".repeat(1_000));
     assert!(only(&encode(&text), &CLEAN).message.contains("`modules`"));
+}
+
+/// What each level instantiates is multiplied out: 5 + 5 * (1 + 5) instances.
+#[test]
+fn instances_of_instances_are_multiplied_out() {
+    let inner = format!("(component $a (core module $m) {})", "(core instance (instantiate $m)) ".repeat(5));
+    let text = format!("(component {inner} {})", "(instance (instantiate $a)) ".repeat(5));
+    let message = only(&encode(&text), &Bounds { instances: 29, ..CLEAN }).message;
+    assert_eq!(message, "the component has 30 instances, the bound `instances` is 29");
+}
+
+#[test]
+fn more_findings_than_anybody_reads_are_counted() {
+    let imports: String = (0..300).map(|n| format!("(import \"acme:a/i{n}@1.0.0\" (instance))")).collect();
+    let findings = inspect(&importing(&imports), &CLEAN).expect_err("refused");
+    let last = findings.last().expect("one");
+    assert_eq!((findings.len(), last.message.as_str()), (51, "250 more findings are not shown"));
 }
 
 #[test]

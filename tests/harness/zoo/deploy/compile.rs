@@ -68,8 +68,8 @@ fn segments() -> Vec<Specimen> {
         specimen("deploy-memory-huge", LINK, || {
             function("", "(core module $m (memory 65536)) (core instance (instantiate $m))")
         }),
-        specimen("deploy-core-instances-500", LINK, || {
-            function("", &format!("(core module $m) {}", "(core instance (instantiate $m)) ".repeat(500)))
+        specimen("deploy-core-instances-200", LINK, || {
+            function("", &format!("(core module $m) {}", "(core instance (instantiate $m)) ".repeat(200)))
         }),
     ]
 }

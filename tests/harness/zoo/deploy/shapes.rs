@@ -203,6 +203,7 @@ fn type_sizes() -> Vec<Specimen> {
             INVALID,
             doubling(40, |n| format!("(variant (case \"a\" $t{n}) (case \"b\" $t{n}))")),
         ),
+        specimen("deploy-types-compared", BOUND, types_compared),
         specimen("deploy-types-lists-deep", INVALID, doubling(5_000, |n| format!("(list $t{n})"))),
         specimen("deploy-types-nested-3m", BOUND, || {
             component(&[section(7, &[leb(1), [0x42, 1, 1].repeat(3_000_000)].concat())])
@@ -214,6 +215,21 @@ fn type_sizes() -> Vec<Specimen> {
             holding(&module(&[section(1, &params)]))
         }),
     ]
+}
+
+/// Two equal types of a hundred thousand leaves each, written differently, that every one of 900 instantiations compares.
+fn types_compared() -> Vec<u8> {
+    let family = |name: &str| {
+        let level = |n: usize| format!("(type ${name}{} (tuple ${name}{n} ${name}{n}))", n + 1);
+        format!("(type ${name}0 (tuple string string)) {}", many(16, level))
+    };
+    component_of(&format!(
+        "{} {} (import \"f\" (func $f (param \"p\" $a16)))
+         (component $c (import \"f\" (func (param \"p\" $b16)))) {}",
+        family("a"),
+        family("b"),
+        "(instance (instantiate $c (with \"f\" (func $f)))) ".repeat(900)
+    ))
 }
 
 /// A real artifact of the engine, as the compile child writes it.
