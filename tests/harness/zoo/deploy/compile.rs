@@ -83,6 +83,14 @@ fn adapters() -> Vec<Specimen> {
     ]
 }
 
+fn encoding(n: usize) -> &'static str {
+    match n % 3 {
+        0 => "utf8",
+        1 => "utf16",
+        _ => "latin1+utf16",
+    }
+}
+
 /// One component that exports `functions` functions of one parameter, a second that imports and calls none of them.
 fn adapted(functions: usize, parameter: &str, doubled: usize) -> Vec<u8> {
     let big = many(doubled, |n| format!("(type $d{} (list (tuple $d{n} $d{n})))", n + 1));
@@ -93,7 +101,7 @@ fn adapted(functions: usize, parameter: &str, doubled: usize) -> Vec<u8> {
         (core instance $i (instantiate $m))";
     let core = if parameter == "string" { "f" } else { "g" };
     let lift = |n: usize| {
-        let encoding = ["utf8", "utf16", "latin1+utf16"][n % 3];
+        let encoding = encoding(n);
         format!(
             "(func $f{n} (param \"a\" {parameter}) (canon lift (core func $i \"{core}\") (memory (core memory $i \"m\"))
                (realloc (core func $i \"r\")) string-encoding={encoding}))
@@ -101,7 +109,7 @@ fn adapted(functions: usize, parameter: &str, doubled: usize) -> Vec<u8> {
         )
     };
     let lower = |n: usize| {
-        let encoding = ["latin1+utf16", "utf8", "utf16"][n % 3];
+        let encoding = encoding(n + 2);
         format!(
             "(alias export $made \"f{n}\" (func $f{n}))
              (core func $l{n} (canon lower (func $f{n}) (memory (core memory $i \"m\")) (realloc (core func $i \"r\")) string-encoding={encoding}))"

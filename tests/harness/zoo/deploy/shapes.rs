@@ -20,7 +20,9 @@ const IMPORT: &str = "rejected:import-not-allowed";
 pub(super) fn foreign() -> Vec<Specimen> {
     vec![
         specimen("deploy-empty", "request_malformed", Vec::new),
-        specimen("deploy-elf", NOT, || std::fs::read("/proc/self/exe").expect("this program")[..1 << 20].to_vec()),
+        specimen("deploy-elf", NOT, || {
+            std::fs::read("/proc/self/exe").expect("this program").into_iter().take(1 << 20).collect()
+        }),
         specimen("deploy-cwasm", NOT, precompiled),
         specimen("deploy-wat", NOT, || b"(component)".to_vec()),
         specimen("deploy-wat-comments", NOT, || [b";;\n".repeat(1 << 20), b"(component)".to_vec()].concat()),
@@ -36,7 +38,7 @@ pub(super) fn foreign() -> Vec<Specimen> {
 pub(super) fn damaged() -> Vec<Specimen> {
     let whole = || WatGuest::returning("1").component();
     vec![
-        specimen("deploy-truncated", INVALID, move || whole()[..whole().len() / 2].to_vec()),
+        specimen("deploy-truncated", INVALID, move || whole().into_iter().take(300).collect()),
         specimen("deploy-trailing-garbage", INVALID, move || [whole(), vec![0xff; 64]].concat()),
         specimen("deploy-section-too-long", INVALID, || [COMPONENT, &[1, 0xff, 0xff, 0xff, 0x7f, 0]].concat()),
         specimen("deploy-section-too-short", INVALID, || {
