@@ -6,7 +6,6 @@ use std::{
     path::Path,
     process::ExitCode,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
 };
 
 use airlock_sandbox::Compiler;
@@ -15,7 +14,6 @@ use airlock_toolchain::EngineCache;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
 const CACHE_BYTES_MAX: u64 = 512 << 20;
 
 /// Panics of any thread of this process, caught or not: nothing in the host may panic, whoever catches it.
@@ -78,7 +76,7 @@ fn compiler() -> anyhow::Result<Compiler> {
     let cache = guests::target_dir().join("airlock-cache");
     let cache = cache.to_str().context("the cache directory is not UTF-8")?;
     let arguments = ["compile-child", "--cache-dir", cache].map(str::to_owned);
-    Ok(Compiler::new(program, arguments.into(), COMPILE_TIME_MAX))
+    Ok(Compiler::new(program, arguments.into()))
 }
 
 /// Runs the compile child. A cache that cannot be opened costs time and nothing else.
