@@ -129,9 +129,9 @@ fn orders() -> Vec<Order> {
     let order = |number: u32| Order {
         id: u64::from(number) * 7 + 10_000,
         customer: format!("Zoë Müller the {number}th\n"),
-        total: f64::from(number) * 19.99 + 0.05,
-        paid: number % 2 == 0,
-        note: (number % 3 == 0).then(|| "leave it at the door, please; the bell does not ring".to_owned()),
+        total: f64::from(number * 1_999 + 5) / 100.0,
+        paid: number & 1 == 0,
+        note: matches!(number % 3, 0).then(|| "leave it at the door, please; the bell does not ring".to_owned()),
         items: (number..number + 3).map(item).collect(),
     };
     (0..50).map(order).collect()

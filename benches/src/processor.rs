@@ -28,13 +28,8 @@ pub(crate) struct Footprint {
 impl Footprint {
     /// Of this process.
     pub(crate) fn own() -> anyhow::Result<Self> {
-        Self::of("self")
-    }
-
-    /// Of a process by its id.
-    pub(crate) fn of(process: &str) -> anyhow::Result<Self> {
         let read = |file: &str| {
-            let path = format!("/proc/{process}/{file}");
+            let path = format!("/proc/self/{file}");
             fs::read(&path).with_context(|| format!("cannot read `{path}`"))
         };
         let status = String::from_utf8_lossy(&read("status")?).into_owned();

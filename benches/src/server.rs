@@ -12,7 +12,7 @@ use airlock_proto::v1::{DeployRequest, SourceFile, function_service_client::Func
 use anyhow::Context;
 use tonic::{Request, transport::Endpoint};
 
-use crate::{guests::Component, issuer::ENVIRONMENT, processor::Footprint, serve::Addresses};
+use crate::{guests::Component, issuer::ENVIRONMENT, serve::Addresses};
 
 /// Room for a component and its sources.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
@@ -69,11 +69,6 @@ impl Server {
     /// Processor time of the whole process so far, all threads, user and system.
     pub(crate) fn cpu_time(&self) -> anyhow::Result<Duration> {
         cpu_time_of(&format!("/proc/{}/stat", self.process.id()))
-    }
-
-    /// What the process occupies.
-    pub(crate) fn footprint(&self) -> anyhow::Result<Footprint> {
-        Footprint::of(&self.process.id().to_string())
     }
 
     /// Deploys one guest, which makes it live.

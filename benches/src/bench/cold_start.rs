@@ -44,9 +44,10 @@ pub(crate) fn run(window: &Window, places: &Places) -> anyhow::Result<Findings> 
     }
     findings.rows.extend(source.rows);
     details.insert("source_to_deployed".to_owned(), source.details);
-    cores::pin(&[cores::choose()?.load])?;
+    let cores = cores::choose()?;
+    cores::pin(&[cores.load])?;
     let components: Vec<_> = guests.into_iter().map(|(guest, _, component)| (guest, component)).collect();
-    let served = runtime.block_on(served::run(places, &components, window.rounds.get()))?;
+    let served = runtime.block_on(served::run(places, cores, &components, window.rounds.get()))?;
     findings.rows.extend(served.rows);
     details.insert("served".to_owned(), served.details);
     findings.details = details.into();

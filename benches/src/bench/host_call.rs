@@ -160,10 +160,10 @@ fn findings(costs: &[(Op, Cost)]) -> Findings {
                 rows.push(HOST_CALL_ALLOCATIONS.measured(cost.allocations - cost.backend_allocations));
             }
             Op::Context => {
-                rows.push(Row::figure("host call that stays before the gate (`context`)", "us", cost.wall_us))
+                rows.push(Row::figure("host call that stays before the gate (`context`)", "us", cost.wall_us));
             }
             Op::Log => {
-                rows.push(Row::figure("host call through the gate without a resource (`log`)", "us", cost.wall_us))
+                rows.push(Row::figure("host call through the gate without a resource (`log`)", "us", cost.wall_us));
             }
             Op::Denied => rows.push(Row::figure("host call that a grant denies", "us", cost.wall_us)),
             Op::Query => rows.push(Row::figure("host call with `select 1` on SQLite, all of it", "us", cost.wall_us)),

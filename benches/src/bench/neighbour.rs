@@ -117,7 +117,14 @@ impl Stage {
         for _ in 0..endless {
             callers.spawn(call_again(forever.clone(), is_over.clone()));
         }
-        let load = Offer { targets: vec![polite], connections: CONNECTIONS, rate: RATE, warm_up: length / 3, length };
+        let load = Offer {
+            targets: vec![polite],
+            connections: CONNECTIONS,
+            rate: RATE,
+            patience: Duration::from_secs(5),
+            warm_up: length / 3,
+            length,
+        };
         let polite = offer(&load, |_| ()).await?;
         is_over.store(true, Relaxed);
         let mut ends = Ends::default();
@@ -127,7 +134,9 @@ impl Stage {
             one.odd.into_iter().for_each(|(reason, count)| *ends.odd.entry(reason).or_default() += count);
         }
         let p99_ms = polite.accepted.value_at_quantile(0.99) as f64 / 1e6;
-        eprintln!("beside {endless}: p99 {p99_ms:.2} ms; endless ended up to {:.1} ms late", ends.latest_ms());
+        let late =
+            ends.late_ms.iter().copied().reduce(f64::max).map(|late| format!(", ends {late:.1} ms late at most"));
+        eprintln!("beside {endless}: p99 {p99_ms:.2} ms{}", late.unwrap_or_default());
         Ok(Measured { p99_ms, polite, ends })
     }
 }
@@ -191,8 +200,8 @@ fn findings(rounds: &[Vec<Measured>]) -> Findings {
 }
 
 fn described(measured: &Measured) -> Value {
-    let refused: BTreeMap<_, _> =
-        measured.polite.refused.iter().map(|(reason, latency)| (reason.clone(), latency.len())).collect();
+    let unkind = measured.polite.refused.iter().chain(&measured.polite.lost);
+    let refused: BTreeMap<_, _> = unkind.map(|(reason, latency)| (reason.clone(), latency.len())).collect();
     let p50_ms = measured.polite.accepted.value_at_quantile(0.5) as f64 / 1e6;
     json!({
         "p50_ms": rounded(p50_ms), "p99_ms": rounded(measured.p99_ms), "answered": measured.polite.accepted.len(),

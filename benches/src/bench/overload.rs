@@ -1,6 +1,9 @@
 //! `overload`: ten times more calls than the server can run, offered whether or not it answers.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use airlock_sandbox::Program;
 use hdrhistogram::Histogram;
@@ -30,7 +33,8 @@ const TIMES_OFFERED: f64 = 10.0;
 /// Enough to keep one worker at work, and far from what admission turns away.
 const PEAK_CONCURRENCY: usize = 16;
 /// What each caller allows. A call that waits longer is not goodput.
-const TIMEOUT: &str = "250m";
+const TIMEOUT: Duration = Duration::from_millis(250);
+const TIMEOUT_HEADER: &str = "250m";
 /// Who calls: enough that no tenant's own limit alone decides.
 const TENANTS: [&str; 4] = ["acme", "globex", "initech", "umbrella"];
 const CONNECTIONS_PER_TENANT: usize = 4;
@@ -44,6 +48,13 @@ struct Round {
     load_busy: f64,
     seen: Seen,
     refusals: Histogram<u64>,
+}
+
+impl Round {
+    /// Share of the calls that had neither answer nor refusal before their deadline, in percent.
+    fn told_nothing(&self) -> f64 {
+        self.seen.told_nothing() as f64 * 100.0 / self.seen.offered as f64
+    }
 }
 
 /// Finds the peak and offers ten times as much, in turns.
@@ -106,11 +117,13 @@ impl Stage {
         let [first, ..] = TENANTS;
         let peak = drive_checked(&self.server, self.target(first, "5S")?, PEAK_CONCURRENCY, length, answered).await?;
         let peak_per_s = peak.calls as f64 / peak.elapsed.as_secs_f64();
-        let targets = TENANTS.iter().map(|tenant| self.target(tenant, TIMEOUT)).collect::<anyhow::Result<_>>()?;
+        let targets =
+            TENANTS.iter().map(|tenant| self.target(tenant, TIMEOUT_HEADER)).collect::<anyhow::Result<_>>()?;
         let load = Offer {
             targets,
             connections: CONNECTIONS_PER_TENANT,
             rate: peak_per_s * TIMES_OFFERED,
+            patience: TIMEOUT,
             warm_up: length / 3,
             length,
         };
@@ -141,11 +154,10 @@ fn busy(clocks: Clocks, length: Duration) -> anyhow::Result<[f64; 2]> {
 
 fn findings(rounds: &[Round]) -> Findings {
     let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure));
-    let refusal = if rounds.iter().all(|round| round.refusals.is_empty()) {
-        REFUSAL_P99.unmeasured("nothing was refused: see the details")
-    } else {
-        let refused = rounds.iter().filter(|round| !round.refusals.is_empty());
-        REFUSAL_P99.measured(median(refused.map(|round| ms(&round.refusals, 0.99))))
+    let refused = rounds.iter().filter(|round| !round.refusals.is_empty());
+    let refusal = match median(refused.map(|round| ms(&round.refusals, 0.99))) {
+        p99_ms if p99_ms.is_finite() => REFUSAL_P99.measured(p99_ms),
+        _ => REFUSAL_P99.unmeasured("nothing was refused: see the details"),
     };
     let mut notes = Vec::new();
     if rounds.iter().any(|round| round.load_busy > 0.9) {
@@ -156,6 +168,7 @@ fn findings(rounds: &[Round]) -> Findings {
             GOODPUT.measured(of(|round| round.goodput_per_s * 100.0 / round.peak_per_s)),
             refusal,
             Row::figure("answer at ten times the load, p99", "ms", of(|round| ms(&round.seen.accepted, 0.99))),
+            Row::figure("callers at ten times the load that were told nothing in time", "%", of(Round::told_nothing)),
         ],
         details: json!({
             "peak_per_s": rounded(of(|round| round.peak_per_s)),
@@ -168,11 +181,12 @@ fn findings(rounds: &[Round]) -> Findings {
 
 fn described(round: &Round) -> Value {
     let seen = &round.seen;
-    let refused: serde_json::Map<String, Value> =
-        seen.refused.iter().map(|(reason, latency)| (reason.clone(), latencies(latency))).collect();
+    let by_reason = |seen: &BTreeMap<String, Histogram<u64>>| -> serde_json::Map<String, Value> {
+        seen.iter().map(|(reason, latency)| (reason.clone(), latencies(latency))).collect()
+    };
     json!({
         "offered": seen.offered, "goodput_per_s": rounded(round.goodput_per_s), "accepted": latencies(&seen.accepted),
-        "refused": refused, "unsent": seen.unsent, "unanswered": seen.unanswered,
+        "refused": by_reason(&seen.refused), "lost": by_reason(&seen.lost), "unsent": seen.unsent, "unanswered": seen.unanswered,
         "generator_lag_p99_ms": rounded(ms(&seen.lag, 0.99)),
         "server_busy": rounded(round.server_busy), "load_busy": rounded(round.load_busy),
     })

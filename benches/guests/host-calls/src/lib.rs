@@ -55,7 +55,7 @@ async fn call(op: Op) -> bool {
             matches!(denied, Err(HostError::Denied { .. }))
         }
         Op::Unsent => {
-            let unsent = resources::api::request(Request::new("POST", "/things").body("ab")).await;
+            let unsent = resources::api::request(Request::new("GET", "/things").body("ab")).await;
             matches!(unsent, Err(HostError::BadRequest { .. }))
         }
         Op::Query => resources::db::query("select 1", ()).await.is_ok(),

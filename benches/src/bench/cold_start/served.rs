@@ -9,7 +9,7 @@ use serde_json::json;
 use super::middle_ms;
 use crate::{
     args::Guest,
-    cores,
+    cores::Cores,
     goals::{Row, rounded},
     guests::{Component, OUTPUT, Places},
     issuer::{CALLER, Issuer, Setup},
@@ -31,12 +31,16 @@ struct Times {
 }
 
 /// Starts, stops, deploys and calls.
-pub(super) async fn run(places: &Places, guests: &[(Guest, Component)], rounds: usize) -> anyhow::Result<Findings> {
+pub(super) async fn run(
+    places: &Places,
+    cores: Cores,
+    guests: &[(Guest, Component)],
+    rounds: usize,
+) -> anyhow::Result<Findings> {
     let dir = places.fresh("cold-start-")?;
     let issuer = Issuer::new()?;
     let config = issuer.configure(dir.path(), &Setup::default())?;
-    let core = cores::choose()?.server;
-    let start = || Server::airlock(&[core], &config, &places.cache());
+    let start = || Server::airlock(&[cores.server], &config, &places.cache());
     let first = start()?;
     for (_, component) in guests {
         first.deploy(&issuer.builder_token()?, component).await?;

@@ -1,7 +1,7 @@
 //! From TypeScript source to a function that answers: `airlock build` and `airlock deploy`, without the command line.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -33,6 +33,15 @@ impl Trip {
     }
 }
 
+/// Where the trips begin and end.
+struct Desk<'a> {
+    places: &'a Places,
+    server: Server,
+    issuer: Issuer,
+    project: PathBuf,
+    cache: PathBuf,
+}
+
 /// Once with empty caches, and then `rounds` times with another change to the source each time.
 pub(super) async fn run(places: &Places, rounds: usize) -> anyhow::Result<Findings> {
     let dir = places.fresh("source-")?;
@@ -42,11 +51,12 @@ pub(super) async fn run(places: &Places, rounds: usize) -> anyhow::Result<Findin
     let cores = cores::choose()?;
     let config = issuer.configure(dir.path(), &Setup::default())?;
     let server = Server::airlock(&[cores.server, cores.load], &config, &cache)?;
-    let cold = trip(places, &server, &issuer, &project, &cache, "cold").await?;
+    let desk = Desk { places, server, issuer, project, cache };
+    let cold = desk.trip("cold").await?;
     eprintln!("source to deployed, empty caches: {:.2} s", cold.seconds());
     let mut warm = Vec::new();
     for round in 0..rounds {
-        let one = trip(places, &server, &issuer, &project, &cache, &format!("warm {round}")).await?;
+        let one = desk.trip(&format!("warm {round}")).await?;
         eprintln!("source to deployed, warm: {:.2} s", one.seconds());
         warm.push(one);
     }
@@ -65,31 +75,27 @@ pub(super) async fn run(places: &Places, rounds: usize) -> anyhow::Result<Findin
     })
 }
 
-/// Changes the source, builds, deploys, and sees the change in an answer, which is not part of the time.
-async fn trip(
-    places: &Places,
-    server: &Server,
-    issuer: &Issuer,
-    project: &Path,
-    cache: &Path,
-    mark: &str,
-) -> anyhow::Result<Trip> {
-    let source =
-        format!("export default (input: {{ name: string }}) => ({{ greeting: `{mark}, ${{input.name}}` }});\n");
-    std::fs::write(project.join("src/main.ts"), source).context("cannot change the source")?;
-    let began = Instant::now();
-    let component = places.build_with_cache(project, cache)?;
-    let build = began.elapsed();
-    let began = Instant::now();
-    server.deploy(&issuer.builder_token()?, &component).await?;
-    let deploy = began.elapsed();
-    let token = issuer.caller_token(CALLER)?;
-    let call = Call { token: Some(&token), ..Call::greeting(component.name()) };
-    let target = Target::new(server.addresses.data, &call)?;
-    let (answer, _) = exchange(connect(target.address).await?, &target).await?;
-    let output = String::from_utf8(answer.output()?)?;
-    anyhow::ensure!(output.contains(mark), "the new source does not answer: {output}");
-    Ok(Trip { build, deploy })
+impl Desk<'_> {
+    /// Changes the source, builds, deploys, and sees the change in an answer, which is not part of the time.
+    async fn trip(&self, mark: &str) -> anyhow::Result<Trip> {
+        let Self { places, server, issuer, project, cache } = self;
+        let source =
+            format!("export default (input: {{ name: string }}) => ({{ greeting: `{mark}, ${{input.name}}` }});\n");
+        std::fs::write(project.join("src/main.ts"), source).context("cannot change the source")?;
+        let began = Instant::now();
+        let component = places.build_with_cache(project, cache)?;
+        let build = began.elapsed();
+        let began = Instant::now();
+        server.deploy(&issuer.builder_token()?, &component).await?;
+        let deploy = began.elapsed();
+        let token = issuer.caller_token(CALLER)?;
+        let call = Call { token: Some(&token), ..Call::greeting(component.name()) };
+        let target = Target::new(server.addresses.data, &call)?;
+        let (answer, _) = exchange(connect(target.address).await?, &target).await?;
+        let output = String::from_utf8(answer.output()?)?;
+        anyhow::ensure!(output.contains(mark), "the new source does not answer: {output}");
+        Ok(Trip { build, deploy })
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {

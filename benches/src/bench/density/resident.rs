@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use airlock_sandbox::{Engine, Program};
+use anyhow::Context;
+use rustix::process::{Resource, getrlimit};
 use serde_json::json;
 
 use crate::{
@@ -24,8 +26,10 @@ const MEMORY_KIB: u64 = 23 << 20;
 const SETTLING: u32 = 200;
 /// Between two looks at what is left.
 const STEP: u32 = 250;
-/// Mappings that are left to calls: the pool has 512 instances, which take about four each.
-const MAPS_FOR_CALLS: u64 = 4_096;
+/// Mappings that are left to calls: the pool has 512 instances, which take four each.
+const MAPS_FOR_CALLS: u64 = 512 * 4;
+/// File descriptors that are left when loading ends: one step takes one for each function.
+const FILES_SPARE: u64 = STEP as u64 + 64;
 /// Loading ends when the machine has no more than this.
 const AVAILABLE_KIB_MIN: u64 = 2 << 20;
 
@@ -125,6 +129,13 @@ fn obstacle() -> anyhow::Result<Option<String>> {
     let maps = Footprint::own()?.maps;
     if maps + MAPS_FOR_CALLS > max_map_count() {
         return Ok(Some(format!("{maps} of {} mappings (vm.max_map_count) are in use", max_map_count())));
+    }
+    // The engine keeps the file of every artifact open, for the memory images in it.
+    let files = std::fs::read_dir("/proc/self/fd").context("cannot count open files")?.count() as u64;
+    if let Some(most) = getrlimit(Resource::Nofile).current
+        && files + FILES_SPARE > most
+    {
+        return Ok(Some(format!("{files} of {most} file descriptors (RLIMIT_NOFILE) are in use")));
     }
     let available = memory_kib("MemAvailable:");
     Ok((available < AVAILABLE_KIB_MIN).then(|| format!("the machine has only {available} KiB left")))

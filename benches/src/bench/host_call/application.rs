@@ -34,10 +34,10 @@ kind = "http"
 [resources.api.bench]
 engine = "http"
 base_url = "https://api.bench.example"
-operations = ["GET", "POST"]
+operations = ["GET"]
 request_bytes_max = 1
 "#;
-const SCOPE: &[&str] = &["db:read", "api:GET", "api:POST"];
+const SCOPE: &[&str] = &["db:read", "api:GET"];
 
 /// An application with one function.
 pub(super) struct Application {

@@ -72,7 +72,7 @@ impl Backend {
 fn unsent() -> anyhow::Result<Permitted> {
     Ok(Permitted::Http(HttpRequest {
         resource: resource("api")?,
-        method: HttpMethod::Post,
+        method: HttpMethod::Get,
         path: "/things".parse()?,
         query: Vec::new(),
         headers: Vec::new(),
