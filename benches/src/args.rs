@@ -1,6 +1,10 @@
 //! The command line.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -17,8 +21,28 @@ pub(crate) struct Cli {
 /// One benchmark, or one of the processes that benchmarks start.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Every benchmark, one after the other, and what was reached of every goal.
+    All(AllOptions),
     /// Throughput, latency and processor time of `Invoke` beside a bare echo server.
     Invoke(InvokeOptions),
+    /// What a function costs in this process, without a server.
+    Instantiate(Window),
+    /// What one host call costs, without the backend.
+    HostCall(Window),
+    /// First calls: of a compiled function, after a start, after a deploy, from source.
+    ColdStart(Window),
+    /// How many functions and how many waiting calls one process holds.
+    Density(DensityOptions),
+    /// What the second core adds.
+    Scaling(Window),
+    /// Ten times more calls than the server can run.
+    Overload(Window),
+    /// Processor-bound Rust under fuel against the same code of the machine.
+    Compute(Window),
+    /// A polite caller beside functions that never end, and when those end.
+    Neighbour(Window),
+    /// Durable audit records a second, and what waiting for the disk adds.
+    Audit(Window),
     /// The bare echo server.
     #[command(hide = true)]
     ServeEcho {
@@ -29,9 +53,9 @@ pub(crate) enum Command {
     /// Airlock.
     #[command(hide = true)]
     ServeAirlock {
-        /// The only core to run on.
-        #[arg(long)]
-        core: usize,
+        /// The only cores to run on.
+        #[arg(long, value_delimiter = ',', required = true)]
+        cores: Vec<usize>,
         /// Its `airlock.toml`.
         #[arg(long)]
         config: PathBuf,
@@ -48,24 +72,83 @@ pub(crate) enum Command {
     },
 }
 
-/// Options of `invoke`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct InvokeOptions {
+/// How long and how often to measure.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Window {
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Length of each measured window in seconds; a third of it goes before as warm-up.
-    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
+    /// Length of each measured window in seconds.
+    #[arg(long, default_value_t = 1.5, value_parser = seconds)]
     pub(crate) seconds: f64,
-    /// Windows for each row, taken in turns over all rows; the one with the median throughput is reported.
-    #[arg(long, default_value_t = NonZeroUsize::MIN)]
+    /// Windows for each figure, taken in turns; the median is reported.
+    #[arg(long, default_value_t = THREE)]
     pub(crate) rounds: NonZeroUsize,
+}
+
+impl Window {
+    /// Length of a window.
+    pub(crate) fn length(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+}
+
+const THREE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+
+/// Options of `invoke`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InvokeOptions {
+    /// How long and how often.
+    #[command(flatten)]
+    pub(crate) window: Window,
     /// Calls in flight, one row for each.
     #[arg(long, value_delimiter = ',', default_value = "1,8,64")]
     pub(crate) concurrency: Vec<NonZeroUsize>,
     /// Guests to run.
     #[arg(long, value_delimiter = ',', default_value = "rust-arena,rust,typescript")]
     pub(crate) guest: Vec<Guest>,
+}
+
+/// Options of `density`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DensityOptions {
+    /// How long and how often. Density is counted once, whatever this says.
+    #[command(flatten)]
+    pub(crate) window: Window,
+    /// Rust functions to load.
+    #[arg(long, default_value = "20000")]
+    pub(crate) rust: NonZeroU32,
+    /// QuickJS functions to load.
+    #[arg(long, default_value = "5000")]
+    pub(crate) quickjs: NonZeroU32,
+    /// Calls to suspend in a host call.
+    #[arg(long, default_value = "10000")]
+    pub(crate) suspended: NonZeroU32,
+    /// One part only, in this process.
+    #[arg(long, hide = true)]
+    pub(crate) part: Option<Part>,
+}
+
+/// A part of `density`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Resident Rust functions.
+    Rust,
+    /// Resident QuickJS functions.
+    Quickjs,
+    /// Suspended calls.
+    Suspended,
+}
+
+/// Options of `all`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AllOptions {
+    /// How long and how often, for every benchmark.
+    #[command(flatten)]
+    pub(crate) window: Window,
+    /// Only these benchmarks, by name.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
 }
 
 /// A function to invoke.

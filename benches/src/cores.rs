@@ -22,9 +22,9 @@ pub(crate) fn choose() -> anyhow::Result<Cores> {
     }
 }
 
-/// Binds this thread, and every thread and process it starts from now on, to one core.
-pub(crate) fn pin(core: usize) -> anyhow::Result<()> {
+/// Binds this thread, and every thread and process it starts from now on, to these cores.
+pub(crate) fn pin(cores: &[usize]) -> anyhow::Result<()> {
     let mut only = CpuSet::new();
-    only.set(core);
-    sched_setaffinity(None, &only).with_context(|| format!("cannot run on core {core}"))
+    cores.iter().for_each(|core| only.set(*core));
+    sched_setaffinity(None, &only).with_context(|| format!("cannot run on the cores {cores:?}"))
 }

@@ -7,10 +7,15 @@ use anyhow::Context;
 
 use crate::args::Guest;
 
-/// What every guest is called with.
+/// What every guest that greets is called with.
 pub(crate) const INPUT: &[u8] = br#"{"name":"Ada"}"#;
-/// What every guest must answer.
+/// What it must answer.
 pub(crate) const OUTPUT: &[u8] = br#"{"greeting":"hello, Ada"}"#;
+
+/// Makes host calls.
+pub(crate) const HOST_CALLS: &str = "benches/guests/host-calls";
+/// Keeps a processor busy.
+pub(crate) const WORK: &str = "benches/guests/work";
 
 impl Guest {
     /// As in the report and on the command line.
@@ -22,7 +27,8 @@ impl Guest {
         }
     }
 
-    const fn directory(self) -> &'static str {
+    /// Its project, from the workspace.
+    pub(crate) const fn directory(self) -> &'static str {
         match self {
             Self::RustArena => "tests/guests/hello-arena",
             Self::Rust => "tests/guests/hello-plain",
@@ -37,6 +43,19 @@ pub(crate) struct Component {
     pub(crate) project: Project,
     /// The component and its sources.
     pub(crate) built: Built,
+}
+
+impl Component {
+    /// Its name on a server.
+    pub(crate) fn name(&self) -> &str {
+        self.project.name.as_str()
+    }
+
+    /// The same function under another name.
+    pub(crate) fn manifest_named(&self, name: &str) -> String {
+        let own = format!("name = \"{}\"", self.name());
+        self.project.manifest_text.replacen(&own, &format!("name = \"{name}\""), 1)
+    }
 }
 
 /// The directories of a run, all under the workspace's `target`.
@@ -64,12 +83,34 @@ impl Places {
         self.bench().join("cache")
     }
 
+    /// A project of the workspace.
+    pub(crate) fn project(&self, directory: &str) -> PathBuf {
+        self.workspace.join(directory)
+    }
+
+    /// A new directory that is removed when it is dropped.
+    pub(crate) fn fresh(&self, prefix: &str) -> anyhow::Result<tempfile::TempDir> {
+        let made = tempfile::Builder::new().prefix(prefix).tempdir_in(self.bench());
+        made.context("cannot make a directory under `target/bench`")
+    }
+
     /// Builds one guest as `airlock build` does.
     pub(crate) fn build(&self, guest: Guest) -> anyhow::Result<Component> {
-        let project = Project::load(&self.workspace.join(guest.directory()))?;
-        let options = BuildOptions { cache_dir: self.cache(), target_dir: self.workspace.join("target/guests") };
-        let built = build(&project, &options, &mut |step| eprintln!("{}: {}", guest.name(), step.label()))
-            .with_context(|| format!("cannot build `{}`", guest.directory()))?;
+        self.build_project(guest.directory())
+    }
+
+    /// Builds any project of the workspace.
+    pub(crate) fn build_project(&self, directory: &str) -> anyhow::Result<Component> {
+        self.build_with_cache(&self.project(directory), &self.cache())
+    }
+
+    /// Builds any project, with compiled parts kept elsewhere.
+    pub(crate) fn build_with_cache(&self, directory: &Path, cache: &Path) -> anyhow::Result<Component> {
+        let project = Project::load(directory)?;
+        let options = BuildOptions { cache_dir: cache.to_owned(), target_dir: self.workspace.join("target/guests") };
+        let name = project.name.clone();
+        let built = build(&project, &options, &mut |step| eprintln!("{name}: {}", step.label()))
+            .with_context(|| format!("cannot build `{}`", directory.display()))?;
         Ok(Component { project, built })
     }
 }

@@ -1,4 +1,4 @@
-//! The platform's part: a signing key, and tokens made with it.
+//! The platform's part: a signing key, tokens made with it, and a configuration that trusts it.
 
 use std::{
     path::Path,
@@ -11,6 +11,8 @@ use anyhow::Context;
 
 /// The only environment of a run.
 pub(crate) const ENVIRONMENT: &str = "bench";
+/// Who deploys, and who calls where it does not matter.
+pub(crate) const CALLER: &str = "acme";
 const ISSUER: &str = "https://bench.example";
 const INSTANCE: &str = "airlock-bench";
 /// Tokens are minted for each window, so this outlives all of them.
@@ -21,6 +23,24 @@ pub(crate) struct Issuer {
     key: SigningKey,
 }
 
+/// What a server of a run is told besides whom to trust.
+pub(crate) struct Setup<'a> {
+    /// Whether answers wait for the disk.
+    pub(crate) sync: bool,
+    /// Threads that serve.
+    pub(crate) workers: usize,
+    /// Further lines of `[server]`.
+    pub(crate) server: &'a str,
+    /// Further sections.
+    pub(crate) sections: &'a str,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self { sync: true, workers: 1, server: "", sections: "" }
+    }
+}
+
 impl Issuer {
     /// Draws a key.
     pub(crate) fn new() -> anyhow::Result<Self> {
@@ -28,34 +48,45 @@ impl Issuer {
     }
 
     /// Writes a configuration that trusts this issuer, with its state beside it, and says where.
-    pub(crate) fn configure(&self, dir: &Path, sync: bool) -> anyhow::Result<std::path::PathBuf> {
+    pub(crate) fn configure(&self, dir: &Path, setup: &Setup<'_>) -> anyhow::Result<std::path::PathBuf> {
         std::fs::write(dir.join("keys.json"), public_jwks(&[&self.key])).context("cannot write the keys")?;
+        let Setup { sync, workers, server, sections } = setup;
         let text = format!(
-            "[server]\ndata = \"127.0.0.1:0\"\ncontrol = \"127.0.0.1:0\"\nworkers = 1\n\
+            "[server]\ndata = \"127.0.0.1:0\"\ncontrol = \"127.0.0.1:0\"\nworkers = {workers}\n{server}\n\
              [state]\ndir = \"state\"\nsync = {sync}\n\
              [tokens]\ninstance = \"{INSTANCE}\"\n\
              [[tokens.issuer]]\niss = \"{ISSUER}\"\njwks = {{ file = \"keys.json\" }}\n\
-             [environments.{ENVIRONMENT}]\n"
+             [environments.{ENVIRONMENT}]\n{sections}\n"
         );
         let path = dir.join("airlock.toml");
         std::fs::write(&path, text).context("cannot write the configuration")?;
         Ok(path)
     }
 
-    /// A token to invoke every function.
-    pub(crate) fn caller_token(&self) -> anyhow::Result<String> {
-        Ok(mint(&self.key, &claims("caller")?.every_function())?)
+    /// A token of a tenant to invoke every function, with these rights on resources.
+    pub(crate) fn caller_token_with(&self, tenant: &str, scope: &[&str]) -> anyhow::Result<String> {
+        let scope: Vec<Scope> = scope
+            .iter()
+            .map(|text| text.parse().map_err(|why| anyhow::anyhow!("`{text}` is no scope: {why}")))
+            .collect::<Result<_, _>>()?;
+        Ok(mint(&self.key, &claims(tenant, "caller")?.every_function().scope(scope))?)
+    }
+
+    /// A token of a tenant to invoke every function.
+    pub(crate) fn caller_token(&self, tenant: &str) -> anyhow::Result<String> {
+        self.caller_token_with(tenant, &[])
     }
 
     /// A token to deploy.
     pub(crate) fn builder_token(&self) -> anyhow::Result<String> {
-        Ok(mint(&self.key, &claims("builder")?.every_function().scope([Scope::Control(ControlScope::FunctionDeploy)]))?)
+        let claims = claims(CALLER, "builder")?.every_function();
+        Ok(mint(&self.key, &claims.scope([Scope::Control(ControlScope::FunctionDeploy)]))?)
     }
 }
 
-fn claims(subject: &str) -> anyhow::Result<Claims> {
+fn claims(tenant: &str, subject: &str) -> anyhow::Result<Claims> {
     let principal =
-        Principal { tenant: "acme".parse()?, app: "checkout".parse()?, subject: subject.to_owned(), actor: None };
+        Principal { tenant: tenant.parse()?, app: "checkout".parse()?, subject: subject.to_owned(), actor: None };
     let validity = Validity { issued_at_unix_s: now_unix_s(), lifetime_s: LIFETIME_S };
     Ok(Claims::new(ISSUER, principal, INSTANCE, ENVIRONMENT.parse()?, validity))
 }

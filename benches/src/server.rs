@@ -34,10 +34,10 @@ impl Server {
         Self::start(["serve-echo", "--core", &core.to_string()])
     }
 
-    /// Starts Airlock on a core.
-    pub(crate) fn airlock(core: usize, config: &Path, cache_dir: &Path) -> anyhow::Result<Self> {
-        let core = core.to_string();
-        let words = ["serve-airlock", "--core", &core, "--config"].map(OsStr::new);
+    /// Starts Airlock on these cores.
+    pub(crate) fn airlock(cores: &[usize], config: &Path, cache_dir: &Path) -> anyhow::Result<Self> {
+        let cores = cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let words = ["serve-airlock", "--cores", &cores, "--config"].map(OsStr::new);
         Self::start(words.into_iter().chain([config.as_os_str(), OsStr::new("--cache-dir"), cache_dir.as_os_str()]))
     }
 
@@ -73,19 +73,24 @@ impl Server {
 
     /// Deploys one guest, which makes it live.
     pub(crate) async fn deploy(&self, token: &str, component: &Component) -> anyhow::Result<()> {
+        self.deploy_as(token, component, component.name()).await
+    }
+
+    /// Deploys one guest under another name.
+    pub(crate) async fn deploy_as(&self, token: &str, component: &Component, name: &str) -> anyhow::Result<()> {
         let control = self.addresses.control.context("this server takes no functions")?;
         let channel = Endpoint::from_shared(format!("http://{control}"))?.connect().await?;
         let sources = component.built.sources.iter();
         let mut request = Request::new(DeployRequest {
             environment: ENVIRONMENT.to_owned(),
-            manifest_toml: component.project.manifest_text.clone(),
+            manifest_toml: component.manifest_named(name),
             component: component.built.component.clone(),
             sources: sources.map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() }).collect(),
         });
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
         let mut client = FunctionServiceClient::new(channel).max_encoding_message_size(MESSAGE_BYTES_MAX);
         let deployed = client.deploy(request).await;
-        deployed.map(drop).with_context(|| format!("cannot deploy `{}`", component.project.name))
+        deployed.map(drop).with_context(|| format!("cannot deploy `{name}`"))
     }
 }
 

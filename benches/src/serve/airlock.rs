@@ -15,9 +15,9 @@ const COMPILE_TIME_MAX: Duration = Duration::from_secs(120);
 const CACHE_BYTES_MAX: u64 = 512 << 20;
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves on one core, audit writer and all, until released.
-pub(crate) fn serve(core: usize, config: &Path, cache_dir: &Path) -> anyhow::Result<()> {
-    cores::pin(core)?;
+/// Serves on these cores, audit writer and all, until released.
+pub(crate) fn serve(cores: &[usize], config: &Path, cache_dir: &Path) -> anyhow::Result<()> {
+    cores::pin(cores)?;
     let filter = tracing_subscriber::EnvFilter::new("error");
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     runtime()?.block_on(async {
@@ -40,7 +40,7 @@ pub(crate) fn serve(core: usize, config: &Path, cache_dir: &Path) -> anyhow::Res
 }
 
 /// The compile child is this very program.
-fn compiler(cache_dir: &Path) -> anyhow::Result<Compiler> {
+pub(crate) fn compiler(cache_dir: &Path) -> anyhow::Result<Compiler> {
     let program = std::env::current_exe().context("cannot find this program on disk")?;
     let cache_dir = cache_dir.to_str().context("the cache directory is not UTF-8")?;
     let arguments = ["compile-child", "--cache-dir", cache_dir].map(str::to_owned);

@@ -50,7 +50,7 @@ impl InvocationService for Echo {
 
 /// Serves on one core until released.
 pub(crate) fn serve(core: usize) -> anyhow::Result<()> {
-    cores::pin(core)?;
+    cores::pin(&[core])?;
     runtime()?.block_on(async {
         let incoming = TcpIncoming::bind((Ipv4Addr::LOCALHOST, 0).into())?.with_nodelay(Some(true));
         Addresses { data: incoming.local_addr()?, control: None }.announce()?;

@@ -1,6 +1,6 @@
-//! The run: servers up, windows in turns, one report.
+//! `invoke`: servers up, windows in turns, one report.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -8,14 +8,17 @@ use crate::{
     args::{Guest, InvokeOptions},
     cores::{self, Cores},
     guests::{Component, Places},
-    issuer::Issuer,
-    load::{Target, Window, drive},
-    report::{Document, Lane, Measured},
+    issuer::{CALLER, Issuer, Setup},
+    load::{
+        Call, Target,
+        closed::{Window, drive},
+    },
+    report::invoke::{Document, Lane, Measured},
     server::Server,
 };
 
 /// Builds, serves, measures and reports.
-pub(crate) fn invoke(options: &InvokeOptions) -> anyhow::Result<()> {
+pub(crate) fn run(options: &InvokeOptions) -> anyhow::Result<()> {
     let cores = cores::choose()?;
     let places = Places::find()?;
     let mut guests = options.guest.clone();
@@ -24,14 +27,13 @@ pub(crate) fn invoke(options: &InvokeOptions) -> anyhow::Result<()> {
     let guests = guests.into_iter().map(|guest| Ok((guest, places.build(guest)?)));
     let guests = guests.collect::<anyhow::Result<Vec<_>>>()?;
     // Only now: builds may use every core.
-    cores::pin(cores.load)?;
+    cores::pin(&[cores.load])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let document = runtime.block_on(run(options, &places, cores, &guests))?;
-    document.keep(&places.bench().join("invoke.json"))?;
-    document.print(options.json)
+    let document = runtime.block_on(measure(options, &places, cores, &guests))?;
+    document.conclude(&places.bench().join("invoke.json"), options.window.json)
 }
 
-async fn run(
+async fn measure(
     options: &InvokeOptions,
     places: &Places,
     cores: Cores,
@@ -65,9 +67,9 @@ impl Stage {
     async fn raise(places: &Places, cores: Cores, guests: &[(Guest, Component)]) -> anyhow::Result<Self> {
         let issuer = Issuer::new()?;
         let state = |sync| -> anyhow::Result<(TempDir, Server)> {
-            let dir = tempfile::Builder::new().prefix("state-").tempdir_in(places.bench())?;
-            let config = issuer.configure(dir.path(), sync)?;
-            let server = Server::airlock(cores.server, &config, &places.cache())?;
+            let dir = places.fresh("state-")?;
+            let config = issuer.configure(dir.path(), &Setup { sync, ..Setup::default() })?;
+            let server = Server::airlock(&[cores.server], &config, &places.cache())?;
             Ok((dir, server))
         };
         let ((kept, durable), (lost, lazy)) = (state(true)?, state(false)?);
@@ -79,7 +81,7 @@ impl Stage {
                 server.deploy(&token, component).await?;
             }
         }
-        let guests = guests.iter().map(|(guest, component)| (*guest, component.project.name.to_string())).collect();
+        let guests = guests.iter().map(|(guest, component)| (*guest, component.name().to_owned())).collect();
         Ok(Self { issuer, servers, guests })
     }
 
@@ -101,9 +103,9 @@ impl Stage {
     async fn measure(&self, options: &InvokeOptions, concurrency: usize) -> anyhow::Result<Vec<Measured>> {
         let lanes = self.lanes();
         let mut windows: Vec<Vec<Window>> = lanes.iter().map(|_| Vec::new()).collect();
-        for _ in 0..options.rounds.get() {
+        for _ in 0..options.window.rounds.get() {
             for ((lane, server, function), windows) in lanes.iter().zip(&mut windows) {
-                let window = self.window(server, *function, concurrency, options.seconds).await;
+                let window = self.window(server, *function, concurrency, options.window.seconds).await;
                 let window = window.map_err(|why| why.context(format!("{lane} at c={concurrency}")))?;
                 let rate = window.calls as f64 / window.elapsed.as_secs_f64();
                 eprintln!("c={concurrency} {lane}: {rate:.0} calls/s (pid {})", server.id());
@@ -121,8 +123,9 @@ impl Stage {
         concurrency: usize,
         seconds: f64,
     ) -> anyhow::Result<Window> {
-        let token = function.map(|_| self.issuer.caller_token()).transpose()?;
-        let target = Target::new(server.addresses.data, function.unwrap_or("echo"), token.as_deref())?;
-        drive(server, &Arc::new(target), concurrency, Duration::from_secs_f64(seconds)).await
+        let token = function.map(|_| self.issuer.caller_token(CALLER)).transpose()?;
+        let function = function.unwrap_or("echo");
+        let target = Target::new(server.addresses.data, &Call { token: token.as_deref(), ..Call::greeting(function) })?;
+        drive(server, target, concurrency, Duration::from_secs_f64(seconds)).await
     }
 }
