@@ -81,7 +81,7 @@ fn refusal(status: &Status) -> String {
 fn is_expected(actual: &str, expected: &str) -> bool {
     match (actual.strip_prefix("rejected:"), expected.strip_prefix("rejected:")) {
         (Some(rules), Some(rule)) => rules.split(',').any(|found| found == rule),
-        _ => actual == expected,
+        _ => actual == expected || expected.split_once(':').is_some_and(|(kind, _)| kind == actual),
     }
 }
 

@@ -8,13 +8,13 @@ use std::{
     io,
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
 };
 
-use airlock_model::{Failure, Outcome};
+use airlock_model::{Failure, Outcome, Reason};
 use rustix::{process::setpriority_process, thread::gettid};
 use tokio::{
     runtime::{Builder, Handle},
@@ -29,15 +29,15 @@ const NICE: i32 = 19;
 /// Runs polled between two looks at timers and sockets.
 const EVENT_INTERVAL: u32 = 8;
 
-/// The threads that heavy runs share. Dropping it drops what still runs and waits for the threads.
+/// The threads that heavy runs share. Dropping it halts them.
 pub struct Lanes {
     lanes: Vec<Lane>,
-    stop: watch::Sender<()>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    stop: watch::Sender<bool>,
 }
 
 struct Lane {
     runtime: Handle,
-    thread: Option<JoinHandle<()>>,
     runs: Arc<AtomicUsize>,
 }
 
@@ -47,9 +47,21 @@ impl Lanes {
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
-        let (stop, stopped) = watch::channel(());
-        let lanes = (0..count.get()).map(|_| Lane::start(stopped.clone())).collect::<io::Result<_>>()?;
-        Ok(Self { lanes, stop })
+        let (stop, stopped) = watch::channel(false);
+        let started = (0..count.get()).map(|_| Lane::start(stopped.clone()));
+        let (lanes, threads): (Vec<_>, Vec<_>) = started.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+        Ok(Self { lanes, threads: Mutex::new(threads), stop })
+    }
+
+    /// Drops every run on a lane, and waits until they are gone; runs that come later are lost.
+    ///
+    /// A run may use timers and connections of the thread it began on, so this comes before that thread ends.
+    pub fn halt(&self) {
+        self.stop.send_replace(true);
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A thread that panicked has ended too, which is all that is wanted.
+            let _ended = thread.join();
+        }
     }
 
     /// Carries a run on, on the lane with the fewest. Dropping the future stops the run at its next yield.
@@ -64,35 +76,33 @@ impl Lanes {
     }
 }
 
-/// Only when the process is about to end: a panic of the run itself is caught inside it.
+/// Only when the server has stopped: a panic of the run itself is caught inside it.
 fn lost(why: &tokio::task::JoinError) -> Run {
-    let outcome = Outcome::Failed(Failure::internal(format!("the run was lost with its thread: {why}")));
-    Run { outcome, fuel: 0, memory_bytes: 0 }
+    let hint = "try again: another server takes the call, or this one when it is back";
+    let failure = Failure::new(Reason::Draining, "the server stopped before the call ended", hint).with_log(why);
+    Run { outcome: Outcome::Failed(failure), fuel: 0, memory_bytes: 0 }
 }
 
 impl Lane {
-    fn start(mut stopped: watch::Receiver<()>) -> io::Result<Self> {
+    fn start(mut stopped: watch::Receiver<bool>) -> io::Result<(Self, JoinHandle<()>)> {
         let runtime = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
         let handle = runtime.handle().clone();
         let thread = thread::Builder::new().name("airlock-lane".to_owned()).spawn(move || {
             if let Err(error) = setpriority_process(Some(gettid()), NICE) {
                 tracing::warn!(%error, "heavy calls run with the priority of all others");
             }
-            // Ends with an error when `Lanes` is dropped, which is the signal.
-            let _ended = runtime.block_on(stopped.changed());
+            // An error would mean that `Lanes` is gone, which says the same.
+            let _stopped = runtime.block_on(stopped.wait_for(|stopped| *stopped)).is_ok();
+            // Drops the runs here and now.
             runtime.shutdown_background();
         })?;
-        Ok(Self { runtime: handle, thread: Some(thread), runs: Arc::default() })
+        Ok((Self { runtime: handle, runs: Arc::default() }, thread))
     }
 }
 
 impl Drop for Lanes {
     fn drop(&mut self) {
-        self.stop = watch::channel(()).0;
-        for lane in &mut self.lanes {
-            // A thread that panicked has ended too, which is all that is wanted.
-            let _ended = lane.thread.take().map(JoinHandle::join);
-        }
+        self.halt();
     }
 }
 

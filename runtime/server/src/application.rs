@@ -24,6 +24,9 @@ pub trait Application: Send + Sync + 'static {
     /// What a call would be refused with.
     fn ready(&self) -> Result<(), Failure>;
 
+    /// Drops what still runs, because the threads that serve are about to end.
+    fn halt(&self);
+
     /// Runs a function. The application enforces the caller's deadline (`remaining`).
     ///
     /// # Errors
@@ -133,6 +136,10 @@ impl Application for App {
 
     fn ready(&self) -> Result<(), Failure> {
         Self::ready(self)
+    }
+
+    fn halt(&self) {
+        Self::halt(self);
     }
 
     fn invoke(&self, call: InvokeCall) -> impl Future<Output = Result<InvokeReply, InvokeError>> + Send {

@@ -123,6 +123,12 @@ impl App {
         self.settings().drain()
     }
 
+    /// Drops the calls that still run where they can be dropped only while the server's own threads live: the last thing
+    /// before those end.
+    pub fn halt(&self) {
+        self.lanes.halt();
+    }
+
     /// Whether a call could begin now, as far as durable state is concerned.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ mod health;
 mod socket;
 mod worker;
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -111,6 +111,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
         phase: watched,
     };
     let (done, finished) = mpsc::channel(1);
+    let app = Arc::clone(&shared.app);
     let mut handle = ServerHandle {
         data: data.address,
         control: control.address,
@@ -119,6 +120,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
         health,
         finished,
         threads: Vec::new(),
+        halt: Halt(Box::new(move || app.halt())),
     };
     let data = data.listen()?.into_iter().map(|socket| (Which::Data, socket));
     let control = control.listen()?.into_iter().map(|socket| (Which::Control, socket));
@@ -143,6 +145,16 @@ pub struct ServerHandle {
     /// Closes when the last worker has ended.
     finished: mpsc::Receiver<()>,
     threads: Vec<JoinHandle<()>>,
+    halt: Halt,
+}
+
+/// Drops what the application still runs.
+struct Halt(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Halt(..)")
+    }
 }
 
 /// How a drain ended.
@@ -180,7 +192,7 @@ impl ServerHandle {
         self.phase.send_replace(Phase::Draining);
         let complete = tokio::time::timeout(grace, self.finished.recv()).await.is_ok();
         let dropped = if complete { 0 } else { self.tally.read().in_flight };
-        self.phase.send_replace(Phase::Stopped);
+        self.stop();
         // Workers end at once now: nothing they hold is waited for.
         self.finished.recv().await;
         for thread in self.threads.drain(..) {
@@ -189,10 +201,16 @@ impl ServerHandle {
         }
         DrainReport { complete, dropped }
     }
+
+    /// What runs elsewhere ends before the workers do: it may wait on their clocks and sockets.
+    fn stop(&self) {
+        (self.halt.0)();
+        self.phase.send_replace(Phase::Stopped);
+    }
 }
 
 impl Drop for ServerHandle {
     fn drop(&mut self) {
-        self.phase.send_replace(Phase::Stopped);
+        self.stop();
     }
 }
