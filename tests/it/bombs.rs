@@ -241,7 +241,7 @@ async fn what_cannot_run_leaves_nothing_on_disk() {
     let status =
         harness.deploy("name = \"f\"\nlanguage = \"component\"\n", table.component()).await.expect_err("refused");
     assert_eq!(rules(&status), ["component-link"]);
-    assert!(status.message().contains("does not fit the instance pool"), "{}", status.message());
+    assert!(status.message().contains("does not fit the sandbox"), "{}", status.message());
     assert_eq!(files(), 0);
     harness.deploy_wat("f", &WatGuest::returning("1"), "").await;
     assert!(files() >= 2);

@@ -264,8 +264,11 @@ async fn a_drain_whose_time_is_up_stops_everything_and_says_so() {
     let trail = harness.trail().await;
     for (id, _) in calls {
         let own = |record: &&AuditRecord| record.event.invocation.as_deref() == Some(&id);
-        let ends: Vec<_> = trail.iter().filter(own).filter(|record| is_end(record)).map(|r| r.event.kind).collect();
-        assert_eq!(ends, [AuditKind::InvocationAbandoned]);
+        let ends: Vec<_> = trail.iter().filter(own).filter(|record| is_end(record)).map(|r| &r.event).collect();
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        // Runs on a lane are dropped a moment before their callers are, and may still say so themselves.
+        let said_so = ends[0].kind == AuditKind::InvocationFinished && ends[0].reason.as_deref() == Some("draining");
+        assert!(said_so || ends[0].kind == AuditKind::InvocationAbandoned, "{ends:?}");
     }
 }
 

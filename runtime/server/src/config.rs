@@ -36,6 +36,7 @@ pub struct TransportLimits {
     /// Bytes of one HTTP/2 frame.
     pub frame_bytes_max: u32,
     /// Streams reset by the client and not yet looked at, before the connection is closed (rapid reset, CVE-2023-44487).
+    /// As many as may be open: a client whose calls all run out of time at once is no attacker.
     pub pending_resets_max: usize,
     /// Streams reset by us for protocol errors, before the connection is closed (CVE-2025-8671).
     pub error_resets_max: usize,
@@ -76,7 +77,7 @@ impl TransportLimits {
         deploy_bytes_max: 48 << 20,
         header_bytes_max: 16 << 10,
         frame_bytes_max: 16 << 10,
-        pending_resets_max: 20,
+        pending_resets_max: 256,
         error_resets_max: 64,
         idle_frames_burst: 256,
         idle_frames_per_second: 128,

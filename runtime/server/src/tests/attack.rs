@@ -64,7 +64,7 @@ async fn streams_over_the_cap_are_refused_and_those_below_are_not() {
 
 #[tokio::test]
 async fn a_rapid_reset_ends_the_connection() {
-    let rapid = streams(100, |stream| [frame(HEADERS, END_HEADERS, stream, &block("good")), reset(stream)].concat());
+    let rapid = streams(400, |stream| [frame(HEADERS, END_HEADERS, stream, &block("good")), reset(stream)].concat());
     let house = House::open();
     let mut over = wire(&house).await;
     over.send(&rapid).await;

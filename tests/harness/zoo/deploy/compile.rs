@@ -78,8 +78,8 @@ fn segments() -> Vec<Specimen> {
 /// types.
 fn adapters() -> Vec<Specimen> {
     vec![
-        specimen("deploy-adapters-many", "returned", || adapted(60, "string", 6)),
-        specimen("deploy-adapters-large", "returned", || adapted(20, "$big", 10)),
+        specimen("deploy-adapters-many", "rejected:component-composed", || adapted(60, "string", 6)),
+        specimen("deploy-adapters-large", "rejected:component-composed", || adapted(20, "$big", 10)),
     ]
 }
 
