@@ -200,7 +200,8 @@ async fn the_compile_child_is_locked_in_before_it_reads_a_byte() {
     let place = Place::make(None).await;
     let cache = place.path("cache");
     let limits = ["--memory-bytes", "1073741824", "--cpu-s", "60"];
-    let arguments = ["compile-child", "--locked", "--cache-dir", cache.to_str().expect("UTF-8")].into_iter().chain(limits);
+    let arguments =
+        ["compile-child", "--locked", "--cache-dir", cache.to_str().expect("UTF-8")].into_iter().chain(limits);
     let spawn = |mut command: Command| {
         command.args(arguments.clone()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the child")

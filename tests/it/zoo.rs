@@ -70,7 +70,7 @@ async fn outcome(harness: &Harness, specimen: &Specimen) -> (String, String, Dur
 fn refusal(status: &Status) -> String {
     let why = reason(status);
     if why != "component_rejected" {
-        return format!("deploy:{why}");
+        return why;
     }
     let details = status.get_error_details();
     let violations = details.precondition_failure().map(|failure| failure.violations.clone()).unwrap_or_default();

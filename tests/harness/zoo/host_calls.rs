@@ -67,7 +67,12 @@ const FLOODS: &[Line] = &[
 ];
 
 const LARGE: &[Line] = &[
-    ("sql-10-mib", USUAL, sql!(r#""before":"select '","unit":"x","middle":"'","count":10485760"#), "output_too_large"),
+    (
+        "sql-10-mib",
+        USUAL,
+        sql!(r#""before":"select '","unit":"x","middle":"'","count":10485760"#),
+        "host_bytes_exhausted",
+    ),
     (
         "sql-3-mib",
         USUAL,
@@ -88,11 +93,16 @@ const LARGE: &[Line] = &[
         sql!(r#""before":"select 1 where 1 in (","unit":"?,","middle":"?)","count":32000,"params":{"many":32001}"#),
         "function_error",
     ),
-    ("log-line-16-mib", USUAL, r#"{"op":"log","count":1,"bytes":16777216}"#, "output_too_large"),
+    ("log-line-16-mib", USUAL, r#"{"op":"log","count":1,"bytes":16777216}"#, "host_bytes_exhausted"),
     ("log-line-3-mib", USUAL, r#"{"op":"log","count":20,"bytes":3145728}"#, "returned"),
     ("log-line-1-gib", USUAL, r#"{"op":"log","count":1,"bytes":1073741824}"#, "memory_exhausted"),
     ("log-escapes", USUAL, r#"{"op":"escapes"}"#, "returned"),
-    ("http-body-16-mib", USUAL, http!(r#""method":"POST","path":"/echo","body_bytes":16777216"#), "output_too_large"),
+    (
+        "http-body-16-mib",
+        USUAL,
+        http!(r#""method":"POST","path":"/echo","body_bytes":16777216"#),
+        "host_bytes_exhausted",
+    ),
     (
         "http-body-3-mib-echoed",
         USUAL,
@@ -115,7 +125,7 @@ const LARGE: &[Line] = &[
         "http-query",
         USUAL,
         http!(r#""method":"GET","path":"/echo","query":100000,"header_bytes":1"#),
-        "output_too_large",
+        "function_error:bad_request",
     ),
     (
         "http-query-10000",

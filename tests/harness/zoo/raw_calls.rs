@@ -213,7 +213,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
             "handles_exhausted",
         ),
         specimen("random-1-gib", random("random", "get-random-bytes", 1 << 30, false), "guest_trap"),
-        specimen("random-all", random("random", "get-random-bytes", u64::MAX, false), "guest_trap"),
+        specimen("random-all", random("random", "get-random-bytes", u64::MAX, false), "fuel_exhausted"),
         specimen(
             "insecure-random-1-gib",
             random("insecure", "get-insecure-random-bytes", 1 << 30, false),
@@ -224,9 +224,9 @@ pub(super) fn specimens() -> Vec<Specimen> {
         specimen("context-flood", asking(), "time_exhausted"),
         specimen("stdout-flood", printing("blocking-write-and-flush", 4_096), "time_exhausted"),
         specimen("stdout-lines", printing_lines(), "returned"),
-        specimen("stdout-flood-4-mib", printing("write", 4_190_000), "time_exhausted"),
+        specimen("stdout-flood-4-mib", printing("write", 4_190_000), "guest_trap"),
         specimen("stdout-write-64-kib", printing("blocking-write-and-flush", 65_536), "guest_trap"),
-        specimen("argument-64-mib", logging(1_021, 1_021 << 16), "output_too_large"),
+        specimen("argument-64-mib", logging(1_021, 1_021 << 16), "host_bytes_exhausted"),
         specimen("argument-1-gib", logging(2, 1 << 30), "guest_trap"),
         specimen("exit", leaving(), "guest_trap"),
     ]
