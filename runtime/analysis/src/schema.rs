@@ -231,7 +231,13 @@ impl<'a> Walk<'a> {
 fn own_cost(keywords: &Map<String, Value>) -> u64 {
     let choices = keywords.get("enum").and_then(Value::as_array).map_or(0, Vec::len) as u64;
     let sorted = if keywords.get("uniqueItems") == Some(&Value::Bool(true)) { 16 } else { 0 };
-    1 + choices / 16 + sorted
+    // These are asked for in every object.
+    let count = |keyword: &str| keywords.get(keyword).map_or(0, |value| value.as_object().map_or(0, Map::len)) as u64;
+    let demands = keywords.get("dependentRequired").and_then(Value::as_object);
+    let demanded = demands.map_or(0, |demands| demands.values().filter_map(Value::as_array).map(Vec::len).sum()) as u64;
+    let required = keywords.get("required").and_then(Value::as_array).map_or(0, Vec::len) as u64;
+    let members = count("dependentRequired") + count("properties") / 16 + demanded + required / 4;
+    1 + choices / 16 + sorted + members
 }
 
 fn shown(text: &str) -> String {

@@ -15,12 +15,15 @@ pub enum HostCall {
     Log(LogLine),
 }
 
+/// What a header or query parameter costs besides its text: an empty one is not free.
+const PAIR_OVERHEAD_BYTES: usize = 32;
+
 impl HostCall {
     /// Bytes that the guest handed over: what the host had to copy.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        let pairs =
-            |pairs: &[(String, String)]| pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let pair = |(name, value): &(String, String)| name.len() + value.len() + PAIR_OVERHEAD_BYTES;
+        let pairs = |pairs: &[(String, String)]| pairs.iter().map(pair).sum::<usize>();
         let size = match self {
             Self::Sql(call) => call.statement.len() + call.parameters.len(),
             Self::Http(call) => {

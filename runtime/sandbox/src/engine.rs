@@ -61,6 +61,8 @@ pub struct MappingShortage {
 /// Core instances a component may have: the QuickJS runtime links about twenty.
 pub(crate) const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 const MEMORIES_PER_COMPONENT: u32 = 8;
+/// What fits 47 bits of address space at [`MEMORY_RESERVATION_BYTES`] each, with room for everything else.
+const MEMORIES_MAX: u32 = 20_000;
 const TABLES_PER_COMPONENT: u32 = 8;
 /// State of one core module, its globals and functions: 10,000 globals take 160 KB.
 const CORE_INSTANCE_BYTES: usize = 1 << 20;
@@ -189,6 +191,11 @@ fn operator_cost() -> OperatorCost {
     cost
 }
 
+/// Every call its full number, as far as the address space goes; beyond, at least one for each and one to spare.
+fn memories(count: u32) -> u32 {
+    count.saturating_mul(MEMORIES_PER_COMPONENT).min(MEMORIES_MAX).max(count.saturating_mul(2))
+}
+
 fn pool(options: EngineOptions) -> PoolingAllocationConfig {
     let count = options.instances_max;
     let memory_bytes = usize::try_from(options.memory_bytes_max).unwrap_or(usize::MAX);
@@ -196,7 +203,7 @@ fn pool(options: EngineOptions) -> PoolingAllocationConfig {
     // Every call can have as many as one component may: no tenant can take the slots of another.
     pool.total_component_instances(count)
         .total_core_instances(count.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
-        .total_memories(count.saturating_mul(MEMORIES_PER_COMPONENT))
+        .total_memories(memories(count))
         .total_tables(count.saturating_mul(TABLES_PER_COMPONENT))
         .total_stacks(count.saturating_mul(STACKS_PER_CALL))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)

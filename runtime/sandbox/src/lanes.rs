@@ -12,20 +12,24 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
-use airlock_model::{Failure, Outcome, Reason};
-use rustix::{process::setpriority_process, thread::gettid};
+use airlock_model::{Failure, Reason};
 use tokio::{
     runtime::{Builder, Handle},
     sync::watch,
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{metered::Metered, run::Run};
+use crate::{metered::Metered, outcome, run::Run, turns};
 
-/// The nicest there is: against a thread of normal priority a lane gets about a seventieth of a core.
-const NICE: i32 = 19;
+/// Against a thread of normal priority a lane gets about a tenth of a core, which is little and not nothing.
+const NICE: i32 = 10;
+/// What a lane asks of the scheduler at a time: a thread that serves and wakes up waits no longer than that (Linux 6.12).
+const SLICE: Duration = Duration::from_micros(100);
+/// What a run gets at a time while others wait on its lane: more than most heavy calls need in all.
+const TURN: Duration = Duration::from_millis(2);
 /// Runs polled between two looks at timers and sockets.
 const EVENT_INTERVAL: u32 = 8;
 
@@ -72,15 +76,19 @@ impl Lanes {
             let _place = place;
             run.await
         });
-        AbortOnDropHandle::new(task).await.unwrap_or_else(|why| lost(&why))
+        AbortOnDropHandle::new(task).await.unwrap_or_else(lost)
     }
 }
 
-/// Only when the server has stopped: a panic of the run itself is caught inside it.
-fn lost(why: &tokio::task::JoinError) -> Run {
+/// When the server has stopped. A panic of the run itself is caught inside it, one of what surrounds it here.
+fn lost(why: tokio::task::JoinError) -> Run {
+    let why = match why.try_into_panic() {
+        Ok(panic) => return Run::failed(outcome::of_host_panic(panic.as_ref())),
+        Err(why) => why,
+    };
     let hint = "try again: another server takes the call, or this one when it is back";
     let failure = Failure::new(Reason::Draining, "the server stopped before the call ended", hint).with_log(why);
-    Run { outcome: Outcome::Failed(failure), fuel: 0, memory_bytes: 0 }
+    Run::failed(failure)
 }
 
 impl Lane {
@@ -88,9 +96,10 @@ impl Lane {
         let runtime = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build()?;
         let handle = runtime.handle().clone();
         let thread = thread::Builder::new().name("airlock-lane".to_owned()).spawn(move || {
-            if let Err(error) = setpriority_process(Some(gettid()), NICE) {
+            if let Err(error) = step_back() {
                 tracing::warn!(%error, "heavy calls run with the priority of all others");
             }
+            turns::lengthen(TURN);
             // An error would mean that `Lanes` is gone, which says the same.
             let _stopped = runtime.block_on(stopped.wait_for(|stopped| *stopped)).is_ok();
             // Drops the runs here and now.
@@ -104,6 +113,33 @@ impl Drop for Lanes {
     fn drop(&mut self) {
         self.halt();
     }
+}
+
+/// Lowers the priority of this thread, and its slice where the kernel knows slices.
+fn step_back() -> io::Result<()> {
+    let attributes = SchedulingAttributes {
+        size: u32::try_from(size_of::<SchedulingAttributes>()).unwrap_or(0),
+        nice: NICE,
+        runtime_ns: u64::try_from(SLICE.as_nanos()).unwrap_or(0),
+        ..SchedulingAttributes::default()
+    };
+    #[expect(unsafe_code, reason = "the kernel reads `size` bytes of a structure that lives until it returns")]
+    let done = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `struct sched_attr` of sched_setattr(2), its first version; policy 0 is the normal one.
+#[derive(Default)]
+#[repr(C)]
+struct SchedulingAttributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime_ns: u64,
+    deadline_ns: u64,
+    period_ns: u64,
 }
 
 /// One run on a lane.

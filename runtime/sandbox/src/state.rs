@@ -1,6 +1,6 @@
 //! What the store of one invocation holds.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use airlock_model::{EffectiveLimits, InvocationContext, Limit};
 use tokio::time::Instant;
@@ -18,6 +18,9 @@ const RANDOM_BYTES_MAX: u64 = 64 << 10;
 /// Resources that the WASI part of the host may hold for one guest.
 const HOST_RESOURCES_MAX: usize = 1_000;
 
+/// How long a guest may go on from one host call to the next, whatever they cost.
+pub(crate) const TURN_TIME_MAX: Duration = Duration::from_millis(1);
+
 /// Per-invocation state behind every host function.
 pub(crate) struct CallState {
     pub(crate) gate: Arc<dyn Gate>,
@@ -28,6 +31,8 @@ pub(crate) struct CallState {
     pub(crate) wall_time_ms: u64,
     /// Fuel that was left when a host call last gave way to others.
     pub(crate) fuel_at_turn: u64,
+    /// When the turn is over however little fuel it took.
+    pub(crate) turn_ends: Instant,
     output_bytes_max: usize,
     wasi: Option<Box<Wasi>>,
 }
@@ -53,6 +58,7 @@ impl CallState {
             deadline,
             wall_time_ms: limits.get(Limit::WallTimeMs),
             fuel_at_turn: limits.get(Limit::Fuel),
+            turn_ends: Instant::now() + TURN_TIME_MAX,
             output_bytes_max: usize::try_from(limits.get(Limit::LogBytes)).unwrap_or(usize::MAX),
             wasi: None,
         }

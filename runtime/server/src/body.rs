@@ -26,7 +26,7 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct PromptBody<B> {
     inner: B,
-    /// What [`PromptBody::has_begun`] took.
+    /// What [`PromptBody::is_complete`] took.
     first: Option<Option<Result<Frame<Bytes>, BoxError>>>,
     within: Duration,
     clock: Option<Pin<Box<Sleep>>>,
@@ -39,12 +39,16 @@ impl<B> PromptBody<B> {
 }
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> PromptBody<B> {
-    /// Whether some of it, or its end, is here already. Never waits.
-    pub(crate) fn has_begun(&mut self) -> bool {
+    /// Whether all of it is here already. Never waits.
+    pub(crate) fn is_complete(&mut self) -> bool {
         if self.first.is_none() {
             self.first = self.inner.frame().now_or_never().map(|first| first.map(|frame| frame.map_err(Into::into)));
         }
-        self.first.is_some()
+        match &self.first {
+            None => false,
+            Some(None) => true,
+            Some(Some(_)) => self.inner.is_end_stream(),
+        }
     }
 }
 

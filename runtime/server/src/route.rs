@@ -158,7 +158,7 @@ impl<A: Application> Router<A> {
         let mut request = request.map(|body| PromptBody::new(body, self.read_max));
         // A body that is still to come is waited for only by those who may send one: waiting holds memory.
         if request.uri().path().starts_with(OURS)
-            && !request.body_mut().has_begun()
+            && !request.body_mut().is_complete()
             && let Err(refused) = self.app.authenticate(request::bearer(request.headers()))
         {
             let status = status::status(refused, request::id_of(request.headers()));
@@ -302,6 +302,9 @@ pub(crate) fn health_names() -> [&'static str; 6] {
     ["", INVOCATION, FUNCTION, AUDIT, OPERATOR, isolation]
 }
 
+/// A health check names one service.
+const HEALTH_BYTES_MAX: usize = 1 << 10;
+
 /// Builds reflection (v1 and v1alpha) and wraps health.
 pub(crate) fn sides(health: tonic_health::server::HealthReporter) -> Result<Sides, listen::ServeError> {
     let builder = || {
@@ -311,7 +314,9 @@ pub(crate) fn sides(health: tonic_health::server::HealthReporter) -> Result<Side
     };
     let service = tonic_health::server::HealthService::from_health_reporter(health);
     Ok(Sides {
-        health: BoxCloneSyncService::new(tonic_health::pb::health_server::HealthServer::new(service)),
+        health: BoxCloneSyncService::new(
+            tonic_health::pb::health_server::HealthServer::new(service).max_decoding_message_size(HEALTH_BYTES_MAX),
+        ),
         reflection: BoxCloneSyncService::new(builder().build_v1()?),
         reflection_alpha: BoxCloneSyncService::new(builder().build_v1alpha()?),
     })

@@ -5,7 +5,7 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use airlock_access::{Admitted, Terms, authorize_invoke};
 use airlock_model::{
     AuditKind, EffectiveLimits, Failure, FunctionError, InvocationContext, InvocationId, InvokeRequest, Limit,
-    LimitCaps, LogLine, Outcome, Reason, Usage,
+    LimitCaps, LogLine, Outcome, Usage,
 };
 use airlock_sandbox::{Job, run};
 use tokio::{
@@ -19,6 +19,7 @@ use crate::{
     app::store_failure,
     clock,
     gate::CallGate,
+    input::not_json,
     record::{CallFacts, CallRecord},
     refusals::{Refused, Subject},
     registry::Deployed,
@@ -173,14 +174,10 @@ fn check_payload(payload: &str, deployed: &Deployed, limits: &EffectiveLimits) -
     if size > limits.get(Limit::PayloadBytes) {
         return Err(Failure::limit(Limit::PayloadBytes, limits, size));
     }
-    let malformed = |message: String, hint: &str| Failure::new(Reason::RequestMalformed, message, hint);
-    let not_json = |why: serde_json::Error| {
-        malformed(format!("`payload` is not JSON: {why}"), "send one JSON value as UTF-8 text")
-    };
-    let Some(schema) = &deployed.input else {
-        return serde_json::from_str::<serde::de::IgnoredAny>(payload).map(drop).map_err(not_json);
-    };
-    schema.check(payload, &serde_json::from_str(payload).map_err(not_json)?)
+    match &deployed.input {
+        Some(schema) => schema.check(payload),
+        None => serde_json::from_str::<serde::de::IgnoredAny>(payload).map(drop).map_err(|why| not_json(&why)),
+    }
 }
 
 fn context(facts: &CallFacts, deadline: Instant) -> InvocationContext {

@@ -71,7 +71,7 @@ impl CallRecord {
         let mut event = self.facts.event(AuditKind::InvocationAbandoned);
         event.reason = Some("cancelled".to_owned());
         event.message = Some("the caller went away or the server stopped before the call ended".to_owned());
-        self.backends.store.enqueue(event)
+        self.backends.store.enqueue_closing(event)
     }
 }
 

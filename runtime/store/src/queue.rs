@@ -59,6 +59,8 @@ pub(crate) trait Write: Send {
 pub(crate) enum Urgency {
     Awaited,
     Unawaited,
+    /// Nobody waits, but an open record must not stay open.
+    Closing,
 }
 
 /// The bounded queue between callers and the writer thread.
@@ -101,6 +103,7 @@ impl Queue {
         let (wakes, most) = match urgency {
             Urgency::Awaited => (state.writer != Writer::Busy, QUEUED_MAX),
             Urgency::Unawaited => (state.writer == Writer::Asleep, UNAWAITED_MAX),
+            Urgency::Closing => (state.writer == Writer::Asleep, QUEUED_MAX),
         };
         if state.jobs.len() >= most {
             return Err(StoreError::Busy { queued: state.jobs.len() });

@@ -115,6 +115,14 @@ impl Store {
         self.queue.push(Job::Append(Append { event: Box::new(event), reply: None, relay: None }), Urgency::Unawaited)
     }
 
+    /// As [`Store::enqueue`], for a record that closes an open one: it takes the room that is kept for those.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] after any failed write; [`StoreError::Busy`] only when 65,536 jobs wait.
+    pub fn enqueue_closing(&self, event: AuditEvent) -> Result<(), StoreError> {
+        self.queue.push(Job::Append(Append { event: Box::new(event), reply: None, relay: None }), Urgency::Closing)
+    }
+
     /// The next call number: never issued before, also not before a crash. Does not wait.
     ///
     /// # Errors

@@ -40,6 +40,8 @@ pub(super) struct Held {
     pub(super) since: Duration,
     /// What it was charged, as an estimate.
     pub(super) charged: u64,
+    /// What was set aside for it in the day's budget.
+    pub(super) expected: u64,
     /// Whether its principal was charged too.
     pub(super) waited: bool,
 }
@@ -162,8 +164,8 @@ impl Scheduler {
         self.running = self.running.saturating_sub(1);
         self.turns.correct(name, held.charged, spent, weight);
         match fuel {
-            Some(fuel) => self.quotas.settle(name, fuel_of(held.charged), fuel, now),
-            None => self.quotas.give_back(name, fuel_of(held.charged)),
+            Some(fuel) => self.quotas.settle(name, held.expected, fuel, now),
+            None => self.quotas.give_back(name, held.expected),
         }
         let hold = u64::try_from(now.at.saturating_sub(held.since).as_micros()).unwrap_or(u64::MAX);
         if let Some(tenant) = self.tenants.get_mut(name) {
@@ -195,7 +197,8 @@ impl Scheduler {
             let held = Held { waited: true, ..self.start(&name, cost, now) };
             self.refresh(&name);
             if let Some(waiter) = self.waiters.get_mut(&id) {
-                waiter.given = Some(held);
+                // What was set aside when it lined up is what is given back, whatever calls cost by now.
+                waiter.given = Some(Held { expected: waiter.expected, ..held });
                 woken.extend(waiter.waker.take());
             }
         }
@@ -252,7 +255,7 @@ impl Scheduler {
         let tenant = self.tenants.entry(name.clone()).or_default();
         tenant.running = tenant.running.saturating_add(1);
         self.turns.serve(name, cost, self.quotas.weight(name));
-        Held { since: now.at, charged: cost, waited: false }
+        Held { since: now.at, charged: cost, expected: fuel_of(cost), waited: false }
     }
 
     fn pop(&mut self, name: &TenantName) -> Option<(WaiterId, u64)> {

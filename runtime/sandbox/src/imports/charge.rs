@@ -4,7 +4,11 @@ use airlock_model::{HostCall, HostError, HostReply, Limit};
 use tokio::{task::yield_now, time::Instant};
 use wasmtime::{AsContextMut, Result, StoreContextMut, Trap, component::Accessor};
 
-use crate::{limiter::LimitTrap, run::FUEL_YIELD_INTERVAL, state::CallState};
+use crate::{
+    limiter::LimitTrap,
+    run::FUEL_YIELD_INTERVAL,
+    state::{CallState, TURN_TIME_MAX},
+};
 
 /// What entering the host costs, about a microsecond of QuickJS.
 const FUEL_PER_CALL: u64 = 5_000;
@@ -18,7 +22,7 @@ const FUEL_PER_BYTE: u64 = 1;
 ///
 /// # Errors
 /// `OutOfFuel`, as if the guest had spent it itself, and the deadline.
-pub(super) fn charge(mut store: impl AsContextMut<Data = CallState>, bytes: u64) -> Result<()> {
+fn charge(mut store: impl AsContextMut<Data = CallState>, bytes: u64) -> Result<()> {
     let mut store = store.as_context_mut();
     let state = store.data();
     if Instant::now() >= state.deadline {
@@ -34,13 +38,15 @@ pub(super) fn charge(mut store: impl AsContextMut<Data = CallState>, bytes: u64)
     }
 }
 
-/// Whether as much fuel went since others last had their turn as a guest without host calls could spend.
+/// Whether as much fuel or time went since others last had their turn as a guest without host calls could spend.
 fn is_due(mut store: impl AsContextMut<Data = CallState>) -> Result<bool> {
     let mut store = store.as_context_mut();
     let left = store.get_fuel()?;
-    let is_due = store.data().fuel_at_turn.saturating_sub(left) >= FUEL_YIELD_INTERVAL;
+    let (now, state) = (Instant::now(), store.data_mut());
+    let is_due = state.fuel_at_turn.saturating_sub(left) >= FUEL_YIELD_INTERVAL || now >= state.turn_ends;
     if is_due {
-        store.data_mut().fuel_at_turn = left;
+        state.fuel_at_turn = left;
+        state.turn_ends = now + TURN_TIME_MAX;
     }
     Ok(is_due)
 }
@@ -64,19 +70,28 @@ async fn let_others_run() {
     yield_now().await;
 }
 
+/// Charges a call that may wait, and lets others go on when it is their turn.
+///
+/// # Errors
+/// Those of [`charge`].
+pub(super) async fn give_way_in(accessor: &Accessor<CallState>, bytes: u64) -> Result<()> {
+    let is_due = accessor.with(|mut access| {
+        charge(&mut access, bytes)?;
+        is_due(&mut access)
+    })?;
+    if is_due {
+        let_others_run().await;
+    }
+    Ok(())
+}
+
 /// Sends one call through the gate, charging both directions.
 pub(super) async fn through_gate(
     accessor: &Accessor<CallState>,
     call: HostCall,
 ) -> Result<Result<HostReply, HostError>> {
-    let (gate, is_due) = accessor.with(|mut access| {
-        charge(&mut access, call.size_bytes())?;
-        let is_due = is_due(&mut access)?;
-        Ok::<_, wasmtime::Error>((access.data_mut().gate.clone(), is_due))
-    })?;
-    if is_due {
-        let_others_run().await;
-    }
+    give_way_in(accessor, call.size_bytes()).await?;
+    let gate = accessor.with(|mut access| access.data_mut().gate.clone());
     let answer = gate.call(call).await;
     if let Ok(reply) = &answer {
         accessor.with(|mut access| charge(&mut access, reply.size_bytes()))?;

@@ -50,6 +50,10 @@ const REFUSED: &[i64] = &[
     // Attributes of files by name: Landlock lets them pass.
     libc::SYS_fchmodat,
     SYS_FCHMODAT2,
+    SYS_SETXATTRAT,
+    SYS_REMOVEXATTRAT,
+    SYS_OPEN_TREE_ATTR,
+    SYS_FILE_SETATTR,
     libc::SYS_fchownat,
     libc::SYS_setxattr,
     libc::SYS_lsetxattr,
@@ -108,6 +112,11 @@ const REFUSED: &[i64] = &[
 
 /// Since Linux 6.6; the C library's list lags behind.
 const SYS_FCHMODAT2: i64 = 452;
+// Newer than the `libc` crate knows, and the same on every architecture.
+const SYS_SETXATTRAT: i64 = 463;
+const SYS_REMOVEXATTRAT: i64 = 466;
+const SYS_OPEN_TREE_ATTR: i64 = 467;
+const SYS_FILE_SETATTR: i64 = 469;
 
 #[cfg(target_arch = "x86_64")]
 const REFUSED_HERE: &[i64] = &[

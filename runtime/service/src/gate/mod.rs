@@ -19,6 +19,7 @@ use airlock_model::{
 };
 use airlock_resources::Permitted;
 use airlock_sandbox::Gate;
+use airlock_store::StoreError;
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
 
@@ -34,6 +35,8 @@ const AFTER_THE_CALL: Duration = Duration::from_millis(100);
 /// Host calls beyond `host_calls` or `host_bytes` that are recorded one by one; the rest is counted. A guest that ignores
 /// refusals could otherwise fill the trail's queue, which all tenants share.
 const BEYOND_BUDGET_RECORDED_MAX: u64 = 16;
+/// Host calls that a grant or rule denies and that get a record each.
+const DENIED_RECORDED_MAX: u64 = 100;
 
 /// The gate of one call: its grants, its budgets and the way to its backends.
 pub(crate) struct CallGate {
@@ -44,6 +47,7 @@ pub(crate) struct CallGate {
     budget: Budget,
     /// Host calls beyond the budget so far.
     beyond_budget: AtomicU64,
+    denied: AtomicU64,
     /// When a host call ends at the latest.
     deadline: Instant,
     logs: Option<mpsc::Sender<LogLine>>,
@@ -64,6 +68,7 @@ impl CallGate {
             admitted,
             budget,
             beyond_budget: AtomicU64::new(0),
+            denied: AtomicU64::new(0),
             deadline: ends + AFTER_THE_CALL,
             logs,
         }
@@ -87,7 +92,7 @@ impl CallGate {
         let paid = |permitted: Permitted| self.budget.charge_permitted(&permitted).map(|()| permitted);
         let permitted = match decision.and_then(paid) {
             Ok(permitted) => permitted,
-            Err(error) => return Err(self.deny(event, error)),
+            Err(error) => return Err(self.deny_up_to(&self.denied, DENIED_RECORDED_MAX, event, error)),
         };
         let mut open = OpenIntent { gate: self, event: Some(event.clone()) };
         self.record_intent(event, has_effect).await?;
@@ -102,24 +107,26 @@ impl CallGate {
     }
 
     fn deny_beyond_budget(&self, call: &HostCall, error: HostError) -> HostError {
-        if self.beyond_budget.fetch_add(1, Relaxed) < BEYOND_BUDGET_RECORDED_MAX {
-            return self.deny(self.describe(call), error);
-        }
-        error
+        self.deny_up_to(&self.beyond_budget, BEYOND_BUDGET_RECORDED_MAX, self.describe(call), error)
+    }
+
+    /// All tenants share the trail: one call's refusals must not fill it.
+    fn deny_up_to(&self, count: &AtomicU64, recorded_max: u64, event: AuditEvent, error: HostError) -> HostError {
+        if count.fetch_add(1, Relaxed) < recorded_max { self.deny(event, error) } else { error }
     }
 
     /// Records how many host calls were refused without a record of their own. At the end of the call, once.
     fn record_unrecorded(&self) {
-        let unrecorded = self.beyond_budget.swap(0, Relaxed).saturating_sub(BEYOND_BUDGET_RECORDED_MAX);
+        let beyond = self.beyond_budget.swap(0, Relaxed).saturating_sub(BEYOND_BUDGET_RECORDED_MAX);
+        let unrecorded = beyond + self.denied.swap(0, Relaxed).saturating_sub(DENIED_RECORDED_MAX);
         if unrecorded == 0 {
             return;
         }
         let mut event = self.facts.event(AuditKind::HostCallOutcome);
         event.decision = Some(Decision::Deny);
         event.reason = Some(Reason::HostCallsExhausted.to_string());
-        event.message = Some(format!(
-            "{unrecorded} more host calls beyond the limits of the call were refused, not recorded one by one"
-        ));
+        event.message =
+            Some(format!("{unrecorded} more host calls of this call were refused, not recorded one by one"));
         self.enqueue(event);
     }
 
@@ -152,12 +159,21 @@ impl CallGate {
                 event.message = Some(error.to_string());
             }
         }
-        self.enqueue(event);
+        self.enqueue_closing(event);
     }
 
     /// The trail refuses only when it is broken, and then the call's own record fails and withholds the reply.
     fn enqueue(&self, event: AuditEvent) {
-        if let Err(error) = self.backends.store.enqueue(event) {
+        self.queued(self.backends.store.enqueue(event));
+    }
+
+    /// An outcome closes its intent, for which there is always room.
+    fn enqueue_closing(&self, event: AuditEvent) {
+        self.queued(self.backends.store.enqueue_closing(event));
+    }
+
+    fn queued(&self, queued: Result<(), StoreError>) {
+        if let Err(error) = queued {
             tracing::error!(invocation = %self.facts.invocation, %error, "an outcome could not be recorded");
         }
     }
@@ -184,7 +200,7 @@ impl Drop for OpenIntent<'_> {
             event.reason = Some("outcome_unknown".to_owned());
             event.message =
                 Some("the function ended before this call did; whether it took effect is not known".to_owned());
-            self.gate.enqueue(event);
+            self.gate.enqueue_closing(event);
         }
     }
 }

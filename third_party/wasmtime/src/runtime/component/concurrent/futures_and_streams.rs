@@ -3390,6 +3390,9 @@ impl Instance {
                 .ok_or_else(|| crate::format_err!("read pointer out of bounds"))?;
         }
 
+        // AIRLOCK: what is copied costs fuel, one unit a byte, so that a guest cannot copy for hours between two yields.
+        store.charge_fuel(write_length_in_bytes);
+
         if write_runtime_instance == read_runtime_instance
             && !allow_intra_component_read_write(write_payload_ty)
         {
