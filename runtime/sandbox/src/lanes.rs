@@ -19,6 +19,7 @@ use airlock_model::{Failure, Reason};
 use tokio::{
     runtime::{Builder, Handle},
     sync::watch,
+    time::Instant,
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -30,6 +31,8 @@ const NICE: i32 = 10;
 const SLICE: Duration = Duration::from_micros(100);
 /// What a run gets at a time while others wait on its lane: more than most heavy calls need in all.
 const TURN: Duration = Duration::from_millis(2);
+/// Halves of what a heavy call is expected to take that must be left for it: one half more than it is expected to need.
+const SAFETY: u32 = 3;
 /// Runs polled between two looks at timers and sockets.
 const EVENT_INTERVAL: u32 = 8;
 
@@ -68,9 +71,27 @@ impl Lanes {
         }
     }
 
+    /// Begins a run that is known to be heavy, unless it could not end in time.
+    ///
+    /// Runs on a lane take turns, so one among `n` takes about `n` times its own processor time. A call that would then
+    /// be late is better told at once.
+    pub(crate) async fn begin(&self, run: Metered, mean: Duration, deadline: Instant) -> Run {
+        let runs = self.idlest().map_or(0, |lane| lane.runs.load(Relaxed));
+        let needs = mean.saturating_mul(u32::try_from(runs).unwrap_or(u32::MAX).saturating_add(1));
+        let left = deadline.saturating_duration_since(Instant::now());
+        if runs > 0 && needs.saturating_mul(SAFETY) / 2 > left {
+            return Run::failed(crowded(runs, needs));
+        }
+        self.carry_on(run).await
+    }
+
+    fn idlest(&self) -> Option<&Lane> {
+        self.lanes.iter().min_by_key(|lane| lane.runs.load(Relaxed))
+    }
+
     /// Carries a run on, on the lane with the fewest. Dropping the future stops the run at its next yield.
     pub(crate) async fn carry_on(&self, run: Metered) -> Run {
-        let Some(lane) = self.lanes.iter().min_by_key(|lane| lane.runs.load(Relaxed)) else { return run.await };
+        let Some(lane) = self.idlest() else { return run.await };
         let place = Place::take(&lane.runs);
         let task = lane.runtime.spawn(async move {
             let _place = place;
@@ -78,6 +99,16 @@ impl Lanes {
         });
         AbortOnDropHandle::new(task).await.unwrap_or_else(lost)
     }
+}
+
+/// Too many heavy calls for the processor that there is.
+fn crowded(runs: usize, needs: Duration) -> Failure {
+    let message = format!(
+        "{runs} calls that compute for long share each core already; this one would need about {} ms, which is more than it has",
+        needs.as_millis()
+    );
+    let hint = "try again after the time given, or with a later deadline; operators add cores or lower [admission] running_max";
+    Failure::new(Reason::Overloaded, message, hint).with_retry_after(needs / 2)
 }
 
 /// When the server has stopped. A panic of the run itself is caught inside it, one of what surrounds it here.

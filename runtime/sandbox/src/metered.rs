@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use airlock_model::{Outcome, Reason};
+
 use crate::run::Run;
 
 /// What a run may compute on a thread that serves before it is heavy: twice a small TypeScript function.
@@ -25,7 +27,18 @@ pub(crate) struct Weight(AtomicU64);
 impl Weight {
     /// Whether runs of this program are known to be heavy from the start.
     pub(crate) fn is_heavy(&self) -> bool {
-        Duration::from_nanos(self.0.load(Relaxed)) > PATIENCE
+        self.mean() > PATIENCE
+    }
+
+    /// What a run is likely to need.
+    pub(crate) fn mean(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Relaxed))
+    }
+
+    /// A run that was cut short says that its program is heavy, and nothing about what it needs.
+    fn suspect(&self, busy: Duration) {
+        let known = busy.min(PATIENCE + Duration::from_nanos(1));
+        self.0.fetch_max(u64::try_from(known.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// Two runs that end at once may lose one of them: an average does not mind.
@@ -66,8 +79,11 @@ impl Future for Metered {
         let began = Instant::now();
         let polled = self.run.as_mut().poll(context);
         self.busy += began.elapsed();
-        if polled.is_ready() {
-            self.weight.learn(self.busy);
+        if let Poll::Ready(run) = &polled {
+            match &run.outcome {
+                Outcome::Failed(failure) if failure.reason == Reason::TimeExhausted => self.weight.suspect(self.busy),
+                Outcome::Returned(_) | Outcome::FunctionError(_) | Outcome::Failed(_) => self.weight.learn(self.busy),
+            }
         }
         polled
     }
@@ -75,7 +91,7 @@ impl Future for Metered {
 
 #[cfg(test)]
 mod tests {
-    use airlock_model::{Failure, Outcome};
+    use airlock_model::Failure;
 
     use super::*;
 
