@@ -199,7 +199,7 @@ async fn without_landlock_a_server_at_l0_still_compiles_and_says_what_is_missing
 async fn the_compile_child_is_locked_in_before_it_reads_a_byte() {
     let place = Place::make(None).await;
     let cache = place.path("cache");
-    let limits = ["--memory-bytes", "1073741824", "--cpu-s", "60"];
+    let limits = ["--memory-bytes", "3221225472", "--cpu-s", "60"];
     let arguments =
         ["compile-child", "--locked", "--cache-dir", cache.to_str().expect("UTF-8")].into_iter().chain(limits);
     let spawn = |mut command: Command| {

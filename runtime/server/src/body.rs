@@ -47,9 +47,17 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> PromptBody<B> {
         match &self.first {
             None => false,
             Some(None) => true,
-            Some(Some(_)) => self.inner.is_end_stream(),
+            Some(Some(Ok(frame))) => frame.data_ref().is_some_and(is_whole) || self.inner.is_end_stream(),
+            Some(Some(Err(_))) => true,
         }
     }
+}
+
+/// Whether these bytes are one gRPC message: a flag, four bytes of length, and so many bytes. Its client may end the stream
+/// with a frame of its own.
+fn is_whole(data: &Bytes) -> bool {
+    let Some(([_, length @ ..], rest)) = data.split_first_chunk::<5>() else { return false };
+    usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| length == rest.len())
 }
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PromptBody<B> {
