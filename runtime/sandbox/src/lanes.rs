@@ -19,11 +19,10 @@ use airlock_model::{Failure, Reason};
 use tokio::{
     runtime::{Builder, Handle},
     sync::watch,
-    time::Instant,
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{metered::Metered, outcome, run::Run, turns};
+use crate::{Program, metered::Metered, outcome, run::Run, turns};
 
 /// Against a thread of normal priority a lane gets about a tenth of a core, which is little and not nothing.
 const NICE: i32 = 10;
@@ -71,18 +70,21 @@ impl Lanes {
         }
     }
 
-    /// Begins a run that is known to be heavy, unless it could not end in time.
+    /// Whether a call could end in time, as far as is known: only programs known to be heavy are refused.
     ///
     /// Runs on a lane take turns, so one among `n` takes about `n` times its own processor time. A call that would then
     /// be late is better told at once.
-    pub(crate) async fn begin(&self, run: Metered, mean: Duration, deadline: Instant) -> Run {
+    ///
+    /// # Errors
+    /// `overloaded`, with the time after which to try again.
+    pub fn have_room(&self, program: &Program, left: Duration) -> Result<(), Failure> {
         let runs = self.idlest().map_or(0, |lane| lane.runs.load(Relaxed));
-        let needs = mean.saturating_mul(u32::try_from(runs).unwrap_or(u32::MAX).saturating_add(1));
-        let left = deadline.saturating_duration_since(Instant::now());
-        if runs > 0 && needs.saturating_mul(SAFETY) / 2 > left {
-            return Run::failed(crowded(runs, needs));
+        if runs == 0 || !program.weight.is_heavy() {
+            return Ok(());
         }
-        self.carry_on(run).await
+        let others = u32::try_from(runs).unwrap_or(u32::MAX);
+        let needs = program.weight.mean().saturating_mul(others.saturating_add(1));
+        if needs.saturating_mul(SAFETY) / 2 > left { Err(crowded(runs, needs)) } else { Ok(()) }
     }
 
     fn idlest(&self) -> Option<&Lane> {

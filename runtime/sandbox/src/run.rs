@@ -66,12 +66,11 @@ pub(crate) type Handled = Result<String, GuestFunctionError>;
 ///
 /// Never panics and never outlives the deadline by more than one yield interval. Dropping the future stops the run.
 pub async fn run(job: Job, lanes: &Lanes) -> Run {
-    let (weight, deadline) = (job.program.weight.clone(), job.deadline);
-    let run = Metered::new(run_to_end(job), weight.clone());
-    if weight.is_heavy() {
-        return lanes.begin(run, weight.mean(), deadline).await;
-    }
-    match run.while_light().await {
+    let weight = job.program.weight.clone();
+    let is_heavy = weight.is_heavy();
+    let run = Metered::new(run_to_end(job), weight);
+    let light = if is_heavy { Err(run) } else { run.while_light().await };
+    match light {
         Ok(run) => run,
         Err(heavy) => lanes.carry_on(heavy).await,
     }

@@ -133,6 +133,8 @@ impl App {
         };
         let placed = |why| settings.placed(why, &token.principal().tenant);
         let admitted = self.admission.admit(authorized, terms).await.map_err(placed).map_err(Refused::by(&token))?;
+        let wall_time = Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
+        self.lanes.have_room(&deployed.program, wall_time).map_err(Refused::by(&token))?;
         check_payload(payload, &deployed, admitted.limits()).map_err(Refused::by(&token))?;
         Ok((deployed, admitted))
     }
