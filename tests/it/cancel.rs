@@ -76,7 +76,7 @@ async fn settled(harness: &Harness) -> AuditRecord {
     until("no place is taken", async || harness.server().counters().in_flight == 0).await;
     let mut last = None;
     until("the end is on record", async || {
-        last = harness.trail().await.into_iter().rev().find(|record| is_end(record));
+        last = harness.trail().await.into_iter().rev().find(is_end);
         last.is_some()
     })
     .await;
@@ -117,7 +117,7 @@ async fn cancel_stops_guest_and_host_calls_and_says_who_asked() {
             let call =
                 if by_request { Call::RequestId(format!("job-{number}")) } else { Call::InvocationId(id.clone()) };
             let cancelled = cancel(&harness, &TokenSpec::everything(), call.clone()).await.expect("cancelled");
-            assert_eq!(cancelled, [id.clone()], "{wait:?}");
+            assert_eq!(cancelled, std::slice::from_ref(&id), "{wait:?}");
             let last = events.collect::<Vec<_>>().await.pop().expect("an end").expect_err("stopped");
             assert_eq!(reason(&last), "cancelled", "{wait:?}");
             assert_eq!(last.metadata().get("airlock-invocation-id").expect("an id"), id.as_str());
@@ -198,6 +198,7 @@ async fn a_reset_stream_stops_everything() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a client that closes its connection by hand")]
 async fn a_closed_connection_stops_everything() {
     let harness = house().await;
     let token = harness.token(&TokenSpec::everything());

@@ -131,29 +131,13 @@ impl Fuzz {
         match chance.ending() {
             Ending::OverGrpc(after) => self.over_grpc(token, function, payload, after).await,
             ending => {
-                let mut call = self.call(token, function, payload, ending, number);
+                let mut call = call(token, (function, payload), ending, number);
                 // Nobody reads: a call that writes more than a line waits for its end, or is told that nobody listens.
                 let (logs, unread) = mpsc::channel(1);
-                let _unread = (function == "chatty" && number % 2 == 0).then_some(unread);
+                let _unread = (function == "chatty" && number.is_multiple_of(2)).then_some(unread);
                 call.logs = (function == "chatty").then_some(logs);
                 self.in_process(call, ending, token).await;
             }
-        }
-    }
-
-    fn call(&self, token: &str, function: &str, payload: &str, ending: Ending, number: usize) -> InvokeCall {
-        let remaining = if let Ending::Deadline(after) = ending { after } else { Duration::from_secs(5) };
-        InvokeCall {
-            bearer: Some(token.to_owned()),
-            request: InvokeRequest {
-                function: function.parse().expect("a name"),
-                environment: "dev".parse().expect("a name"),
-                payload: payload.to_owned(),
-            },
-            remaining: Some(remaining),
-            logs: None,
-            request_id: Some(format!("run-{number}").into()),
-            begun: None,
         }
     }
 
@@ -296,4 +280,20 @@ async fn assert_the_trail_is_complete(harness: &Harness, runs: usize) {
         Store::open_read_only(&harness.dir().join("state")).expect("readable").verify(None).await.expect("read");
     assert!(report.integrity && report.calls.complete, "{report:?}");
     assert!(report.records as usize > runs / 4, "{report:?}");
+}
+
+fn call(token: &str, (function, payload): (&str, &str), ending: Ending, number: usize) -> InvokeCall {
+    let remaining = if let Ending::Deadline(after) = ending { after } else { Duration::from_secs(5) };
+    InvokeCall {
+        bearer: Some(token.to_owned()),
+        request: InvokeRequest {
+            function: function.parse().expect("a name"),
+            environment: "dev".parse().expect("a name"),
+            payload: payload.to_owned(),
+        },
+        remaining: Some(remaining),
+        logs: None,
+        request_id: Some(format!("run-{number}").into()),
+        begun: None,
+    }
 }

@@ -123,7 +123,7 @@ impl<A: Application> InvocationService for Invocations<A> {
         let (run, begun) = self.start(call, request::id_of(&headers).to_owned());
         match run.opening(begun).await {
             Opening::Refused(status) => Err(status),
-            Opening::Begun(invocation, events) => Ok(respond(events, own_id, invocation)),
+            Opening::Begun(invocation, events) => Ok(respond(*events, own_id, invocation)),
         }
     }
 
@@ -154,19 +154,19 @@ enum Opening {
     /// As an error, instead of as a stream that breaks.
     Refused(Status),
     /// With the run's id, so that it can be cancelled.
-    Begun(Option<InvocationId>, Events),
+    Begun(Option<InvocationId>, Box<Events>),
 }
 
 impl Run {
     /// Waits until the run has begun, or was refused before.
     async fn opening(mut self, begun: oneshot::Receiver<InvocationId>) -> Opening {
         if let Ok(id) = begun.await {
-            return Opening::Begun(Some(id), Events(futures::stream::iter(None).chain(self)));
+            return Opening::Begun(Some(id), Box::new(Events(futures::stream::iter(None).chain(self))));
         }
         // It ended, or will in a moment, without ever beginning: its first event says how.
         match self.next().await {
             Some(Err(status)) => Opening::Refused(status),
-            first => Opening::Begun(None, Events(futures::stream::iter(first).chain(self))),
+            first => Opening::Begun(None, Box::new(Events(futures::stream::iter(first).chain(self)))),
         }
     }
 }

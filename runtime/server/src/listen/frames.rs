@@ -260,7 +260,7 @@ mod tests {
         let mut frames = Frames::new(Allowance { burst: 1, per_second: 1_000 });
         frames.read(PREFACE).unwrap();
         frames.left.refilled -= Duration::from_millis(500);
-        assert!(accepted(&mut frames, &idle) >= 1 + 16, "time is capped like the rest");
+        assert!(accepted(&mut frames, &idle) > 16, "time is capped like the rest");
     }
 
     #[test]

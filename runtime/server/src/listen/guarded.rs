@@ -51,9 +51,9 @@ impl Guarded {
         Poll::Ready(Err(self.cut("what the client had begun to send did not come in time")))
     }
 
-    fn cut(&self, why: impl ToString) -> io::Error {
+    fn cut(&self, why: &str) -> io::Error {
         self.tally.count_cut();
-        io::Error::new(io::ErrorKind::ConnectionAborted, why.to_string())
+        io::Error::new(io::ErrorKind::ConnectionAborted, why)
     }
 
     fn count_sent(&mut self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -83,7 +83,7 @@ impl AsyncRead for Guarded {
         let read = into.filled().get(before..).unwrap_or_default();
         self.turn += read.len();
         let counted = self.frames.read(read);
-        Poll::Ready(counted.map_err(|why| self.cut(why)))
+        Poll::Ready(counted.map_err(|why| self.cut(&why.to_string())))
     }
 }
 
