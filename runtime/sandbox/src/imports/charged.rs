@@ -14,7 +14,10 @@ use wasmtime_wasi::{
     WasiView as _,
     clocks::WasiClocksView,
     p2::bindings::random::{insecure::Host as _, random::Host as _},
-    p2::{DynPollable, bindings::io::poll::Host as _},
+    p2::{
+        DynPollable,
+        bindings::io::poll::{Host as _, HostPollable as _},
+    },
     p3::bindings::clocks::monotonic_clock::Host as _,
     random::WasiRandomView,
 };
@@ -70,6 +73,15 @@ fn poll(instance: &mut LinkerInstance<'_, CallState>) -> Result<()> {
             Box::new(async move {
                 give_way(&mut store, FUEL_PER_POLLABLE.saturating_mul(pollables.len() as u64)).await?;
                 Ok((store.data_mut().ctx().table.poll(pollables).await?,))
+            })
+        },
+    )?;
+    instance.func_wrap_async(
+        "[method]pollable.ready",
+        |mut store: StoreContextMut<'_, CallState>, (pollable,): (Resource<DynPollable>,)| {
+            Box::new(async move {
+                give_way(&mut store, FUEL_PER_POLLABLE).await?;
+                Ok((store.data_mut().ctx().table.ready(pollable).await?,))
             })
         },
     )
