@@ -50,12 +50,22 @@ pub(crate) struct Caller {
     program: Program,
     gate: Arc<dyn Gate>,
     context: Arc<InvocationContext>,
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
+}
+
+/// One thread for heavy calls.
+pub(crate) fn lane() -> anyhow::Result<Arc<Lanes>> {
+    Ok(Arc::new(Lanes::start(NonZeroUsize::MIN)?))
 }
 
 impl Caller {
     /// A caller whose heavy calls have a lane of their own.
     pub(crate) fn new(program: Program, gate: Arc<dyn Gate>) -> anyhow::Result<Self> {
+        Self::sharing(lane()?, program, gate)
+    }
+
+    /// A caller whose heavy calls go where those of others go, as in a server.
+    pub(crate) fn sharing(lanes: Arc<Lanes>, program: Program, gate: Arc<dyn Gate>) -> anyhow::Result<Self> {
         let principal =
             Principal { tenant: CALLER.parse()?, app: "bench".parse()?, subject: "caller".to_owned(), actor: None };
         let context = InvocationContext {
@@ -66,7 +76,6 @@ impl Caller {
             principal: Arc::new(principal),
             deadline_unix_ms: 0,
         };
-        let lanes = Lanes::start(NonZeroUsize::MIN)?;
         Ok(Self { program, gate, context: Arc::new(context), lanes })
     }
 

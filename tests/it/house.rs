@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use airlock_model::Reason;
 use airlock_tests::guests::root;
-use cargo_metadata::{CargoOpt, Metadata, MetadataCommand};
+use cargo_metadata::{CargoOpt, Metadata, MetadataCommand, Package};
 
 fn metadata() -> Metadata {
     MetadataCommand::new()
@@ -15,7 +15,7 @@ fn metadata() -> Metadata {
 }
 
 fn normal_dependencies(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
-    let of = |package: &&cargo_metadata::Package| {
+    let of = |package: &&Package| {
         let normal = package.dependencies.iter().filter(|d| d.kind == cargo_metadata::DependencyKind::Normal);
         (package.name.to_string(), normal.map(|d| d.name.clone()).collect())
     };
@@ -72,12 +72,35 @@ fn only_one_crate_names_each_dangerous_library() {
     }
 }
 
+/// The one that runs guests; the toolchain has another of its own.
+fn wasmtime(metadata: &Metadata) -> &Package {
+    let named = |package: &&Package| package.name.as_str() == "wasmtime" && package.version.major == 48;
+    metadata.packages.iter().find(named).expect("wasmtime 48")
+}
+
+/// See `third_party/README.md`: without them one tenant's page can reach another, and copies cost nothing.
+#[test]
+fn the_engine_is_the_one_with_our_changes() {
+    let metadata = metadata();
+    let wasmtime = wasmtime(&metadata);
+    assert_eq!(wasmtime.source, None, "the registry's wasmtime is used instead of ours");
+    let folder = wasmtime.manifest_path.parent().expect("a folder");
+    assert_eq!(folder.as_std_path(), root().join("third_party/wasmtime").as_path());
+    for changed in [
+        "src/runtime/vm/sys/unix/pagemap.rs",
+        "src/runtime/component/concurrent/futures_and_streams.rs",
+        "src/runtime/store.rs",
+    ] {
+        let text = std::fs::read_to_string(folder.join(changed)).expect("readable");
+        assert!(text.contains("AIRLOCK"), "{changed} has lost its change");
+    }
+}
+
 #[test]
 fn the_engine_has_only_the_features_we_chose() {
     let metadata = metadata();
-    let named = |package: &&cargo_metadata::Package| package.name.as_str() == "wasmtime" && package.version.major == 48;
-    let wasmtime = metadata.packages.iter().find(named).expect("wasmtime 48");
-    let resolve = metadata.resolve.expect("a resolved graph");
+    let wasmtime = wasmtime(&metadata);
+    let resolve = metadata.resolve.as_ref().expect("a resolved graph");
     let node = resolve.nodes.iter().find(|node| node.id == wasmtime.id).expect("in the graph");
     let found: BTreeSet<_> = node.features.iter().map(ToString::to_string).collect();
     for refused in

@@ -35,10 +35,17 @@ impl Default for EngineOptions {
 
 impl EngineOptions {
     /// Memory mappings that this process may need when every call takes all it can.
-    fn mappings_max(self) -> u64 {
-        let per_call =
-            u64::from(MEMORIES_PER_COMPONENT) * MAPPINGS_PER_MEMORY + u64::from(STACKS_PER_CALL) * MAPPINGS_PER_STACK;
-        u64::from(self.instances_max).saturating_mul(per_call).saturating_add(MAPPINGS_BESIDE)
+    #[must_use]
+    pub fn mappings_max(self) -> u64 {
+        let in_memories = u64::from(memories(self.instances_max)) * MAPPINGS_PER_MEMORY;
+        let in_stacks = u64::from(self.instances_max) * u64::from(STACKS_PER_CALL) * MAPPINGS_PER_STACK;
+        in_memories.saturating_add(in_stacks).saturating_add(MAPPINGS_BESIDE)
+    }
+
+    /// Address space that the pool reserves for linear memories, in bytes. Reserved is not used.
+    #[must_use]
+    pub fn reserved_bytes(self) -> u64 {
+        u64::from(memories(self.instances_max)).saturating_mul(MEMORY_RESERVATION_BYTES + MEMORY_GUARD_BYTES)
     }
 }
 
@@ -200,7 +207,7 @@ fn pool(options: EngineOptions) -> PoolingAllocationConfig {
     let count = options.instances_max;
     let memory_bytes = usize::try_from(options.memory_bytes_max).unwrap_or(usize::MAX);
     let mut pool = PoolingAllocationConfig::new();
-    // Every call can have as many as one component may: no tenant can take the slots of another.
+    // Every call can have as many as one component may, but for memories above 2,500 calls: see `memories`.
     pool.total_component_instances(count)
         .total_core_instances(count.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
         .total_memories(memories(count))

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 use airlock_access::Admission;
 use airlock_model::{AuditEvent, AuditKind, Failure, Reason};
 use airlock_resources::AddError;
-use airlock_sandbox::{Compiler, Engine, EngineError, EngineOptions, Lanes, MappingShortage};
+use airlock_sandbox::{Compiler, Engine, EngineError, Lanes, MappingShortage};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
@@ -84,7 +84,7 @@ impl App {
         if config.cuts_the_queue_short() {
             tracing::warn!("`[server] in_flight_max` is less than may run and wait: some calls are shed out of turn");
         }
-        let options = engine_options(&config);
+        let options = config.sandbox.engine_options();
         let state_dir = config.state.dir.clone();
         let lanes = Lanes::start(lanes(&config)).map_err(StartError::Lanes)?;
         let compiler = compiler.limited_to(config.deploy.compile_limits());
@@ -160,14 +160,6 @@ fn started_event(store: &Store) -> AuditEvent {
     let message = event.message.unwrap_or_default();
     event.message = Some(format!("isolation {}; {message}", isolation::described()));
     event
-}
-
-fn engine_options(config: &Config) -> EngineOptions {
-    EngineOptions {
-        instances_max: config.sandbox.instances_max.get(),
-        memory_bytes_max: config.sandbox.memory_bytes_max.get(),
-        ..EngineOptions::default()
-    }
 }
 
 /// As many as there are cores to compute on.

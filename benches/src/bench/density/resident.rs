@@ -1,8 +1,8 @@
 //! Functions that are loaded and have answered once.
 
-use std::time::Instant;
+use std::{path::Path, sync::Arc, time::Instant};
 
-use airlock_sandbox::{Engine, Program};
+use airlock_sandbox::{Engine, Lanes, Program};
 use anyhow::Context;
 use rustix::process::{Resource, getrlimit};
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::{
         Findings,
         machine::{max_map_count, memory_kib},
     },
-    sandboxed::{Caller, Closed, compile, default_engine},
+    sandboxed::{Caller, Closed, compile, default_engine, lane},
     serve::runtime,
 };
 
@@ -85,7 +85,7 @@ fn fill(places: &Places, guest: Guest, goal: Goal, wanted: u32) -> anyhow::Resul
     let artifact = dir.path().join("artifact");
     let runtime = runtime()?;
     runtime.block_on(compile(places, &component, &artifact))?;
-    let engine = default_engine()?;
+    let (engine, lanes) = (default_engine()?, lane()?);
     let mut functions = Vec::new();
     let began = Instant::now();
     let mut ended = None;
@@ -100,7 +100,7 @@ fn fill(places: &Places, guest: Guest, goal: Goal, wanted: u32) -> anyhow::Resul
             ended = Some(why);
             break;
         }
-        match runtime.block_on(load(&engine, &artifact)) {
+        match runtime.block_on(load(&engine, &lanes, &artifact)) {
             Ok(function) => functions.push(function),
             Err(why) => {
                 ended = Some(format!("{why:#}"));
@@ -117,8 +117,8 @@ fn fill(places: &Places, guest: Guest, goal: Goal, wanted: u32) -> anyhow::Resul
 }
 
 /// Loads one function and calls it, so that what a call touches is there.
-async fn load(engine: &Engine, artifact: &std::path::Path) -> anyhow::Result<Caller> {
-    let caller = Caller::new(Program::load(engine, artifact)?, Closed::new())?;
+async fn load(engine: &Engine, lanes: &Arc<Lanes>, artifact: &Path) -> anyhow::Result<Caller> {
+    let caller = Caller::sharing(Arc::clone(lanes), Program::load(engine, artifact)?, Closed::new())?;
     let output = caller.call(std::str::from_utf8(INPUT)?).await?;
     anyhow::ensure!(output.as_bytes() == OUTPUT, "the function gave the wrong answer");
     Ok(caller)

@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use airlock_sandbox::EngineOptions;
 use airlock_service::Config;
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
@@ -10,12 +11,6 @@ use super::Check;
 
 /// Open files below which a server is short soon.
 const FILES_NEEDED: u64 = 4_096;
-/// Mappings of one instance at work: memories with image and guard, tables, stacks.
-const MAPPINGS_PER_INSTANCE: u64 = 24;
-/// Mappings of the program, its libraries, threads and artifacts.
-const MAPPINGS_BESIDE: u64 = 4_096;
-/// Address space of one memory slot with its guard; an instance has two.
-const SLOT_BYTES: u64 = (4 << 30) + (32 << 20);
 /// What processes have on x86-64 and AArch64.
 const ADDRESS_SPACE_BYTES: u64 = 1 << 47;
 const MEMORY_NEEDED_BYTES: u64 = 1 << 30;
@@ -55,8 +50,8 @@ impl Machine {
     }
 
     pub(super) fn checks(&self, config: Option<&Config>) -> Vec<Check> {
-        let instances = config.map_or(512, |config| u64::from(config.sandbox.instances_max.get()));
-        vec![self.files(), self.mappings(instances), self.address_space(instances), self.memory(), self.overcommit()]
+        let pool = config.map_or_else(EngineOptions::default, |config| config.sandbox.engine_options());
+        vec![self.files(), self.mappings(pool), self.address_space(pool), self.memory(), self.overcommit()]
     }
 
     fn files(&self) -> Check {
@@ -69,8 +64,8 @@ impl Machine {
         Check::ok("open_files", detail)
     }
 
-    fn mappings(&self, instances: u64) -> Check {
-        let needed = instances.saturating_mul(MAPPINGS_PER_INSTANCE).saturating_add(MAPPINGS_BESIDE);
+    fn mappings(&self, pool: EngineOptions) -> Check {
+        let (needed, instances) = (pool.mappings_max(), pool.instances_max);
         let Some(most) = self.max_map_count else { return Check::ok("max_map_count", "not known") };
         let detail = format!("vm.max_map_count is {most}; {instances} instances need up to about {needed}");
         if most < needed {
@@ -80,8 +75,8 @@ impl Machine {
         Check::ok("max_map_count", detail)
     }
 
-    fn address_space(&self, instances: u64) -> Check {
-        let needed = instances.saturating_mul(2).saturating_mul(SLOT_BYTES);
+    fn address_space(&self, pool: EngineOptions) -> Check {
+        let (needed, instances) = (pool.reserved_bytes(), pool.instances_max);
         let most = self.address_space_bytes.unwrap_or(ADDRESS_SPACE_BYTES).min(ADDRESS_SPACE_BYTES);
         let detail = format!("{} MiB; {instances} instances reserve about {} MiB", most / MIB, needed / MIB);
         if most < needed {

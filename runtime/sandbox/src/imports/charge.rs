@@ -15,6 +15,12 @@ const FUEL_PER_CALL: u64 = 5_000;
 /// What a copied byte costs.
 const FUEL_PER_BYTE: u64 = 1;
 
+/// What a store had left when it was charged, and when that was.
+struct Charged {
+    fuel_left: u64,
+    at: Instant,
+}
+
 /// Takes the fuel for one host call and its copied bytes.
 ///
 /// Setting fuel begins a new interval between two yields, so a guest that calls often enough would never yield by itself:
@@ -22,31 +28,28 @@ const FUEL_PER_BYTE: u64 = 1;
 ///
 /// # Errors
 /// `OutOfFuel`, as if the guest had spent it itself, and the deadline.
-fn charge(mut store: impl AsContextMut<Data = CallState>, bytes: u64) -> Result<()> {
+fn charge(mut store: impl AsContextMut<Data = CallState>, bytes: u64) -> Result<Charged> {
     let mut store = store.as_context_mut();
-    let state = store.data();
-    if Instant::now() >= state.deadline {
+    let (at, state) = (Instant::now(), store.data());
+    if at >= state.deadline {
         return Err(LimitTrap { limit: Limit::WallTimeMs, used: state.wall_time_ms }.into());
     }
     let cost = FUEL_PER_CALL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE));
-    match store.get_fuel()?.checked_sub(cost) {
-        Some(left) => store.set_fuel(left),
-        None => {
-            store.set_fuel(0)?;
-            Err(Trap::OutOfFuel.into())
-        }
-    }
+    let left = store.get_fuel()?.checked_sub(cost);
+    store.set_fuel(left.unwrap_or(0))?;
+    left.map(|fuel_left| Charged { fuel_left, at }).ok_or_else(|| Trap::OutOfFuel.into())
 }
 
-/// Whether as much fuel or time went since others last had their turn as a guest without host calls could spend.
-fn is_due(mut store: impl AsContextMut<Data = CallState>) -> Result<bool> {
+/// Charges, and says whether as much fuel or time went since others last had their turn as a guest without host calls
+/// could spend.
+fn charge_and_is_due(mut store: impl AsContextMut<Data = CallState>, bytes: u64) -> Result<bool> {
     let mut store = store.as_context_mut();
-    let left = store.get_fuel()?;
-    let (now, state) = (Instant::now(), store.data_mut());
-    let is_due = state.fuel_at_turn.saturating_sub(left) >= FUEL_YIELD_INTERVAL || now >= state.turn_ends;
+    let Charged { fuel_left, at } = charge(&mut store, bytes)?;
+    let state = store.data_mut();
+    let is_due = state.fuel_at_turn.saturating_sub(fuel_left) >= FUEL_YIELD_INTERVAL || at >= state.turn_ends;
     if is_due {
-        state.fuel_at_turn = left;
-        state.turn_ends = now + TURN_TIME_MAX;
+        state.fuel_at_turn = fuel_left;
+        state.turn_ends = at + TURN_TIME_MAX;
     }
     Ok(is_due)
 }
@@ -56,8 +59,7 @@ fn is_due(mut store: impl AsContextMut<Data = CallState>) -> Result<bool> {
 /// # Errors
 /// Those of [`charge`].
 pub(super) async fn give_way(store: &mut StoreContextMut<'_, CallState>, bytes: u64) -> Result<()> {
-    charge(&mut *store, bytes)?;
-    if is_due(&mut *store)? {
+    if charge_and_is_due(&mut *store, bytes)? {
         let_others_run().await;
     }
     Ok(())
@@ -75,17 +77,14 @@ async fn let_others_run() {
 /// # Errors
 /// Those of [`charge`].
 pub(super) async fn give_way_in(accessor: &Accessor<CallState>, bytes: u64) -> Result<()> {
-    let is_due = accessor.with(|mut access| {
-        charge(&mut access, bytes)?;
-        is_due(&mut access)
-    })?;
-    if is_due {
+    if accessor.with(|mut access| charge_and_is_due(&mut access, bytes))? {
         let_others_run().await;
     }
     Ok(())
 }
 
-/// Sends one call through the gate, charging both directions.
+/// Sends one call through the gate, charging both directions. A guest whose time is over hears no answer, not even that
+/// its call was stopped: it ends here.
 pub(super) async fn through_gate(
     accessor: &Accessor<CallState>,
     call: HostCall,
@@ -93,9 +92,8 @@ pub(super) async fn through_gate(
     give_way_in(accessor, call.size_bytes()).await?;
     let gate = accessor.with(|mut access| access.data_mut().gate.clone());
     let answer = gate.call(call).await;
-    if let Ok(reply) = &answer {
-        accessor.with(|mut access| charge(&mut access, reply.size_bytes()))?;
-    }
+    let bytes = answer.as_ref().map_or(0, HostReply::size_bytes);
+    accessor.with(|mut access| charge(&mut access, bytes))?;
     Ok(answer)
 }
 

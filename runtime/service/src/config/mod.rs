@@ -21,6 +21,7 @@ use std::{
 
 use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
 use airlock_model::{Digest, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
+use airlock_sandbox::EngineOptions;
 use serde::{Deserialize, Serialize};
 
 use origin::Origins;
@@ -141,6 +142,18 @@ impl Default for SandboxConfig {
         Self {
             instances_max: NonZeroU32::MIN.saturating_add(511),
             memory_bytes_max: NonZeroU64::MIN.saturating_add((1 << 30) - 1),
+        }
+    }
+}
+
+impl SandboxConfig {
+    /// What the engine is told.
+    #[must_use]
+    pub fn engine_options(&self) -> EngineOptions {
+        EngineOptions {
+            instances_max: self.instances_max.get(),
+            memory_bytes_max: self.memory_bytes_max.get(),
+            ..EngineOptions::default()
         }
     }
 }
