@@ -25,6 +25,7 @@ mod invoke;
 mod knobs;
 mod limits;
 mod matrix;
+mod memory;
 mod places;
 mod reload;
 mod secrets;

@@ -35,6 +35,8 @@ pub(crate) struct Ended {
     pub(crate) detail: String,
     /// The connection broke instead of an answer.
     pub(crate) is_lost: bool,
+    /// When the server wants it to be tried again.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// No answer at all, long after there had to be one.
@@ -107,7 +109,7 @@ impl Ended {
 
 fn ended(name: &str, detail: &str) -> Ended {
     let detail = detail.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS_MAX).collect();
-    Ended { name: name.to_owned(), also: Vec::new(), detail, is_lost: false }
+    Ended { name: name.to_owned(), also: Vec::new(), detail, is_lost: false, retry_after: None }
 }
 
 fn answered(result: Option<invoke_response::Result>) -> Ended {
@@ -128,18 +130,15 @@ fn stopped(status: &Status) -> Ended {
     }
 }
 
-/// A refused deploy: each of its findings is a name.
+/// A refused deploy: each of its findings is a name, or else its reason.
 fn refused(status: &Status) -> Ended {
     let stopped = stopped(status);
-    if stopped.is_lost {
-        return stopped;
-    }
     let details = status.get_error_details();
+    let retry_after = details.retry_info().and_then(|info| info.retry_delay);
     let findings = details.precondition_failure().map(|failure| failure.violations.as_slice()).unwrap_or_default();
-    let mut names: Vec<_> = findings.iter().map(|finding| format!("rejected:{}", finding.r#type)).collect();
-    names.push(format!("rejected:{}", stopped.name));
-    let name = names.remove(0);
-    Ended { name, also: names, ..stopped }
+    let mut names = findings.iter().map(|finding| format!("rejected:{}", finding.r#type));
+    let name = names.next().unwrap_or_else(|| stopped.name.clone());
+    Ended { name, also: names.collect(), retry_after, ..stopped }
 }
 
 fn hung(_: &Elapsed) -> Ended {

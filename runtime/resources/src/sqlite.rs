@@ -9,6 +9,7 @@ mod authorizer;
 mod connection;
 mod explain;
 mod functions;
+mod heap;
 mod parameters;
 mod rows;
 mod statement;
@@ -126,6 +127,7 @@ impl Pool {
         let (connections, seen) = (Arc::clone(&self.connections), Arc::clone(&watch));
         let mut running = tokio::task::spawn_blocking(move || {
             let reply = connections.run(&seen, &request);
+            heap::give_back();
             drop(permit);
             reply
         });

@@ -15,6 +15,7 @@ mod counters;
 mod grpc;
 mod json;
 mod listen;
+mod memory;
 mod request;
 mod route;
 mod status;

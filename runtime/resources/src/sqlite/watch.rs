@@ -10,6 +10,8 @@ use std::{
 
 use rusqlite::InterruptHandle;
 
+use super::heap;
+
 /// Heap of all SQLite connections of the process together, beyond which guests' statements are interrupted.
 ///
 /// SQLite has no cap per connection, and sorters and recursive queries keep their rows in memory (`temp_store`). As much
@@ -54,7 +56,7 @@ impl Watch {
         if self.is_over() {
             return true;
         }
-        let over = heap_bytes_used() > HEAP_BYTES_MAX;
+        let over = heap::bytes_used() > HEAP_BYTES_MAX;
         if over {
             self.out_of_memory.store(true, Ordering::Relaxed);
         }
@@ -90,12 +92,5 @@ pub(super) struct StopOnDrop(pub(super) Arc<Watch>);
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.stop();
-    }
-}
-
-fn heap_bytes_used() -> i64 {
-    #[expect(unsafe_code, reason = "no arguments, no preconditions: reads one counter under SQLite's own lock")]
-    unsafe {
-        rusqlite::ffi::sqlite3_memory_used()
     }
 }

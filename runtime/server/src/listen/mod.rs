@@ -21,7 +21,7 @@ use crate::{
     application::Application,
     config::{ListenOptions, TransportLimits},
     counters::{Counters, Tally},
-    json,
+    json, memory,
     route::{self, Router, Shared, Which},
 };
 
@@ -126,8 +126,12 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
     let control = control.listen()?.into_iter().map(|socket| (Which::Control, socket));
     for (which, socket) in data.chain(control) {
         let router = Router::new(which, &limits, &shared);
-        let beside = (which == Which::Control)
-            .then(|| health::follow(Arc::clone(&shared.app), handle.health.clone(), shared.phase.clone()));
+        let beside = (which == Which::Control).then(|| {
+            let health = health::follow(Arc::clone(&shared.app), handle.health.clone(), shared.phase.clone());
+            async {
+                tokio::select! { () = health => {}, () = memory::give_back() => {} }
+            }
+        });
         let thread = worker::start(router, socket, limits.clone(), beside, done.clone());
         handle.threads.push(thread.map_err(ServeError::Worker)?);
     }
