@@ -156,7 +156,7 @@ async fn a_guest_that_never_waits_leaves_the_thread_to_others() {
     let harness = Harness::start().await;
     harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
     let spin = WatGuest::new("(loop $again (br $again)) (i32.const 0)");
-    harness.deploy_wat("spin", &spin, "wall_time_ms = 3_000").await;
+    harness.deploy_wat("spin", &spin, "wall_time_ms = 8_000").await;
     let spins = async {
         let began = Instant::now();
         (harness.invoke("spin", "null").await, began.elapsed())
@@ -171,8 +171,8 @@ async fn a_guest_that_never_waits_leaves_the_thread_to_others() {
     };
     let ((stopped, took), beside) = tokio::join!(spins, neighbours);
     assert_eq!(reason(&stopped.expect_err("stopped")), "time_exhausted");
-    assert!(took < Duration::from_millis(4_500), "{took:?}");
-    assert!(beside < Duration::from_millis(2_500), "ten calls beside a spinning guest took {beside:?}");
+    assert!(took < Duration::from_secs(16), "{took:?}");
+    assert!(beside < Duration::from_secs(7), "ten calls beside a spinning guest took {beside:?}");
 }
 
 /// Links a guest with one more import.

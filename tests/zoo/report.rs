@@ -12,8 +12,10 @@ use crate::{
 
 /// Beyond its deadline, for any guest (GUARDS section 1).
 const OVER_DEADLINE_MAX_MS: f64 = 50.0;
-/// Beyond its declared memory, for any guest, and what may stay after it.
+/// Beyond its declared memory, for any guest.
 const GROWTH_BEYOND_CAP_MAX: u64 = 16 << 20;
+/// What may stay after a guest.
+pub(crate) const KEPT_BYTES_MAX: u64 = 16 << 20;
 /// The neighbour's p99 beside hostile guests, as a multiple of its p99 in calm.
 const NEIGHBOUR_P99_RATIO_MAX: f64 = 1.5;
 
@@ -239,7 +241,7 @@ impl Row {
         if rss_growth_mib > rss_growth_max_mib {
             missed.push(format!("{name}: memory grew by {rss_growth_mib} MiB instead of {rss_growth_max_mib} at most"));
         }
-        let kept_max = mib(GROWTH_BEYOND_CAP_MAX);
+        let kept_max = mib(KEPT_BYTES_MAX);
         if self.rss_kept_mib > kept_max {
             let kept = self.rss_kept_mib;
             missed.push(format!("{name}: {kept} MiB of memory did not come back, instead of {kept_max} at most"));

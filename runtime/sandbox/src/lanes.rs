@@ -19,10 +19,12 @@ use airlock_model::{Failure, Reason};
 use tokio::{
     runtime::{Builder, Handle},
     sync::watch,
+    task::JoinError,
+    time::{Instant, timeout_at},
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Program, metered::Metered, outcome, run::Run, turns};
+use crate::{Program, baton::hand_over, metered::Metered, outcome, run::Run, turns};
 
 /// Against a thread of normal priority a lane gets about a tenth of a core, which is little and not nothing.
 const NICE: i32 = 10;
@@ -92,14 +94,24 @@ impl Lanes {
     }
 
     /// Carries a run on, on the lane with the fewest. Dropping the future stops the run at its next yield.
-    pub(crate) async fn carry_on(&self, run: Metered) -> Run {
+    ///
+    /// A lane may have many others before it and little of the processor, so at its deadline the run comes back and ends
+    /// here, at once.
+    pub(crate) async fn carry_on(&self, run: Metered, deadline: Instant) -> Run {
         let Some(lane) = self.idlest() else { return run.await };
-        let place = Place::take(&lane.runs);
+        let (place, (baton, carried)) = (Place::take(&lane.runs), hand_over(run));
         let task = lane.runtime.spawn(async move {
             let _place = place;
-            run.await
+            carried.await
         });
-        AbortOnDropHandle::new(task).await.unwrap_or_else(lost)
+        let mut task = AbortOnDropHandle::new(task);
+        if let Ok(ended) = timeout_at(deadline, &mut task).await {
+            return ended_there(ended);
+        }
+        match baton.take_back().await {
+            Some(run) => run.await,
+            None => ended_there(task.await),
+        }
     }
 }
 
@@ -113,8 +125,16 @@ fn crowded(runs: usize, needs: Duration) -> Failure {
     Failure::new(Reason::Overloaded, message, hint).with_retry_after(needs / 2)
 }
 
+fn ended_there(ended: Result<Option<Run>, JoinError>) -> Run {
+    match ended {
+        Ok(Some(run)) => run,
+        Ok(None) => Run::failed(Failure::internal("a lane gave a run back that nobody took")),
+        Err(why) => lost(why),
+    }
+}
+
 /// When the server has stopped. A panic of the run itself is caught inside it, one of what surrounds it here.
-fn lost(why: tokio::task::JoinError) -> Run {
+fn lost(why: JoinError) -> Run {
     let why = match why.try_into_panic() {
         Ok(panic) => return Run::failed(outcome::of_host_panic(panic.as_ref())),
         Err(why) => why,
@@ -188,5 +208,70 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use airlock_model::Outcome;
+
+    use super::*;
+
+    fn metered(run: impl Future<Output = ()> + Send + 'static) -> Metered {
+        let ended = async {
+            run.await;
+            Run { outcome: Outcome::Returned(String::new()), fuel: 7, memory_bytes: 0 }
+        };
+        Metered::new(ended, Arc::default())
+    }
+
+    #[tokio::test]
+    async fn a_run_ends_at_its_deadline_although_its_lane_is_held_up() {
+        let lanes = Arc::new(Lanes::start(NonZeroUsize::MIN).unwrap());
+        let (has_begun, has_ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (began, ended) = (Arc::clone(&has_begun), Arc::clone(&has_ended));
+        let holds_up = metered(async move {
+            began.store(true, Relaxed);
+            thread::sleep(Duration::from_secs(3));
+            ended.store(true, Relaxed);
+        });
+        let (others, late) = (Arc::clone(&lanes), Instant::now() + Duration::from_secs(60));
+        let other = tokio::spawn(async move { others.carry_on(holds_up, late).await });
+        while !has_begun.load(Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let waits = metered(async move {
+            // Whether the time was up or the guest ended is told by the run itself.
+            let _elapsed = turns::run_until(deadline, std::future::pending::<()>()).await;
+        });
+        assert_eq!(lanes.carry_on(waits, deadline).await.fuel, 7);
+        assert!(!has_ended.load(Relaxed), "the run waited for its lane");
+        assert_eq!(other.await.unwrap().fuel, 7, "the other is carried to its end");
+    }
+
+    #[tokio::test]
+    async fn halting_drops_what_is_carried() {
+        struct Gone(Arc<AtomicBool>);
+        impl Drop for Gone {
+            fn drop(&mut self) {
+                self.0.store(true, Relaxed);
+            }
+        }
+        let lanes = Lanes::start(NonZeroUsize::MIN).unwrap();
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let gone = Gone(Arc::clone(&is_gone));
+        let waits = metered(async move {
+            let _gone = gone;
+            std::future::pending::<()>().await;
+        });
+        let carrying = lanes.carry_on(waits, Instant::now() + Duration::from_secs(60));
+        let mut carrying = std::pin::pin!(carrying);
+        assert!(tokio::time::timeout(Duration::from_millis(50), &mut carrying).await.is_err());
+        lanes.halt();
+        assert!(is_gone.load(Relaxed));
+        assert!(matches!(carrying.await.outcome, Outcome::Failed(failure) if failure.reason == Reason::Draining));
     }
 }

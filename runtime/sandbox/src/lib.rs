@@ -3,6 +3,7 @@
 //! This crate dials nothing and decides nothing: whatever a guest asks for goes to the [`Gate`] it was given. It is
 //! also the only crate that names `wasmtime`.
 
+mod baton;
 mod clock;
 pub mod compile;
 pub mod engine;

@@ -67,12 +67,12 @@ pub(crate) type Handled = Result<String, GuestFunctionError>;
 /// Never panics and never outlives the deadline by more than one yield interval. Dropping the future stops the run.
 pub async fn run(job: Job, lanes: &Lanes) -> Run {
     let weight = job.program.weight.clone();
-    let is_heavy = weight.is_heavy();
+    let (is_heavy, deadline) = (weight.is_heavy(), job.deadline);
     let run = Metered::new(run_to_end(job), weight);
     let light = if is_heavy { Err(run) } else { run.while_light().await };
     match light {
         Ok(run) => run,
-        Err(heavy) => lanes.carry_on(heavy).await,
+        Err(heavy) => lanes.carry_on(heavy, deadline).await,
     }
 }
 

@@ -28,18 +28,18 @@ pub(crate) struct Elapsed;
 /// Runs `guest` to its end or to the deadline.
 ///
 /// # Errors
-/// When the deadline passed. The guest's own end counts, however late.
+/// When the deadline passed: no turn begins after it. Whoever ends in a turn that began in time has ended, however late.
 pub(crate) async fn run_until<F: Future>(deadline: Instant, guest: F) -> Result<F::Output, Elapsed> {
     let turn = Arc::new(Turn::default());
     let waker = Waker::from(turn.clone());
     let mut guest = pin!(guest);
     let mut timer = pin!(sleep_until(deadline));
-    // Whoever waited for a thread until it was too late does not begin.
-    if Instant::now() >= deadline {
-        return Err(Elapsed);
-    }
     poll_fn(move |context| {
-        let over = Instant::now() + TURN.get();
+        let began = Instant::now();
+        if began >= deadline {
+            return Poll::Ready(Err(Elapsed));
+        }
+        let over = began + TURN.get();
         loop {
             turn.begin(context.waker());
             if let Poll::Ready(ended) = guest.as_mut().poll(&mut Context::from_waker(&waker)) {
@@ -112,12 +112,20 @@ impl Wake for Turn {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
-    /// Wakes itself for ever, 2 ms a turn.
-    async fn spinning() {
+    /// Turns after which an executor of one thread would look at timers by itself.
+    const UNSEEN_TURNS: usize = 61;
+
+    /// Wakes itself for ever, and counts its turns from `since` on: turns, because time says nothing on a busy machine.
+    async fn spinning(since: Instant, turns: Arc<AtomicUsize>) {
         poll_fn::<(), _>(|context| {
             std::thread::sleep(Duration::from_millis(2));
+            if Instant::now() >= since {
+                turns.fetch_add(1, Ordering::SeqCst);
+            }
             context.waker().wake_by_ref();
             Poll::Pending
         })
@@ -126,19 +134,19 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_never_sleeps_is_stopped_in_time() {
-        let began = Instant::now();
-        assert_eq!(run_until(began + Duration::from_millis(20), spinning()).await, Err(Elapsed));
-        // Sixty-one turns, after which the executor would have looked by itself, are 122 ms.
-        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+        let (deadline, turns) = (Instant::now() + Duration::from_millis(20), Arc::default());
+        assert_eq!(run_until(deadline, spinning(deadline, Arc::clone(&turns))).await, Err(Elapsed));
+        assert!(turns.load(Ordering::SeqCst) <= 1, "{turns:?} turns after the deadline");
     }
 
     #[tokio::test]
     async fn neighbours_timers_are_seen_between_two_turns() {
-        let spins = tokio::spawn(run_until(Instant::now() + Duration::from_secs(5), spinning()));
-        tokio::task::yield_now().await;
-        let began = Instant::now();
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        assert!(began.elapsed() < Duration::from_millis(80), "{:?}", began.elapsed());
+        let (due, turns) = (Instant::now() + Duration::from_millis(20), Arc::default());
+        let spins = run_until(Instant::now() + Duration::from_secs(30), spinning(due, Arc::clone(&turns)));
+        let spins = tokio::spawn(spins);
+        sleep_until(due).await;
+        let unseen = turns.load(Ordering::SeqCst);
+        assert!(unseen < UNSEEN_TURNS / 4, "the timer was seen {unseen} turns late");
         spins.abort();
     }
 

@@ -224,7 +224,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         specimen("context-flood", asking(), "time_exhausted"),
         specimen("stdout-flood", printing("blocking-write-and-flush", 4_096), "time_exhausted"),
         specimen("stdout-lines", printing_lines(), "returned"),
-        specimen("stdout-flood-4-mib", printing("write", 4_190_000), "guest_trap"),
+        Specimen { manifest: "", ..specimen("stdout-flood-4-mib", printing("write", 4_190_000), "guest_trap") },
         specimen("stdout-write-64-kib", printing("blocking-write-and-flush", 65_536), "guest_trap"),
         specimen("argument-64-mib", logging(1_021, 1_021 << 16), "host_bytes_exhausted"),
         specimen("argument-1-gib", logging(2, 1 << 30), "guest_trap"),
