@@ -1,0 +1,3 @@
+mod parameters;
+mod rows;
+mod settings;
