@@ -36,7 +36,8 @@ pub(crate) use check::{PostgresSettings, check};
 pub use config::{PostgresConfig, RoleConfig, TlsMode};
 
 use crate::{SqlRequest, address::AddressPolicy, dial::Origin};
-use explain::{Hidden, Stage};
+use explain::{Hidden, Stage, Stopped};
+use fault::Fault;
 use lease::Lease;
 use pool::Pool;
 use server::{Reached, Server};
@@ -78,25 +79,24 @@ impl Postgres {
             StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => None,
         };
         let pool = pool.ok_or_else(|| explain::refused("what the binding of the database does not allow"))?;
-        let mut lease = pool.lease(&request.tenant, request.deadline).await?;
-        let ended = match lease.session() {
-            Some(session) => timeout_at(request.deadline, statement::run(session, &pool.types, &request)).await,
-            None => return Err(explain::timeout(explain::Stopped::Unconfirmed)),
-        };
-        let stage = stage(&mut lease);
-        match ended {
-            Ok(ended) => {
-                ended.map_err(|fault| explain::fault(&self.server.resource, &self.server.hidden, stage, fault))
+        loop {
+            let mut lease = pool.lease(&request.tenant, request.deadline).await?;
+            let Some(session) = lease.session() else { return Err(explain::timeout(Stopped::Unconfirmed)) };
+            let ended = timeout_at(request.deadline, statement::run(session, &pool.types, &request)).await;
+            // Idle sessions end with a restart of the server, and sometimes that is only seen now.
+            if session.is_stale() && ended.is_ok() {
+                continue;
             }
-            Err(_) => Err(stopped(lease, stage).await),
+            let stage = if session.is_committing { Stage::Committing } else { Stage::Undone };
+            return match ended {
+                Ok(ended) => ended.map_err(|fault| self.explain(stage, fault)),
+                Err(_) => Err(stopped(lease, stage).await),
+            };
         }
     }
-}
 
-fn stage(lease: &mut Lease) -> Stage {
-    match lease.session() {
-        Some(session) if session.is_committing => Stage::Committing,
-        Some(_) | None => Stage::Undone,
+    fn explain(&self, stage: Stage, fault: Fault) -> HostError {
+        explain::fault(&self.server.resource, &self.server.hidden, stage, fault)
     }
 }
 

@@ -34,6 +34,11 @@ impl Hidden {
         Self { always, database: settings.database.clone() }
     }
 
+    #[cfg(test)]
+    pub(super) fn of(always: &[&str], database: &str) -> Self {
+        Self { always: always.iter().map(ToString::to_string).collect(), database: database.to_owned() }
+    }
+
     fn remove(&self, message: &str) -> String {
         let about_databases = message.contains("database").then_some(&self.database);
         let clean =
@@ -85,14 +90,21 @@ fn reported(resource: &ResourceName, hidden: &Hidden, error: &ServerError) -> Ho
             tracing::warn!(%resource, code = error.code, error = error.message, "a database gave up a statement");
             HostError::Unavailable(format!("the database of `{resource}` stopped the statement ({})", error.code))
         }
-        _ if error.at == At::Values => {
-            let place = error.context.split_once("parameter $").map(|(_, rest)| rest);
-            let digits = place.map_or("", |rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default());
-            let which = if digits.is_empty() { "a parameter".to_owned() } else { format!("parameter {digits}") };
-            HostError::BadRequest(format!("{which} does not fit its type: {} ({})", message(), error.code))
-        }
-        _ => HostError::Backend { code: error.code.clone(), message: message() },
+        _ => match unfit_parameter(error) {
+            Some(place) => HostError::BadRequest(format!(
+                "parameter {place} does not fit its type: {} ({})",
+                message(),
+                error.code
+            )),
+            None => HostError::Backend { code: error.code.clone(), message: message() },
+        },
     }
+}
+
+/// Which parameter the server could not read: it says so in the context of the error, in the operator's language.
+fn unfit_parameter(error: &ServerError) -> Option<&str> {
+    let (_, rest) = error.context.split_once('$').filter(|_| error.at == At::Values)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next().filter(|digits| !digits.is_empty())
 }
 
 /// A session that could not be opened. Everything the server says here names roles and databases.

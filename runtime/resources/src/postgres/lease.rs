@@ -56,6 +56,10 @@ impl Lease {
 }
 
 async fn settle(pool: &Pool, mut session: Session) -> Stopped {
+    if session.is_stale() {
+        // The server has ended it: there is nothing to cancel.
+        return Stopped::Confirmed;
+    }
     if !session.is_at_rest() {
         let stopped = pool.server.stop(session).await;
         tracing::info!(resource = %pool.server.resource, confirmed = stopped == Stopped::Confirmed, "a statement was cancelled");

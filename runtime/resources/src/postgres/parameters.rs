@@ -100,7 +100,9 @@ fn scalar(json: &str, kind: Kind) -> Result<String, &'static str> {
     let first = json.as_bytes().first().copied().unwrap_or_default();
     let is_number = first == b'-' || first.is_ascii_digit();
     match (kind, first) {
-        (Kind::Json, _) => value(json),
+        // As for every other type a string is what PostgreSQL reads: JSON as text, not a JSON string.
+        (Kind::Json, b'"') => value(string(json)?),
+        (Kind::Json, _) => value(json.to_owned()),
         (Kind::Bool, b't' | b'f') => Ok(json.to_owned()),
         (Kind::Bool, _) => Err("takes true or false"),
         (Kind::Int(width), b'"') => integer(&string(json)?, width),
@@ -146,7 +148,7 @@ fn string(json: &str) -> Result<String, &'static str> {
 }
 
 /// A JSON value as it was written, if it is not too deep for whoever reads it next.
-fn value(json: &str) -> Result<String, &'static str> {
+fn value(json: String) -> Result<String, &'static str> {
     let (mut depth, mut deepest, mut in_string, mut is_escaped) = (0_usize, 0_usize, false, false);
     for byte in json.bytes() {
         match byte {
@@ -161,7 +163,7 @@ fn value(json: &str) -> Result<String, &'static str> {
             _ => {}
         }
     }
-    if deepest > DEPTH_MAX { Err("is JSON of more than 128 levels") } else { Ok(json.to_owned()) }
+    if deepest > DEPTH_MAX { Err("is JSON of more than 128 levels") } else { Ok(json) }
 }
 
 const BYTEA: &str = "takes bytes: a string with \\x and hexadecimal digits, or {\"$bytes\": \"<base64>\"}";

@@ -18,6 +18,10 @@ use super::{
     wire::{Incoming, MESSAGE_BYTES_MAX, Wire, garbage},
 };
 
+/// What a guest's statement is called on the server. It has a name because a question of ours in between, in a simple query,
+/// would take the nameless one away; the reset does it afterwards.
+const STATEMENT: &str = "guest";
+
 /// A logged-in connection.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -31,6 +35,9 @@ pub(super) struct Session {
     status: u8,
     /// Set when something happened after which nobody else should get the session.
     is_odd: bool,
+    /// Statements it has been reset after.
+    uses: u32,
+    is_stale: bool,
     /// Whether a COMMIT has been sent and not been answered.
     pub(super) is_committing: bool,
     pub(super) idle_since: Instant,
@@ -75,6 +82,8 @@ impl Session {
             pending: 0,
             status: b'I',
             is_odd: false,
+            uses: 0,
+            is_stale: false,
             is_committing: false,
             idle_since: Instant::now(),
         }
@@ -83,6 +92,11 @@ impl Session {
     /// Whether the server waits for us, and nothing odd has happened.
     pub(super) fn is_in_order(&self) -> bool {
         self.pending == 0 && !self.is_odd
+    }
+
+    /// Whether the server had ended the session before this statement came: another session can have the statement.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale
     }
 
     /// Whether the server waits for us.
@@ -103,11 +117,16 @@ impl Session {
         self.pending += 2;
         let out = self.wire.outbox();
         frontend::query(begin, out)?;
-        frontend::parse("", statement, [], out)?;
-        frontend::describe(b'S', "", out)?;
+        frontend::parse(STATEMENT, statement, [], out)?;
+        frontend::describe(b'S', STATEMENT, out)?;
         frontend::sync(out);
-        self.wire.send().await?;
-        self.until_ready(|_| Ok(())).await?;
+        let begun = match self.wire.send().await {
+            Ok(()) => self.until_ready(|_| Ok(())).await,
+            Err(broken) => Err(Fault::Wire(broken)),
+        };
+        // A new session that ends at once is no accident; one that lay idle is.
+        self.is_stale = self.uses > 0 && begun.is_err() && self.pending > 1;
+        begun?;
         let mut prepared = Prepared::default();
         self.until_ready(|message| {
             match message {
@@ -202,7 +221,8 @@ impl Session {
         frontend::query(statement, self.wire.outbox())?;
         self.wire.send().await?;
         let mut found = Vec::new();
-        self.until_rows(MESSAGE_BYTES_MAX, |row| {
+        self.until_ready(|message| {
+            let Message::DataRow(row) = message else { return Ok(()) };
             let text = |range: Option<std::ops::Range<usize>>| {
                 let bytes = range.and_then(|range| row.buffer().get(range)).unwrap_or_default();
                 Ok(String::from_utf8_lossy(bytes).into_owned())
@@ -227,6 +247,7 @@ impl Session {
         self.wire.send().await?;
         self.until_ready(|_| Ok(())).await?;
         self.until_ready(|_| Ok(())).await?;
+        self.uses += 1;
         if self.status == b'I' { Ok(()) } else { Err(Fault::Wire(garbage("a session that does not reset"))) }
     }
 
@@ -245,38 +266,20 @@ impl Session {
         Ok(())
     }
 
-    async fn until_ready(&mut self, take: impl FnMut(Message) -> Result<(), Fault>) -> Result<(), Fault> {
-        self.until(MESSAGE_BYTES_MAX, take).await
-    }
-
-    async fn until_rows(
-        &mut self,
-        row_bytes_max: usize,
-        mut take: impl FnMut(DataRowBody) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        let row = |message| if let Message::DataRow(row) = message { take(row) } else { Ok(()) };
-        self.until(row_bytes_max, row).await
-    }
-
     /// Hands on every message up to the end of one answer, and gives the first error among them.
-    async fn until(
-        &mut self,
-        row_bytes_max: usize,
-        mut take: impl FnMut(Message) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    async fn until_ready(&mut self, mut take: impl FnMut(Message) -> Result<(), Fault>) -> Result<(), Fault> {
         let mut failure = None;
         loop {
-            match self.wire.next(row_bytes_max).await {
-                Ok(Incoming::Message(Message::ReadyForQuery(body))) => {
+            match self.wire.message().await {
+                Ok(Message::ReadyForQuery(body)) => {
                     self.ready(body.status());
                     return failure.map_or(Ok(()), |error| Err(Fault::Server(error)));
                 }
-                Ok(Incoming::Message(Message::ErrorResponse(body))) => {
+                Ok(Message::ErrorResponse(body)) => {
                     let error = self.reported(&body)?;
                     failure.get_or_insert(error);
                 }
-                Ok(Incoming::Message(message)) => take(message)?,
-                Ok(Incoming::RowTooLarge) => return Err(Fault::Wire(garbage("a row that nobody asked for"))),
+                Ok(message) => take(message)?,
                 Err(broken) => return Err(failure.map_or(Fault::Wire(broken), Fault::Server)),
             }
         }
@@ -314,7 +317,7 @@ fn bind(values: &[Option<String>], out: &mut bytes::BytesMut) -> Result<(), Faul
             IsNull::No
         }))
     };
-    frontend::bind("", "", [], values, write, [], out).map_err(|why| match why {
+    frontend::bind("", STATEMENT, [], values, write, [], out).map_err(|why| match why {
         BindError::Conversion(why) => Fault::Wire(std::io::Error::other(why)),
         BindError::Serialization(why) => Fault::Wire(why),
     })

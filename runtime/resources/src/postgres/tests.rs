@@ -1,3 +1,5 @@
+mod garbage;
+mod messages;
 mod parameters;
 mod rows;
 mod settings;

@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Numeric,
     /// A string, and nothing but a string.
     Text,
-    /// The value itself.
+    /// The value itself; as a parameter also its text in a string.
     Json,
     /// A string: `\x` and hexadecimal digits.
     Bytea,
@@ -52,7 +52,7 @@ pub(super) enum Width {
 }
 
 /// Built-in types: OID of the type, OID of its array, name, kind (catalog/pg_type.dat; they never change).
-const BUILT_IN: [(u32, u32, &str, Kind); 36] = [
+const BUILT_IN: [(u32, u32, &str, Kind); 37] = [
     (16, 1000, "bool", Kind::Bool),
     (17, 1001, "bytea", Kind::Bytea),
     (18, 1002, "char", Kind::Text),
@@ -83,6 +83,7 @@ const BUILT_IN: [(u32, u32, &str, Kind); 36] = [
     (1560, 1561, "bit", Kind::Other),
     (1562, 1563, "varbit", Kind::Other),
     (1700, 1231, "numeric", Kind::Numeric),
+    (2278, 0, "void", Kind::Text),
     (2950, 2951, "uuid", Kind::Other),
     (3614, 3643, "tsvector", Kind::Other),
     (3615, 3645, "tsquery", Kind::Other),

@@ -63,7 +63,7 @@ impl Wire {
         self.stream.flush().await
     }
 
-    /// The next message that is not a row.
+    /// The next message, of an ordinary size.
     ///
     /// # Errors
     /// When the connection ends or is broken, or what comes is not the protocol.
