@@ -3,6 +3,7 @@
 use airlock_tests::{
     Harness, Options,
     postgres::{NAMES, Postgres, READ_SECRET, WRITE_SECRET},
+    process::{NOBODY, Place},
     tokens::TokenSpec,
 };
 use serde_json::{Value, json};
@@ -151,4 +152,18 @@ async fn a_listing_of_the_configuration_shows_no_password() {
     let text = String::from_utf8_lossy(&[listed.stdout, listed.stderr].concat()).into_owned();
     assert!(listed.status.success() && text.contains("resources.orders-db.pg.read.password"), "{text}");
     assert!(!text.contains(READ_SECRET) && !text.contains(WRITE_SECRET), "{text}");
+}
+
+/// At L1 the kernel lets the server reach the database's port and its passwords' files.
+#[tokio::test]
+async fn a_database_is_reached_from_behind_the_wall() {
+    let server = Postgres::start();
+    let place = Place::make(rustix::process::getuid().is_root().then_some(NOBODY)).await;
+    let before = "[resources.orders-db.dev]\nengine = \"sqlite\"\npath = \"data/orders.db\"\noperations = [\"read\", \"write\"]\n";
+    place.configure(before, &format!("[resources.orders-db.dev]\n{}", server.binding("host = \"localhost\"")));
+    let served = place.serve().await;
+    let (manifest, component) = airlock_tests::guests::built("sql-probe");
+    served.deploy(&manifest, component).await.expect("deployed");
+    let answer = airlock_tests::output(&served.invoke("sql-probe", COUNT).await.expect("answers"));
+    assert_eq!(answer["rows"], json!([[4]]), "{answer}");
 }
