@@ -11,6 +11,7 @@
 
 pub mod crm;
 pub mod guests;
+pub mod postgres;
 pub mod process;
 pub mod tokens;
 pub mod zoo;

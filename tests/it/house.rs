@@ -60,6 +60,7 @@ fn only_one_crate_names_each_dangerous_library() {
         ("wasmtime", &["airlock-sandbox", "airlock-toolchain"][..]),
         ("jsonwebtoken", &["airlock-access"]),
         ("hyper-rustls", &["airlock-resources"]),
+        ("postgres-protocol", &["airlock-resources"]),
         ("landlock", &["airlock-sandbox"]),
         ("seccompiler", &["airlock-sandbox", "airlock-tests"]),
         ("tonic", &["airlock-proto", "airlock-server", "airlock", "airlock-tests", "airlock-benches"]),

@@ -13,6 +13,7 @@ mod audit;
 mod bombs;
 mod cancel;
 mod compile_fail;
+mod data;
 mod deploy;
 mod deploy_fuzz;
 mod doctor;

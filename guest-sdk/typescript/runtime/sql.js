@@ -12,7 +12,7 @@ const KNOWN = "pass text, a number, a boolean, a Date or null";
 // their digits.
 function encodeParameter(given, index) {
   const refuse = (what, advice) => {
-    throw new TypeError(`parameter ?${index + 1} is ${what}: ${advice}`);
+    throw new TypeError(`parameter ${index + 1} is ${what}: ${advice}`);
   };
   const boxed = given instanceof Number || given instanceof String || given instanceof Boolean;
   const value = boxed ? given.valueOf() : given;
@@ -43,7 +43,7 @@ function encodeParameter(given, index) {
 
 function encodeParameters(values) {
   if (typeof values?.[Symbol.iterator] !== "function" || typeof values === "string") {
-    throw new TypeError("parameters must be an array, one value for each of ?1, ?2, ..");
+    throw new TypeError("parameters must be an array, one value for each placeholder");
   }
   return `[${Array.from(values, encodeParameter).join(",")}]`;
 }
@@ -80,12 +80,12 @@ export function sqlClient(resource, host) {
       throw fromHost(resource, thrown);
     }
   };
-  // Holes become bound parameters: no value is ever part of the statement's text.
+  // Holes become bound parameters: no value is ever part of the statement's text. PostgreSQL and SQLite both take $1, $2, ..
   const sql = async (strings, ...values) => {
     if (!Array.isArray(strings?.raw)) {
       throw new TypeError("write sql`select ...` as a tagged template, or use query(statement, parameters)");
     }
-    return query(strings.reduce((text, part, index) => `${text}?${index}${part}`), values);
+    return query(strings.reduce((text, part, index) => `${text}$${index}${part}`), values);
   };
   return Object.freeze({ sql, query, execute });
 }

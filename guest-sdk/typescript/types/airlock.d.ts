@@ -15,9 +15,9 @@ declare module "@airlock/clients" {
   }
 
   export interface SqlClient {
-    /** Runs a statement that reads. Each hole becomes a bound parameter: ?1, ?2, .. */
+    /** Runs a statement that reads. Each hole becomes a bound parameter: $1, $2, .. */
     sql<Row = Record<string, any>>(statement: TemplateStringsArray, ...holes: SqlParameter[]): Promise<SqlRows<Row>>;
-    /** Runs a statement that reads, with parameters for ?1, ?2, .. */
+    /** Runs a statement that reads, with parameters for $1, $2, .. */
     query<Row = Record<string, any>>(statement: string, parameters?: readonly SqlParameter[]): Promise<SqlRows<Row>>;
     /** Runs a statement that writes; resolves to the number of rows it touched. */
     execute(statement: string, parameters?: readonly SqlParameter[]): Promise<{ rows: number }>;

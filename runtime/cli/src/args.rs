@@ -30,6 +30,9 @@ pub enum Command {
     /// Look at a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Prepare what resources stand for.
+    #[command(subcommand)]
+    Resources(ResourcesCommand),
     /// Have a server read its configuration again, as SIGHUP does; prints what changed. Needs `operator:write`.
     Reload(ControlOptions),
     /// Show the limits that calls to a server start from, each with where it was set. Needs `operator:read`.
@@ -134,6 +137,21 @@ pub enum ConfigCommand {
     },
     /// Show the configuration that a server runs with, each value with its source. Needs `operator:read`.
     Show(ControlOptions),
+}
+
+#[derive(Subcommand)]
+pub enum ResourcesCommand {
+    /// Print the SQL that makes the database roles of a resource. Holds no password, and asks no server.
+    Provision {
+        /// The resource.
+        name: airlock_model::ResourceName,
+        /// The environment whose binding is meant.
+        #[arg(long)]
+        environment: airlock_model::EnvironmentName,
+        /// The configuration file.
+        #[arg(long, default_value = "airlock.toml")]
+        config: PathBuf,
+    },
 }
 
 /// A server's control plane.

@@ -11,6 +11,8 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::ConfigError;
+
 /// What an address is for. Everything but `Global` needs a listing; the last three are never allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AddressClass {
@@ -168,6 +170,8 @@ pub(crate) enum Forbidden {
     Class(AddressClass),
     /// Airlock listens there itself.
     OwnListener,
+    /// It is global, and the binding may only connect to what it lists.
+    NotListed,
 }
 
 /// The addresses that one binding may connect to.
@@ -175,11 +179,25 @@ pub(crate) enum Forbidden {
 pub(crate) struct AddressPolicy {
     allowed: Vec<IpNet>,
     own_listeners: Vec<SocketAddr>,
+    global: Global,
+}
+
+/// What a policy says of global addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Global {
+    Allowed,
+    /// They need a listing like all others.
+    OnlyListed,
 }
 
 impl AddressPolicy {
     pub(crate) fn new(allowed: Vec<IpNet>, own_listeners: &[SocketAddr]) -> Self {
-        Self { allowed, own_listeners: own_listeners.to_vec() }
+        Self { allowed, own_listeners: own_listeners.to_vec(), global: Global::Allowed }
+    }
+
+    /// Only what is listed: for connections that do not check who answers.
+    pub(crate) fn only_listed(allowed: Vec<IpNet>, own_listeners: &[SocketAddr]) -> Self {
+        Self { allowed, own_listeners: own_listeners.to_vec(), global: Global::OnlyListed }
     }
 
     /// Allows a target when it is global or listed, and not one of our own listeners.
@@ -203,10 +221,11 @@ impl AddressPolicy {
     fn check_class(&self, address: IpAddr) -> Result<(), Forbidden> {
         let class = classify(address);
         let listed = || self.allowed.iter().any(|net| net.contains(&address));
-        if class == AddressClass::Global || (!class.is_never_a_target() && listed()) {
-            Ok(())
-        } else {
-            Err(Forbidden::Class(class))
+        match class {
+            AddressClass::Global if self.global == Global::Allowed || listed() => Ok(()),
+            AddressClass::Global => Err(Forbidden::NotListed),
+            class if !class.is_never_a_target() && listed() => Ok(()),
+            class => Err(Forbidden::Class(class)),
         }
     }
 }
@@ -226,8 +245,16 @@ fn is_of_this_machine(address: IpAddr) -> bool {
 }
 
 /// Reads `10.0.0.0/8`, `::1/128` or one plain address.
-pub(crate) fn parse_net(text: &str) -> Option<IpNet> {
+fn parse_net(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// Reads the listing of a binding.
+///
+/// # Errors
+/// Names the first that is no range.
+pub(crate) fn parse_nets(texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    texts.iter().map(|text| parse_net(text).ok_or_else(|| ConfigError::AllowPrivate(text.clone()))).collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::{
     CredentialRef, SecretError, Sources,
     http::{self, HttpSettings},
+    postgres::{self, PostgresConfig, PostgresSettings},
     sqlite::{self, SqliteSettings},
 };
 
@@ -22,6 +23,8 @@ pub enum BindingConfig {
     Sqlite(SqliteConfig),
     /// `engine = "http"`.
     Http(Box<HttpConfig>),
+    /// `engine = "postgres"`.
+    Postgres(Box<PostgresConfig>),
 }
 
 /// A SQLite database file.
@@ -115,6 +118,7 @@ impl BindingConfig {
                     credential.value_mut().resolve_path(base);
                 }
             }
+            Self::Postgres(postgres) => postgres.resolve_paths(base),
         }
     }
 }
@@ -194,6 +198,22 @@ pub enum ConfigError {
         /// The largest value accepted.
         max: u64,
     },
+    /// A key of a PostgreSQL binding.
+    #[error("`{key}` {rule}")]
+    Postgres {
+        /// Key.
+        key: &'static str,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// The password of a PostgreSQL role cannot be had.
+    #[error("`password` of `{role}`: {source}")]
+    Password {
+        /// `read` or `write`.
+        role: &'static str,
+        /// Why not.
+        source: SecretError,
+    },
     /// The TLS library refused its configuration.
     #[error("tls cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -210,7 +230,8 @@ impl ConfigError {
             Self::AllowPrivate(_) => Some("allow_private"),
             Self::Credential(_) | Self::Secret(_) => Some("credential"),
             Self::CaFile { .. } => Some("ca_file"),
-            Self::TooLarge { key, .. } => Some(key),
+            Self::TooLarge { key, .. } | Self::Postgres { key, .. } => Some(key),
+            Self::Password { role, .. } => Some(role),
             Self::Tls(_) => None,
         }
     }
@@ -230,6 +251,7 @@ pub struct Binding {
 pub(crate) enum Engine {
     Sqlite(SqliteSettings),
     Http(Box<HttpSettings>),
+    Postgres(Box<PostgresSettings>),
 }
 
 impl BindingConfig {
@@ -237,7 +259,7 @@ impl BindingConfig {
     #[must_use]
     pub const fn kind(&self) -> ResourceKind {
         match self {
-            Self::Sqlite(_) => ResourceKind::Sql,
+            Self::Sqlite(_) | Self::Postgres(_) => ResourceKind::Sql,
             Self::Http(_) => ResourceKind::Http,
         }
     }
@@ -248,6 +270,16 @@ impl BindingConfig {
         match self {
             Self::Sqlite(config) => &config.operations,
             Self::Http(config) => &config.operations,
+            Self::Postgres(config) => &config.operations,
+        }
+    }
+
+    /// The SQL that makes the database roles of the binding; `None` where there are none to make. Holds no secret.
+    #[must_use]
+    pub fn provisioning(&self) -> Option<String> {
+        match self {
+            Self::Postgres(config) => Some(config.provisioning()),
+            Self::Sqlite(_) | Self::Http(_) => None,
         }
     }
 
@@ -271,6 +303,7 @@ impl BindingConfig {
         let engine = match self {
             Self::Sqlite(config) => Engine::Sqlite(sqlite::check(config)?),
             Self::Http(config) => Engine::Http(Box::new(http::check(config, sources)?)),
+            Self::Postgres(config) => Engine::Postgres(Box::new(postgres::check(config, sources)?)),
         };
         let fingerprint = self.fingerprint(&engine);
         Ok(Binding { operations, engine, fingerprint })
@@ -281,7 +314,10 @@ impl BindingConfig {
     fn fingerprint(&self, engine: &Engine) -> Option<Digest> {
         let mark = match (self, engine) {
             (Self::Http(config), Engine::Http(settings)) if config.ca_file.is_none() => settings.credential_mark(),
-            (Self::Http(_), _) => return None,
+            (Self::Postgres(config), Engine::Postgres(settings)) if config.ca_file.is_none() => {
+                Some(settings.credential_mark())
+            }
+            (Self::Http(_) | Self::Postgres(_), _) => return None,
             (Self::Sqlite(_), _) => None,
         };
         let secret = mark.as_ref().map(|mark| mark.as_bytes().as_slice()).unwrap_or_default();
@@ -294,7 +330,7 @@ impl Binding {
     #[must_use]
     pub const fn kind(&self) -> ResourceKind {
         match self.engine {
-            Engine::Sqlite(_) => ResourceKind::Sql,
+            Engine::Sqlite(_) | Engine::Postgres(_) => ResourceKind::Sql,
             Engine::Http(_) => ResourceKind::Http,
         }
     }

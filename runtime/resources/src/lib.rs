@@ -2,21 +2,28 @@
 //!
 //! The gate (in `airlock-service`) decides what a guest may do; this crate does it, and is the second wall: a SQLite
 //! connection whose authorizer denies by default, and an HTTP client that only ever connects to an address it has
-//! checked itself. It does not know the analysis crate: the class of a statement is handed in.
+//! checked itself, and a PostgreSQL client with separate roles for reading and writing. It does not know the analysis crate: the class of a statement is handed in.
 //!
 //! Life of a binding: [`BindingConfig`] (as written) -> [`Binding`] (checked, credential read) -> [`Resources`].
 
 mod address;
+mod breaker;
 mod config;
+mod dial;
 mod http;
+mod log;
 mod needs;
+mod postgres;
 mod registry;
 mod request;
 mod secret;
+mod sheet;
 mod sqlite;
+mod tls;
 
 pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
 pub use needs::Needs;
+pub use postgres::{PostgresConfig, RoleConfig, TlsMode};
 pub use registry::{AddError, Dialect, Resources};
 pub use request::{HttpRequest, Performed, Permitted, SqlRequest};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

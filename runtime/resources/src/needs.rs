@@ -1,11 +1,14 @@
 //! What a binding needs of the process around it, for the second wall. Reads nothing and resolves nothing.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use airlock_model::Operation;
 use url::{Host, Url};
 
-use crate::{BindingConfig, CredentialConfig, CredentialRef, HttpConfig, SqliteConfig};
+use crate::{BindingConfig, CredentialConfig, CredentialRef, HttpConfig, PostgresConfig, SqliteConfig};
 
 /// Files, ports and services that a binding uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +30,7 @@ impl BindingConfig {
         match self {
             Self::Sqlite(config) => sqlite(config),
             Self::Http(config) => http(config),
+            Self::Postgres(config) => postgres(config),
         }
     }
 }
@@ -44,6 +48,20 @@ fn http(config: &HttpConfig) -> Needs {
         files: files.collect(),
         port: url.as_ref().and_then(Url::port_or_known_default),
         resolves_names: url.as_ref().is_some_and(|url| matches!(url.host(), Some(Host::Domain(_)))),
+        ..Needs::default()
+    }
+}
+
+fn postgres(config: &PostgresConfig) -> Needs {
+    let roles = [&config.read].into_iter().chain(&config.write);
+    let secrets = roles.filter_map(|role| match &role.password {
+        CredentialRef::File(path) => Some(path.as_path()),
+        CredentialRef::Env(_) | CredentialRef::Inline(_) => None,
+    });
+    Needs {
+        files: secrets.chain(config.ca_file.as_deref()).map(Path::to_owned).collect(),
+        port: Some(config.port.get()),
+        resolves_names: config.host.parse::<IpAddr>().is_err(),
         ..Needs::default()
     }
 }
@@ -78,6 +96,16 @@ mod tests {
         assert_eq!(found, Needs { files, port: Some(443), resolves_names: true, database: None });
         let plain = needs("engine = 'http'\nbase_url = 'http://127.0.0.1:8080'\noperations = ['GET']");
         assert_eq!(plain, Needs { port: Some(8080), ..Needs::default() });
+    }
+
+    #[test]
+    fn a_database_server_needs_its_port_its_passwords_and_names() {
+        let found = needs(
+            "engine = 'postgres'\nhost = 'db.internal'\ndatabase = 'orders'\noperations = ['read']\nca_file = '/c/ca.pem'\n\
+             read = { user = 'r', password = { file = '/s/r' } }\nwrite = { user = 'w', password = { env = 'W' } }",
+        );
+        let files = vec!["/s/r".into(), "/c/ca.pem".into()];
+        assert_eq!(found, Needs { files, port: Some(5432), resolves_names: true, database: None });
     }
 
     #[test]

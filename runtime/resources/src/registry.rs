@@ -9,7 +9,7 @@ use airlock_model::{
 
 use crate::{
     Binding, HttpRequest, Performed, Permitted, SqlRequest, address::AddressPolicy, config::Engine, http::HttpClient,
-    sqlite::Database,
+    postgres::Postgres, sqlite::Database,
 };
 
 /// The SQL dialect of a database, for whoever has to parse statements.
@@ -17,6 +17,8 @@ use crate::{
 pub enum Dialect {
     /// SQLite 3.
     Sqlite,
+    /// PostgreSQL.
+    Postgres,
 }
 
 /// The clients of this process. Reloading builds a new one and swaps it; calls in flight keep the old one alive.
@@ -50,6 +52,7 @@ struct Bound {
 enum Client {
     Sqlite(Database),
     Http(Box<HttpClient>),
+    Postgres(Box<Postgres>),
 }
 
 impl Resources {
@@ -81,6 +84,7 @@ impl Resources {
         let credential = match &binding.engine {
             Engine::Sqlite(_) => None,
             Engine::Http(settings) => settings.credential_mark(),
+            Engine::Postgres(settings) => Some(settings.credential_mark()),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -89,6 +93,7 @@ impl Resources {
                 let policy = AddressPolicy::new(settings.allow_private.clone(), own_listeners);
                 Client::Http(Box::new(HttpClient::new(resource, *settings, policy)))
             }
+            Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, own_listeners))),
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
@@ -123,7 +128,7 @@ impl Resources {
     #[must_use]
     pub fn kind_of(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<ResourceKind> {
         self.find(resource, environment).map(|bound| match bound.client {
-            Client::Sqlite(_) => ResourceKind::Sql,
+            Client::Sqlite(_) | Client::Postgres(_) => ResourceKind::Sql,
             Client::Http(_) => ResourceKind::Http,
         })
     }
@@ -133,6 +138,7 @@ impl Resources {
     pub fn dialect(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<Dialect> {
         self.find(resource, environment).and_then(|bound| match bound.client {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
+            Client::Postgres(_) => Some(Dialect::Postgres),
             Client::Http(_) => None,
         })
     }
@@ -149,7 +155,6 @@ impl Resources {
 
     async fn perform_sql(&self, environment: &EnvironmentName, request: SqlRequest) -> Result<HostReply, HostError> {
         let bound = self.get(&request.resource, environment)?;
-        let Client::Sqlite(database) = &bound.client else { return Err(wrong_kind(&request.resource)) };
         let access = match request.class {
             StatementClass::Read => Access::Read,
             StatementClass::Write => Access::Write,
@@ -159,7 +164,11 @@ impl Resources {
             }
         };
         bound.check(&request.resource, &access)?;
-        database.perform(request).await
+        match &bound.client {
+            Client::Sqlite(database) => database.perform(request).await,
+            Client::Postgres(database) => database.perform(request).await,
+            Client::Http(_) => Err(wrong_kind(&request.resource)),
+        }
     }
 
     async fn perform_http(&self, environment: &EnvironmentName, request: HttpRequest) -> Performed {

@@ -1,6 +1,6 @@
 //! What the gate hands in once it has permitted a host call, and what comes back.
 
-use airlock_model::{HostError, HostReply, HttpMethod, RequestPath, ResourceName, SqlVerb, StatementClass};
+use airlock_model::{HostError, HostReply, HttpMethod, RequestPath, ResourceName, SqlVerb, StatementClass, TenantName};
 use tokio::time::Instant;
 
 /// A host call that the gate has permitted. Everything in it is parsed; nothing in it is trusted further than that.
@@ -17,6 +17,8 @@ pub enum Permitted {
 pub struct SqlRequest {
     /// The database.
     pub resource: ResourceName,
+    /// Who is charged with the connection.
+    pub tenant: TenantName,
     /// Which function the guest called.
     pub verb: SqlVerb,
     /// Class that analysis found. Only `Read`, `Write` and `Ddl` are ever carried out.

@@ -85,6 +85,7 @@ fn unsent() -> anyhow::Result<Permitted> {
 fn query() -> anyhow::Result<Permitted> {
     Ok(Permitted::Sql(SqlRequest {
         resource: resource("db")?,
+        tenant: "bench".parse()?,
         verb: SqlVerb::Query,
         class: StatementClass::Read,
         statement: "select 1".to_owned(),

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod invoke;
 pub mod new;
 pub mod operator;
+pub mod resources;
 pub mod run;
 pub mod said;
 pub mod serve;

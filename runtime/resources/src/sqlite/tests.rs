@@ -50,6 +50,7 @@ impl Bench {
     fn request(&self, verb: SqlVerb, class: StatementClass, statement: &str, parameters: &str) -> SqlRequest {
         SqlRequest {
             resource: "orders".parse().expect("name"),
+            tenant: "acme".parse().expect("name"),
             verb,
             class,
             statement: statement.to_owned(),

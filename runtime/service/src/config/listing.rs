@@ -75,8 +75,8 @@ fn flatten(values: &mut Vec<(String, String)>, path: &str, value: &Value) {
     }
 }
 
-/// `resources.<name>.<environment>.credential`: nothing below it is ever shown.
+/// `resources.<name>.<environment>.credential`, and the `password` of a role there: nothing below it is ever shown.
 fn is_credential(path: &str) -> bool {
-    let mut parts = path.split('.');
-    parts.next() == Some("resources") && parts.nth(2) == Some("credential")
+    let parts: Vec<_> = path.split('.').collect();
+    matches!(parts.as_slice(), ["resources", _, _, "credential"] | ["resources", _, _, _, "password"])
 }

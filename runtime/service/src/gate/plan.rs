@@ -57,7 +57,7 @@ impl CallGate {
             denied(
                 Reason::StatementRefused,
                 why.to_string(),
-                "send one statement the analysis understands, with `?` for values",
+                "send one statement the analysis understands, with placeholders for values",
             )
         })?;
         event.class = Some(report.class);
@@ -73,6 +73,7 @@ impl CallGate {
         let limits = self.budget.limits();
         Ok(Permitted::Sql(SqlRequest {
             resource: call.resource,
+            tenant: self.facts.principal.tenant.clone(),
             verb: call.verb,
             class: report.class,
             statement: call.statement,
@@ -120,6 +121,7 @@ impl CallGate {
     fn dialect(&self, resource: &ResourceName) -> Result<Dialect, HostError> {
         match self.facts.settings.resources.dialect(resource, &self.facts.deployed.environment) {
             Some(airlock_resources::Dialect::Sqlite) => Ok(Dialect::Sqlite),
+            Some(airlock_resources::Dialect::Postgres) => Ok(Dialect::Postgres),
             None => Err(self.unbound(resource)),
         }
     }

@@ -254,7 +254,7 @@ fn query(statement: &str, parameters: &str) -> Result<Rows, HostError> {
     let text = |text: &str| text.to_owned();
     let column = |name: &str| Column { name: name.to_owned(), database_type: "TEXT".to_owned() };
     match statement {
-        "select id, total from orders where customer = ?1 order by id" if parameters == "[\"ada\"]" => {
+        "select id, total from orders where customer = $1 order by id" if parameters == "[\"ada\"]" => {
             let rows = text("[[1,19.5],[2,5.0],[3,100.25]]");
             Ok(Rows { columns: vec![column("id"), column("total")], rows, truncated: false })
         }

@@ -199,7 +199,7 @@ fn value(name: &str) -> Value {
 #[test]
 fn holes_become_parameters_and_rows_become_objects() {
     let (result, seen) = case("sql", json!("x' or 1=1"));
-    assert_eq!(seen.statements[0].0, "select * from orders where a = ?1 and b = ?2");
+    assert_eq!(seen.statements[0].0, "select * from orders where a = $1 and b = $2");
     assert_eq!(seen.statements[0].1, r#"["x' or 1=1",7]"#);
     let rows = json!([{ "id": 1, "parameters": seen.statements[0].1 }, { "id": 2, "parameters": "second" }]);
     assert_eq!(result.unwrap(), json!({ "rows": rows, "truncated": true, "type": "TEXT" }));

@@ -1,0 +1,112 @@
+//! PostgreSQL: the second wall behind the gate's analysis.
+//!
+//! Reads and changes go through different roles and different pools. Only the extended protocol carries guests' text, so
+//! one call is one statement with its values bound; a read runs in a READ ONLY transaction that has taken its snapshot
+//! (GUARDS section 5: before that the server lets a guest make it writable). Values travel as text, so no type loses a
+//! digit and none is unknown. After each call the session is rolled back and reset; one that was cancelled or behaved
+//! oddly is closed. The client is built on `postgres-protocol` and not on a driver, because a driver reads ahead, asks for
+//! binary values and keeps prepared statements that a reset throws away.
+
+mod array;
+mod check;
+mod config;
+mod explain;
+mod fault;
+mod lease;
+mod parameters;
+mod pool;
+mod provision;
+mod rows;
+mod scalar;
+mod server;
+mod session;
+mod sql;
+mod startup;
+mod statement;
+mod tls;
+mod types;
+mod wire;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use airlock_model::{HostError, HostReply, ResourceName, StatementClass};
+use tokio::time::timeout_at;
+
+pub(crate) use check::{PostgresSettings, check};
+pub use config::{PostgresConfig, RoleConfig, TlsMode};
+
+use crate::{SqlRequest, address::AddressPolicy, dial::Origin};
+use explain::{Hidden, Stage, Stopped};
+use fault::Fault;
+use lease::Lease;
+use pool::Pool;
+use server::{Reached, Server};
+
+/// The database of one binding, with a pool for each role.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    server: Arc<Server>,
+    reads: Arc<Pool>,
+    changes: Option<Arc<Pool>>,
+}
+
+impl Postgres {
+    pub(crate) fn new(resource: ResourceName, settings: PostgresSettings, own_listeners: &[SocketAddr]) -> Self {
+        let hidden = Hidden::new(&settings);
+        let PostgresSettings { allow_private, search_path, .. } = settings;
+        let policy = if settings.tls.checks_server() {
+            AddressPolicy::new(allow_private, own_listeners)
+        } else {
+            AddressPolicy::only_listed(allow_private, own_listeners)
+        };
+        let origin =
+            Origin { host: settings.host, port: settings.port, policy, connect_timeout: settings.connect_timeout };
+        let reached = Reached { origin, tls: settings.tls, database: settings.database };
+        let server = Arc::new(Server::new(resource, hidden, reached));
+        let places = (settings.connections_max, settings.connections_per_tenant_max);
+        let session = |read_only: &str| {
+            vec![("search_path", search_path.clone()), ("default_transaction_read_only", read_only.to_owned())]
+        };
+        let pool = |login, read_only| Arc::new(Pool::new(Arc::clone(&server), login, session(read_only), places));
+        Self { reads: pool(settings.read, "on"), changes: settings.write.map(|login| pool(login, "off")), server }
+    }
+
+    /// Runs one statement, or says why not.
+    pub(crate) async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
+        let pool = match request.class {
+            StatementClass::Read => Some(&self.reads),
+            StatementClass::Write | StatementClass::Ddl => self.changes.as_ref(),
+            StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => None,
+        };
+        let pool = pool.ok_or_else(|| explain::refused("what the binding of the database does not allow"))?;
+        loop {
+            let mut lease = pool.lease(&request.tenant, request.deadline).await?;
+            let Some(session) = lease.session() else { return Err(explain::timeout(Stopped::Unconfirmed)) };
+            let ended = timeout_at(request.deadline, statement::run(session, &pool.types, &request)).await;
+            // Idle sessions end with a restart of the server, and sometimes that is only seen now.
+            if session.is_stale() && ended.is_ok() {
+                continue;
+            }
+            let stage = if session.is_committing { Stage::Committing } else { Stage::Undone };
+            return match ended {
+                Ok(ended) => ended.map_err(|fault| self.explain(stage, fault)),
+                Err(_) => Err(stopped(lease, stage).await),
+            };
+        }
+    }
+
+    fn explain(&self, stage: Stage, fault: Fault) -> HostError {
+        explain::fault(&self.server.resource, &self.server.hidden, stage, fault)
+    }
+}
+
+async fn stopped(lease: Lease, stage: Stage) -> HostError {
+    let stopped = lease.stop().await;
+    match stage {
+        Stage::Undone => explain::timeout(stopped),
+        Stage::Committing => explain::timeout_committing(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! `engine = "postgres"` as the operator writes it.
+
+use std::{
+    num::{NonZeroU16, NonZeroU64},
+    path::{Path, PathBuf},
+};
+
+use airlock_model::Operation;
+use serde::Deserialize;
+
+use crate::CredentialRef;
+
+/// A database on a PostgreSQL server. Holds secret references, so it is not `Clone`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresConfig {
+    /// Host name or IP address of the server.
+    pub host: String,
+    /// TCP port; 5432 unless set.
+    #[serde(default = "port_default")]
+    pub port: NonZeroU16,
+    /// Name of the database.
+    pub database: String,
+    /// The role that reads.
+    pub read: RoleConfig,
+    /// The role that writes; needed where `operations` has `write` or `ddl`.
+    #[serde(default)]
+    pub write: Option<RoleConfig>,
+    /// What the environment allows: `read`, `write`, `ddl`.
+    pub operations: Vec<Operation>,
+    /// How the connection is protected; `verify-full` unless set.
+    #[serde(default)]
+    pub tls: TlsMode,
+    /// PEM certificates to trust instead of the public ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Address ranges that are allowed although they are not global: `["10.0.0.0/8"]`.
+    #[serde(default)]
+    pub allow_private: Vec<String>,
+    /// Schemas that names without a schema are looked up in, after `pg_catalog`; `["public"]` unless set.
+    #[serde(default = "search_path_default")]
+    pub search_path: Vec<String>,
+    /// Most connections of one role; 8 unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub connections_max: Option<NonZeroU64>,
+    /// Most connections of one role that one tenant's calls hold at a time; half of `connections_max` unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub connections_per_tenant_max: Option<NonZeroU64>,
+    /// Longest time to resolve, connect and log in, in milliseconds; 3 s unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub connect_timeout_ms: Option<NonZeroU64>,
+}
+
+/// A role of the database: neither owner nor superuser. `airlock resources provision` prints the SQL that makes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleConfig {
+    /// Name of the role.
+    pub user: String,
+    /// Its password.
+    pub password: CredentialRef,
+}
+
+/// How a connection is protected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// TLS with a certificate for `host` from an authority that is trusted.
+    #[default]
+    VerifyFull,
+    /// TLS with whatever certificate the server shows. Only for addresses that `allow_private` lists.
+    Require,
+    /// No TLS. Only for addresses that `allow_private` lists.
+    Disable,
+}
+
+impl PostgresConfig {
+    /// Takes every relative path from `base`.
+    pub(crate) fn resolve_paths(&mut self, base: &Path) {
+        self.ca_file = self.ca_file.take().map(|file| base.join(file));
+        self.read.password.resolve_path(base);
+        if let Some(write) = &mut self.write {
+            write.password.resolve_path(base);
+        }
+    }
+
+    /// The SQL that makes the roles, for `psql`. Holds no secret.
+    #[must_use]
+    pub fn provisioning(&self) -> String {
+        super::provision::script(self)
+    }
+
+    /// Whether the environment allows anything but reading.
+    pub(crate) fn changes(&self) -> bool {
+        self.operations.iter().any(|operation| matches!(operation, Operation::Write | Operation::Ddl))
+    }
+}
+
+fn port_default() -> NonZeroU16 {
+    const PORT: NonZeroU16 = NonZeroU16::new(5432).unwrap();
+    PORT
+}
+
+fn search_path_default() -> Vec<String> {
+    vec!["public".to_owned()]
+}

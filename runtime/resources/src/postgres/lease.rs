@@ -1,0 +1,79 @@
+//! A lent session, and what becomes of it afterwards.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
+
+use super::{
+    explain::Stopped,
+    pool::{Place, Pool},
+    session::Session,
+};
+
+/// How long a session may take to become as good as new.
+const RESET_MAX: Duration = Duration::from_secs(5);
+/// How long a call that is over waits to hear that its statement is, too.
+const CONFIRM_MAX: Duration = Duration::from_millis(500);
+
+/// A session that one statement has for itself. However it is dropped, the session is reset before it is lent again, and
+/// a statement that still runs in it is cancelled on the server. Both happen beside the call; the place is held until
+/// they are over.
+pub(super) struct Lease {
+    pool: Arc<Pool>,
+    held: Option<(Session, Place)>,
+}
+
+impl Lease {
+    pub(super) fn new(pool: Arc<Pool>, session: Session, place: Place) -> Self {
+        Self { pool, held: Some((session, place)) }
+    }
+
+    /// The session. `None` only after [`Lease::stop`].
+    pub(super) fn session(&mut self) -> Option<&mut Session> {
+        self.held.as_mut().map(|(session, _)| session)
+    }
+
+    /// Ends the statement that runs, and waits a moment for the server's word.
+    pub(super) async fn stop(mut self) -> Stopped {
+        let Some(settling) = self.settle() else { return Stopped::Unconfirmed };
+        match timeout(CONFIRM_MAX, settling).await {
+            Ok(Ok(stopped)) => stopped,
+            Ok(Err(_)) | Err(_) => Stopped::Unconfirmed,
+        }
+    }
+
+    fn settle(&mut self) -> Option<JoinHandle<Stopped>> {
+        let (session, place) = self.held.take()?;
+        // Without a runtime there is nobody left to lend it to: dropping it closes the connection.
+        let runtime = Handle::try_current().ok()?;
+        let pool = Arc::clone(&self.pool);
+        Some(runtime.spawn(async move {
+            let stopped = settle(&pool, session).await;
+            drop(place);
+            stopped
+        }))
+    }
+}
+
+async fn settle(pool: &Pool, mut session: Session) -> Stopped {
+    if session.is_stale() {
+        // The server has ended it: there is nothing to cancel.
+        return Stopped::Confirmed;
+    }
+    if !session.is_at_rest() {
+        let stopped = pool.server.stop(session).await;
+        tracing::info!(resource = %pool.server.resource, confirmed = stopped == Stopped::Confirmed, "a statement was cancelled");
+        return stopped;
+    }
+    if session.is_in_order() && matches!(timeout(RESET_MAX, session.reset()).await, Ok(Ok(()))) && session.is_in_order()
+    {
+        pool.put_back(session);
+    }
+    Stopped::Confirmed
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        drop(self.settle());
+    }
+}

@@ -1,0 +1,324 @@
+//! One session of one role: statements in, messages out, and always knowing what is still to come.
+
+use std::net::SocketAddr;
+
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::{
+    IsNull,
+    message::{
+        backend::{DataRowBody, Message},
+        frontend::{self, BindError},
+    },
+};
+use tokio::time::Instant;
+
+use super::{
+    fault::{At, Fault, ServerError},
+    startup::BackendKey,
+    wire::{Incoming, MESSAGE_BYTES_MAX, Wire, garbage},
+};
+
+/// What a guest's statement is called on the server. It has a name because a question of ours in between, in a simple query,
+/// would take the nameless one away; the reset does it afterwards.
+const STATEMENT: &str = "guest";
+
+/// A logged-in connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    wire: Wire,
+    pub(super) key: BackendKey,
+    /// The address that was judged and dialled.
+    pub(super) target: SocketAddr,
+    /// Answers that are still to come. INVARIANT: raised before anything is sent, so a dropped future leaves it raised.
+    pending: u32,
+    /// As in the last answer: `I` idle, `T` in a transaction, `E` in a failed one.
+    status: u8,
+    /// Set when something happened after which nobody else should get the session.
+    is_odd: bool,
+    /// Statements it has been reset after.
+    uses: u32,
+    is_stale: bool,
+    /// Whether a COMMIT has been sent and not been answered.
+    pub(super) is_committing: bool,
+    pub(super) idle_since: Instant,
+}
+
+/// What the server says about a statement before it runs.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    /// Types of the parameters.
+    pub(super) parameters: Vec<u32>,
+    /// Names and types of the columns; empty for a statement without rows.
+    pub(super) columns: Vec<(String, u32)>,
+}
+
+/// Takes the rows of a result.
+pub(super) trait Rows {
+    /// Largest row that can be taken, in bytes.
+    fn row_bytes_max(&self) -> usize;
+
+    /// Takes one row, or says `false` when nothing more is wanted.
+    ///
+    /// # Errors
+    /// When the row cannot be taken.
+    fn take(&mut self, row: &DataRowBody) -> Result<bool, Fault>;
+}
+
+/// How a statement ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// At its end, with the server's word about it: `SELECT 4`, `UPDATE 2`.
+    Complete(String),
+    /// Nobody wanted the rest. The session is of no further use.
+    Cut,
+}
+
+impl Session {
+    pub(super) fn new(wire: Wire, key: BackendKey, target: SocketAddr) -> Self {
+        Self {
+            wire,
+            key,
+            target,
+            pending: 0,
+            status: b'I',
+            is_odd: false,
+            uses: 0,
+            is_stale: false,
+            is_committing: false,
+            idle_since: Instant::now(),
+        }
+    }
+
+    /// Whether the server waits for us, and nothing odd has happened.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.pending == 0 && !self.is_odd
+    }
+
+    /// Whether the server had ended the session before this statement came: another session can have the statement.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    /// Whether the server waits for us.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.pending == 0
+    }
+
+    /// Whether the server has said nothing since, and is still there as far as one can see.
+    pub(super) async fn is_quiet(&mut self) -> bool {
+        self.wire.is_quiet().await
+    }
+
+    /// Opens a transaction and has a statement described inside it, in one round trip.
+    ///
+    /// # Errors
+    /// What the server says against either.
+    pub(super) async fn prepare(&mut self, begin: &str, statement: &str) -> Result<Prepared, Fault> {
+        self.pending += 2;
+        let out = self.wire.outbox();
+        frontend::query(begin, out)?;
+        frontend::parse(STATEMENT, statement, [], out)?;
+        frontend::describe(b'S', STATEMENT, out)?;
+        frontend::sync(out);
+        let begun = match self.wire.send().await {
+            Ok(()) => self.until_ready(|_| Ok(())).await,
+            Err(broken) => Err(Fault::Wire(broken)),
+        };
+        // A new session that ends at once is no accident; one that lay idle is.
+        self.is_stale = self.uses > 0 && begun.is_err() && self.pending > 1;
+        begun?;
+        let mut prepared = Prepared::default();
+        self.until_ready(|message| {
+            match message {
+                Message::ParameterDescription(body) => prepared.parameters = body.parameters().collect()?,
+                Message::RowDescription(body) => {
+                    let column = |field: postgres_protocol::message::backend::Field<'_>| {
+                        Ok((field.name().to_owned(), field.type_oid()))
+                    };
+                    prepared.columns = body.fields().map(column).collect()?;
+                }
+                _ => {}
+            }
+            Ok(())
+        })
+        .await?;
+        self.check_transaction()?;
+        Ok(prepared)
+    }
+
+    /// Runs the described statement. Values are text, as the server reads it.
+    ///
+    /// # Errors
+    /// What the server says, or what `rows` cannot take.
+    pub(super) async fn run(&mut self, values: &[Option<String>], rows: &mut impl Rows) -> Result<Ended, Fault> {
+        self.pending += 1;
+        let out = self.wire.outbox();
+        bind(values, out)?;
+        frontend::execute("", 0, out)?;
+        frontend::sync(out);
+        self.wire.send().await?;
+        let ended = self.read_result(rows).await?;
+        if matches!(ended, Ended::Complete(_)) {
+            self.check_transaction()?;
+        }
+        Ok(ended)
+    }
+
+    async fn read_result(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
+        let (mut at, mut tag, mut failure) = (At::Values, String::new(), None);
+        loop {
+            let message = match self.wire.next(rows.row_bytes_max()).await {
+                Ok(Incoming::Message(message)) => message,
+                Ok(Incoming::RowTooLarge) => return Ok(Ended::Cut),
+                Err(broken) => return Err(failure.map_or(Fault::Wire(broken), Fault::Server)),
+            };
+            match message {
+                Message::BindComplete => at = At::Work,
+                Message::DataRow(row) if !rows.take(&row)? => return Ok(Ended::Cut),
+                Message::CommandComplete(body) => body.tag()?.clone_into(&mut tag),
+                Message::ErrorResponse(body) => failure = Some(ServerError { at, ..self.reported(&body)? }),
+                Message::ReadyForQuery(body) => {
+                    self.ready(body.status());
+                    return failure.map_or(Ok(Ended::Complete(tag)), |error| Err(Fault::Server(error)));
+                }
+                Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
+                    return Err(Fault::Wire(garbage("a COPY, which is never asked for")));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes the changes of the transaction last.
+    ///
+    /// # Errors
+    /// When the server says no; what it says nothing about is not known.
+    pub(super) async fn commit(&mut self) -> Result<(), Fault> {
+        self.is_committing = true;
+        self.pending += 1;
+        frontend::query("COMMIT", self.wire.outbox())?;
+        self.wire.send().await?;
+        let mut tag = String::new();
+        let ended = self
+            .until_ready(|message| {
+                if let Message::CommandComplete(body) = message {
+                    body.tag()?.clone_into(&mut tag);
+                }
+                Ok(())
+            })
+            .await;
+        self.is_committing = self.pending > 0;
+        ended?;
+        if tag == "COMMIT" { Ok(()) } else { Err(Fault::Wire(garbage("a COMMIT that does not commit"))) }
+    }
+
+    /// Asks something of our own: no guest's text is in it. Gives the rows as text.
+    ///
+    /// # Errors
+    /// What the server says against it.
+    pub(super) async fn ask(&mut self, statement: &str) -> Result<Vec<Vec<String>>, Fault> {
+        self.pending += 1;
+        frontend::query(statement, self.wire.outbox())?;
+        self.wire.send().await?;
+        let mut found = Vec::new();
+        self.until_ready(|message| {
+            let Message::DataRow(row) = message else { return Ok(()) };
+            let text = |range: Option<std::ops::Range<usize>>| {
+                let bytes = range.and_then(|range| row.buffer().get(range)).unwrap_or_default();
+                Ok(String::from_utf8_lossy(bytes).into_owned())
+            };
+            found.push(row.ranges().map(text).collect()?);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Undoes everything that a statement can have left behind, in one round trip.
+    ///
+    /// # Errors
+    /// When the session is not as good as new afterwards.
+    pub(super) async fn reset(&mut self) -> Result<(), Fault> {
+        self.pending += 2;
+        let out = self.wire.outbox();
+        frontend::query("ROLLBACK", out)?;
+        // Not together with the other: it may not stand inside a transaction, and one message of two is one.
+        frontend::query("DISCARD ALL", out)?;
+        self.wire.send().await?;
+        self.until_ready(|_| Ok(())).await?;
+        self.until_ready(|_| Ok(())).await?;
+        self.uses += 1;
+        if self.status == b'I' { Ok(()) } else { Err(Fault::Wire(garbage("a session that does not reset"))) }
+    }
+
+    /// Reads what is still to come and throws it away.
+    ///
+    /// # Errors
+    /// When the connection ends first, or the rest is too large to be read.
+    pub(super) async fn drain(&mut self) -> Result<(), Fault> {
+        while self.pending > 0 {
+            match self.wire.next(MESSAGE_BYTES_MAX).await? {
+                Incoming::Message(Message::ReadyForQuery(body)) => self.ready(body.status()),
+                Incoming::Message(_) => {}
+                Incoming::RowTooLarge => return Err(Fault::Wire(garbage("a row that is too large to be passed over"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands on every message up to the end of one answer, and gives the first error among them.
+    async fn until_ready(&mut self, mut take: impl FnMut(Message) -> Result<(), Fault>) -> Result<(), Fault> {
+        let mut failure = None;
+        loop {
+            match self.wire.message().await {
+                Ok(Message::ReadyForQuery(body)) => {
+                    self.ready(body.status());
+                    return failure.map_or(Ok(()), |error| Err(Fault::Server(error)));
+                }
+                Ok(Message::ErrorResponse(body)) => {
+                    let error = self.reported(&body)?;
+                    failure.get_or_insert(error);
+                }
+                Ok(message) => take(message)?,
+                Err(broken) => return Err(failure.map_or(Fault::Wire(broken), Fault::Server)),
+            }
+        }
+    }
+
+    fn ready(&mut self, status: u8) {
+        self.pending = self.pending.saturating_sub(1);
+        self.status = status;
+    }
+
+    fn reported(
+        &mut self,
+        body: &postgres_protocol::message::backend::ErrorResponseBody,
+    ) -> Result<ServerError, Fault> {
+        let error = ServerError::read(body)?;
+        // Cancelled, shut down, out of something, broken inside: whoever comes next should not find out what is left.
+        self.is_odd |= ["57", "08", "53", "58", "XX"].iter().any(|class| error.code.starts_with(class));
+        Ok(error)
+    }
+
+    /// INVARIANT: a statement never ends the transaction that it runs in.
+    fn check_transaction(&mut self) -> Result<(), Fault> {
+        if self.status == b'T' {
+            return Ok(());
+        }
+        self.is_odd = true;
+        Err(Fault::Host(super::explain::refused("a statement that ends its transaction")))
+    }
+}
+
+fn bind(values: &[Option<String>], out: &mut bytes::BytesMut) -> Result<(), Fault> {
+    let write = |value: &Option<String>, out: &mut bytes::BytesMut| {
+        Ok(value.as_ref().map_or(IsNull::Yes, |text| {
+            out.extend_from_slice(text.as_bytes());
+            IsNull::No
+        }))
+    };
+    frontend::bind("", STATEMENT, [], values, write, [], out).map_err(|why| match why {
+        BindError::Conversion(why) => Fault::Wire(std::io::Error::other(why)),
+        BindError::Serialization(why) => Fault::Wire(why),
+    })
+}

@@ -1,0 +1,5 @@
+mod garbage;
+mod messages;
+mod parameters;
+mod rows;
+mod settings;

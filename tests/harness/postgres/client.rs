@@ -1,0 +1,56 @@
+//! A client of the database without a gate before it.
+
+use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
+use airlock_resources::{Permitted, Resources, SqlRequest};
+use serde_json::Value;
+
+use super::PATIENCE;
+
+/// What the gate would hand to the database, handed in by the test.
+pub struct Client {
+    pub(super) resources: Resources,
+    pub(super) environment: EnvironmentName,
+}
+
+/// A statement before it is sent.
+pub fn statement(class: StatementClass, text: &str, parameters: &Value) -> SqlRequest {
+    SqlRequest {
+        resource: "orders-db".parse().expect("a name"),
+        tenant: "acme".parse().expect("a name"),
+        verb: if class == StatementClass::Read { SqlVerb::Query } else { SqlVerb::Execute },
+        class,
+        statement: text.to_owned(),
+        parameters: parameters.to_string(),
+        deadline: tokio::time::Instant::now() + PATIENCE,
+        rows_max: 10_000,
+        bytes_max: 8 << 20,
+    }
+}
+
+impl Client {
+    pub async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
+        self.resources.perform(&self.environment, Permitted::Sql(request)).await.reply
+    }
+
+    /// A statement of class `Read`, whatever it is.
+    pub async fn read(&self, text: &str, parameters: Value) -> Result<Rows, HostError> {
+        match self.perform(statement(StatementClass::Read, text, &parameters)).await? {
+            HostReply::Rows(rows) => Ok(rows),
+            other => panic!("no rows: {other:?}"),
+        }
+    }
+
+    /// The rows of a read as JSON.
+    pub async fn rows(&self, text: &str, parameters: Value) -> Value {
+        let rows = self.read(text, parameters).await.unwrap_or_else(|why| panic!("{text}: {why}"));
+        serde_json::from_str(&rows.rows).unwrap_or_else(|why| panic!("{}: {why}", rows.rows))
+    }
+
+    /// A statement of class `Write`.
+    pub async fn write(&self, text: &str, parameters: Value) -> Result<u64, HostError> {
+        match self.perform(statement(StatementClass::Write, text, &parameters)).await? {
+            HostReply::Affected(rows) => Ok(rows),
+            other => panic!("no count: {other:?}"),
+        }
+    }
+}

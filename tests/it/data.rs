@@ -1,0 +1,9 @@
+//! Resources that keep data, against real servers.
+
+mod bypasses;
+mod caps;
+mod roles;
+mod stopping;
+mod tls;
+mod trouble;
+mod values;
