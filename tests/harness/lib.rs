@@ -12,6 +12,7 @@
 pub mod crm;
 pub mod guests;
 pub mod process;
+pub mod scratch_postgres;
 pub mod tokens;
 pub mod zoo;
 

@@ -29,6 +29,7 @@ mod places;
 mod reload;
 mod secrets;
 mod serve;
+mod sql_oracle;
 mod tenants;
 mod wall;
 mod zoo;

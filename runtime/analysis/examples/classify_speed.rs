@@ -1,4 +1,4 @@
-//! How long one statement takes to classify: `cargo run --release -p airlock-analysis --example classify_speed`.
+//! How long one statement takes to classify: `cargo run -p airlock-analysis --example classify_speed`.
 
 #![allow(clippy::expect_used, reason = "a measurement that cannot go on must stop")]
 

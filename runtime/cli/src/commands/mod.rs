@@ -14,6 +14,7 @@ pub mod operator;
 pub mod run;
 pub mod said;
 pub mod serve;
+pub mod sql;
 pub mod token;
 
 use std::process::ExitCode;
