@@ -13,6 +13,7 @@ pub mod crm;
 pub mod guests;
 pub mod postgres;
 pub mod process;
+pub mod scratch_postgres;
 pub mod tokens;
 pub mod zoo;
 

@@ -31,6 +31,7 @@ mod places;
 mod reload;
 mod secrets;
 mod serve;
+mod sql_oracle;
 mod tenants;
 mod wall;
 mod zoo;

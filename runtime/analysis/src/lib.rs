@@ -13,4 +13,4 @@ pub use component::{
     WASI_ALLOWED, features, inspect,
 };
 pub use schema::{SchemaRefusal, schema_cost};
-pub use sql::{Dialect, SqlRefusal, classify, fingerprint};
+pub use sql::{Dialect, ReadFunctionError, ReadFunctions, SqlRefusal, classify, classify_with, fingerprint};

@@ -8,8 +8,11 @@ mod depth;
 mod expression;
 mod fingerprint;
 mod functions;
+mod lexer;
 mod lexical;
 mod parse;
+mod postgres;
+mod read_functions;
 mod scope;
 mod statement;
 mod verdict;
@@ -21,6 +24,9 @@ use airlock_model::StatementReport;
 use serde::{Deserialize, Serialize};
 
 pub use fingerprint::fingerprint;
+pub use read_functions::{ReadFunctionError, ReadFunctions};
+
+use functions::Rules;
 
 /// Longest statement text, in bytes. Values are bound as parameters, so a text has no reason to be longer.
 pub const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -113,6 +119,14 @@ pub enum SqlRefusal {
 /// # Errors
 /// When the text is empty, too long, too deep, more than one statement, or not understood.
 pub fn classify(dialect: Dialect, text: &str) -> Result<StatementReport, SqlRefusal> {
-    let statement = parse::one_statement(dialect, text)?;
-    Ok(walk::report(dialect, &statement))
+    classify_with(dialect, text, &ReadFunctions::NONE)
+}
+
+/// As [`classify`], where the functions of `listed` count as reads too.
+///
+/// # Errors
+/// As [`classify`].
+pub fn classify_with(dialect: Dialect, text: &str, listed: &ReadFunctions) -> Result<StatementReport, SqlRefusal> {
+    let parsed = parse::one_statement(dialect, text)?;
+    Ok(walk::report(Rules { dialect, listed }, &parsed))
 }

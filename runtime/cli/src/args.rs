@@ -61,6 +61,9 @@ pub enum Command {
     /// Read and verify the audit trail of a state directory.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look at SQL statements as the server does.
+    #[command(subcommand)]
+    Sql(SqlCommand),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -380,6 +383,40 @@ pub enum AuditCommand {
         #[command(flatten)]
         state: StateOptions,
     },
+}
+
+const CLASSIFY_HELP: &str = "Classes: read, write, ddl, session, admin, forbidden; refused when there is none.
+
+Examples:
+  airlock sql classify --dialect postgres 'SELECT name FROM customers WHERE id = $1'
+  printf '%s\\n' '{\"sql\": \"DELETE FROM t\"}' | airlock sql classify --dialect sqlite
+    {\"class\":\"write\",\"objects\":[\"t\"],\"reasons\":[\"DELETE removes rows\"]}";
+
+#[derive(Subcommand)]
+pub enum SqlCommand {
+    /// Say what class a statement has, which tables it names, and why it is not a plain read; runs nothing.
+    #[command(after_help = CLASSIFY_HELP)]
+    Classify(ClassifyOptions),
+}
+
+#[derive(Args)]
+pub struct ClassifyOptions {
+    /// The SQL that the statements are written in.
+    #[arg(long, value_enum)]
+    pub dialect: DialectName,
+    /// A function that only reads, `name` or `schema.name`; repeat it for more.
+    #[arg(long = "read-function", value_name = "NAME")]
+    pub read_functions: Vec<String>,
+    /// The statement; when missing, JSON lines `{"sql": ".."}` on standard input, each answered by one line.
+    pub statement: Option<String>,
+}
+
+/// A dialect on the command line.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum DialectName {
+    Postgres,
+    Sqlite,
+    Mysql,
 }
 
 #[derive(Args)]

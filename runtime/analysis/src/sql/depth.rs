@@ -19,7 +19,7 @@ const OPEN_MAX: usize = 64;
 /// Most joins of one statement: a join without its condition is parsed by unguarded recursion. MySQL itself stops at 61.
 const JOINS_MAX: usize = 64;
 
-/// Most operators for which sqlparser copies the whole left side, which makes a chain of them quadratic.
+/// Most operators for which the parser copies the whole left side, which makes a chain of them quadratic.
 const COPYING_OPERATORS_MAX: usize = 200;
 
 /// What is known of one pair of parentheses while it is open.
@@ -45,6 +45,7 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlRefusal> {
     let mut group = Group::default();
     let mut joins: usize = 0;
     let mut copying: usize = 0;
+    let mut before = &Token::EOF;
     for TokenWithSpan { token, .. } in tokens {
         match token {
             Token::Whitespace(_) => {}
@@ -68,9 +69,10 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlRefusal> {
                 group.chain += 1;
                 group.set_operations += usize::from(is_set_operation(other));
                 joins += usize::from(is_join(other));
-                copying += usize::from(is_copying_operator(other));
+                copying += usize::from(is_copying_operator(before, other));
             }
         }
+        before = token;
         if joins > JOINS_MAX {
             return Err(SqlRefusal::TooDeep { configured: JOINS_MAX });
         }
@@ -94,7 +96,12 @@ fn is_join(token: &Token) -> bool {
     matches!(token, Token::Word(word) if matches!(word.keyword, JOIN | STRAIGHT_JOIN | APPLY))
 }
 
-fn is_copying_operator(token: &Token) -> bool {
+fn is_copying_operator(before: &Token, token: &Token) -> bool {
     use Keyword::{DIV, GLOB, MATCH, REGEXP};
-    matches!(token, Token::Word(word) if matches!(word.keyword, DIV | GLOB | MATCH | REGEXP))
+    match token {
+        Token::Word(word) => matches!(word.keyword, DIV | GLOB | MATCH | REGEXP),
+        // The record operators (`*=`), which our own PostgreSQL grammar adds.
+        Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq => *before == Token::Mul,
+        _ => false,
+    }
 }

@@ -1,23 +1,29 @@
 //! Expressions by effect: what only computes, what calls a function, and what is not known.
 
 use airlock_model::StatementClass;
-use sqlparser::ast::{AccessExpr, BinaryOperator, Expr, Function};
+use sqlparser::ast::{AccessExpr, BinaryOperator, Expr};
 
 use super::{
-    Dialect,
-    functions::{self, Place},
+    functions::{self, Place, Rules},
     verdict::{Verdict, shown},
 };
 
 /// Raises the verdict for one expression; its parts are visited on their own.
-pub(super) fn judge(dialect: Dialect, expr: &Expr, verdict: &mut Verdict) {
+pub(super) fn judge(rules: Rules<'_>, expr: &Expr, verdict: &mut Verdict) {
     match expr {
-        Expr::Function(function) => call(dialect, function, verdict),
-        Expr::BinaryOp { op, .. } => operator(dialect, op, verdict),
-        Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => operator(dialect, compare_op, verdict),
+        Expr::Function(function) => rules.judge(&function.name, Place::Expression, verdict),
+        Expr::BinaryOp { op, .. } => operator(op, verdict),
+        Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => operator(compare_op, verdict),
+        Expr::CompoundIdentifier(parts) => {
+            if let Some(field) = parts.last() {
+                rules.field(field, verdict);
+            }
+        }
         Expr::CompoundFieldAccess { access_chain, .. } => {
             for access in access_chain {
-                field(dialect, access, verdict);
+                if let AccessExpr::Dot(Expr::Identifier(field)) = access {
+                    rules.field(field, verdict);
+                }
             }
         }
         other if only_computes(other) => {}
@@ -26,35 +32,31 @@ pub(super) fn judge(dialect: Dialect, expr: &Expr, verdict: &mut Verdict) {
     }
 }
 
-fn call(dialect: Dialect, function: &Function, verdict: &mut Verdict) {
-    functions::judge(dialect, &function.name, Place::Expression, verdict);
-}
-
-fn operator(dialect: Dialect, operator: &BinaryOperator, verdict: &mut Verdict) {
-    let known = match operator {
-        BinaryOperator::Assignment => {
-            return verdict.raise(StatementClass::Session, "`:=` changes a variable of the session");
-        }
-        BinaryOperator::Custom(name) => dialect == Dialect::Postgres && functions::is_builtin_operator(name),
-        BinaryOperator::PGCustomBinaryOperator(path) => match path.as_slice() {
-            [name] => functions::is_builtin_operator(name),
-            [schema, name] => schema.eq_ignore_ascii_case("pg_catalog") && functions::is_builtin_operator(name),
-            _ => false,
-        },
-        // Every other operator is one that the database itself defines.
-        _ => true,
-    };
-    if !known {
-        let reason = format!("operator `{}` is not known to be read-only", shown(&operator.to_string()));
-        verdict.raise(StatementClass::Write, reason);
+/// Raises the verdict unless a PostgreSQL operator is built in: others call whatever function their owner gave them.
+pub(super) fn named_operator(name: &str, verdict: &mut Verdict) {
+    // Another spelling of `<>`, and what stands between an argument and its name.
+    if !matches!(name, "!=" | "=>") && !functions::is_builtin_operator(name) {
+        verdict.raise(StatementClass::Write, format!("operator `{}` is not known to be read-only", shown(name)));
     }
 }
 
-fn field(dialect: Dialect, access: &AccessExpr, verdict: &mut Verdict) {
-    let AccessExpr::Dot(Expr::Identifier(name)) = access else { return };
-    if functions::is_volatile_attribute(dialect, name) {
-        let reason = format!("`.{}` calls the function of that name", shown(&name.value));
-        verdict.raise(StatementClass::Write, reason);
+/// Operators of PostgreSQL are judged by name before; here it is what the name alone does not tell.
+fn operator(operator: &BinaryOperator, verdict: &mut Verdict) {
+    match operator {
+        BinaryOperator::Assignment => verdict.raise(StatementClass::Session, "`:=` changes a variable of the session"),
+        BinaryOperator::PGCustomBinaryOperator(path) => {
+            let is_builtin = match path.as_slice() {
+                [_] => true,
+                [schema, _] => schema.eq_ignore_ascii_case("pg_catalog"),
+                _ => false,
+            };
+            if !is_builtin {
+                let reason = format!("operator `{}` is not known to be read-only", shown(&operator.to_string()));
+                verdict.raise(StatementClass::Write, reason);
+            }
+        }
+        // Every other operator is one that the database itself defines, or was judged by its name.
+        _ => {}
     }
 }
 
@@ -67,7 +69,6 @@ fn is_value(expr: &Expr) -> bool {
     matches!(
         expr,
         Expr::Identifier(_)
-            | Expr::CompoundIdentifier(_)
             | Expr::Value(_)
             | Expr::Prefixed { .. }
             | Expr::TypedString(_)

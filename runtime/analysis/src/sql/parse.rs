@@ -2,22 +2,29 @@
 
 use sqlparser::{
     ast::Statement,
-    dialect::{MySqlDialect, PostgreSqlDialect, SQLiteDialect},
+    dialect::{MySqlDialect, SQLiteDialect},
+    keywords::Keyword,
     parser::{Parser, ParserError},
     tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError},
 };
 
-use super::{Dialect, SqlRefusal, TEXT_BYTES_MAX, depth, lexical};
+use super::{Dialect, SqlRefusal, TEXT_BYTES_MAX, depth, lexical, postgres::Postgres};
 
 /// Levels of recursive descent. Real statements stay below 20; the time of a hostile one grows with it.
 const PARSE_DEPTH_MAX: usize = 50;
 const MESSAGE_CHARS_MAX: usize = 300;
 
+/// A statement, and what only the text tells of it.
+pub(super) struct Parsed {
+    pub(super) statement: Statement,
+    pub(super) lexed: lexical::Lexed,
+}
+
 /// Parses exactly one statement; a trailing semicolon is allowed.
-pub(super) fn one_statement(dialect: Dialect, text: &str) -> Result<Statement, SqlRefusal> {
+pub(super) fn one_statement(dialect: Dialect, text: &str) -> Result<Parsed, SqlRefusal> {
     let tokens = tokens(dialect, text)?;
     depth::check(&tokens)?;
-    lexical::check(dialect, text, &tokens)?;
+    let lexed = lexical::check(dialect, text, &tokens)?;
     let sql = of(dialect);
     let mut parser = Parser::new(sql).with_recursion_limit(PARSE_DEPTH_MAX).with_tokens_with_locations(tokens);
     let mut first = None;
@@ -36,15 +43,23 @@ pub(super) fn one_statement(dialect: Dialect, text: &str) -> Result<Statement, S
             let message = format!("expected the end of the statement, found: {next}");
             return Err(unparsed(next.span.start.line, next.span.start.column, &message));
         }
-        let statement = parser.parse_statement().map_err(|error| refusal(&error, &parser))?;
+        let statement = statement(dialect, &mut parser).map_err(|error| refusal(&error, &parser))?;
         first.get_or_insert(statement);
         count += 1;
     }
     match (first, count) {
-        (Some(statement), 1) => Ok(statement),
+        (Some(statement), 1) => Ok(Parsed { statement, lexed }),
         (None, _) => Err(SqlRefusal::Empty),
         (Some(_), count) => Err(SqlRefusal::NotOneStatement { count }),
     }
+}
+
+/// `TABLE name` is a whole query, which sqlparser only takes as a part of one.
+fn statement(dialect: Dialect, parser: &mut Parser<'_>) -> Result<Statement, ParserError> {
+    if dialect != Dialect::Sqlite && parser.peek_keyword(Keyword::TABLE) {
+        return parser.parse_query().map(Statement::Query);
+    }
+    parser.parse_statement()
 }
 
 /// Splits the text after the checks that need no tokens.
@@ -62,7 +77,7 @@ pub(super) fn tokens(dialect: Dialect, text: &str) -> Result<Vec<TokenWithSpan>,
 fn of(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
     match dialect {
         Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
+        Dialect::Postgres => &Postgres,
         Dialect::Mysql => &MySqlDialect {},
     }
 }

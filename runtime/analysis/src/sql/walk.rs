@@ -9,21 +9,28 @@ use sqlparser::ast::{
 
 use super::{
     Dialect, expression,
-    functions::{self, Place},
+    functions::{Place, Rules},
+    parse::Parsed,
     scope::Scope,
     statement,
     verdict::{Verdict, shown},
 };
 
 /// The report on a parsed statement.
-pub(super) fn report(dialect: Dialect, statement: &Statement) -> StatementReport {
-    let mut walk = Walk { dialect, verdict: Verdict::new(), scope: Scope::default(), function_name: None };
-    let ControlFlow::Continue(()) = statement.visit(&mut walk);
+pub(super) fn report(rules: Rules<'_>, parsed: &Parsed) -> StatementReport {
+    let has_plain_tables = parsed.lexed.has_plain_tables;
+    let mut walk =
+        Walk { rules, has_plain_tables, verdict: Verdict::new(), scope: Scope::default(), function_name: None };
+    for operator in &parsed.lexed.operators {
+        expression::named_operator(operator, &mut walk.verdict);
+    }
+    let ControlFlow::Continue(()) = parsed.statement.visit(&mut walk);
     walk.verdict.into_report()
 }
 
-struct Walk {
-    dialect: Dialect,
+struct Walk<'a> {
+    rules: Rules<'a>,
+    has_plain_tables: bool,
     verdict: Verdict,
     scope: Scope,
     /// Address of the name of the table function being visited: the visitor will offer it as a relation, which it is not.
@@ -33,7 +40,7 @@ struct Walk {
 type Flow = ControlFlow<std::convert::Infallible>;
 const GO_ON: Flow = ControlFlow::Continue(());
 
-impl Visitor for Walk {
+impl Visitor for Walk<'_> {
     type Break = std::convert::Infallible;
 
     fn pre_visit_statement(&mut self, statement: &Statement) -> Flow {
@@ -79,12 +86,12 @@ impl Visitor for Walk {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> Flow {
-        expression::judge(self.dialect, expr, &mut self.verdict);
+        expression::judge(self.rules, expr, &mut self.verdict);
         GO_ON
     }
 }
 
-impl Walk {
+impl Walk<'_> {
     fn query(&mut self, query: &Query) {
         if !query.locks.is_empty() {
             self.verdict.raise(StatementClass::Write, "a locking clause takes row locks");
@@ -106,6 +113,10 @@ impl Walk {
             match body {
                 SetExpr::SetOperation { left, right, .. } => left_to_see.extend([left.as_ref(), right.as_ref()]),
                 SetExpr::Table(table) => {
+                    if !self.has_plain_tables {
+                        let reason = "behind `TABLE name` the text must end: write SELECT * FROM name";
+                        self.verdict.raise(StatementClass::Admin, reason);
+                    }
                     let parts = [table.schema_name.as_deref(), table.table_name.as_deref()];
                     self.verdict.table(parts.into_iter().flatten().collect::<Vec<_>>().join("."));
                 }
@@ -173,7 +184,7 @@ impl Walk {
         if self.internal(name) {
             return;
         }
-        functions::judge(self.dialect, name, Place::From, &mut self.verdict);
+        self.rules.judge(name, Place::From, &mut self.verdict);
     }
 
     fn relation(&mut self, relation: &ObjectName) {
@@ -183,7 +194,7 @@ impl Walk {
 
     /// SQLite reaches its own settings and pages through tables: `pragma_*`, `sqlite_dbpage`, `dbstat`.
     fn internal(&mut self, relation: &ObjectName) -> bool {
-        if self.dialect != Dialect::Sqlite {
+        if self.rules.dialect != Dialect::Sqlite {
             return false;
         }
         let Some(ObjectNamePart::Identifier(last)) = relation.0.last() else { return false };

@@ -13,5 +13,7 @@ mod manifest;
 mod postgres_corpus;
 mod robustness;
 mod sql;
+mod sql_evasions;
+mod sql_fuzz;
 mod sqlite_corpus;
 mod sqlite_oracle;

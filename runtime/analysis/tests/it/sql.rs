@@ -308,9 +308,17 @@ fn strings_end_where_the_database_ends_them() {
     refused(Postgres, "select E'a'\n'\\', ' + nextval($$s$$)--'");
     refused(Postgres, "select 1 from U&\"\\0074\"");
     refused(Postgres, "select U&\"a\"");
-    all(&[Postgres], Read, &["select 'a\\', 'b'", "select $$ ' $$, $x$ $$ $x$", "select E'it\\'s'"]);
-    all(&[Mysql], Read, &["select 'it\\'s', \"a\\\"b\""]);
+    all(&[Postgres], Read, &["select 'a\\b', 'a\\\\', 'b'", "select $$ ' $$, $x$ $$ $x$", "select E'it\\'s'"]);
+    all(&[Mysql], Read, &["select 'it''s', \"a\"\"b\", 'a\\nb', 'a\\\\'"]);
+    all(&[Sqlite], Read, &["select 'a\\', 'b'"]);
+    // These end elsewhere when a setting of the session is the other one.
+    refused(Postgres, "select 'a\\', 'b'");
+    refused(Mysql, "select 'it\\'s'");
+    refused(Mysql, "select \"a\\\"b\"");
+    // sqlparser alone would take these comments into the operator before them.
     all(&[Postgres], Write, &["select 1 <-- '\n nextval($$s$$) -- '"]);
+    refused(Postgres, "select 1 @-- '\n nextval($$s$$) -- '");
+    refused(Postgres, "select 1 ||/* '*/ nextval($$s$$) -- '");
 }
 
 #[test]

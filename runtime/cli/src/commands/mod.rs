@@ -15,6 +15,7 @@ pub mod resources;
 pub mod run;
 pub mod said;
 pub mod serve;
+pub mod sql;
 pub mod token;
 
 use std::process::ExitCode;
