@@ -200,9 +200,24 @@ impl Served<'_> {
         self.process.id()
     }
 
-    /// Tells it to stop, as a service manager would, and gives how it ended and all it said.
-    pub async fn stop(mut self) -> (ExitStatus, Vec<String>) {
+    /// Tells it to stop, as a service manager would.
+    pub fn terminate(&self) {
         kill_process(Pid::from_child(&self.process), Signal::TERM).expect("a running server");
+    }
+
+    /// Closes our connections.
+    pub fn hang_up(&mut self) {
+        self.channels = None;
+    }
+
+    /// Stops it, and gives how it ended and all it said.
+    pub async fn stop(self) -> (ExitStatus, Vec<String>) {
+        self.terminate();
+        self.ended().await
+    }
+
+    /// Waits for its end, and gives how it ended and all it said.
+    pub async fn ended(mut self) -> (ExitStatus, Vec<String>) {
         // Our own connections have to hear that they should go.
         let status = tokio::time::timeout(PATIENCE, async {
             loop {

@@ -24,6 +24,7 @@ mod host_calls;
 mod house;
 mod invoke;
 mod knobs;
+mod leaving;
 mod limits;
 mod matrix;
 mod memory;

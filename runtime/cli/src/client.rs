@@ -90,8 +90,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to `http://host:port`.
+    /// Connects to `http://host:port`. An address that promises more than that is refused: the token would travel in the clear.
     pub async fn connect(server: &str, token: &str) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            !server.trim_start().to_ascii_lowercase().starts_with("https:"),
+            "`{server}`: TLS is not spoken here yet; use http:// to a server or a TLS proxy on this machine"
+        );
         let endpoint = Endpoint::from_str(server)
             .with_context(|| format!("`{server}` is not an address such as http://127.0.0.1:7070"))?
             .connect_timeout(Duration::from_secs(5));

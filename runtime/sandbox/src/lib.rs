@@ -19,6 +19,7 @@ mod state;
 mod turns;
 pub mod wall;
 
+pub use baton::leave_thread;
 pub use compile::{CompileError, CompileLimits, Compiler};
 pub use engine::{Engine, EngineError, EngineOptions, MappingShortage};
 pub use gate::Gate;

@@ -27,6 +27,10 @@ pub trait Application: Send + Sync + 'static {
     /// Drops what still runs, because the threads that serve are about to end.
     fn halt(&self);
 
+    /// Waits until nothing is left of the calls that began on this thread, because it is about to end. All of their callers
+    /// have gone, or [`Application::halt`] was called.
+    fn leave_thread(&self) -> impl Future<Output = ()> + Send;
+
     /// Runs a function. The application enforces the caller's deadline (`remaining`).
     ///
     /// # Errors
@@ -140,6 +144,10 @@ impl Application for App {
 
     fn halt(&self) {
         Self::halt(self);
+    }
+
+    fn leave_thread(&self) -> impl Future<Output = ()> + Send {
+        Self::leave_thread(self)
     }
 
     fn invoke(&self, call: InvokeCall) -> impl Future<Output = Result<InvokeReply, InvokeError>> + Send {

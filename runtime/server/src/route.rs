@@ -96,8 +96,8 @@ impl<A: Application> Router<A> {
             }
             Which::Control => Plane::Control(
                 FunctionServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
-                AuditServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
-                OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
+                AuditServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
+                OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
             ),
         };
         Self {
@@ -111,6 +111,10 @@ impl<A: Application> Router<A> {
             read_max,
             shed_retry_after: limits.shed_retry_after,
         }
+    }
+
+    pub(crate) fn app(&self) -> Arc<A> {
+        Arc::clone(&self.app)
     }
 
     /// What the thread that serves this plane is called.
@@ -302,6 +306,8 @@ pub(crate) fn health_names() -> [&'static str; 6] {
     ["", INVOCATION, FUNCTION, AUDIT, OPERATOR, isolation]
 }
 
+/// Filters, names and page tokens; only uploads are larger.
+const QUESTION_BYTES_MAX: usize = 64 << 10;
 /// A health check names one service.
 const HEALTH_BYTES_MAX: usize = 1 << 10;
 

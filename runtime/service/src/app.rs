@@ -129,6 +129,11 @@ impl App {
         self.lanes.halt();
     }
 
+    /// Waits until nothing is left of the calls that began on this thread, because it is about to end.
+    pub async fn leave_thread(&self) {
+        airlock_sandbox::leave_thread().await;
+    }
+
     /// Whether a call could begin now, as far as durable state is concerned.
     ///
     /// # Errors

@@ -112,6 +112,8 @@ impl App {
     pub async fn deploy(&self, bearer: Option<&str>, upload: Upload) -> Result<Deployment, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
         let refuse = |failure| self.record_deploy_refusal(&permit, failure);
+        // Before anything is compiled: what cannot be recorded must not fill the disk either.
+        self.backends.store.ready().map_err(|why| store_failure(&why))?;
         let turn = self.deploying.deploys.turn(&permit.principal().tenant).await.map_err(refuse)?;
         let manifest = self.manifest(&permit, &upload).map_err(refuse)?;
         let bounds = self.deploying.bounds.clone();

@@ -14,7 +14,7 @@ use super::said::Said;
 use crate::{
     args::InvokeOptions,
     client::{Client, Rejected, text_argument, token_argument},
-    output::{EXIT_FUNCTION_ERROR, Style},
+    output::{self, EXIT_FUNCTION_ERROR, Style},
 };
 
 /// Calls a function and prints what it returned.
@@ -75,7 +75,12 @@ async fn follow(
         request.set_timeout(timeout);
     }
     let rejected = |status: tonic::Status| Rejected::from(status);
-    let mut events = client.invocations().invoke_stream(request).await.map_err(rejected)?.into_inner();
+    let answer = client.invocations().invoke_stream(request).await.map_err(rejected)?;
+    if let Some(id) = answer.metadata().get("airlock-invocation-id").and_then(|id| id.to_str().ok()) {
+        // The name by which `airlock cancel` stops it.
+        output::progress("Running", id);
+    }
+    let mut events = answer.into_inner();
     while let Some(event) = events.next().await {
         match event.map_err(rejected)?.event {
             Some(Event::Log(line)) => writeln!(anstream::stderr(), "{}", line.message)?,

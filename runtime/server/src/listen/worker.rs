@@ -46,6 +46,7 @@ pub(super) fn start<A: Application>(
 async fn work<A: Application>(router: Router<A>, listener: TcpListener, limits: &TransportLimits) {
     let mut phase = router.phase.clone();
     let places = Arc::new(Semaphore::new(limits.connections_max));
+    let app = router.app();
     let connections = Connections::new(router, limits, Arc::clone(&places));
     let running = TaskTracker::new();
     loop {
@@ -66,6 +67,7 @@ async fn work<A: Application>(router: Router<A>, listener: TcpListener, limits: 
         () = running.wait() => {}
         () = leaves(&mut phase, Phase::Draining) => {}
     }
+    app.leave_thread().await;
 }
 
 /// Waits until the server has left this phase.

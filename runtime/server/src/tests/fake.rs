@@ -92,6 +92,8 @@ impl Application for Fake {
 
     fn halt(&self) {}
 
+    async fn leave_thread(&self) {}
+
     async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
         Self::check_token(call.bearer.as_deref())?;
         let line = |text: &str| LogLine { level: LogLevel::Warn, message: text.into(), fields: r#"{"n":1}"#.into() };
