@@ -168,7 +168,7 @@ fn a_table_command_swallows_nothing() {
 }
 
 #[test]
-fn sessions_are_never_touched() {
+fn postgresql_sessions_are_never_touched() {
     never_runs(
         &[Postgres],
         &[
@@ -216,6 +216,10 @@ fn sessions_are_never_touched() {
             "select 1 \\g | id",
         ],
     );
+}
+
+#[test]
+fn mysql_sessions_are_never_touched() {
     never_runs(
         &[Mysql],
         &[
@@ -236,6 +240,10 @@ fn sessions_are_never_touched() {
             "install plugin p soname 'x'",
         ],
     );
+}
+
+#[test]
+fn sqlite_sessions_are_never_touched() {
     never_runs(
         &[Sqlite],
         &[
@@ -255,112 +263,115 @@ fn sessions_are_never_touched() {
     );
 }
 
+/// Calls that act, or reach where a read must not.
+const EFFECTS: &[&str] = &[
+    "nextval('s')",
+    "setval('s', 1)",
+    "set_config('a', 'b', false)",
+    "pg_advisory_lock(1)",
+    "pg_try_advisory_xact_lock(1)",
+    "pg_notify('c', 'x')",
+    "pg_sleep(1)",
+    "pg_sleep_for('1 hour')",
+    "pg_read_file('/etc/passwd')",
+    "pg_read_binary_file('x')",
+    "pg_ls_dir('.')",
+    "pg_stat_file('x')",
+    "lo_create(0)",
+    "lo_import('/etc/passwd')",
+    "lo_export(1, '/tmp/x')",
+    "lo_get(1)",
+    "lo_open(1, 131072)",
+    "lowrite(1, 'x')",
+    "query_to_xml('delete from t', true, true, '')",
+    "query_to_xml_and_xmlschema('select 1', true, true, '')",
+    "cursor_to_xml('c', 1, true, true, '')",
+    "table_to_xml('secrets', true, true, '')",
+    "schema_to_xml('public', true, true, '')",
+    "database_to_xml(true, true, '')",
+    "ts_stat('delete from t')",
+    "ts_rewrite('a'::tsquery, 'select 1')",
+    "txid_current()",
+    "pg_current_xact_id()",
+    "pg_export_snapshot()",
+    "pg_logical_emit_message(false, 'a', 'b')",
+    "pg_logical_slot_get_changes('s', null, null)",
+    "pg_create_logical_replication_slot('s', 'p')",
+    "pg_drop_replication_slot('s')",
+    "pg_terminate_backend(1)",
+    "pg_cancel_backend(1)",
+    "pg_reload_conf()",
+    "pg_rotate_logfile()",
+    "pg_switch_wal()",
+    "pg_stat_reset()",
+    "pg_import_system_collations('public')",
+    "binary_upgrade_set_next_pg_type_oid(1)",
+    "fmgr_c_validator(1)",
+    "dblink('host=a', 'select 1')",
+    "dblink_exec('delete from t')",
+    "inet_server_addr()",
+    "random()",
+    "setseed(0.5)",
+];
+
+/// Everywhere that an expression or a table function can stand, and every way to write its name.
+fn everywhere(call: &str) -> Vec<String> {
+    let name = call.split('(').next().expect("a name");
+    let quoted = call.replacen(name, &format!("\"{name}\""), 1);
+    vec![
+        format!("select {call}"),
+        format!("select pg_catalog.{call}"),
+        format!("select PG_CATALOG . {}", call.to_uppercase()),
+        format!("select {quoted}"),
+        format!("select \"pg_catalog\".{quoted}"),
+        format!("select {}", call.replacen('(', "/**/ (", 1)),
+        format!("select * from {call}"),
+        format!("select * from {call} as f(a)"),
+        format!("select * from rows from ({call}) with ordinality"),
+        format!("select * from t, lateral {call} x"),
+        format!("select case when a then {call} end from t"),
+        format!("select a from t where {call} is not null"),
+        format!("select a from t order by {call}"),
+        format!("select a from t group by {call}"),
+        format!("select a from t group by grouping sets ((a), ({call}))"),
+        format!("select sum(a) over (partition by {call}) from t"),
+        format!("select sum(a) over (w rows {call} preceding) from t window w as (order by a)"),
+        format!("select sum(a) over w from t window w as (order by {call})"),
+        format!("select string_agg(a, b order by {call}) from t"),
+        format!("select percentile_cont(0.5) within group (order by {call}) from t"),
+        format!("select a[{call}], array[{call}], row({call}), ({call}).x from t"),
+        format!("select * from t limit {call}"),
+        format!("select * from t offset {call}"),
+        format!("select * from t fetch first ({call}) rows only"),
+        format!("select distinct on ({call}) a from t"),
+        format!("select * from t join u on {call} = 1"),
+        format!("select * from t tablesample bernoulli ({call})"),
+        format!("values ({call})"),
+        format!("with a as (select {call}) select 1"),
+        format!("explain analyze select {call}"),
+        format!("select xmlelement(name a, xmlattributes({call} as b))"),
+        format!("select xmlforest({call} as b)"),
+        format!("select xmlroot(x, version {call})"),
+        format!("select xmlserialize(content {call} as text)"),
+        format!("select xmlexists({call} passing x)"),
+        format!("select xmlexists('a' passing by ref {call})"),
+        format!("select num_nulls(variadic {call})"),
+        format!("select collation for ({call})"),
+        format!("select row(1) *= row({call})"),
+        format!("select a from json_table({call}, '$' columns (a int path '$'))"),
+        format!("select extract(year from {call})"),
+        format!("select substring(a from {call} for 2), overlay(a placing {call} from 1) from t"),
+        format!("select trim(both {call} from a), position({call} in a) from t"),
+        format!("select {call} at time zone 'utc', cast({call} as text), {call}::text collate \"C\""),
+        format!("select a from t where a between {call} and 2 or a in ({call}) or a like {call} escape {call}"),
+        format!("select a from t where a = any (select {call}) or a is distinct from {call}"),
+    ]
+}
+
 #[test]
 fn postgresql_functions_with_effects_are_no_reads() {
-    for call in [
-        "nextval('s')",
-        "setval('s', 1)",
-        "set_config('a', 'b', false)",
-        "pg_advisory_lock(1)",
-        "pg_try_advisory_xact_lock(1)",
-        "pg_notify('c', 'x')",
-        "pg_sleep(1)",
-        "pg_sleep_for('1 hour')",
-        "pg_read_file('/etc/passwd')",
-        "pg_read_binary_file('x')",
-        "pg_ls_dir('.')",
-        "pg_stat_file('x')",
-        "lo_create(0)",
-        "lo_import('/etc/passwd')",
-        "lo_export(1, '/tmp/x')",
-        "lo_get(1)",
-        "lo_open(1, 131072)",
-        "lowrite(1, 'x')",
-        "query_to_xml('delete from t', true, true, '')",
-        "query_to_xml_and_xmlschema('select 1', true, true, '')",
-        "cursor_to_xml('c', 1, true, true, '')",
-        "table_to_xml('secrets', true, true, '')",
-        "schema_to_xml('public', true, true, '')",
-        "database_to_xml(true, true, '')",
-        "ts_stat('delete from t')",
-        "ts_rewrite('a'::tsquery, 'select 1')",
-        "txid_current()",
-        "pg_current_xact_id()",
-        "pg_export_snapshot()",
-        "pg_logical_emit_message(false, 'a', 'b')",
-        "pg_logical_slot_get_changes('s', null, null)",
-        "pg_create_logical_replication_slot('s', 'p')",
-        "pg_drop_replication_slot('s')",
-        "pg_terminate_backend(1)",
-        "pg_cancel_backend(1)",
-        "pg_reload_conf()",
-        "pg_rotate_logfile()",
-        "pg_switch_wal()",
-        "pg_stat_reset()",
-        "pg_import_system_collations('public')",
-        "binary_upgrade_set_next_pg_type_oid(1)",
-        "fmgr_c_validator(1)",
-        "dblink('host=a', 'select 1')",
-        "dblink_exec('delete from t')",
-        "inet_server_addr()",
-        "random()",
-        "setseed(0.5)",
-    ] {
-        let name = call.split('(').next().expect("a name");
-        let quoted = call.replacen(name, &format!("\"{name}\""), 1);
-        never_reads(
-            &[Postgres],
-            &[
-                &format!("select {call}"),
-                &format!("select pg_catalog.{call}"),
-                &format!("select PG_CATALOG . {}", call.to_uppercase()),
-                &format!("select {quoted}"),
-                &format!("select \"pg_catalog\".{quoted}"),
-                &format!("select {}", call.replacen('(', "/**/ (", 1)),
-                &format!("select * from {call}"),
-                &format!("select * from {call} as f(a)"),
-                &format!("select * from rows from ({call}) with ordinality"),
-                &format!("select * from t, lateral {call} x"),
-                &format!("select case when a then {call} end from t"),
-                &format!("select a from t where {call} is not null"),
-                &format!("select a from t order by {call}"),
-                &format!("select a from t group by {call}"),
-                &format!("select a from t group by grouping sets ((a), ({call}))"),
-                &format!("select sum(a) over (partition by {call}) from t"),
-                &format!("select sum(a) over (w rows {call} preceding) from t window w as (order by a)"),
-                &format!("select sum(a) over w from t window w as (order by {call})"),
-                &format!("select string_agg(a, b order by {call}) from t"),
-                &format!("select percentile_cont(0.5) within group (order by {call}) from t"),
-                &format!("select a[{call}], array[{call}], row({call}), ({call}).x from t"),
-                &format!("select * from t limit {call}"),
-                &format!("select * from t offset {call}"),
-                &format!("select * from t fetch first ({call}) rows only"),
-                &format!("select distinct on ({call}) a from t"),
-                &format!("select * from t join u on {call} = 1"),
-                &format!("select * from t tablesample bernoulli ({call})"),
-                &format!("values ({call})"),
-                &format!("with a as (select {call}) select 1"),
-                &format!("explain analyze select {call}"),
-                &format!("select xmlelement(name a, xmlattributes({call} as b))"),
-                &format!("select xmlforest({call} as b)"),
-                &format!("select xmlroot(x, version {call})"),
-                &format!("select xmlserialize(content {call} as text)"),
-                &format!("select xmlexists({call} passing x)"),
-                &format!("select xmlexists('a' passing by ref {call})"),
-                &format!("select num_nulls(variadic {call})"),
-                &format!("select collation for ({call})"),
-                &format!("select row(1) *= row({call})"),
-                &format!("select a from json_table({call}, '$' columns (a int path '$'))"),
-                &format!("select extract(year from {call})"),
-                &format!("select substring(a from {call} for 2), overlay(a placing {call} from 1) from t"),
-                &format!("select trim(both {call} from a), position({call} in a) from t"),
-                &format!("select {call} at time zone 'utc', cast({call} as text), {call}::text collate \"C\""),
-                &format!(
-                    "select a from t where a between {call} and 2 or a in ({call}) or a like {call} escape {call}"
-                ),
-                &format!("select a from t where a = any (select {call}) or a is distinct from {call}"),
-            ],
-        );
+    for text in EFFECTS.iter().flat_map(|call| everywhere(call)) {
+        never_reads(&[Postgres], &[&text]);
     }
 }
 
