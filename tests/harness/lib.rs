@@ -344,6 +344,8 @@ pub fn airlock_binary() -> PathBuf {
 }
 
 fn sample_database(path: &Path) {
+    // As a server does: SQLite's memory is taken over before the first database is opened.
+    drop(airlock_resources::Resources::new());
     let database = rusqlite::Connection::open(path).expect("a database");
     database.execute_batch(include_str!("orders.sql")).expect("sample data");
 }

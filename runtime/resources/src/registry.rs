@@ -8,8 +8,12 @@ use airlock_model::{
 };
 
 use crate::{
-    Binding, HttpRequest, Performed, Permitted, SqlRequest, address::AddressPolicy, config::Engine, http::HttpClient,
-    postgres::Postgres, sqlite::Database,
+    Binding, HttpRequest, Performed, Permitted, SqlRequest,
+    address::AddressPolicy,
+    config::Engine,
+    http::HttpClient,
+    postgres::Postgres,
+    sqlite::{Database, heap},
 };
 
 /// The SQL dialect of a database, for whoever has to parse statements.
@@ -56,9 +60,11 @@ enum Client {
 }
 
 impl Resources {
-    /// Nothing bound yet.
+    /// Nothing bound yet. The first of a process comes before any SQLite database is opened, or SQLite's memory is not counted
+    /// by statement.
     #[must_use]
     pub fn new() -> Self {
+        heap::claim();
         Self::default()
     }
 

@@ -9,7 +9,7 @@ mod authorizer;
 mod connection;
 mod explain;
 mod functions;
-mod heap;
+pub(crate) mod heap;
 mod parameters;
 mod rows;
 mod statement;
@@ -126,8 +126,8 @@ impl Pool {
         let _stop_on_drop = StopOnDrop(Arc::clone(&watch));
         let (connections, seen) = (Arc::clone(&self.connections), Arc::clone(&watch));
         let mut running = tokio::task::spawn_blocking(move || {
+            heap::begin_statement();
             let reply = connections.run(&seen, &request);
-            heap::give_back();
             drop(permit);
             reply
         });

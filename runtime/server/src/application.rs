@@ -3,7 +3,7 @@
 use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId, TenantName};
 use airlock_service::{
     App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, Page, PageRequest, Revision, Setting, Upload,
+    LimitInForce, Page, PageRequest, Revision, Setting, Upload, Wanted,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -12,11 +12,11 @@ use airlock_service::{
 /// its call, so every method must leave things in order when it is dropped at an `await`. A caller
 /// that does not read its log lines holds up its own run at most until that run's deadline.
 pub trait Application: Send + Sync + 'static {
-    /// Whether this bearer may use the server at all. Guards reflection.
+    /// Whether this bearer may use the server at all. Guards reflection, and bodies that are still to come.
     ///
     /// # Errors
     /// `token_invalid`, `keys_unavailable`.
-    fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure>;
+    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<(), Failure>;
 
     /// Whether calls are taken now. Decides what health says, so it is asked every second and must not wait.
     ///
@@ -134,8 +134,8 @@ pub trait Application: Send + Sync + 'static {
 }
 
 impl Application for App {
-    fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
-        Self::authenticate(self, bearer)
+    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<(), Failure> {
+        Self::authenticate(self, bearer, wanted)
     }
 
     fn ready(&self) -> Result<(), Failure> {

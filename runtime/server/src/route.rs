@@ -9,7 +9,10 @@ use airlock_proto::v1::{
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
 };
-use airlock_service::isolation::{self, IsolationLevel};
+use airlock_service::{
+    Wanted,
+    isolation::{self, IsolationLevel},
+};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
@@ -32,6 +35,7 @@ use crate::{
 
 /// Every RPC under this needs a token.
 const OURS: &str = "/airlock.v1.";
+const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
 const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 
@@ -163,7 +167,8 @@ impl<A: Application> Router<A> {
         // A body that is still to come is waited for only by those who may send one: waiting holds memory.
         if request.uri().path().starts_with(OURS)
             && !request.body_mut().is_complete()
-            && let Err(refused) = self.app.authenticate(request::bearer(request.headers()))
+            && let Err(refused) =
+                self.app.authenticate(request::bearer(request.headers()), wanted(request.uri().path()))
         {
             let status = status::status(refused, request::id_of(request.headers()));
             return if matches!(form, Form::Json) { json::failed(&status) } else { status.into_http() };
@@ -215,7 +220,7 @@ impl<A: Application> Router<A> {
             let hint = "reflection lists the services of this listener";
             return status::unimplemented(hint, request::id_of(request.headers())).into_http();
         };
-        if guarded && let Err(refused) = self.app.authenticate(request::bearer(request.headers())) {
+        if guarded && let Err(refused) = self.app.authenticate(request::bearer(request.headers()), Wanted::Other) {
             return status::status(refused, request::id_of(request.headers())).into_http();
         }
         let answer = unfailing(side.oneshot(request.map(Body::new)).await);
@@ -249,6 +254,10 @@ impl<A: Application> Router<A> {
             _ => answer,
         }
     }
+}
+
+fn wanted(path: &str) -> Wanted {
+    if path == INVOKE || path == INVOKE_STREAM { Wanted::Call } else { Wanted::Other }
 }
 
 fn unfailing(answer: Result<Response<Body>, Infallible>) -> Response<Body> {

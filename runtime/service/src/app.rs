@@ -142,16 +142,30 @@ impl App {
         self.backends.store.ready().map_err(|why| store_failure(&why))
     }
 
-    /// Verifies a token and nothing else: for requests that need one but no particular right.
+    /// Verifies a token and nothing else: for requests that need one but no particular right, and for those that are not all
+    /// here yet.
     ///
     /// # Errors
     /// `token_invalid`.
-    pub fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
+    pub fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<(), Failure> {
+        let kind = match wanted {
+            Wanted::Call => AuditKind::InvocationRefused,
+            Wanted::Other => AuditKind::ControlRefused,
+        };
         self.settings().authenticator.verify(bearer, clock::now_unix_s()).map(drop).map_err(|why| {
             let subject = Subject { function: None, environment: "" };
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, why.into())
+            self.refusals.record(&self.backends.store, kind, subject, why.into())
         })
     }
+}
+
+/// What a request is about, as far as its path tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// To run a function.
+    Call,
+    /// Anything else.
+    Other,
 }
 
 /// A configuration that asks for more than there is never gets to serve, whoever opens it.

@@ -21,7 +21,7 @@ mod settings;
 mod today;
 
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
-pub use app::{App, Parts, StartError};
+pub use app::{App, Parts, StartError, Wanted};
 pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Upload};
 pub use invoke::{Answer, InvokeCall, InvokeError, InvokeReply};

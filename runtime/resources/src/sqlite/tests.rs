@@ -40,6 +40,7 @@ impl Bench {
     }
 
     fn with_heap(heap: Option<RwLockReadGuard<'static, ()>>) -> Self {
+        heap::claim();
         let dir = tempfile::tempdir().expect("directory");
         rusqlite::Connection::open(dir.path().join("orders.db")).expect("open").execute_batch(SCHEMA).expect("schema");
         let resources = bind(&dir, "orders.db", "['read', 'write', 'ddl']");

@@ -12,12 +12,6 @@ use rusqlite::InterruptHandle;
 
 use super::heap;
 
-/// Heap of all SQLite connections of the process together, beyond which guests' statements are interrupted.
-///
-/// SQLite has no cap per connection, and sorters and recursive queries keep their rows in memory (`temp_store`). As much
-/// as a guest has itself by default: a sort is not to be the way to more memory.
-const HEAP_BYTES_MAX: i64 = 64 << 20;
-
 /// What one running statement is watched by.
 pub(super) struct Watch {
     deadline: Instant,
@@ -56,7 +50,7 @@ impl Watch {
         if self.is_over() {
             return true;
         }
-        let over = heap::bytes_used() > HEAP_BYTES_MAX;
+        let over = heap::is_exceeded();
         if over {
             self.out_of_memory.store(true, Ordering::Relaxed);
         }

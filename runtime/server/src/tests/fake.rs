@@ -11,7 +11,7 @@ use airlock_model::{
 };
 use airlock_service::{
     Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, Page, PageRequest, Revision, Setting, Upload, config::Origin,
+    LimitInForce, Page, PageRequest, Revision, Setting, Upload, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -81,7 +81,7 @@ fn reply(answer: Answer) -> InvokeReply {
 }
 
 impl Application for Fake {
-    fn authenticate(&self, bearer: Option<&str>) -> Result<(), Failure> {
+    fn authenticate(&self, bearer: Option<&str>, _: Wanted) -> Result<(), Failure> {
         Self::check_token(bearer)
     }
 

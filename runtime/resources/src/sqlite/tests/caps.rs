@@ -87,3 +87,25 @@ async fn a_statement_that_fills_the_memory_is_stopped() {
     assert!(matches!(&reply, Err(HostError::Backend { code, .. }) if code == "SQLITE_NOMEM"), "{reply:?}");
     assert!(bench.query("SELECT 1", "[]").await.is_ok());
 }
+
+#[tokio::test]
+async fn whoever_fills_the_memory_is_stopped_and_nobody_else() {
+    let _alone = HEAP.write().await;
+    let bench = Bench::with_heap(None);
+    let hog = "WITH RECURSIVE n(x) AS (SELECT randomblob(500000) UNION ALL SELECT randomblob(500000) FROM n) \
+               SELECT length(x) FROM n ORDER BY x";
+    let modest =
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3000000) SELECT count(*) FROM n";
+    let hogs = async {
+        for _ in 0..5 {
+            let reply = bench.query(hog, "[]").await;
+            assert!(matches!(&reply, Err(HostError::Backend { code, .. }) if code == "SQLITE_NOMEM"), "{reply:?}");
+        }
+    };
+    let modest = async {
+        for _ in 0..5 {
+            assert_eq!(bench.query(modest, "[]").await.expect("it takes next to nothing").rows, "[[3000000]]");
+        }
+    };
+    tokio::join!(hogs, modest);
+}
