@@ -57,6 +57,10 @@ impl From<Status> for Rejected {
         };
         let message = match facts.remove("hint") {
             Some(hint) => format!("{}; {hint}", status.message()),
+            None if reason == "time_exhausted" => {
+                "the time that `--timeout-ms` gives passed before the answer came; give more, or make the function need less"
+                    .to_owned()
+            }
             None => status.message().to_owned(),
         };
         let findings = details.precondition_failure().map(|failure| {

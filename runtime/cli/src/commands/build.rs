@@ -44,7 +44,11 @@ pub fn run(options: &BuildOptions, style: Style) -> anyhow::Result<ExitCode> {
 /// Builds a project, with progress and warnings on standard error.
 pub fn build(options: &ProjectOptions) -> anyhow::Result<(Project, Built)> {
     let project = Project::load(&options.dir).with_context(|| {
-        format!("`{}` is not a function project; make one with `airlock new`", options.dir.display())
+        let dir = options.dir.display();
+        match options.dir.join("function.toml").is_file() {
+            true => format!("`{dir}/function.toml` cannot be used"),
+            false => format!("`{dir}` is not a function project; make one with `airlock new`"),
+        }
     })?;
     let toolchain = ToolchainOptions {
         cache_dir: host::cache_dir(options.cache.cache_dir.as_deref())?,
