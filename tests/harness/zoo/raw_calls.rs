@@ -223,7 +223,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         specimen("clock-flood", clock_watching(), "time_exhausted"),
         specimen("context-flood", asking(), "time_exhausted"),
         specimen("stdout-flood", printing("blocking-write-and-flush", 4_096), "time_exhausted"),
-        specimen("stdout-lines", printing_lines(), "returned"),
+        Specimen { manifest: "", ..specimen("stdout-lines", printing_lines(), "returned") },
         Specimen { manifest: "", ..specimen("stdout-flood-4-mib", printing("write", 4_190_000), "guest_trap") },
         specimen("stdout-write-64-kib", printing("blocking-write-and-flush", 65_536), "guest_trap"),
         specimen("argument-64-mib", logging(1_021, 1_021 << 16), "host_bytes_exhausted"),
