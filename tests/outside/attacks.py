@@ -8,7 +8,7 @@ back, and the p99 during the attack is at most twice that around it.
 
 The attacker is niced, but it shares the machine with server and client: on few cores the ratio contains the processor time
 that the attacker and the kernel's loopback take from both, whatever the server does. `--short` attacks for half a second each and
-judges the ratio by a wider bar, since so few samples say little about a p99.
+only looks that honest calls are answered within two seconds: so few samples say little about a p99.
 """
 
 import argparse
@@ -26,7 +26,9 @@ from pathlib import Path
 import attackers
 import client
 
-RATIO_MAX, RATIO_MAX_SHORT = 2.0, 20.0
+RATIO_MAX = 2.0
+# In short mode: far beyond what a busy machine does to a p99, and below what a caller waits.
+SHORT_P99_MAX_MS = 2_000.0
 # Below this a p99 is a matter of the machine's scheduler; ratios are taken from here up.
 P99_FLOOR_MS = 2.0
 RSS_GROWTH_MAX_MIB = 128
@@ -187,7 +189,7 @@ def finish(results, short):
         result["p99_ratio"] = p99(during) / max(around, P99_FLOOR_MS)
         result["ok"] = (
             result["alive"] and result["error_count"] == 0 and bool(during)
-            and result["p99_ratio"] <= (RATIO_MAX_SHORT if short else RATIO_MAX)
+            and (p99(during) <= SHORT_P99_MAX_MS if short else result["p99_ratio"] <= RATIO_MAX)
             and result["rss_after_mib"] <= result["rss_before_mib"] + RSS_GROWTH_MAX_MIB
             and "attacker_failed" not in result["did"]
         )
