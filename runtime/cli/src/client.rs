@@ -52,15 +52,14 @@ impl From<Status> for Rejected {
         let (reason, mut facts) = match details.error_info() {
             Some(info) => (info.reason.clone(), info.metadata.clone().into_iter().collect()),
             // tonic's client ends a call at its own deadline, in the same moment as the server would.
-            None if status.message() == "Timeout expired" => ("time_exhausted".to_owned(), BTreeMap::new()),
+            None if status.message() == "Timeout expired" => {
+                let hint = "`--timeout-ms` passed before the answer came; give more, or make the function need less";
+                ("time_exhausted".to_owned(), BTreeMap::from([("hint".to_owned(), hint.to_owned())]))
+            }
             None => ("transport".to_owned(), BTreeMap::new()),
         };
         let message = match facts.remove("hint") {
             Some(hint) => format!("{}; {hint}", status.message()),
-            None if reason == "time_exhausted" => {
-                "the time that `--timeout-ms` gives passed before the answer came; give more, or make the function need less"
-                    .to_owned()
-            }
             None => status.message().to_owned(),
         };
         let findings = details.precondition_failure().map(|failure| {

@@ -33,13 +33,12 @@ const CANCEL_MAX: Duration = Duration::from_secs(2);
 pub(super) struct Server {
     pub(super) resource: ResourceName,
     pub(super) hidden: Hidden,
-    origin: Origin,
-    tls: Tls,
-    database: String,
+    reached: Reached,
     breaker: Breaker,
 }
 
 /// Where a server is, and which of its databases is meant.
+#[derive(Debug)]
 pub(super) struct Reached {
     pub(super) origin: Origin,
     pub(super) tls: Tls,
@@ -55,8 +54,7 @@ enum NoSession {
 
 impl Server {
     pub(super) fn new(resource: ResourceName, hidden: Hidden, reached: Reached) -> Self {
-        let Reached { origin, tls, database } = reached;
-        Self { resource, hidden, origin, tls, database, breaker: Breaker::default() }
+        Self { resource, hidden, reached, breaker: Breaker::default() }
     }
 
     /// Opens a session, unless the last attempts failed and it is too soon for another.
@@ -65,7 +63,7 @@ impl Server {
     /// Why there is none, in words that a guest may see.
     pub(super) async fn open(&self, login: &Login, settings: &[(&'static str, String)]) -> Result<Session, HostError> {
         self.breaker.check(&self.resource, Instant::now())?;
-        let attempt = timeout(self.origin.connect_timeout, self.attempt(login, settings));
+        let attempt = timeout(self.reached.origin.connect_timeout, self.attempt(login, settings));
         let failure = match attempt.await.unwrap_or(Err(NoSession::TooSlow)) {
             Ok(session) => {
                 self.breaker.succeeded();
@@ -80,17 +78,18 @@ impl Server {
         Err(match failure {
             NoSession::Dial(error) => error.explain(&self.resource),
             NoSession::Refused(fault) => explain::no_session(&self.resource, &fault),
-            NoSession::TooSlow => DialError::TooSlow(self.origin.connect_timeout).explain(&self.resource),
+            NoSession::TooSlow => DialError::TooSlow(self.reached.origin.connect_timeout).explain(&self.resource),
         })
     }
 
     async fn attempt(&self, login: &Login, settings: &[(&'static str, String)]) -> Result<Session, NoSession> {
         let refused = |why: io::Error| NoSession::Refused(Fault::Wire(why));
-        let stream = self.origin.connect().await.map_err(NoSession::Dial)?;
+        let stream = self.reached.origin.connect().await.map_err(NoSession::Dial)?;
         let target = stream.peer_addr().map_err(refused)?;
-        let mut wire = Wire::new(self.tls.protect(stream).await.map_err(refused)?);
-        let shown = if self.tls.checks_server() { startup::Server::Checked } else { startup::Server::Unchecked };
-        let settings: Vec<(&str, &str)> = [("database", self.database.as_str())]
+        let mut wire = Wire::new(self.reached.tls.protect(stream).await.map_err(refused)?);
+        let shown =
+            if self.reached.tls.checks_server() { startup::Server::Checked } else { startup::Server::Unchecked };
+        let settings: Vec<(&str, &str)> = [("database", self.reached.database.as_str())]
             .into_iter()
             .chain(settings.iter().map(|(name, value)| (*name, value.as_str())))
             .collect();
@@ -112,8 +111,8 @@ impl Server {
     /// Sends a cancel request to the address that the session is connected to, protected in the same way.
     async fn cancel(&self, target: SocketAddr, key: BackendKey) -> io::Result<()> {
         let asked = async {
-            let stream: TcpStream = self.origin.connect_again(target).await.map_err(io::Error::other)?;
-            let mut stream = self.tls.protect(stream).await?;
+            let stream: TcpStream = self.reached.origin.connect_again(target).await.map_err(io::Error::other)?;
+            let mut stream = self.reached.tls.protect(stream).await?;
             let mut request = BytesMut::new();
             frontend::cancel_request(key.process, key.secret, &mut request);
             stream.write_all(&request).await?;
