@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use airlock_model::AuditKind;
 use airlock_proto::v1::{InvokeStreamRequest, invoke_stream_response::Event};
-use airlock_tests::{Harness, function_error, guests, output, reason, tokens::TokenSpec, with_token, zoo::specimens};
+use airlock_tests::{
+    Harness, Options, function_error, guests, output, reason, tokens::TokenSpec, with_token, zoo::specimens,
+};
 use serde_json::json;
 use tokio_stream::StreamExt;
 
@@ -119,4 +121,26 @@ async fn a_listener_that_does_not_read_holds_up_no_call_beyond_its_deadline() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     drop(unread);
+}
+
+#[tokio::test]
+async fn a_tenant_that_calls_the_host_too_often_waits_and_another_does_not() {
+    const PER_SECOND: usize = 100;
+    const SECONDS: usize = 3;
+    let more_config = format!("[admission]\nhost_calls_per_second = {PER_SECOND}\n");
+    let harness = Harness::start_with(Options { more_config }).await;
+    deploy(&harness, &format!("wall_time_ms = {SECONDS}000\nhost_calls = 1000000")).await;
+    let flood = json!({ "op": "flood", "call": { "to": "sql", "before": "select 1" } });
+    let status = harness.invoke("zoo-host", &flood.to_string()).await.expect_err("stopped");
+    assert_eq!(reason(&status), "time_exhausted");
+    let made = async || {
+        let intent = |record: &&airlock_store::AuditRecord| record.event.kind == AuditKind::HostCallIntent;
+        harness.trail().await.iter().filter(intent).count()
+    };
+    let first = made().await;
+    // A second's worth at once, then as many as the seconds allow, and twice that for a machine that stops the clock.
+    assert!(first >= PER_SECOND && first <= 2 * PER_SECOND * (SECONDS + 1), "{first} host calls");
+    let neighbour = TokenSpec::everything().tenant("neighbour");
+    harness.invoke_as(&neighbour, "zoo-host", &flood.to_string()).await.expect_err("stopped");
+    assert!(made().await - first >= PER_SECOND, "the neighbour has a pace of its own");
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use airlock_model::AuditKind;
 use airlock_proto::v1::InvokeResponse;
 use airlock_tests::{
     Harness, Options,
@@ -14,7 +15,10 @@ use airlock_tests::{
     },
 };
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    task::JoinSet,
+};
 use tonic::Status;
 
 const CANARY_INPUT: &str = r#""CANARY CANARY CANARY CANARY CANARY CANARY CANARY CANARY CANARY CANARY""#;
@@ -183,4 +187,49 @@ async fn thirty_deploys_fail_no_call() {
     let ((), calls) = beside(&harness, hostile).await;
     assert!(calls > 0);
     assert_eq!(output(&harness.invoke("changing", "null").await.expect("the last one")), json!(30));
+}
+
+#[tokio::test]
+async fn an_answer_beyond_what_a_tenant_may_leave_unread_is_dropped_and_on_record() {
+    let more_config = "[admission]\nheld_bytes_max_per_tenant = \"1KiB\"\n".to_owned();
+    let harness = Harness::start_with(Options { more_config }).await;
+    harness.deploy_wat("small", &WatGuest::returning("1"), "").await;
+    harness.deploy_wat("large", &WatGuest::returning(&format!("\"{}\"", "x".repeat(2_000))), "").await;
+    let status = harness.invoke("large", "null").await.expect_err("dropped");
+    assert_eq!(reason(&status), "tenant_busy");
+    assert!(status.message().starts_with("the function ran, but its answer of 2002 bytes"), "{status:?}");
+    assert!(status.metadata().contains_key("airlock-invocation-id"), "{status:?}");
+    let trail = harness.trail().await;
+    assert_eq!(trail.last().and_then(|record| record.event.reason.as_deref()), Some("tenant_busy"));
+    harness.invoke("small", "null").await.expect("nothing of the large answer is still counted");
+}
+
+/// A token that may not deploy cannot make the server read an upload: it is refused by the headers alone.
+#[tokio::test]
+async fn an_upload_is_not_read_for_a_token_without_the_scope() {
+    let harness = Harness::start().await;
+    let length = 40 << 20;
+    let refused = async |spec: TokenSpec, address, path: &str| {
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+        let token = harness.token(&spec);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             authorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer, although the body never comes");
+        answer
+    };
+    let control = harness.server().control_addr();
+    let answer = refused(TokenSpec::everything(), control, "/airlock.v1.FunctionService/Deploy").await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("function:deploy"), "{answer}");
+    let data = harness.server().data_addr();
+    let answer = refused(TokenSpec::control(), data, "/airlock.v1.InvocationService/Invoke").await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("any function"), "{answer}");
+    // Any call that is on record comes after what was recorded before it.
+    harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
+    let kinds: Vec<_> = harness.trail().await.iter().map(|record| record.event.kind).collect();
+    let expected = [AuditKind::ControlRefused, AuditKind::InvocationRefused];
+    assert!(kinds.windows(2).any(|pair| pair == expected), "{kinds:?}");
 }

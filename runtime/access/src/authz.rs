@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use airlock_model::{ControlScope, EnvironmentName, Failure, FunctionName, Principal, Reason};
 
-use crate::VerifiedToken;
+use crate::{Functions, VerifiedToken};
 
 /// A call that the token covers. Only [`authorize_invoke`] and [`authorize_control`] make one; used once, by value.
 #[derive(Debug)]
@@ -67,6 +67,31 @@ pub fn authorize_control(
         "ask the issuer for a token with `{scope}` in its `scope` claim and `{environment}` as its `environment`"
     );
     Err(Failure::new(Reason::NotGranted, message, hint))
+}
+
+/// Whether the token could allow any invocation at all. For requests whose body, which names the function, is still to come.
+///
+/// # Errors
+/// [`Reason::NotGranted`] when its `functions` claim names none.
+pub fn expect_invoke(token: &VerifiedToken) -> Result<(), Failure> {
+    if !matches!(token.functions(), Functions::Named(names) if names.is_empty()) {
+        return Ok(());
+    }
+    let hint = "ask the issuer for a token with the function in its `functions` claim";
+    Err(Failure::new(Reason::NotGranted, "the token does not cover any function", hint))
+}
+
+/// Whether the token carries the scope. For requests whose body, which names the environment, is still to come.
+///
+/// # Errors
+/// [`Reason::NotGranted`].
+pub fn expect_control(token: &VerifiedToken, scope: ControlScope) -> Result<(), Failure> {
+    if token.control_scopes().contains(&scope) {
+        return Ok(());
+    }
+    let scope = scope.as_str();
+    let hint = format!("ask the issuer for a token with `{scope}` in its `scope` claim");
+    Err(Failure::new(Reason::NotGranted, format!("the token does not carry `{scope}`"), hint))
 }
 
 impl<C> Authorized<C> {

@@ -21,8 +21,10 @@ mod attacks;
 #[cfg(test)]
 mod fixture;
 
-pub use admission::{Admission, AdmissionConfig, Admitted, Clock, DayUsage, Sleep, Terms};
-pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke};
+pub use admission::{
+    Admission, AdmissionConfig, Admitted, Clock, DayUsage, Holding, Holdings, HoldingsConfig, Sleep, Terms,
+};
+pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};
 pub use inspect::{Expectations, Inspection, Verdict, inspect};
 pub use keys::{Algorithm, KeyError, KeySet, Pkcs8, SigningKey, public_jwks};
 pub use mint::{Claims, Validity, mint};

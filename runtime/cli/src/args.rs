@@ -273,6 +273,9 @@ pub struct InvokeOptions {
     /// Give up after this many milliseconds.
     #[arg(long)]
     pub timeout_ms: Option<u64>,
+    /// Name the request: the server's log says it, and `airlock cancel --request` stops it.
+    #[arg(long)]
+    pub request_id: Option<String>,
     /// The server's data address.
     #[arg(long, env = "AIRLOCK_SERVER", default_value = "http://127.0.0.1:7070")]
     pub server: String,

@@ -101,6 +101,8 @@ quotas! {
     CallsPerDay calls_per_day;
     /// Fuel spent in a day of UTC.
     FuelPerDay fuel_per_day;
+    /// Host calls of the tenant's guests in a second, on average; more wait.
+    HostCallsPerSecond host_calls_per_second;
 }
 
 impl TenantQuotas {

@@ -2,8 +2,8 @@
 
 use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId, TenantName};
 use airlock_service::{
-    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, Page, PageRequest, Revision, Setting, Upload, Wanted,
+    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Holding, InvokeCall, InvokeError,
+    InvokeReply, LimitInForce, Page, PageRequest, Revision, Setting, Upload, Wanted,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -12,11 +12,18 @@ use airlock_service::{
 /// its call, so every method must leave things in order when it is dropped at an `await`. A caller
 /// that does not read its log lines holds up its own run at most until that run's deadline.
 pub trait Application: Send + Sync + 'static {
-    /// Whether this bearer may use the server at all. Guards reflection, and bodies that are still to come.
+    /// Whether this bearer could be allowed what it wants at all, and whose it is. Guards reflection, and bodies that are still
+    /// to come.
     ///
     /// # Errors
-    /// `token_invalid`, `keys_unavailable`.
-    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<(), Failure>;
+    /// `token_invalid`, `keys_unavailable`, `not_granted`.
+    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure>;
+
+    /// Whose token it is, if it is good. Decides nothing and leaves no record.
+    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName>;
+
+    /// Begins to count what is held for one request. Must not wait.
+    fn open_holding(&self) -> Holding;
 
     /// Whether calls are taken now. Decides what health says, so it is asked every second and must not wait.
     ///
@@ -134,8 +141,16 @@ pub trait Application: Send + Sync + 'static {
 }
 
 impl Application for App {
-    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<(), Failure> {
+    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure> {
         Self::authenticate(self, bearer, wanted)
+    }
+
+    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+        Self::tenant_of(self, bearer)
+    }
+
+    fn open_holding(&self) -> Holding {
+        Self::open_holding(self)
     }
 
     fn ready(&self) -> Result<(), Failure> {

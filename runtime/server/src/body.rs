@@ -2,10 +2,11 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use airlock_service::Holding;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::HeaderMap;
@@ -17,24 +18,51 @@ use tokio::{
 };
 use tonic::body::Body as TonicBody;
 
-use crate::listen::{Busy, Phase, Unsent};
+use crate::{
+    listen::{Busy, Phase, Unsent},
+    status::{self, Refusal},
+};
+
+/// A flag and a length stand before a message (gRPC over HTTP/2).
+pub(crate) const GRPC_HEADER_BYTES: usize = 5;
+
+/// What is handed to the transport at once: as much as it sends in one frame.
+const PART_BYTES_MAX: usize = 16 << 10;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request body that must arrive within a time, counted from the first wait: a body that is already here costs no
-/// timer.
-#[derive(Debug)]
+/// timer. It may not grow beyond its bounds, and one that is waited for is counted as it grows.
 pub(crate) struct PromptBody<B> {
     inner: B,
     /// What [`PromptBody::is_complete`] took.
     first: Option<Option<Result<Frame<Bytes>, BoxError>>>,
     within: Duration,
     clock: Option<Pin<Box<Sleep>>>,
+    bytes_max: usize,
+    bytes: usize,
+    holding: Holding,
 }
 
 impl<B> PromptBody<B> {
-    pub(crate) fn new(inner: B, within: Duration) -> Self {
-        Self { inner, first: None, within, clock: None }
+    pub(crate) fn new(inner: B, within: Duration, bytes_max: usize) -> Self {
+        Self { inner, first: None, within, clock: None, bytes_max, bytes: 0, holding: Holding::default() }
+    }
+
+    /// From now on every byte that is read counts there.
+    pub(crate) fn count_in(&mut self, holding: Holding) {
+        self.holding = holding;
+    }
+
+    /// Lets bytes in, or says why not.
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BoxError> {
+        let more = frame.data_ref().map_or(0, Bytes::len);
+        self.bytes = self.bytes.saturating_add(more);
+        if self.bytes > self.bytes_max.saturating_add(GRPC_HEADER_BYTES) {
+            return Err(Box::new(status::status(Refusal::too_large(self.bytes_max), "")));
+        }
+        self.holding.hold(more as u64).map_err(|full| status::status(full, ""))?;
+        Ok(frame)
     }
 }
 
@@ -56,7 +84,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> PromptBody<B> {
 /// Whether these bytes are one gRPC message: a flag, four bytes of length, and so many bytes. Its client may end the stream
 /// with a frame of its own.
 fn is_whole(data: &Bytes) -> bool {
-    let Some(([_, length @ ..], rest)) = data.split_first_chunk::<5>() else { return false };
+    let Some(([_, length @ ..], rest)) = data.split_first_chunk::<GRPC_HEADER_BYTES>() else { return false };
     usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| length == rest.len())
 }
 
@@ -66,16 +94,18 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PromptBody<B
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Some(first) = self.first.take() {
-            return Poll::Ready(first);
+            return Poll::Ready(first.map(|frame| self.take(frame?)));
         }
         match Pin::new(&mut self.inner).poll_frame(context) {
-            Poll::Ready(frame) => return Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Ready(frame) => {
+                return Poll::Ready(frame.map(|frame| frame.map_err(Into::into).and_then(|frame| self.take(frame))));
+            }
             Poll::Pending => {}
         }
         let within = self.within;
         let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(within)));
         match clock.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(Box::new(crate::status::too_slow())))),
+            Poll::Ready(()) => Poll::Ready(Some(Err(Box::new(status::too_slow())))),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -90,16 +120,34 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PromptBody<B
     }
 }
 
-/// A response body that knows whether the client takes it, and keeps the connection busy while it lasts.
+/// A response body that knows whether the client takes it, keeps the connection busy while it lasts, and is counted until it
+/// is sent.
 pub(crate) struct SentBody {
     inner: TonicBody,
+    /// What came in one part and is not handed over yet.
+    rest: Bytes,
     unsent: Unsent,
+    ended: bool,
     _busy: Option<Busy>,
+    _holding: Holding,
 }
 
 impl SentBody {
-    pub(crate) fn wrap(inner: TonicBody, unsent: Unsent, busy: Option<Busy>) -> TonicBody {
-        TonicBody::new(Self { inner, unsent, _busy: busy })
+    pub(crate) fn wrap(inner: TonicBody, unsent: Unsent, busy: Option<Busy>, holding: Holding) -> TonicBody {
+        TonicBody::new(Self { inner, rest: Bytes::new(), unsent, ended: false, _busy: busy, _holding: holding })
+    }
+
+    /// In small parts: hyper asks for the next only when the client takes the one before, but keeps what it was given.
+    fn next_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.inner).poll_frame(context)).transpose()?.map(Frame::into_data) {
+                None => return Poll::Ready(None),
+                Some(Err(trailers)) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Ok(data)) => self.rest = data,
+            }
+        }
+        let length = self.rest.len().min(PART_BYTES_MAX);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 }
 
@@ -111,17 +159,21 @@ impl Body for SentBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
-        let part = Pin::new(&mut self.inner).poll_frame(context);
+        let part = self.next_part(context);
         self.unsent.asked(part.is_ready());
+        self.ended = matches!(part, Poll::Ready(None));
         part
     }
 
+    /// Only when the transport has asked for more than there is: before, it still has what it was given, and drops a body
+    /// that says it has ended.
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.ended
     }
 
+    /// Asked for before the first part only.
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        if self.rest.is_empty() { self.inner.size_hint() } else { SizeHint::default() }
     }
 }
 
@@ -162,7 +214,7 @@ impl Body for UntilDrain {
         }
         self.ended = true;
         let mut trailers = HeaderMap::new();
-        let status = crate::status::draining();
+        let status = status::draining();
         // Only fails for texts that are not header values, and this one is ours.
         let _ = status.add_header(&mut trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))

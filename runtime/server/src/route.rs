@@ -10,7 +10,7 @@ use airlock_proto::v1::{
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
 };
 use airlock_service::{
-    Wanted,
+    Holding, Wanted,
     isolation::{self, IsolationLevel},
 };
 use bytes::Bytes;
@@ -38,6 +38,8 @@ const OURS: &str = "/airlock.v1.";
 const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
 const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
+const DEPLOY: &str = "/airlock.v1.FunctionService/Deploy";
+const CHECK: &str = "/airlock.v1.FunctionService/Check";
 
 /// A service that is off the hot path.
 type Side = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -138,9 +140,11 @@ impl<A: Application> Router<A> {
     {
         let id = request::settle_id(request.headers_mut());
         let streams = self.streams(request.uri().path());
+        let holding = self.app.open_holding();
+        request.extensions_mut().insert(holding.clone());
         let form = Form::of(&request);
         let in_json = matches!(form, Form::Json);
-        let answer = AssertUnwindSafe(self.answer(form, request)).catch_unwind().await;
+        let answer = AssertUnwindSafe(self.answer(form, request, &holding)).catch_unwind().await;
         let mut response = answer.unwrap_or_else(|_| {
             self.tally.count_panic();
             let status = status::status(Failure::internal("a handler panicked"), id.to_str().unwrap_or_default());
@@ -150,8 +154,8 @@ impl<A: Application> Router<A> {
             place.insert(id);
         }
         let unsent = busy.unsent();
-        response
-            .map(|body| if body.is_end_stream() { body } else { SentBody::wrap(body, unsent, streams.then_some(busy)) })
+        let busy = streams.then_some(busy);
+        response.map(|body| if body.is_end_stream() { body } else { SentBody::wrap(body, unsent, busy, holding) })
     }
 
     /// Whether the answer's body may go on for long after its headers.
@@ -159,16 +163,14 @@ impl<A: Application> Router<A> {
         path == INVOKE_STREAM || self.side(path).is_some()
     }
 
-    async fn answer<B>(&self, form: Form, request: Request<B>) -> Response<Body>
+    async fn answer<B>(&self, form: Form, request: Request<B>, holding: &Holding) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let mut request = request.map(|body| PromptBody::new(body, self.read_max));
-        // A body that is still to come is waited for only by those who may send one: waiting holds memory.
+        let bytes_max = self.bytes_max(request.uri().path());
+        let mut request = request.map(|body| PromptBody::new(body, self.read_max, bytes_max));
         if request.uri().path().starts_with(OURS)
-            && !request.body_mut().is_complete()
-            && let Err(refused) =
-                self.app.authenticate(request::bearer(request.headers()), wanted(request.uri().path()))
+            && let Err(refused) = self.expect(&mut request, holding)
         {
             let status = status::status(refused, request::id_of(request.headers()));
             return if matches!(form, Form::Json) { json::failed(&status) } else { status.into_http() };
@@ -178,9 +180,34 @@ impl<A: Application> Router<A> {
             // Boxed: rare, and it would make the future of every call larger.
             Form::Json => {
                 let call = |request| self.dispatch(request);
-                Box::pin(json::answer(&self.contract, request, self.bytes_max, call)).await
+                Box::pin(json::answer(&self.contract, request, bytes_max, call)).await
             }
             Form::Other(code, reason, hint) => json::plain(code, reason, hint, request::id_of(request.headers())),
+        }
+    }
+
+    /// A body that is still to come is waited for only by those who may send one, and counted: waiting holds memory.
+    fn expect<B>(&self, request: &mut Request<PromptBody<B>>, holding: &Holding) -> Result<(), Failure>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        let is_complete = request.body_mut().is_complete();
+        let bearer = request::bearer(request.headers());
+        if is_complete {
+            // Who invokes is told by the call itself, a moment later.
+            let tenant = matches!(self.plane, Plane::Control(..)).then(|| self.app.tenant_of(bearer)).flatten();
+            return tenant.map_or(Ok(()), |tenant| holding.claim(&tenant));
+        }
+        holding.claim(&self.app.authenticate(bearer, wanted(request.uri().path()))?)?;
+        request.body_mut().count_in(holding.clone());
+        Ok(())
+    }
+
+    /// Bytes of one request message.
+    fn bytes_max(&self, path: &str) -> usize {
+        match wanted(path) {
+            Wanted::Call | Wanted::Deploy => self.bytes_max,
+            Wanted::Other => QUESTION_BYTES_MAX,
         }
     }
 
@@ -191,6 +218,7 @@ impl<A: Application> Router<A> {
     {
         let id = request.headers().get(request::REQUEST_ID).cloned();
         let path = request.uri().path();
+        let bytes_max = self.bytes_max(path);
         let service = path.strip_prefix('/').and_then(|path| path.split('/').next()).unwrap_or_default();
         let answer = match (&self.plane, service) {
             (Plane::Data(invocations), INVOCATION) => {
@@ -209,7 +237,7 @@ impl<A: Application> Router<A> {
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),
             _ => Box::pin(self.dispatch_side(request)).await,
         };
-        self.repair(answer, id.as_ref())
+        Self::repair(answer, bytes_max, id.as_ref())
     }
 
     async fn dispatch_side<B>(&self, request: Request<B>) -> Response<Body>
@@ -240,7 +268,7 @@ impl<A: Application> Router<A> {
     }
 
     /// Replaces a status that tonic made by itself; ours always have details.
-    fn repair(&self, answer: Response<Body>, id: Option<&HeaderValue>) -> Response<Body> {
+    fn repair(answer: Response<Body>, bytes_max: usize, id: Option<&HeaderValue>) -> Response<Body> {
         let headers = answer.headers();
         if !headers.contains_key(Status::GRPC_STATUS) || headers.contains_key("grpc-status-details-bin") {
             return answer;
@@ -248,7 +276,7 @@ impl<A: Application> Router<A> {
         match Status::from_header_map(headers) {
             Some(made) if !matches!(made.code(), Code::Ok | Code::NotFound) => {
                 let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
-                status::repaired(&made, self.bytes_max, id).into_http()
+                status::repaired(&made, bytes_max, id).into_http()
             }
             // Health answers NOT_FOUND for a service it does not know, as its protocol says.
             _ => answer,
@@ -257,7 +285,11 @@ impl<A: Application> Router<A> {
 }
 
 fn wanted(path: &str) -> Wanted {
-    if path == INVOKE || path == INVOKE_STREAM { Wanted::Call } else { Wanted::Other }
+    match path {
+        INVOKE | INVOKE_STREAM => Wanted::Call,
+        DEPLOY | CHECK => Wanted::Deploy,
+        _ => Wanted::Other,
+    }
 }
 
 fn unfailing(answer: Result<Response<Body>, Infallible>) -> Response<Body> {
@@ -332,7 +364,9 @@ pub(crate) fn sides(health: tonic_health::server::HealthReporter) -> Result<Side
         health: BoxCloneSyncService::new(
             tonic_health::pb::health_server::HealthServer::new(service).max_decoding_message_size(HEALTH_BYTES_MAX),
         ),
-        reflection: BoxCloneSyncService::new(builder().build_v1()?),
-        reflection_alpha: BoxCloneSyncService::new(builder().build_v1alpha()?),
+        reflection: BoxCloneSyncService::new(builder().build_v1()?.max_decoding_message_size(QUESTION_BYTES_MAX)),
+        reflection_alpha: BoxCloneSyncService::new(
+            builder().build_v1alpha()?.max_decoding_message_size(QUESTION_BYTES_MAX),
+        ),
     })
 }

@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use airlock_access::Admission;
-use airlock_model::{AuditEvent, AuditKind, Failure, Reason};
+use airlock_access::{Admission, Holding, Holdings, VerifiedToken, expect_control, expect_invoke};
+use airlock_model::{AuditEvent, AuditKind, ControlScope, Failure, Reason, TenantName};
 use airlock_resources::AddError;
 use airlock_sandbox::{Compiler, Engine, EngineError, Lanes, MappingShortage};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
@@ -14,7 +14,7 @@ use crate::{
     deploy::Deploying,
     gate::Classes,
     isolation::{self, IsolationLevel},
-    refusals::{Refusals, Subject},
+    refusals::{Refusals, Refused, Subject},
     registry::Registry,
     reload::Reloader,
     running::Running,
@@ -56,6 +56,7 @@ pub enum StartError {
 pub struct App {
     pub(crate) reloader: Reloader,
     pub(crate) admission: Admission,
+    pub(crate) holdings: Holdings,
     pub(crate) engine: Engine,
     pub(crate) lanes: Lanes,
     pub(crate) compiler: Compiler,
@@ -90,13 +91,20 @@ impl App {
         let compiler = compiler.limited_to(config.deploy.compile_limits());
         let deploying = Deploying::new(&config.deploy);
         let admission = Admission::new(config.admission(), Arc::new(ServerClock::start()));
+        let holdings = Holdings::new(config.holdings());
         let settings = Settings::build(config, &own_listeners, None)?;
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(started_event(&store)).await?;
         let backends = Arc::new(Backends { store, classes: Classes::new() });
         let app = Self {
-            reloader: Reloader::new(settings, Arc::clone(&backends), own_listeners, admission.clone()),
+            reloader: Reloader::new(
+                settings,
+                Arc::clone(&backends),
+                own_listeners,
+                (admission.clone(), holdings.clone()),
+            ),
             admission,
+            holdings,
             engine: Engine::new(options)?,
             lanes,
             compiler,
@@ -142,20 +150,43 @@ impl App {
         self.backends.store.ready().map_err(|why| store_failure(&why))
     }
 
-    /// Verifies a token and nothing else: for requests that need one but no particular right, and for those that are not all
-    /// here yet.
+    /// Verifies a token and that it could allow what is wanted: for requests that need no particular right, and for those
+    /// that are not all here yet. Names the tenant.
     ///
     /// # Errors
-    /// `token_invalid`.
-    pub fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<(), Failure> {
+    /// `token_invalid`, `not_granted`.
+    pub fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure> {
         let kind = match wanted {
             Wanted::Call => AuditKind::InvocationRefused,
-            Wanted::Other => AuditKind::ControlRefused,
+            Wanted::Deploy | Wanted::Other => AuditKind::ControlRefused,
         };
-        self.settings().authenticator.verify(bearer, clock::now_unix_s()).map(drop).map_err(|why| {
+        self.expect(bearer, wanted).map(|token| token.principal().tenant.clone()).map_err(|refused| {
             let subject = Subject { function: None, environment: "" };
-            self.refusals.record(&self.backends.store, kind, subject, why.into())
+            self.refusals.record(&self.backends.store, kind, subject, refused)
         })
+    }
+
+    fn expect(&self, bearer: Option<&str>, wanted: Wanted) -> Result<VerifiedToken, Refused> {
+        let token = self.settings().authenticator.verify(bearer, clock::now_unix_s())?;
+        let expected = match wanted {
+            Wanted::Call => expect_invoke(&token),
+            Wanted::Deploy => expect_control(&token, ControlScope::FunctionDeploy),
+            Wanted::Other => Ok(()),
+        };
+        expected.map_err(Refused::by(&token)).map(|()| token)
+    }
+
+    /// Whose token it is, if it is good. Decides nothing and leaves no record.
+    #[must_use]
+    pub fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+        let token = self.settings().authenticator.verify(bearer, clock::now_unix_s()).ok()?;
+        Some(token.principal().tenant.clone())
+    }
+
+    /// Begins to count what is held for one request.
+    #[must_use]
+    pub fn open_holding(&self) -> Holding {
+        self.holdings.open()
     }
 }
 
@@ -164,6 +195,8 @@ impl App {
 pub enum Wanted {
     /// To run a function.
     Call,
+    /// To deploy one, or to ask whether it could be.
+    Deploy,
     /// Anything else.
     Other,
 }

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
-use airlock_access::{Admitted, Terms, authorize_invoke};
+use airlock_access::{Admitted, Holding, Terms, authorize_invoke};
 use airlock_model::{
     AuditKind, EffectiveLimits, Failure, FunctionError, InvocationContext, InvocationId, InvokeRequest, Limit,
     LimitCaps, LogLine, Outcome, Usage,
@@ -40,6 +40,8 @@ pub struct InvokeCall {
     pub request_id: Option<Arc<str>>,
     /// Told the run's id when it begins.
     pub begun: Option<oneshot::Sender<InvocationId>>,
+    /// What is held for the caller: the answer is counted there, until whoever shares it has sent it.
+    pub holding: Holding,
 }
 
 /// A run that ended as its function wanted.
@@ -108,8 +110,9 @@ impl App {
         let job = Job { program, gate: gate.clone(), context, deadline, payload: call.request.payload };
         let ended = running.until_cancelled(run(job, &self.lanes)).await;
         let usage = gate.usage(ended.fuel, ended.memory_bytes, received.elapsed());
-        record.finish(&ended.outcome, usage).await?;
-        reply(ended.outcome, &facts, usage)
+        let outcome = keep(ended.outcome, &call.holding);
+        record.finish(&outcome, usage).await?;
+        reply(outcome, &facts, usage)
     }
 
     /// Everything that can turn a call away before it costs anything.
@@ -119,6 +122,7 @@ impl App {
         let authorized =
             authorize_invoke(&token, function.clone(), environment.clone()).map_err(Refused::by(&token))?;
         let environment = settings.environment(environment).map_err(Refused::by(&token))?;
+        call.holding.claim(&token.principal().tenant).map_err(Refused::by(&token))?;
         let deployed = self.registry.resolve(&authorized).map_err(Refused::by(&token))?;
         let tenant = settings.tenant(&token.principal().tenant);
         let terms = Terms {
@@ -191,6 +195,23 @@ fn context(facts: &CallFacts, deadline: Instant) -> InvocationContext {
         environment: facts.deployed.environment.clone(),
         principal: facts.principal.clone(),
         deadline_unix_ms: clock::now_unix_ms().saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+/// Counts the answer for as long as the caller has not read it. What the function did stays done when there is no room.
+fn keep(outcome: Outcome, holding: &Holding) -> Outcome {
+    let bytes = match &outcome {
+        Outcome::Returned(output) => output.len(),
+        Outcome::FunctionError(error) => error.code.len() + error.message.len() + error.details.len(),
+        Outcome::Failed(_) => return outcome,
+    };
+    match holding.hold(bytes as u64) {
+        Ok(()) => outcome,
+        Err(mut full) => {
+            full.message =
+                format!("the function ran, but its answer of {bytes} bytes had to be dropped: {}", full.message);
+            Outcome::Failed(full)
+        }
     }
 }
 

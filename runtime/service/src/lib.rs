@@ -20,6 +20,7 @@ mod running;
 mod settings;
 mod today;
 
+pub use airlock_access::{Holding, Holdings, HoldingsConfig};
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use app::{App, Parts, StartError, Wanted};
 pub use config::{Config, ConfigError, Setting};

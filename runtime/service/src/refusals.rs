@@ -1,4 +1,4 @@
-//! Records what was turned away, without letting strangers fill the disk.
+//! Records what was turned away, without letting anybody fill the disk with it.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,10 @@ const ANONYMOUS_PER_SECOND_MAX: u64 = 20;
 /// Calls of one tenant that were shed and are recorded in one second; the rest is counted. Shedding has to cost next to
 /// nothing, and whoever floods the server must not flood the trail.
 const SHED_PER_SECOND_MAX: u64 = 20;
-/// Tenants whose shed calls are counted apart.
+/// Other refusals of one tenant that are recorded in one second; the rest is counted. Enough to see what somebody tries, too
+/// few to fill the disk.
+const DENIED_PER_SECOND_MAX: u64 = 100;
+/// Tenants whose refusals are counted apart.
 const TENANTS_MAX: usize = 4_096;
 
 /// A refusal, with the caller if the token was good enough to name one.
@@ -42,21 +45,55 @@ impl From<Failure> for Refused {
     }
 }
 
-/// Limits how many anonymous refusals reach the audit trail.
+/// Limits how many refusals reach the audit trail one by one.
 #[derive(Default)]
 pub(crate) struct Refusals {
     second: AtomicU64,
     in_second: AtomicU64,
     unrecorded: AtomicU64,
-    shed: Mutex<HashMap<TenantName, Shed>>,
+    tenants: Mutex<HashMap<TenantName, Floods>>,
 }
 
-/// Calls of one tenant that were shed.
+/// Refusals of one tenant.
 #[derive(Default)]
-struct Shed {
+struct Floods {
+    shed: Flood,
+    denied: Flood,
+}
+
+/// Refusals of one tenant, of one sort.
+#[derive(Default)]
+struct Flood {
     second: u64,
     in_second: u64,
     unrecorded: u64,
+}
+
+/// What a tenant's refusals are counted by.
+#[derive(Clone, Copy)]
+enum Sort {
+    /// How much was asked for.
+    Shed,
+    /// What was asked for.
+    Denied,
+}
+
+impl Sort {
+    fn of(reason: Reason) -> Self {
+        match reason {
+            Reason::Overloaded | Reason::TenantBusy | Reason::TenantRateExceeded | Reason::TenantBudgetExhausted => {
+                Self::Shed
+            }
+            _ => Self::Denied,
+        }
+    }
+
+    const fn per_second_max(self) -> u64 {
+        match self {
+            Self::Shed => SHED_PER_SECOND_MAX,
+            Self::Denied => DENIED_PER_SECOND_MAX,
+        }
+    }
 }
 
 impl Refusals {
@@ -67,15 +104,16 @@ impl Refusals {
             self.unrecorded.fetch_add(1, Relaxed);
             return failure;
         }
-        let shed = token.as_ref().filter(|_| is_shed(failure.reason)).map(|token| &token.principal().tenant);
-        let message = match shed.map(|tenant| self.unrecorded_of(tenant, clock::now_unix_s())) {
-            Some(None) => return failure,
-            Some(Some(count @ 1..)) => {
-                format!("{} (and {count} more calls of the tenant shed, not recorded one by one)", failure.message)
-            }
-            Some(Some(0)) => failure.message.clone(),
-            None => self.message(&failure),
-        };
+        let tenant = token.as_ref().map(|token| &token.principal().tenant);
+        let message =
+            match tenant.map(|tenant| self.unrecorded_of(tenant, Sort::of(failure.reason), clock::now_unix_s())) {
+                Some(None) => return failure,
+                Some(Some(count @ 1..)) => {
+                    format!("{} (and {count} more refusals of the tenant, not recorded one by one)", failure.message)
+                }
+                Some(Some(0)) => failure.message.clone(),
+                None => self.message(&failure),
+            };
         let mut event = AuditEvent::new(kind, clock::now_unix_ms());
         event.decision = Some(Decision::Deny);
         event.reason = Some(failure.reason.to_string());
@@ -99,22 +137,27 @@ impl Refusals {
         self.in_second.fetch_add(1, Relaxed) < ANONYMOUS_PER_SECOND_MAX
     }
 
-    /// How many of the tenant's shed calls were not recorded since the last that was; none when this one is not either.
-    fn unrecorded_of(&self, tenant: &TenantName, now_s: u64) -> Option<u64> {
-        let mut tenants = self.shed.lock().unwrap_or_else(PoisonError::into_inner);
+    /// How many of the tenant's refusals of this sort were not recorded since the last that was; none when this one is not
+    /// either.
+    fn unrecorded_of(&self, tenant: &TenantName, sort: Sort, now_s: u64) -> Option<u64> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if tenants.len() >= TENANTS_MAX && !tenants.contains_key(tenant) {
-            tenants.retain(|_, shed| shed.second == now_s);
+            tenants.retain(|_, floods| floods.shed.second == now_s || floods.denied.second == now_s);
         }
-        let shed = tenants.entry(tenant.clone()).or_default();
-        if shed.second != now_s {
-            (shed.second, shed.in_second) = (now_s, 0);
+        let floods = tenants.entry(tenant.clone()).or_default();
+        let flood = match sort {
+            Sort::Shed => &mut floods.shed,
+            Sort::Denied => &mut floods.denied,
+        };
+        if flood.second != now_s {
+            (flood.second, flood.in_second) = (now_s, 0);
         }
-        shed.in_second = shed.in_second.saturating_add(1);
-        if shed.in_second > SHED_PER_SECOND_MAX {
-            shed.unrecorded = shed.unrecorded.saturating_add(1);
+        flood.in_second = flood.in_second.saturating_add(1);
+        if flood.in_second > sort.per_second_max() {
+            flood.unrecorded = flood.unrecorded.saturating_add(1);
             return None;
         }
-        Some(std::mem::take(&mut shed.unrecorded))
+        Some(std::mem::take(&mut flood.unrecorded))
     }
 
     fn message(&self, failure: &Failure) -> String {
@@ -126,14 +169,6 @@ impl Refusals {
             ),
         }
     }
-}
-
-/// Whether the refusal is about how much is asked for, not about what.
-fn is_shed(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Overloaded | Reason::TenantBusy | Reason::TenantRateExceeded | Reason::TenantBudgetExhausted
-    )
 }
 
 /// What a refused request was about.
@@ -149,17 +184,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_shed_calls_is_counted_and_one_tenants_flood_hides_no_other() {
-        let refusals = Refusals::default();
-        let (acme, globex) = ("acme".parse().unwrap(), "globex".parse().unwrap());
-        let recorded = (0..1_000).filter(|_| refusals.unrecorded_of(&acme, 5).is_some()).count();
-        assert_eq!(recorded as u64, SHED_PER_SECOND_MAX);
-        assert_eq!(refusals.unrecorded_of(&globex, 5), Some(0));
-        assert_eq!(
-            refusals.unrecorded_of(&acme, 6),
-            Some(1_000 - SHED_PER_SECOND_MAX),
-            "the next record counts the rest"
-        );
-        assert_eq!(refusals.unrecorded_of(&acme, 6), Some(0));
+    fn a_flood_is_counted_and_hides_no_other_tenant_and_no_other_sort() {
+        for (sort, other) in [(Sort::Shed, Sort::Denied), (Sort::Denied, Sort::Shed)] {
+            let refusals = Refusals::default();
+            let (acme, globex) = ("acme".parse().unwrap(), "globex".parse().unwrap());
+            let recorded = (0..1_000).filter(|_| refusals.unrecorded_of(&acme, sort, 5).is_some()).count() as u64;
+            assert_eq!(recorded, sort.per_second_max());
+            assert_eq!(refusals.unrecorded_of(&globex, sort, 5), Some(0));
+            assert_eq!(refusals.unrecorded_of(&acme, other, 5), Some(0));
+            let rest = refusals.unrecorded_of(&acme, sort, 6);
+            assert_eq!(rest, Some(1_000 - recorded), "the next record counts the rest");
+            assert_eq!(refusals.unrecorded_of(&acme, sort, 6), Some(0));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc};
 
-use airlock_access::{Admission, Authorized, Control};
+use airlock_access::{Admission, Authorized, Control, Holdings};
 use airlock_model::{AuditEvent, AuditKind, ControlScope, Decision, EnvironmentName, Failure, Reason};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
@@ -52,6 +52,7 @@ pub(crate) struct Reloader {
     backends: Arc<Backends>,
     own_listeners: Arc<[SocketAddr]>,
     admission: Admission,
+    holdings: Holdings,
     /// One reload at a time, so that none undoes another.
     turn: Arc<Mutex<()>>,
 }
@@ -86,13 +87,14 @@ impl Reloader {
         settings: Settings,
         backends: Arc<Backends>,
         own_listeners: Vec<SocketAddr>,
-        admission: Admission,
+        (admission, holdings): (Admission, Holdings),
     ) -> Self {
         Self {
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             backends,
             own_listeners: own_listeners.into(),
             admission,
+            holdings,
             turn: Arc::default(),
         }
     }
@@ -111,6 +113,7 @@ impl Reloader {
                 // On record before it is in force.
                 self.backends.store.append(event).await.map_err(|why| store_failure(&why))?;
                 self.admission.reconfigure(settings.config.admission());
+                self.holdings.reconfigure(settings.config.holdings());
                 self.settings.store(Arc::new(settings));
                 Ok(changes)
             }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use airlock_model::InvokeRequest;
-use airlock_service::{CallName, InvokeCall};
+use airlock_service::{CallName, Holding, InvokeCall};
 use airlock_store::Store;
 use airlock_tests::{Harness, Options, guests::WatGuest, output, reason, times, tokens::TokenSpec, with_token};
 use tokio::{sync::mpsc, time::sleep};
@@ -295,5 +295,6 @@ fn call(token: &str, (function, payload): (&str, &str), ending: Ending, number: 
         logs: None,
         request_id: Some(format!("run-{number}").into()),
         begun: None,
+        holding: Holding::default(),
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use airlock_model::InvokeRequest;
-use airlock_service::{Answer, App, Config, InvokeCall, Parts, config::ConfigError};
+use airlock_service::{Answer, App, Config, Holding, InvokeCall, Parts, config::ConfigError};
 use anyhow::Context;
 use serde::Deserialize;
 use serde_json::json;
@@ -89,6 +89,7 @@ impl Application {
             logs: None,
             request_id: None,
             begun: None,
+            holding: Holding::default(),
         };
         let reply = self.app.invoke(call).await?;
         let Answer::Returned(output) = reply.answer else { anyhow::bail!("the guest failed: {:?}", reply.answer) };

@@ -136,7 +136,7 @@ pub(super) fn timed_out(limits: &EffectiveLimits, waited: Duration) -> Failure {
     failure
 }
 
-fn of_server(reason: Reason, limit: LimitName, (configured, used): (u64, u64), what: String) -> Failure {
+pub(super) fn of_server(reason: Reason, limit: LimitName, (configured, used): (u64, u64), what: String) -> Failure {
     let source = LimitSource::Admission;
     let hint = format!("{HINT_SHED}; operators: the value comes from `{limit}` in {}", source.place());
     refused(reason, what, hint, LimitReport { limit, configured, used, source, place: source.place().to_owned() })

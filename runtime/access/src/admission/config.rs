@@ -1,6 +1,12 @@
 //! What admission is told by the operator, and the clock it is given.
 
-use std::{collections::BTreeMap, future::Future, num::NonZeroU32, pin::Pin, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    num::{NonZeroU32, NonZeroU64},
+    pin::Pin,
+    time::Duration,
+};
 
 use airlock_model::{TenantName, TenantQuotas};
 
@@ -15,6 +21,8 @@ pub struct AdmissionConfig {
     pub queue_max_per_tenant: u32,
     /// How long a call waits at most.
     pub queue_time_max: Duration,
+    /// Host calls of one tenant's guests in a second, unless its quotas say otherwise.
+    pub host_calls_per_second: NonZeroU64,
     /// Quotas of the tenants that have any.
     pub tenants: BTreeMap<TenantName, TenantQuotas>,
 }

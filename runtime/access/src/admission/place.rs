@@ -15,6 +15,7 @@ use airlock_model::{EffectiveLimits, Failure, Limit, Principal};
 use super::{
     Clock, Moment,
     busy::{Busy, Jitter, timed_out},
+    pace::Paces,
     schedule::{Held, Scheduler},
     tenant::WaiterId,
 };
@@ -26,15 +27,21 @@ const FUEL_PER_US: u64 = 7_000;
 pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     scheduler: Mutex<Scheduler>,
+    /// Apart from the scheduler: guests call the host more often than they are called.
+    paces: Mutex<Paces>,
 }
 
 impl Shared {
-    pub(super) fn new(clock: Arc<dyn Clock>, scheduler: Scheduler) -> Arc<Self> {
-        Arc::new(Self { clock, scheduler: Mutex::new(scheduler) })
+    pub(super) fn new(clock: Arc<dyn Clock>, scheduler: Scheduler, paces: Paces) -> Arc<Self> {
+        Arc::new(Self { clock, scheduler: Mutex::new(scheduler), paces: Mutex::new(paces) })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Scheduler> {
         self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn paces(&self) -> MutexGuard<'_, Paces> {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -63,6 +70,13 @@ impl Place {
     pub(super) fn new(shared: &Arc<Shared>, principal: &Arc<Principal>, held: Held, fuel_max: u64) -> Self {
         let (shared, principal) = (Arc::clone(shared), Arc::clone(principal));
         Self { shared, principal, held, fuel_max, fuel: AtomicU64::new(0), waited: Duration::ZERO }
+    }
+
+    pub(super) async fn pace_host_call(&self) {
+        let wait = self.shared.paces().take(&self.principal.tenant, self.shared.clock.monotonic());
+        if !wait.is_zero() {
+            self.shared.clock.sleep(wait).await;
+        }
     }
 
     pub(super) fn settle(&self, fuel: u64) {

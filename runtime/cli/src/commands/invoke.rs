@@ -20,14 +20,15 @@ use crate::{
 /// Calls a function and prints what it returned.
 pub async fn run(options: &InvokeOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::connect(&options.server, &token_argument(&options.access.token)?).await?;
-    let payload = text_argument(&options.input)?;
-    let environment = &options.access.environment;
-    let timeout = options.timeout_ms.map(Duration::from_millis);
-    let response = if options.logs {
-        follow(&client, &options.function, environment, payload, timeout).await?
-    } else {
-        call(&client, &options.function, environment, payload, timeout).await?
+    let asked = InvokeRequest {
+        function: options.function.clone(),
+        environment: options.access.environment.clone(),
+        payload: text_argument(&options.input)?.into_bytes(),
+        request_id: options.request_id.clone().unwrap_or_default(),
     };
+    let timeout = options.timeout_ms.map(Duration::from_millis);
+    let response =
+        if options.logs { follow(&client, asked, timeout).await? } else { call(&client, asked, timeout).await? };
     let told = Told::from(response);
     let text = told.said.text()?;
     style.print(&told, |out| writeln!(out, "{text}"))?;
@@ -40,17 +41,10 @@ pub async fn run(options: &InvokeOptions, style: Style) -> anyhow::Result<ExitCo
 /// One unary call.
 pub async fn call(
     client: &Client,
-    function: &str,
-    environment: &str,
-    payload: String,
+    asked: InvokeRequest,
     timeout: Option<Duration>,
 ) -> Result<InvokeResponse, Rejected> {
-    let mut request = client.request(InvokeRequest {
-        function: function.to_owned(),
-        environment: environment.to_owned(),
-        payload: payload.into_bytes(),
-        request_id: String::new(),
-    });
+    let mut request = client.request(asked);
     if let Some(timeout) = timeout {
         request.set_timeout(timeout);
     }
@@ -58,19 +52,9 @@ pub async fn call(
 }
 
 /// One call with its log lines on standard error while it runs.
-async fn follow(
-    client: &Client,
-    function: &str,
-    environment: &str,
-    payload: String,
-    timeout: Option<Duration>,
-) -> anyhow::Result<InvokeResponse> {
-    let mut request = client.request(InvokeStreamRequest {
-        function: function.to_owned(),
-        environment: environment.to_owned(),
-        payload: payload.into_bytes(),
-        request_id: String::new(),
-    });
+async fn follow(client: &Client, asked: InvokeRequest, timeout: Option<Duration>) -> anyhow::Result<InvokeResponse> {
+    let InvokeRequest { function, environment, payload, request_id } = asked;
+    let mut request = client.request(InvokeStreamRequest { function, environment, payload, request_id });
     if let Some(timeout) = timeout {
         request.set_timeout(timeout);
     }

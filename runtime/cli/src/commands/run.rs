@@ -7,7 +7,7 @@ use airlock_model::{
     ControlScope, EffectiveLimits, EnvironmentName, FunctionError, FunctionManifest, Grant, InvokeRequest, Limit,
     LimitSource, Limits, LogLine, Principal, Scope, Usage,
 };
-use airlock_service::{Answer, App, Config, InvokeCall, Upload};
+use airlock_service::{Answer, App, Config, Holding, InvokeCall, Upload};
 use airlock_toolchain::{Built, Project};
 use anyhow::Context;
 use serde::Serialize;
@@ -143,6 +143,7 @@ async fn call(app: &App, token: String, request: InvokeRequest) -> anyhow::Resul
         logs: Some(logs),
         request_id: None,
         begun: None,
+        holding: Holding::default(),
     };
     let ended = app.invoke(call).await;
     printer.await?;

@@ -51,7 +51,7 @@ pub(super) async fn run_all(stage: &Stage, data: &Client) -> anyhow::Result<Vec<
     let mut refusals = Vec::with_capacity(CASES.len());
     for case in CASES {
         let client = data.with_token(&stage.token(case.token)?)?;
-        let ended = invoke::call(&client, case.function, stage::ENVIRONMENT, case.input.to_owned(), None).await;
+        let ended = invoke::call(&client, stage::ask(case.function, case.input), None).await;
         let Some((reason, message)) = refusal(ended) else { bail!("`{}` was not refused", case.name) };
         output::refusal("Refused", format!("{}: {reason}", case.name));
         refusals.push(Refusal { case: case.name, reason, message });

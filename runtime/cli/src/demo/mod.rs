@@ -67,7 +67,7 @@ async fn call_order_summary(stage: &Stage, data: &Client) -> anyhow::Result<Invo
     output::progress("Minting", "a token for order-summary: orders-db:read, crm:GET:/customers/*, 60 s");
     let client = data.with_token(&stage.token(TokenFor::OrderSummary)?)?;
     output::progress("Invoking", format!("order-summary with {INPUT}"));
-    Ok(invoke::call(&client, "order-summary", stage::ENVIRONMENT, INPUT.to_owned(), None).await?)
+    Ok(invoke::call(&client, stage::ask("order-summary", INPUT), None).await?)
 }
 
 async fn report(stage: &Stage, response: InvokeResponse, refusals: Vec<cases::Refusal>) -> anyhow::Result<Report> {

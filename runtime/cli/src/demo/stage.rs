@@ -7,6 +7,7 @@ use std::{
 
 use airlock_access::{Algorithm, Claims, SigningKey, Validity, mint, public_jwks};
 use airlock_model::{FunctionName, Principal, Scope};
+use airlock_proto::v1::InvokeRequest;
 use airlock_server::ServerHandle;
 use anyhow::Context;
 use rusqlite::Connection;
@@ -28,6 +29,16 @@ const MISCHIEF: &[(&str, &str)] = &[
 ];
 const SAMPLE_DATA: &str = include_str!("../../templates/demo/orders.sql");
 const CONFIGURATION: &str = include_str!("../../templates/demo/airlock.toml");
+
+/// A call of the demo.
+pub(super) fn ask(function: &str, input: &str) -> InvokeRequest {
+    InvokeRequest {
+        function: function.to_owned(),
+        environment: ENVIRONMENT.to_owned(),
+        payload: input.as_bytes().to_vec(),
+        request_id: String::new(),
+    }
+}
 
 /// Where the demo happens. A temporary one goes away with this value.
 pub(super) struct Stage {

@@ -7,7 +7,7 @@ use airlock_proto::v1;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{answer, split};
-use crate::{application::Application, request, status::Refusal, wire};
+use crate::{application::Application, status::Refusal, wire};
 
 /// The control plane of one application.
 pub(crate) struct Control<A>(pub(crate) Arc<A>);
@@ -15,59 +15,59 @@ pub(crate) struct Control<A>(pub(crate) Arc<A>);
 #[async_trait]
 impl<A: Application> v1::function_service_server::FunctionService for Control<A> {
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
-        let (headers, message) = split(request);
+        let (around, message) = split(request);
         let v1::CheckRequest { environment, manifest_toml, component, sources } = message;
         let call = async {
             let asked = v1::DeployRequest { environment, manifest_toml, component, sources };
-            Ok(self.0.check(request::bearer(&headers), wire::upload(asked)?).await?)
+            Ok(self.0.check(around.bearer(), wire::upload(asked)?).await?)
         };
-        answer(&headers, call, wire::check_response).await
+        answer(&around, call, wire::check_response).await
     }
 
     async fn deploy(&self, request: Request<v1::DeployRequest>) -> Result<Response<v1::DeployResponse>, Status> {
-        let (headers, asked) = split(request);
-        let call = async { Ok(self.0.deploy(request::bearer(&headers), wire::upload(asked)?).await?) };
-        answer(&headers, call, wire::deploy_response).await
+        let (around, asked) = split(request);
+        let call = async { Ok(self.0.deploy(around.bearer(), wire::upload(asked)?).await?) };
+        answer(&around, call, wire::deploy_response).await
     }
 
     async fn get(
         &self,
         request: Request<v1::FunctionServiceGetRequest>,
     ) -> Result<Response<v1::FunctionServiceGetResponse>, Status> {
-        let (headers, asked) = split(request);
+        let (around, asked) = split(request);
         let call = async {
             let function = wire::name("function", &asked.function)?;
             let environment = wire::name("environment", &asked.environment)?;
-            Ok(self.0.get(request::bearer(&headers), function, environment).await?)
+            Ok(self.0.get(around.bearer(), function, environment).await?)
         };
-        answer(&headers, call, wire::get_response).await
+        answer(&around, call, wire::get_response).await
     }
 
     async fn list(
         &self,
         request: Request<v1::FunctionServiceListRequest>,
     ) -> Result<Response<v1::FunctionServiceListResponse>, Status> {
-        let (headers, asked) = split(request);
+        let (around, asked) = split(request);
         let call = async {
             let environment = wire::name("environment", &asked.environment)?;
             let page = wire::page(asked.page_size, &asked.page_token)?;
-            Ok(self.0.list(request::bearer(&headers), environment, page).await?)
+            Ok(self.0.list(around.bearer(), environment, page).await?)
         };
-        answer(&headers, call, wire::list_response).await
+        answer(&around, call, wire::list_response).await
     }
 
     async fn list_revisions(
         &self,
         request: Request<v1::ListRevisionsRequest>,
     ) -> Result<Response<v1::ListRevisionsResponse>, Status> {
-        let (headers, asked) = split(request);
+        let (around, asked) = split(request);
         let call = async {
             let function = wire::name("function", &asked.function)?;
             let environment = wire::name("environment", &asked.environment)?;
             let page = wire::page(asked.page_size, &asked.page_token)?;
-            Ok(self.0.list_revisions(request::bearer(&headers), function, environment, page).await?)
+            Ok(self.0.list_revisions(around.bearer(), function, environment, page).await?)
         };
-        answer(&headers, call, wire::list_revisions_response).await
+        answer(&around, call, wire::list_revisions_response).await
     }
 }
 
@@ -77,12 +77,12 @@ impl<A: Application> v1::audit_service_server::AuditService for Control<A> {
         &self,
         request: Request<v1::AuditServiceQueryRequest>,
     ) -> Result<Response<v1::AuditServiceQueryResponse>, Status> {
-        let (headers, asked) = split(request);
+        let (around, asked) = split(request);
         let call = async {
             let query = wire::audit_query(asked)?;
-            let found = self.0.audit_query(request::bearer(&headers), query.environment, query.filter).await?;
+            let found = self.0.audit_query(around.bearer(), query.environment, query.filter).await?;
             wire::audit_response(found, query.limit).map_err(|why| Refusal::from(Failure::internal(why)))
         };
-        answer(&headers, call, |response| response).await
+        answer(&around, call, |response| response).await
     }
 }

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{answer, split};
+use super::{Around, answer, split};
 use crate::{
     application::Application,
     counters::{InFlight, Tally},
@@ -60,16 +60,17 @@ impl<A: Application> Invocations<A> {
     }
 }
 
-fn call(headers: &HeaderMap, asked: v1::InvokeRequest) -> Result<InvokeCall, Refusal> {
+fn call(around: &Around, asked: v1::InvokeRequest) -> Result<InvokeCall, Refusal> {
     // A fresh id that we made ourselves names the call just as well: the caller reads it in the answer.
-    let request_id = request::id_of(headers).into();
+    let request_id = around.id().into();
     Ok(InvokeCall {
-        bearer: request::bearer(headers).map(ToOwned::to_owned),
-        remaining: request::deadline(headers)?,
+        bearer: around.bearer().map(ToOwned::to_owned),
+        remaining: request::deadline(&around.headers)?,
         request: wire::invoke_request(&asked.function, &asked.environment, asked.payload)?,
         logs: None,
         request_id: Some(request_id),
         begun: None,
+        holding: around.holding.clone(),
     })
 }
 
@@ -98,13 +99,13 @@ fn respond<M>(message: M, own_id: Option<HeaderValue>, invocation: Option<Invoca
 #[async_trait]
 impl<A: Application> InvocationService for Invocations<A> {
     async fn invoke(&self, request: Request<v1::InvokeRequest>) -> Result<Response<v1::InvokeResponse>, Status> {
-        let (mut headers, asked) = split(request);
-        let own_id = adopt_id(&mut headers, &asked.request_id)
-            .map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
+        let (mut around, asked) = split(request);
+        let own_id =
+            adopt_id(&mut around.headers, &asked.request_id).map_err(|refusal| status::status(refusal, around.id()))?;
         // tonic drops this future when the caller goes away, and with it the run.
-        match self.run(call(&headers, asked)).await {
+        match self.run(call(&around, asked)).await {
             Ok(message) => Ok(respond(message, own_id, None)),
-            Err(refusal) => Err(status::status(refusal, request::id_of(&headers))),
+            Err(refusal) => Err(status::status(refusal, around.id())),
         }
     }
 
@@ -114,13 +115,13 @@ impl<A: Application> InvocationService for Invocations<A> {
         &self,
         request: Request<v1::InvokeStreamRequest>,
     ) -> Result<Response<Self::InvokeStreamStream>, Status> {
-        let (mut headers, message) = split(request);
+        let (mut around, message) = split(request);
         let v1::InvokeStreamRequest { function, environment, payload, request_id } = message;
         let own_id =
-            adopt_id(&mut headers, &request_id).map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
+            adopt_id(&mut around.headers, &request_id).map_err(|refusal| status::status(refusal, around.id()))?;
         let asked = v1::InvokeRequest { function, environment, payload, request_id };
-        let call = call(&headers, asked).map_err(|refusal| status::status(refusal, request::id_of(&headers)))?;
-        let (run, begun) = self.start(call, request::id_of(&headers).to_owned());
+        let call = call(&around, asked).map_err(|refusal| status::status(refusal, around.id()))?;
+        let (run, begun) = self.start(call, around.id().to_owned());
         match run.opening(begun).await {
             Opening::Refused(status) => Err(status),
             Opening::Begun(invocation, events) => Ok(respond(*events, own_id, invocation)),
@@ -128,12 +129,12 @@ impl<A: Application> InvocationService for Invocations<A> {
     }
 
     async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::CancelResponse>, Status> {
-        let (headers, asked) = split(request);
-        let call = async { Ok(self.app.cancel(request::bearer(&headers), &wire::call_name(asked.call)?)?) };
+        let (around, asked) = split(request);
+        let call = async { Ok(self.app.cancel(around.bearer(), &wire::call_name(asked.call)?)?) };
         let respond = |ids: Vec<InvocationId>| v1::CancelResponse {
             invocation_ids: ids.iter().map(ToString::to_string).collect(),
         };
-        answer(&headers, call, respond).await
+        answer(&around, call, respond).await
     }
 }
 

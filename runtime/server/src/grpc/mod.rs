@@ -5,6 +5,7 @@ mod invocation;
 mod operator;
 
 use airlock_model::{Failure, Reason};
+use airlock_service::Holding;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
@@ -13,13 +14,29 @@ pub(crate) use invocation::Invocations;
 
 use crate::{request, status, status::Refusal};
 
-/// Runs one control-plane call within the caller's time and gives its failure the wire's shape.
-async fn answer<M, R>(
-    headers: &http::HeaderMap,
+/// What surrounds the message of a request.
+struct Around {
+    headers: http::HeaderMap,
+    holding: Holding,
+}
+
+impl Around {
+    fn bearer(&self) -> Option<&str> {
+        request::bearer(&self.headers)
+    }
+
+    fn id(&self) -> &str {
+        request::id_of(&self.headers)
+    }
+}
+
+/// Runs one control-plane call within the caller's time, counts its answer, and gives its failure the wire's shape.
+async fn answer<M: prost::Message, R>(
+    around: &Around,
     call: impl Future<Output = Result<R, Refusal>>,
     respond: impl FnOnce(R) -> M,
 ) -> Result<Response<M>, Status> {
-    let outcome = match request::deadline(headers) {
+    let outcome = match request::deadline(&around.headers) {
         Err(refusal) => Err(refusal),
         Ok(None) => call.await,
         Ok(Some(left)) => timeout(left, call).await.unwrap_or_else(|_| {
@@ -27,14 +44,17 @@ async fn answer<M, R>(
             Err(Failure::new(Reason::TimeExhausted, "the caller's deadline passed", hint).into())
         }),
     };
-    match outcome {
-        Ok(reply) => Ok(Response::new(respond(reply))),
-        Err(refusal) => Err(status::status(refusal, request::id_of(headers))),
-    }
+    let counted = outcome.and_then(|reply| {
+        let message = respond(reply);
+        around.holding.hold(message.encoded_len() as u64)?;
+        Ok(Response::new(message))
+    });
+    counted.map_err(|refusal| status::status(refusal, around.id()))
 }
 
-/// The message apart from its headers.
-fn split<M>(request: Request<M>) -> (http::HeaderMap, M) {
-    let (metadata, _, message) = request.into_parts();
-    (metadata.into_headers(), message)
+/// The message apart from what surrounds it.
+fn split<M>(request: Request<M>) -> (Around, M) {
+    let (metadata, mut extensions, message) = request.into_parts();
+    let holding = extensions.remove::<Holding>().unwrap_or_default();
+    (Around { headers: metadata.into_headers(), holding }, message)
 }

@@ -10,7 +10,8 @@ use http_body::{Body, Frame};
 use prost_reflect::MessageDescriptor;
 use tonic::{Code, Status};
 
-use super::{Contract, FRAME_HEADER_BYTES, encode, error};
+use super::{Contract, encode, error};
+use crate::body::GRPC_HEADER_BYTES;
 use crate::status;
 
 /// Turns gRPC frames into lines, and the trailers' error, if there is one, into the last line.
@@ -29,12 +30,12 @@ impl Lines {
 
     /// The next whole frame as a line.
     fn line(&mut self) -> Option<Result<Vec<u8>, Status>> {
-        let length = self.waiting.get(1..FRAME_HEADER_BYTES)?.try_into().map(u32::from_be_bytes).ok()?;
+        let length = self.waiting.get(1..GRPC_HEADER_BYTES)?.try_into().map(u32::from_be_bytes).ok()?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if self.waiting.len() - FRAME_HEADER_BYTES < length {
+        if self.waiting.len() - GRPC_HEADER_BYTES < length {
             return None;
         }
-        self.waiting.advance(FRAME_HEADER_BYTES);
+        self.waiting.advance(GRPC_HEADER_BYTES);
         let message = self.waiting.split_to(length);
         let line = encode::message(&self.contract, self.kind.clone(), &message);
         Some(line.map_err(|why| status::status(airlock_model::Failure::internal(why), "")))

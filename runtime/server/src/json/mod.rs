@@ -24,7 +24,7 @@ pub use contract::ContractError;
 pub(crate) use error::{failed, plain};
 
 use crate::{
-    body::{BoxError, PromptBody},
+    body::{BoxError, GRPC_HEADER_BYTES, PromptBody},
     request,
     status::{self, Refusal},
 };
@@ -32,7 +32,6 @@ use crate::{
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-const FRAME_HEADER_BYTES: usize = 5;
 
 /// Answers a JSON request by way of the gRPC service that `call` reaches.
 pub(crate) async fn answer<B, F>(
@@ -93,7 +92,7 @@ fn broken_body(broken: BoxError, bytes_max: usize, id: &str) -> Status {
 
 /// One uncompressed length-prefixed message (gRPC over HTTP/2).
 fn frame(message: &[u8]) -> Bytes {
-    let mut framed = BytesMut::with_capacity(FRAME_HEADER_BYTES + message.len());
+    let mut framed = BytesMut::with_capacity(GRPC_HEADER_BYTES + message.len());
     framed.put_u8(0);
     // The body cap keeps a request far below 4 GiB.
     framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
@@ -153,7 +152,7 @@ async fn unary(contract: &Contract, method: &MethodDescriptor, body: Body) -> Re
         return failed(&status);
     }
     let framed = whole.to_bytes();
-    let message = framed.get(FRAME_HEADER_BYTES..).unwrap_or_default();
+    let message = framed.get(GRPC_HEADER_BYTES..).unwrap_or_default();
     match encode::message(contract, method.output(), message) {
         Ok(text) => {
             let mut response = Response::new(Body::new(Full::new(Bytes::from(text))));

@@ -10,14 +10,17 @@ use airlock_model::{
     LimitSource, LogLevel, LogLine, Reason, ResourceKind, TenantName, Usage,
 };
 use airlock_service::{
-    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, Page, PageRequest, Revision, Setting, Upload, Wanted, config::Origin,
+    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Holding, Holdings, HoldingsConfig,
+    InvokeCall, InvokeError, InvokeReply, LimitInForce, Page, PageRequest, Revision, Setting, Upload, Wanted,
+    config::Origin,
 };
 use tokio::sync::Notify;
 
 use crate::Application;
 
-#[derive(Default)]
+/// What requests and answers may hold here.
+pub(super) const HELD_BYTES_MAX: u64 = 32 << 20;
+
 pub(super) struct Fake {
     /// Calls of `wait` that have begun, and that were dropped before their end.
     pub(super) begun: AtomicUsize,
@@ -25,6 +28,20 @@ pub(super) struct Fake {
     pub(super) release: Notify,
     /// Takes no calls.
     pub(super) stuck: AtomicBool,
+    pub(super) holdings: Holdings,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        let holdings = HoldingsConfig { bytes_max: HELD_BYTES_MAX, bytes_max_per_tenant: HELD_BYTES_MAX };
+        Self {
+            begun: AtomicUsize::new(0),
+            dropped: AtomicUsize::new(0),
+            release: Notify::new(),
+            stuck: AtomicBool::new(false),
+            holdings: Holdings::new(holdings),
+        }
+    }
 }
 
 struct CountDrop<'a>(&'a AtomicUsize, bool);
@@ -81,8 +98,16 @@ fn reply(answer: Answer) -> InvokeReply {
 }
 
 impl Application for Fake {
-    fn authenticate(&self, bearer: Option<&str>, _: Wanted) -> Result<(), Failure> {
-        Self::check_token(bearer)
+    fn authenticate(&self, bearer: Option<&str>, _: Wanted) -> Result<TenantName, Failure> {
+        Self::check_token(bearer).map(|()| "acme".parse().expect("a name"))
+    }
+
+    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+        self.authenticate(bearer, Wanted::Other).ok()
+    }
+
+    fn open_holding(&self) -> Holding {
+        self.holdings.open()
     }
 
     fn ready(&self) -> Result<(), Failure> {
@@ -98,7 +123,11 @@ impl Application for Fake {
         Self::check_token(call.bearer.as_deref())?;
         let line = |text: &str| LogLine { level: LogLevel::Warn, message: text.into(), fields: r#"{"n":1}"#.into() };
         match call.request.function.as_str() {
-            "echo" => Ok(reply(Answer::Returned(call.request.payload))),
+            "echo" => {
+                call.holding.claim(&"acme".parse().expect("a name"))?;
+                call.holding.hold(call.request.payload.len() as u64)?;
+                Ok(reply(Answer::Returned(call.request.payload)))
+            }
             "deadline" => {
                 let left = call.remaining.map_or("null".to_owned(), |left| left.as_millis().to_string());
                 Ok(reply(Answer::Returned(left)))

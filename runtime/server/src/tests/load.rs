@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use tonic::Code;
+use airlock_proto::v1::{self, invocation_service_client::InvocationServiceClient};
+use tokio::io::AsyncWriteExt as _;
+use tonic::{Code, transport::Channel};
 use tonic_types::StatusExt as _;
 
-use super::{House, ask, with_token};
+use super::{House, ask, fake::HELD_BYTES_MAX, with_token};
 use crate::TransportLimits;
 
 fn narrow() -> TransportLimits {
@@ -53,6 +55,99 @@ async fn a_body_that_never_comes_is_given_up_and_held_no_place() {
     };
     let (answer, ()) = tokio::join!(slow, honest);
     assert_eq!((answer.code, answer.json()["reason"].as_str()), (504, Some("time_exhausted")));
+}
+
+/// JSON text of that many bytes.
+fn text(bytes: usize) -> String {
+    format!("\"{}\"", "x".repeat(bytes - 2))
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_are_counted_and_stop_at_the_share() {
+    const ANSWER: usize = 3 << 20;
+    let house = House::open();
+    // A client that takes next to nothing until it is asked to read.
+    let endpoint = Channel::from_shared(format!("http://{}", house.server.data_addr())).unwrap();
+    let narrow = endpoint.initial_stream_window_size(1 << 10).initial_connection_window_size(64 << 10);
+    let mut client = InvocationServiceClient::new(narrow.connect().await.unwrap());
+    let mut unread = Vec::new();
+    let status = loop {
+        let ask = v1::InvokeStreamRequest {
+            function: "echo".into(),
+            environment: "dev".into(),
+            payload: text(ANSWER).into(),
+            ..Default::default()
+        };
+        match client.invoke_stream(with_token(ask)).await {
+            Ok(answer) => unread.push(answer),
+            Err(status) => break status,
+        }
+        assert!(unread.len() as u64 <= HELD_BYTES_MAX / ANSWER as u64, "the share is never passed");
+    };
+    let details = status.get_error_details();
+    assert_eq!(details.error_info().unwrap().reason, "tenant_busy", "{status:?}");
+    assert!(details.retry_info().is_some(), "{status:?}");
+    assert!(!unread.is_empty() && house.app.holdings.bytes() <= HELD_BYTES_MAX);
+    drop(unread);
+    nothing_is_held(&house).await;
+    let answer = house.client().await.invoke(with_token(ask("echo", &text(ANSWER)))).await;
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn bodies_that_never_end_are_counted_and_given_back() {
+    let house = House::open();
+    let mut open = Vec::new();
+    let mut sent = 0;
+    // Bodies that lack their last byte.
+    while sent < HELD_BYTES_MAX - (2 << 20) {
+        let mut stream = tokio::net::TcpStream::connect(house.server.control_addr()).await.unwrap();
+        let head = format!(
+            "POST /airlock.v1.FunctionService/Deploy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             authorization: Bearer good\r\ncontent-length: {}\r\n\r\n",
+            (2 << 20) + 1
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b' '; 2 << 20]).await.unwrap();
+        open.push(stream);
+        sent += 2 << 20;
+    }
+    until(|| house.app.holdings.bytes() == sent).await;
+    let body = " ".repeat(3 << 20);
+    let refused =
+        super::post(house.server.control_addr(), "/airlock.v1.FunctionService/Deploy", JSON_HEADERS, &body).await;
+    assert_eq!((refused.code, refused.json()["reason"].as_str()), (429, Some("tenant_busy")));
+    drop(open);
+    nothing_is_held(&house).await;
+    let taken =
+        super::post(house.server.control_addr(), "/airlock.v1.FunctionService/Deploy", JSON_HEADERS, &body).await;
+    assert_eq!(taken.code, 400, "read to its end: it is only not JSON");
+}
+
+#[tokio::test]
+async fn a_question_may_not_be_as_large_as_an_upload() {
+    let house = House::open();
+    for path in ["FunctionService/Get", "AuditService/Query", "OperatorService/GetConfig"] {
+        let path = format!("/airlock.v1.{path}");
+        let body = " ".repeat(70 << 10);
+        let refused = super::post(house.server.control_addr(), &path, JSON_HEADERS, &body).await;
+        assert_eq!((refused.code, refused.json()["reason"].as_str()), (413, Some("payload_too_large")), "{path}");
+    }
+}
+
+const JSON_HEADERS: &str = "content-type: application/json\r\nauthorization: Bearer good\r\n";
+
+async fn nothing_is_held(house: &House) {
+    until(|| house.app.holdings.bytes() == 0).await;
+}
+
+async fn until(happens: impl Fn() -> bool) {
+    let happened = async {
+        while !happens() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, happened).await.expect("it happens");
 }
 
 #[tokio::test]

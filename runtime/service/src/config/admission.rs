@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use airlock_access::AdmissionConfig;
+use airlock_access::{AdmissionConfig, HoldingsConfig};
 use airlock_model::{Quota, TenantName, TenantQuotas};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,18 @@ pub struct AdmissionSection {
     /// How long a call waits for its turn, in milliseconds.
     #[serde(deserialize_with = "super::amount")]
     pub queue_time_ms_max: NonZeroU64,
+    /// Host calls of one tenant's guests in a second; more wait.
+    pub host_calls_per_second: NonZeroU64,
+    /// Bytes of large requests and of unread answers that are held at once.
+    #[serde(deserialize_with = "super::amount")]
+    pub held_bytes_max: NonZeroU64,
+    /// The same for one tenant.
+    #[serde(deserialize_with = "super::amount")]
+    pub held_bytes_max_per_tenant: NonZeroU64,
+}
+
+const fn mib(count: u64) -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add((count << 20) - 1)
 }
 
 impl Default for AdmissionSection {
@@ -36,6 +48,9 @@ impl Default for AdmissionSection {
             queue_max: 1_024,
             queue_max_per_tenant: 256,
             queue_time_ms_max: NonZeroU64::MIN.saturating_add(999),
+            host_calls_per_second: NonZeroU64::MIN.saturating_add(4_999),
+            held_bytes_max: mib(256),
+            held_bytes_max_per_tenant: mib(96),
         }
     }
 }
@@ -53,8 +68,16 @@ impl Config {
             queue_max: section.queue_max,
             queue_max_per_tenant: section.queue_max_per_tenant,
             queue_time_max: Duration::from_millis(section.queue_time_ms_max.get()),
+            host_calls_per_second: section.host_calls_per_second,
             tenants: self.limits.tenant.iter().filter_map(quotas).collect(),
         }
+    }
+
+    /// What may be held for clients.
+    #[must_use]
+    pub fn holdings(&self) -> HoldingsConfig {
+        let AdmissionSection { held_bytes_max, held_bytes_max_per_tenant, .. } = &self.admission;
+        HoldingsConfig { bytes_max: held_bytes_max.get(), bytes_max_per_tenant: held_bytes_max_per_tenant.get() }
     }
 
     /// Calls that the server takes in at once: as many as may run and wait, unless `[server] in_flight_max` says otherwise.
@@ -75,7 +98,15 @@ impl Config {
     }
 
     pub(super) fn check_admission(&self) -> Result<(), ConfigError> {
-        let AdmissionSection { running_max, queue_max, queue_max_per_tenant, queue_time_ms_max } = &self.admission;
+        let AdmissionSection {
+            running_max,
+            queue_max,
+            queue_max_per_tenant,
+            queue_time_ms_max,
+            held_bytes_max,
+            held_bytes_max_per_tenant,
+            host_calls_per_second: _,
+        } = &self.admission;
         let instances = self.sandbox.instances_max;
         if let Some(running) = running_max.filter(|running| *running > instances) {
             let message = format!(
@@ -92,6 +123,12 @@ impl Config {
         if queue_time_ms_max.get() > QUEUE_TIME_MS_MAX {
             let message = format!("{queue_time_ms_max} is more than {QUEUE_TIME_MS_MAX}: nobody waits that long");
             return Err(ConfigError::value("admission.queue_time_ms_max", message));
+        }
+        if held_bytes_max_per_tenant > held_bytes_max {
+            let message = format!(
+                "{held_bytes_max_per_tenant} is more than `held_bytes_max` ({held_bytes_max}), which holds all tenants"
+            );
+            return Err(ConfigError::value("admission.held_bytes_max_per_tenant", message));
         }
         self.limits.tenant.iter().try_for_each(|(name, tenant)| check_quotas(name, &tenant.quotas))
     }

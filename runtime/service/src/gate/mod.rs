@@ -82,12 +82,14 @@ impl CallGate {
         Usage { fuel, memory_bytes, wall_us, ..self.budget.usage() }
     }
 
-    /// Charge, plan (analyse, check the grant, apply the policy), record the intent, perform, record the outcome.
+    /// Charge, wait for its turn, plan (analyse, check the grant, apply the policy), record the intent, perform, record the outcome.
     async fn touch(&self, call: HostCall) -> Result<HostReply, HostError> {
         if let Err(error) = self.budget.charge_call(&call) {
             // Not even looked at: analysis is work that the guest has no budget for.
             return Err(self.deny_beyond_budget(&call, error));
         }
+        // Whatever comes of it, it will be on record.
+        self.admitted.pace_host_call().await;
         let Plan { event, decision, has_effect } = self.plan(call);
         let paid = |permitted: Permitted| self.budget.charge_permitted(&permitted).map(|()| permitted);
         let permitted = match decision.and_then(paid) {

@@ -70,6 +70,7 @@ fn what_was_taken_outlives_a_change_of_the_quotas() {
         queue_max: 0,
         queue_max_per_tenant: 0,
         queue_time_max: Duration::ZERO,
+        host_calls_per_second: NonZeroU64::MAX,
         tenants: [(tenant.clone(), TenantQuotas { calls_per_day: NonZeroU64::new(calls), ..TenantQuotas::default() })]
             .into(),
     };

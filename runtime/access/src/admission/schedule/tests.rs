@@ -1,6 +1,6 @@
 //! Whole days of load in no time: a simulation with its own clock.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use airlock_model::{Quota, TenantQuotas};
 
@@ -38,13 +38,14 @@ fn principal(tenant: &str, subject: &str) -> Arc<Principal> {
 impl Simulation {
     /// Two places, and callers that always have `backlog` calls waiting.
     fn new(callers: &[(&str, &str, u64)], weights: &[(&str, u64)]) -> Self {
-        let quotas = |weight| TenantQuotas { weight: std::num::NonZeroU64::new(weight), ..TenantQuotas::default() };
+        let quotas = |weight| TenantQuotas { weight: NonZeroU64::new(weight), ..TenantQuotas::default() };
         let tenants = weights.iter().map(|(tenant, weight)| (tenant.parse().unwrap(), quotas(*weight))).collect();
         let config = AdmissionConfig {
             running_max: NonZeroU32::new(2).unwrap(),
             queue_max: 1_000,
             queue_max_per_tenant: 400,
             queue_time_max: Duration::from_secs(3_600),
+            host_calls_per_second: NonZeroU64::MAX,
             tenants,
         };
         let callers = callers.iter().map(|(tenant, subject, fuel)| Caller {
@@ -177,7 +178,7 @@ fn the_expected_wait_follows_how_long_calls_take_and_how_many_wait() {
 #[test]
 fn a_tenant_with_a_daily_budget_pays_for_what_it_is_expected_to_spend_before_it_is_spent() {
     let mut quotas = TenantQuotas::default();
-    quotas.set(Quota::FuelPerDay, std::num::NonZeroU64::new(10_000_000).unwrap());
+    quotas.set(Quota::FuelPerDay, NonZeroU64::new(10_000_000).unwrap());
     let tenants = [("acme".parse().unwrap(), quotas)].into();
     let mut scheduler = Scheduler::new(AdmissionConfig { tenants, ..config() }, 7);
     let acme = principal("acme", "a");

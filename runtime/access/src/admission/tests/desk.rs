@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    num::NonZeroU32,
+    num::{NonZeroU32, NonZeroU64},
     pin::{Pin, pin},
     sync::{
         Arc, Mutex,
@@ -64,6 +64,7 @@ pub(in crate::admission) fn config() -> AdmissionConfig {
         queue_max: 16,
         queue_max_per_tenant: 8,
         queue_time_max: Duration::from_secs(1),
+        host_calls_per_second: NonZeroU64::MAX,
         tenants: BTreeMap::new(),
     }
 }
