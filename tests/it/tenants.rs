@@ -205,6 +205,7 @@ async fn an_answer_beyond_what_a_tenant_may_leave_unread_is_dropped_and_on_recor
 }
 
 /// A token that may not deploy cannot make the server read an upload: it is refused by the headers alone.
+#[expect(clippy::disallowed_methods, reason = "a client of our own server that sends no body")]
 #[tokio::test]
 async fn an_upload_is_not_read_for_a_token_without_the_scope() {
     let harness = Harness::start().await;
