@@ -2,12 +2,13 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "airlock/v1/options.proto",
     "airlock/v1/invocation.proto",
     "airlock/v1/function.proto",
     "airlock/v1/audit.proto",
     "airlock/v1/operator.proto",
+    "airlock/v1/resource.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

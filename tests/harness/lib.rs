@@ -29,7 +29,7 @@ use airlock_proto::v1::{
     ConfigChange, DeployRequest, DeployResponse, InvokeRequest, InvokeResponse, ReloadRequest,
     audit_service_client::AuditServiceClient, function_service_client::FunctionServiceClient,
     invocation_service_client::InvocationServiceClient, invoke_response,
-    operator_service_client::OperatorServiceClient,
+    operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
 };
 use airlock_sandbox::Compiler;
 use airlock_server::{DrainReport, ListenOptions, ServerHandle, TransportLimits, bind, serve};
@@ -159,6 +159,10 @@ impl Harness {
 
     pub fn operator(&self) -> OperatorServiceClient<Channel> {
         OperatorServiceClient::new(self.channels.control.clone())
+    }
+
+    pub fn resource_service(&self) -> ResourceServiceClient<Channel> {
+        ResourceServiceClient::new(self.channels.control.clone())
     }
 
     /// The text of the configuration file as it is now.

@@ -30,6 +30,7 @@ mod matrix;
 mod memory;
 mod places;
 mod reload;
+mod resources;
 mod secrets;
 mod serve;
 mod sql_oracle;

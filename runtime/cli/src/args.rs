@@ -30,7 +30,7 @@ pub enum Command {
     /// Look at a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Prepare what resources stand for.
+    /// See what functions can use, and prepare what it stands for.
     #[command(subcommand)]
     Resources(ResourcesCommand),
     /// Have a server read its configuration again, as SIGHUP does; prints what changed. Needs `operator:write`.
@@ -144,6 +144,18 @@ pub enum ConfigCommand {
 
 #[derive(Subcommand)]
 pub enum ResourcesCommand {
+    /// List the resources that a token covers. Needs `resource:read`.
+    List(ControlOptions),
+    /// Show the tables and columns of a database. Needs `resource:read` and the database's `read`.
+    Describe {
+        /// The resource.
+        name: airlock_model::ResourceName,
+        /// Ask the database, although it was asked a moment ago.
+        #[arg(long)]
+        refresh: bool,
+        #[command(flatten)]
+        control: ControlOptions,
+    },
     /// Print the SQL that makes the database roles of a resource. Holds no password, and asks no server.
     Provision {
         /// The resource.

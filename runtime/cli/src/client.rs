@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Read, str::FromStr, time::Duration};
 
 use airlock_proto::v1::{
     function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
-    operator_service_client::OperatorServiceClient,
+    operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -136,6 +136,11 @@ impl Client {
     /// Asks what operators ask.
     pub fn operator(&self) -> OperatorServiceClient<Channel> {
         OperatorServiceClient::new(self.channel.clone())
+    }
+
+    /// Looks at what functions can use.
+    pub fn resources(&self) -> ResourceServiceClient<Channel> {
+        ResourceServiceClient::new(self.channel.clone())
     }
 
     /// Deploys functions.

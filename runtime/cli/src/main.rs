@@ -52,7 +52,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(options) => demo::run(options, style).await,
         Command::Config(command) => commands::config::run(command, style).await,
-        Command::Resources(command) => commands::resources::run(&command, style),
+        Command::Resources(command) => commands::resources::run(&command, style).await,
         Command::Reload(options) => commands::operator::reload(&options, style).await,
         Command::Limits(options) => commands::operator::limits(&options, style).await,
         Command::Doctor(options) => doctor::run(&options, style),

@@ -30,6 +30,8 @@ pub enum AuditKind {
     ControlRefused,
     /// The configuration was read again: what changed, or why the old one stays.
     ConfigReloaded,
+    /// The tables of a database were shown to somebody who writes functions.
+    SchemaDescribed,
 }
 
 /// Which way a decision went.

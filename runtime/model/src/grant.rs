@@ -103,6 +103,17 @@ impl FromStr for Operation {
 }
 
 impl Operation {
+    /// What both allow, when there is anything: of two path patterns the narrower, or the first when neither is.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Http(method, pattern), Self::Http(other_method, _)) if method == other_method => {
+                Some(if *pattern == PathPattern::any() { other.clone() } else { self.clone() })
+            }
+            _ => (self == other).then(|| self.clone()),
+        }
+    }
+
     /// The kind of resource that knows this operation.
     #[must_use]
     pub const fn kind(&self) -> ResourceKind {
@@ -187,12 +198,20 @@ pub enum ControlScope {
     OperatorRead,
     /// `operator:write`: have the configuration read again.
     OperatorWrite,
+    /// `resource:read`: look at the resources that the token's other scopes name.
+    ResourceRead,
 }
 
 impl ControlScope {
     /// Every control scope.
-    pub const ALL: [Self; 5] =
-        [Self::FunctionDeploy, Self::FunctionRead, Self::AuditRead, Self::OperatorRead, Self::OperatorWrite];
+    pub const ALL: [Self; 6] = [
+        Self::FunctionDeploy,
+        Self::FunctionRead,
+        Self::AuditRead,
+        Self::OperatorRead,
+        Self::OperatorWrite,
+        Self::ResourceRead,
+    ];
 
     /// The scope as written in a token.
     #[must_use]
@@ -203,6 +222,7 @@ impl ControlScope {
             Self::AuditRead => "audit:read",
             Self::OperatorRead => "operator:read",
             Self::OperatorWrite => "operator:write",
+            Self::ResourceRead => "resource:read",
         }
     }
 }
@@ -341,6 +361,20 @@ mod tests {
     fn grants(token: &str, manifest: &str, environment: &str) -> Grants {
         let parse = |text: &str| text.split_whitespace().map(|g| g.parse().expect("grant")).collect();
         Grants { token: parse(token), manifest: parse(manifest), environment: parse(environment) }
+    }
+
+    #[test]
+    fn operations_meet_in_the_narrower() {
+        let meet = |one: &str, other: &str| {
+            let parse = |text: &str| text.parse::<Operation>().expect("an operation");
+            parse(one).meet(&parse(other)).map(|both| both.to_string())
+        };
+        assert_eq!(meet("read", "read").as_deref(), Some("read"));
+        assert_eq!(meet("read", "write"), None);
+        assert_eq!(meet("GET", "POST"), None);
+        for (one, other) in [("GET", "GET:/a/*"), ("GET:/a/*", "GET"), ("GET:/a/*", "GET:/b/*")] {
+            assert_eq!(meet(one, other).as_deref(), Some("GET:/a/*"), "{one} {other}");
+        }
     }
 
     #[test]

@@ -42,6 +42,8 @@ reasons! {
     RestartNeeded "restart_needed";
     /// The environment does not bind a resource the function declares.
     ResourceUnbound "resource_unbound";
+    /// The backend of a resource cannot be reached or does not answer as it should.
+    ResourceUnavailable "resource_unavailable";
     /// A person has to approve this first.
     ApprovalPending "approval_pending";
     /// Analysis or compilation refused the component; the findings say why.

@@ -4,15 +4,17 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use airlock_model::{
     Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, Reason, ResourceKind, ResourceName,
-    StatementClass,
+    StatementClass, TenantName,
 };
+use tokio::time::Instant;
 
 use crate::{
-    Binding, HttpRequest, Performed, Permitted, SqlRequest,
+    Binding, HttpRequest, Performed, Permitted, Schema, SqlRequest,
     address::AddressPolicy,
     config::Engine,
     http::HttpClient,
     postgres::Postgres,
+    schema,
     sqlite::{Database, heap},
 };
 
@@ -23,6 +25,17 @@ pub enum Dialect {
     Sqlite,
     /// PostgreSQL.
     Postgres,
+}
+
+impl Dialect {
+    /// As `engine` has it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
 }
 
 /// The clients of this process. Reloading builds a new one and swaps it; calls in flight keep the old one alive.
@@ -147,6 +160,31 @@ impl Resources {
             Client::Postgres(_) => Some(Dialect::Postgres),
             Client::Http(_) => None,
         })
+    }
+
+    /// What is bound in an environment, by name.
+    #[must_use]
+    pub fn names_in(&self, environment: &EnvironmentName) -> Vec<&ResourceName> {
+        let bound = self.bound.iter().filter(|(_, environments)| environments.contains_key(environment));
+        let mut names: Vec<_> = bound.map(|(name, _)| name).collect();
+        names.sort();
+        names
+    }
+
+    /// The tables of a database, as its reading role sees them. Whose question it is decides whose connections it takes.
+    ///
+    /// # Errors
+    /// Those of a read; `BadRequest` when the resource is no database.
+    pub async fn describe(
+        &self,
+        environment: &EnvironmentName,
+        resource: &ResourceName,
+        tenant: &TenantName,
+        deadline: Instant,
+    ) -> Result<Schema, HostError> {
+        let dialect = self.dialect(resource, environment).ok_or_else(|| wrong_kind(resource))?;
+        let request = schema::request(dialect, resource, tenant, deadline);
+        schema::read(resource, self.perform_sql(environment, request).await?)
     }
 
     /// Carries out a permitted call, within its deadline and caps.

@@ -1,9 +1,11 @@
 //! What the server needs of the application behind it.
 
-use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId, TenantName};
+use std::sync::Arc;
+
+use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId, ResourceName, TenantName};
 use airlock_service::{
-    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Holding, InvokeCall, InvokeError,
-    InvokeReply, LimitInForce, Page, PageRequest, Revision, Setting, Upload, Wanted,
+    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Described, Holding, InvokeCall,
+    InvokeError, InvokeReply, LimitInForce, Page, PageRequest, ResourceSummary, Revision, Setting, Upload, Wanted,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -106,6 +108,28 @@ pub trait Application: Send + Sync + 'static {
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send;
+
+    /// The resources of an environment that the token covers.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn list_resources(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<ResourceSummary>, Failure>> + Send;
+
+    /// The tables of a database.
+    ///
+    /// # Errors
+    /// Refusals; `resource_unavailable`.
+    fn describe_schema(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        resource: ResourceName,
+        refresh: bool,
+    ) -> impl Future<Output = Result<Arc<Described>, Failure>> + Send;
 
     /// Reads the configuration again, all of it or nothing.
     ///
@@ -216,6 +240,24 @@ impl Application for App {
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send {
         Self::audit_query(self, bearer, environment, filter)
+    }
+
+    fn list_resources(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<ResourceSummary>, Failure>> + Send {
+        Self::list_resources(self, bearer, environment)
+    }
+
+    fn describe_schema(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        resource: ResourceName,
+        refresh: bool,
+    ) -> impl Future<Output = Result<Arc<Described>, Failure>> + Send {
+        Self::describe_schema(self, bearer, environment, resource, refresh)
     }
 
     fn reload(

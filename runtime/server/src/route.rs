@@ -8,6 +8,7 @@ use airlock_proto::v1::{
     function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
+    resource_service_server::{ResourceServiceServer, SERVICE_NAME as RESOURCE},
 };
 use airlock_service::{
     Holding, Wanted,
@@ -55,7 +56,12 @@ pub(crate) struct Sides {
 /// What one listener serves.
 enum Plane<A: Application> {
     Data(InvocationServiceServer<Invocations<A>>),
-    Control(FunctionServiceServer<Control<A>>, AuditServiceServer<Control<A>>, OperatorServiceServer<Control<A>>),
+    Control(
+        FunctionServiceServer<Control<A>>,
+        AuditServiceServer<Control<A>>,
+        OperatorServiceServer<Control<A>>,
+        ResourceServiceServer<Control<A>>,
+    ),
 }
 
 /// Which listener.
@@ -104,6 +110,7 @@ impl<A: Application> Router<A> {
                 FunctionServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
                 AuditServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
+                ResourceServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
             ),
         };
         Self {
@@ -231,9 +238,10 @@ impl<A: Application> Router<A> {
                 unfailing(invocations.clone().call(request).await)
             }
             (Plane::Control(functions, ..), FUNCTION) => unfailing(functions.clone().call(request).await),
-            (Plane::Control(_, audit, _), AUDIT) => unfailing(audit.clone().call(request).await),
-            (Plane::Control(_, _, operator), OPERATOR) => unfailing(operator.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR) => elsewhere("control", request.headers()),
+            (Plane::Control(_, audit, ..), AUDIT) => unfailing(audit.clone().call(request).await),
+            (Plane::Control(_, _, operator, _), OPERATOR) => unfailing(operator.clone().call(request).await),
+            (Plane::Control(.., resources), RESOURCE) => unfailing(resources.clone().call(request).await),
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE) => elsewhere("control", request.headers()),
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),
             _ => Box::pin(self.dispatch_side(request)).await,
         };
@@ -339,12 +347,12 @@ fn is_kind(given: &[u8], kind: &[u8]) -> bool {
 }
 
 /// The names that health knows. The last says how guests are isolated: whoever needs a level asks for its name.
-pub(crate) fn health_names() -> [&'static str; 6] {
+pub(crate) fn health_names() -> [&'static str; 7] {
     let isolation = match isolation::reached() {
         IsolationLevel::L0 => "airlock.isolation.L0",
         IsolationLevel::L1 => "airlock.isolation.L1",
     };
-    ["", INVOCATION, FUNCTION, AUDIT, OPERATOR, isolation]
+    ["", INVOCATION, FUNCTION, AUDIT, OPERATOR, RESOURCE, isolation]
 }
 
 /// Filters, names and page tokens; only uploads are larger.

@@ -3,6 +3,7 @@
 //! This is the only crate where access, analysis, sandbox, resources and store meet.
 
 mod app;
+mod catalog;
 mod clock;
 pub mod config;
 mod control;
@@ -21,8 +22,10 @@ mod settings;
 mod today;
 
 pub use airlock_access::{Holding, Holdings, HoldingsConfig};
+pub use airlock_resources::{Column, Dialect, Schema, Table};
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use app::{App, Parts, StartError, Wanted};
+pub use catalog::{Described, ResourceSummary};
 pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Upload};
 pub use invoke::{Answer, InvokeCall, InvokeError, InvokeReply};

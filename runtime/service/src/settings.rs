@@ -18,6 +18,7 @@ use airlock_resources::{Resources, Sources};
 
 use crate::{
     app::StartError,
+    catalog::Schemas,
     config::{Config, ConfigError, Origin, Setting, WritePolicy, process_environment},
     registry::Deployed,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     environments: HashMap<EnvironmentName, Environment>,
     nothing: LimitLayer,
     token_policy: Digest,
+    pub(crate) schemas: Schemas,
 }
 
 /// The limits that one section sets.
@@ -88,6 +90,7 @@ impl Settings {
             tenants: config.limits.tenant.iter().map(tenant).collect(),
             environments: config.environments.iter().map(environment).collect(),
             nothing: LimitLayer::default(),
+            schemas: Schemas::default(),
             credentials: credentials(&config, &resources),
             listing,
             resources,

@@ -74,6 +74,7 @@ pub(crate) const fn kind_name(kind: AuditKind) -> &'static str {
         AuditKind::DeployRefused => "deploy_refused",
         AuditKind::ControlRefused => "control_refused",
         AuditKind::ConfigReloaded => "config_reloaded",
+        AuditKind::SchemaDescribed => "schema_described",
     }
 }
 

@@ -85,7 +85,8 @@ impl CallLedger {
             | AuditKind::FunctionDeployed
             | AuditKind::DeployRefused
             | AuditKind::ControlRefused
-            | AuditKind::ConfigReloaded => self.issued(number),
+            | AuditKind::ConfigReloaded
+            | AuditKind::SchemaDescribed => self.issued(number),
         }
     }
 

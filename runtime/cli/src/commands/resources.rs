@@ -1,13 +1,22 @@
-//! `airlock resources`: what has to be made outside before a resource can be used.
+//! `airlock resources`: what functions can use, and what has to be made outside before they can.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use airlock_model::{EnvironmentName, ResourceName};
+use airlock_proto::v1::{DescribeSchemaRequest, DescribeSchemaResponse, ResourceServiceListRequest, Table};
 use airlock_service::Config;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::{args::ResourcesCommand, output::Style};
+use crate::{
+    args::{ControlOptions, ResourcesCommand},
+    client::{Client, Rejected},
+    output::{self, Style},
+};
 
 #[derive(Serialize)]
 struct Provisioning {
@@ -17,9 +26,109 @@ struct Provisioning {
 }
 
 /// Prints what was asked for.
-pub fn run(command: &ResourcesCommand, style: Style) -> anyhow::Result<ExitCode> {
+pub async fn run(command: &ResourcesCommand, style: Style) -> anyhow::Result<ExitCode> {
     match command {
+        ResourcesCommand::List(control) => list(control, style).await,
+        ResourcesCommand::Describe { name, refresh, control } => describe(name, *refresh, control, style).await,
         ResourcesCommand::Provision { name, environment, config } => provision(name, environment, config, style),
+    }
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    kind: String,
+    operations: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    dialect: String,
+}
+
+async fn list(control: &ControlOptions, style: Style) -> anyhow::Result<ExitCode> {
+    let client = Client::to_control(control).await?;
+    let request = client.request(ResourceServiceListRequest { environment: control.access.environment.clone() });
+    let response = client.resources().list(request).await.map_err(Rejected::from)?.into_inner();
+    let listed = response.resources.into_iter().map(|one| Listed {
+        name: one.name,
+        kind: one.kind,
+        operations: one.operations,
+        dialect: one.dialect,
+    });
+    let listed: Vec<_> = listed.collect();
+    if listed.is_empty() {
+        output::progress("Nothing", "the token's scope names no resource that this environment binds");
+    }
+    style.print(&listed, |out| {
+        listed.iter().try_for_each(|Listed { name, kind, operations, dialect }| {
+            writeln!(out, "{name:<24} {kind:<8} {dialect:<10} {}", operations.join(" "))
+        })
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct ShownTable {
+    schema: String,
+    name: String,
+    kind: String,
+    columns: Vec<ShownColumn>,
+}
+
+#[derive(Serialize)]
+struct ShownColumn {
+    name: String,
+    database_type: String,
+    nullable: bool,
+    has_default: bool,
+    primary_key: u32,
+    references: String,
+}
+
+async fn describe(
+    name: &ResourceName,
+    refresh: bool,
+    control: &ControlOptions,
+    style: Style,
+) -> anyhow::Result<ExitCode> {
+    let client = Client::to_control(control).await?;
+    let environment = control.access.environment.clone();
+    let request = client.request(DescribeSchemaRequest { environment, resource: name.to_string(), refresh });
+    let response = client.resources().describe_schema(request).await.map_err(Rejected::from)?.into_inner();
+    let DescribeSchemaResponse { tables, truncated, .. } = response;
+    if truncated {
+        output::warning("the database has more columns than are shown");
+    }
+    let tables: Vec<_> = tables.into_iter().map(ShownTable::from).collect();
+    style.print(&tables, |out| tables.iter().try_for_each(|table| table.print(out)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<Table> for ShownTable {
+    fn from(table: Table) -> Self {
+        let column = |one: airlock_proto::v1::Column| ShownColumn {
+            name: one.name,
+            database_type: one.database_type,
+            nullable: one.nullable,
+            has_default: one.has_default,
+            primary_key: one.primary_key,
+            references: one.references,
+        };
+        let Table { schema, name, kind, columns } = table;
+        Self { schema, name, kind, columns: columns.into_iter().map(column).collect() }
+    }
+}
+
+impl ShownTable {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let dot = if self.schema.is_empty() { "" } else { "." };
+        writeln!(out, "{} {}{dot}{}", self.kind, self.schema, self.name)?;
+        self.columns.iter().try_for_each(|column| {
+            let mut facts = Vec::new();
+            facts.extend((!column.nullable).then(|| "not null".to_owned()));
+            facts.extend(column.has_default.then(|| "default".to_owned()));
+            facts.extend((column.primary_key > 0).then(|| format!("key {}", column.primary_key)));
+            facts.extend((!column.references.is_empty()).then(|| format!("-> {}", column.references)));
+            writeln!(out, "  {:<28} {:<24} {}", column.name, column.database_type, facts.join(", "))
+        })
     }
 }
 

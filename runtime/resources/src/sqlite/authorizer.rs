@@ -84,15 +84,24 @@ fn allows(permission: Permission, context: &AuthContext<'_>) -> Result<(), Strin
         | AuthAction::AlterTable { .. }
         | AuthAction::Reindex { .. } => permission == Permission::Ddl,
         // ALTER TABLE checks the rows it already has with this one pragma.
-        AuthAction::Pragma { pragma_name, .. } => permission == Permission::Ddl && pragma_name == "quick_check",
+        AuthAction::Pragma { pragma_name, .. } => {
+            DESCRIBING.contains(&pragma_name) || (permission == Permission::Ddl && pragma_name == "quick_check")
+        }
         _ => false,
     };
     if allowed { Ok(()) } else { Err(describe(&context.action)) }
 }
 
+/// Pragmas that only tell what stands in `sqlite_schema` as text too. A schema is described with them; analysis knows neither,
+/// so that guests do not get this far.
+const DESCRIBING: [&str; 2] = ["table_xinfo", "foreign_key_list"];
+
 /// Tables that are views of the engine itself.
 fn is_readable(permission: Permission, table: &str) -> bool {
     let is_pragma = table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("pragma_"));
+    if is_pragma && table.get(7..).is_some_and(|name| DESCRIBING.contains(&name)) {
+        return true;
+    }
     let is_internal = ["dbstat", "sqlite_dbpage", "sqlite_stmt"].iter().any(|name| name.eq_ignore_ascii_case(table));
     !is_internal && (!is_pragma || (permission == Permission::Ddl && table == "pragma_quick_check"))
 }

@@ -3,6 +3,7 @@
 mod control;
 mod invocation;
 mod operator;
+mod resource;
 
 use airlock_model::{Failure, Reason};
 use airlock_service::Holding;

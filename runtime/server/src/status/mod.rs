@@ -85,7 +85,11 @@ pub(crate) const fn code(reason: Reason) -> Code {
         | Reason::EgressBytesExhausted
         | Reason::ResultRowsExhausted
         | Reason::ResultBytesExhausted => Code::ResourceExhausted,
-        Reason::Overloaded | Reason::Draining | Reason::AuditUnavailable | Reason::KeysUnavailable => Code::Unavailable,
+        Reason::Overloaded
+        | Reason::Draining
+        | Reason::AuditUnavailable
+        | Reason::KeysUnavailable
+        | Reason::ResourceUnavailable => Code::Unavailable,
         Reason::TimeExhausted => Code::DeadlineExceeded,
         Reason::Cancelled => Code::Cancelled,
         Reason::GuestTrap | Reason::OutputMalformed => Code::Unknown,

@@ -1,18 +1,21 @@
 //! An application that does what the function's name says.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
 use airlock_model::{
     AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId, Limit,
-    LimitSource, LogLevel, LogLine, Reason, ResourceKind, TenantName, Usage,
+    LimitSource, LogLevel, LogLine, Operation, Reason, ResourceKind, ResourceName, TenantName, Usage,
 };
 use airlock_service::{
-    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Holding, Holdings, HoldingsConfig,
-    InvokeCall, InvokeError, InvokeReply, LimitInForce, Page, PageRequest, Revision, Setting, Upload, Wanted,
-    config::Origin,
+    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Deployment, Described, Dialect, Holding,
+    Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce, Page, PageRequest, ResourceSummary,
+    Revision, Schema, Setting, Table, Upload, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -241,6 +244,33 @@ impl Application for Fake {
         event.invocation = filter.invocation.map(Into::into);
         event.environment = Some((&environment).into());
         Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
+    }
+
+    async fn list_resources(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<ResourceSummary>, Failure> {
+        Self::check_token(bearer)?;
+        let (name, operations) = ("orders-db".parse().expect("a name"), vec![Operation::Read]);
+        Ok(vec![ResourceSummary { name, kind: ResourceKind::Sql, operations, dialect: Some(Dialect::Sqlite) }])
+    }
+
+    async fn describe_schema(
+        &self,
+        bearer: Option<&str>,
+        _: EnvironmentName,
+        _: ResourceName,
+        _: bool,
+    ) -> Result<Arc<Described>, Failure> {
+        Self::check_token(bearer)?;
+        let column = Column {
+            name: "id".into(),
+            database_type: "INTEGER".into(),
+            nullable: false,
+            has_default: false,
+            primary_key: 1,
+            references: String::new(),
+        };
+        let table = Table { schema: String::new(), name: "orders".into(), is_view: false, columns: vec![column] };
+        let schema = Schema { tables: vec![table], truncated: false };
+        Ok(Arc::new(Described { schema, read_unix_ms: 1_700_000_000_000 }))
     }
 
     async fn reload(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {

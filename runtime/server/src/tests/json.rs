@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::House;
 
 /// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
-const EVERY: [(&str, bool, &str); 12] = [
+const EVERY: [(&str, bool, &str); 14] = [
     ("InvocationService/Invoke", true, r#"{"function":"echo","environment":"dev"}"#),
     ("InvocationService/InvokeStream", true, r#"{"function":"log","environment":"dev"}"#),
     ("InvocationService/Cancel", true, r#"{"requestId":"known"}"#),
@@ -24,6 +24,8 @@ const EVERY: [(&str, bool, &str); 12] = [
     ("OperatorService/Reload", false, r#"{"environment":"dev"}"#),
     ("OperatorService/GetConfig", false, r#"{"environment":"dev"}"#),
     ("OperatorService/Limits", false, r#"{"environment":"dev","tenant":"acme"}"#),
+    ("ResourceService/List", false, r#"{"environment":"dev"}"#),
+    ("ResourceService/DescribeSchema", false, r#"{"environment":"dev","resource":"orders-db"}"#),
 ];
 
 /// A new RPC without a row above fails here.
@@ -147,6 +149,14 @@ async fn every_control_rpc_speaks_json() {
     let audit = post("/airlock.v1.AuditService/Query", audit).await.json();
     assert_eq!(audit["records"][0]["sequence"], "9007199254740994");
     assert_eq!(audit["records"][0]["event"]["kind"], "invocation_finished");
+    let resources = post("/airlock.v1.ResourceService/List", r#"{"environment":"dev"}"#).await.json();
+    let expected =
+        serde_json::json!({ "name": "orders-db", "kind": "sql", "operations": ["read"], "dialect": "sqlite" });
+    assert_eq!(resources["resources"][0], expected);
+    let asked = r#"{"environment":"dev","resource":"orders-db"}"#;
+    let schema = post("/airlock.v1.ResourceService/DescribeSchema", asked).await.json();
+    assert_eq!(schema["tables"][0]["columns"][0]["databaseType"], "INTEGER");
+    assert_eq!(schema["readTime"], "2023-11-14T22:13:20Z");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod audit;
 mod function;
 mod invocation;
 mod operator;
+mod resource;
 
 use std::str::FromStr;
 
@@ -16,6 +17,7 @@ pub(crate) use function::{
 };
 pub(crate) use invocation::{call_name, invoke_request, invoke_response, log_line, own_request_id};
 pub(crate) use operator::{get_config_response, limits_response, reload_response};
+pub(crate) use resource::{describe_schema_response, list_resources_response};
 
 use crate::status::Refusal;
 
