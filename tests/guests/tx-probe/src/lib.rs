@@ -71,7 +71,7 @@ async fn take(step: Step, open: &mut Vec<Option<Transaction>>) -> Result<Answer,
             Ok(Answer::Begun(open.len() - 1))
         }
         Step::Query { within, statement, params } => {
-            let found = match within.map(|number| held(open, number)) {
+            let found = match within.map(|number| held(open, number)).transpose()? {
                 Some(transaction) => transaction.query(&statement, params).await?,
                 None => orders_db::query(&statement, params).await?,
             };
@@ -79,15 +79,15 @@ async fn take(step: Step, open: &mut Vec<Option<Transaction>>) -> Result<Answer,
             Ok(Answer::Rows { rows, truncated: found.truncated() })
         }
         Step::Execute { within, statement, params } => {
-            Ok(Answer::Affected(match within.map(|number| held(open, number)) {
+            Ok(Answer::Affected(match within.map(|number| held(open, number)).transpose()? {
                 Some(transaction) => transaction.execute(&statement, params).await?,
                 None => orders_db::execute(&statement, params).await?,
             }))
         }
-        Step::Commit { within } => taken(open, within).commit().await.map(|()| Answer::Ended),
-        Step::Rollback { within } => taken(open, within).rollback().await.map(|()| Answer::Ended),
+        Step::Commit { within } => taken(open, within)?.commit().await.map(|()| Answer::Ended),
+        Step::Rollback { within } => taken(open, within)?.rollback().await.map(|()| Answer::Ended),
         Step::Drop { within } => {
-            drop(taken(open, within));
+            drop(taken(open, within)?);
             Ok(Answer::Ended)
         }
         Step::Spin => loop {
@@ -97,10 +97,14 @@ async fn take(step: Step, open: &mut Vec<Option<Transaction>>) -> Result<Answer,
     }
 }
 
-fn held(open: &[Option<Transaction>], number: usize) -> &Transaction {
-    open[number].as_ref().expect("a transaction that has not ended")
+fn held(open: &[Option<Transaction>], number: usize) -> Result<&Transaction, HostError> {
+    open.get(number).and_then(Option::as_ref).ok_or_else(none)
 }
 
-fn taken(open: &mut [Option<Transaction>], number: usize) -> Transaction {
-    open[number].take().expect("a transaction that has not ended")
+fn taken(open: &mut [Option<Transaction>], number: usize) -> Result<Transaction, HostError> {
+    open.get_mut(number).and_then(Option::take).ok_or_else(none)
+}
+
+fn none() -> HostError {
+    HostError::BadRequest { message: "the probe holds no such transaction".to_owned() }
 }
