@@ -21,11 +21,13 @@ mod secret;
 mod sheet;
 mod sqlite;
 mod tls;
+mod transaction;
 
 pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
 pub use needs::Needs;
 pub use postgres::{PostgresConfig, RoleConfig, TlsMode};
 pub use registry::{AddError, Dialect, Resources};
-pub use request::{HttpRequest, Performed, Permitted, SqlRequest};
+pub use request::{BeginRequest, HttpRequest, Performed, Permitted, SqlRequest, TransactionMode};
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};
+pub use transaction::Transaction;

@@ -24,6 +24,7 @@ mod sql;
 mod startup;
 mod statement;
 mod tls;
+mod transaction;
 mod types;
 mod wire;
 
@@ -35,9 +36,10 @@ use tokio::time::timeout_at;
 pub(crate) use check::{PostgresSettings, check};
 pub use config::{PostgresConfig, RoleConfig, TlsMode};
 
-use crate::{SqlRequest, address::AddressPolicy, dial::Origin};
+pub(crate) use transaction::Transaction;
+
+use crate::{BeginRequest, SqlRequest, TransactionMode, address::AddressPolicy, dial::Origin};
 use explain::{Hidden, Stage, Stopped};
-use fault::Fault;
 use lease::Lease;
 use pool::Pool;
 use server::{Reached, Server};
@@ -45,7 +47,6 @@ use server::{Reached, Server};
 /// The database of one binding, with a pool for each role.
 #[derive(Debug)]
 pub(crate) struct Postgres {
-    server: Arc<Server>,
     reads: Arc<Pool>,
     changes: Option<Arc<Pool>>,
 }
@@ -68,7 +69,7 @@ impl Postgres {
             vec![("search_path", search_path.clone()), ("default_transaction_read_only", read_only.to_owned())]
         };
         let pool = |login, read_only| Arc::new(Pool::new(Arc::clone(&server), login, session(read_only), places));
-        Self { reads: pool(settings.read, "on"), changes: settings.write.map(|login| pool(login, "off")), server }
+        Self { reads: pool(settings.read, "on"), changes: settings.write.map(|login| pool(login, "off")) }
     }
 
     /// Runs one statement, or says why not.
@@ -78,9 +79,9 @@ impl Postgres {
             StatementClass::Write | StatementClass::Ddl => self.changes.as_ref(),
             StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => None,
         };
-        let pool = pool.ok_or_else(|| explain::refused("what the binding of the database does not allow"))?;
+        let pool = pool.ok_or_else(not_allowed)?;
         loop {
-            let mut lease = pool.lease(&request.tenant, request.deadline).await?;
+            let mut lease = pool.lease(&request.tenant, request.connection_by, request.deadline).await?;
             let Some(session) = lease.session() else { return Err(explain::timeout(Stopped::Unconfirmed)) };
             let ended = timeout_at(request.deadline, statement::run(session, &pool.types, &request)).await;
             // Idle sessions end with a restart of the server, and sometimes that is only seen now.
@@ -89,15 +90,24 @@ impl Postgres {
             }
             let stage = if session.is_committing { Stage::Committing } else { Stage::Undone };
             return match ended {
-                Ok(ended) => ended.map_err(|fault| self.explain(stage, fault)),
+                Ok(ended) => ended.map_err(|fault| pool.explain(stage, fault)),
                 Err(_) => Err(stopped(lease, stage).await),
             };
         }
     }
 
-    fn explain(&self, stage: Stage, fault: Fault) -> HostError {
-        explain::fault(&self.server.resource, &self.server.hidden, stage, fault)
+    /// Opens a transaction, or says why not.
+    pub(crate) async fn begin(&self, request: BeginRequest) -> Result<Transaction, HostError> {
+        let pool = match request.mode {
+            TransactionMode::Read => Some(&self.reads),
+            TransactionMode::Write => self.changes.as_ref(),
+        };
+        Transaction::begin(pool.ok_or_else(not_allowed)?, &request).await
     }
+}
+
+fn not_allowed() -> HostError {
+    explain::refused("what the binding of the database does not allow")
 }
 
 async fn stopped(lease: Lease, stage: Stage) -> HostError {

@@ -130,7 +130,7 @@ async fn dial(to: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 /// Passes everything on until it is frozen: then the connection is there and nothing comes.
-async fn proxy(to: SocketAddr) -> (u16, Arc<AtomicBool>) {
+pub(super) async fn proxy(to: SocketAddr) -> (u16, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let frozen = Arc::new(AtomicBool::new(false));

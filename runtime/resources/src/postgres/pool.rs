@@ -12,7 +12,17 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{check::Login, lease::Lease, server::Server, session::Session, types::Types};
+use crate::request::no_connection;
+
+use super::{
+    check::Login,
+    explain::{self, Stage},
+    fault::Fault,
+    lease::Lease,
+    server::Server,
+    session::Session,
+    types::Types,
+};
 
 /// Sessions that nobody used for longer are not trusted to be there.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -60,17 +70,23 @@ impl Pool {
     /// Lends a session, an idle one or a new one.
     ///
     /// # Errors
-    /// `Timeout` when none became free before the deadline, or why none can be opened.
-    pub(super) async fn lease(self: &Arc<Self>, tenant: &TenantName, deadline: Instant) -> Result<Lease, HostError> {
+    /// `Timeout` when none became free before the deadline, `Unavailable` when none did before `connection_by`, or why none
+    /// can be opened.
+    pub(super) async fn lease(
+        self: &Arc<Self>,
+        tenant: &TenantName,
+        connection_by: Instant,
+        deadline: Instant,
+    ) -> Result<Lease, HostError> {
         let resource = &self.server.resource;
-        let late = |what: &str| HostError::Timeout(format!("no connection to `{resource}` {what} before the deadline"));
-        let place = timeout_at(deadline, self.place(tenant)).await.map_err(|_| late("became free"))?;
+        let place = timeout_at(connection_by.min(deadline), self.place(tenant)).await;
+        let place = place.map_err(|_| no_connection(resource, connection_by, deadline))?;
         let place = place.ok_or_else(|| HostError::Unavailable(format!("`{resource}` is being closed")))?;
         let session = match self.take_idle().await {
             Some(session) => session,
-            None => timeout_at(deadline, self.server.open(&self.login, &self.settings))
-                .await
-                .map_err(|_| late("was made"))??,
+            None => timeout_at(deadline, self.server.open(&self.login, &self.settings)).await.map_err(|_| {
+                HostError::Timeout(format!("no connection to `{resource}` was made before the deadline"))
+            })??,
         };
         Ok(Lease::new(Arc::clone(self), session, place))
     }
@@ -93,6 +109,11 @@ impl Pool {
         let share = Arc::new(Semaphore::new(self.places_per_tenant));
         shares.insert(tenant.clone(), Arc::downgrade(&share));
         share
+    }
+
+    /// Puts the fault of a statement into words.
+    pub(super) fn explain(&self, stage: Stage, fault: Fault) -> HostError {
+        explain::fault(&self.server.resource, &self.server.hidden, stage, fault)
     }
 
     async fn take_idle(&self) -> Option<Session> {
