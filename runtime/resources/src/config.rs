@@ -198,15 +198,15 @@ pub enum ConfigError {
         /// The largest value accepted.
         max: u64,
     },
-    /// A key of a PostgreSQL binding.
+    /// A key of a database server's binding.
     #[error("`{key}` {rule}")]
-    Postgres {
+    Server {
         /// Key.
         key: &'static str,
         /// What it has to be.
         rule: &'static str,
     },
-    /// The password of a PostgreSQL role cannot be had.
+    /// The password of a database role cannot be had.
     #[error("`password` of `{role}`: {source}")]
     Password {
         /// `read` or `write`.
@@ -230,7 +230,7 @@ impl ConfigError {
             Self::AllowPrivate(_) => Some("allow_private"),
             Self::Credential(_) | Self::Secret(_) => Some("credential"),
             Self::CaFile { .. } => Some("ca_file"),
-            Self::TooLarge { key, .. } | Self::Postgres { key, .. } => Some(key),
+            Self::TooLarge { key, .. } | Self::Server { key, .. } => Some(key),
             Self::Password { role, .. } => Some(role),
             Self::Tls(_) => None,
         }
@@ -315,7 +315,7 @@ impl BindingConfig {
         let mark = match (self, engine) {
             (Self::Http(config), Engine::Http(settings)) if config.ca_file.is_none() => settings.credential_mark(),
             (Self::Postgres(config), Engine::Postgres(settings)) if config.ca_file.is_none() => {
-                Some(settings.credential_mark())
+                Some(settings.server.credential_mark())
             }
             (Self::Http(_) | Self::Postgres(_), _) => return None,
             (Self::Sqlite(_), _) => None,

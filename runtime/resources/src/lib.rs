@@ -9,6 +9,7 @@
 mod address;
 mod breaker;
 mod config;
+mod database;
 mod dial;
 mod http;
 mod log;
@@ -22,8 +23,9 @@ mod sqlite;
 mod tls;
 
 pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
+pub use database::{RoleConfig, TlsMode};
 pub use needs::Needs;
-pub use postgres::{PostgresConfig, RoleConfig, TlsMode};
+pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Resources};
 pub use request::{HttpRequest, Performed, Permitted, SqlRequest};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

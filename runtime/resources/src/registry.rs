@@ -90,7 +90,7 @@ impl Resources {
         let credential = match &binding.engine {
             Engine::Sqlite(_) => None,
             Engine::Http(settings) => settings.credential_mark(),
-            Engine::Postgres(settings) => Some(settings.credential_mark()),
+            Engine::Postgres(settings) => Some(settings.server.credential_mark()),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
