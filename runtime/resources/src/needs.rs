@@ -31,6 +31,7 @@ impl BindingConfig {
             Self::Sqlite(config) => sqlite(config),
             Self::Http(config) => http(config),
             Self::Postgres(config) => server(&config.server()),
+            Self::Mysql(config) => server(&config.server()),
         }
     }
 }

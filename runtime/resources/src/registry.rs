@@ -12,6 +12,7 @@ use crate::{
     address::AddressPolicy,
     config::Engine,
     http::HttpClient,
+    mysql::Mysql,
     postgres::Postgres,
     sqlite::{Database, heap},
 };
@@ -23,6 +24,8 @@ pub enum Dialect {
     Sqlite,
     /// PostgreSQL.
     Postgres,
+    /// MySQL or MariaDB.
+    Mysql,
 }
 
 /// The clients of this process. Reloading builds a new one and swaps it; calls in flight keep the old one alive.
@@ -57,6 +60,7 @@ enum Client {
     Sqlite(Database),
     Http(Box<HttpClient>),
     Postgres(Box<Postgres>),
+    Mysql(Box<Mysql>),
 }
 
 impl Resources {
@@ -91,6 +95,7 @@ impl Resources {
             Engine::Sqlite(_) => None,
             Engine::Http(settings) => settings.credential_mark(),
             Engine::Postgres(settings) => Some(settings.server.credential_mark()),
+            Engine::Mysql(settings) => Some(settings.credential_mark()),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -100,6 +105,7 @@ impl Resources {
                 Client::Http(Box::new(HttpClient::new(resource, *settings, policy)))
             }
             Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, own_listeners))),
+            Engine::Mysql(settings) => Client::Mysql(Box::new(Mysql::new(resource, *settings, own_listeners))),
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
@@ -134,7 +140,7 @@ impl Resources {
     #[must_use]
     pub fn kind_of(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<ResourceKind> {
         self.find(resource, environment).map(|bound| match bound.client {
-            Client::Sqlite(_) | Client::Postgres(_) => ResourceKind::Sql,
+            Client::Sqlite(_) | Client::Postgres(_) | Client::Mysql(_) => ResourceKind::Sql,
             Client::Http(_) => ResourceKind::Http,
         })
     }
@@ -145,6 +151,7 @@ impl Resources {
         self.find(resource, environment).and_then(|bound| match bound.client {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
+            Client::Mysql(_) => Some(Dialect::Mysql),
             Client::Http(_) => None,
         })
     }
@@ -173,6 +180,7 @@ impl Resources {
         match &bound.client {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
+            Client::Mysql(database) => database.perform(request).await,
             Client::Http(_) => Err(wrong_kind(&request.resource)),
         }
     }

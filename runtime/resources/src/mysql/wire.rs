@@ -35,8 +35,9 @@ pub(super) enum Incoming {
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, inbox: BytesMut::new(), outbox: BytesMut::new(), number: 0 }
+    /// Goes on where the last packet on the connection had a number.
+    pub(super) fn new(stream: Stream, number: u8) -> Self {
+        Self { stream, inbox: BytesMut::new(), outbox: BytesMut::new(), number }
     }
 
     /// Puts a command into the outbox; it begins a new exchange.
@@ -126,19 +127,6 @@ impl Wire {
     /// Whether the server has said nothing and not gone away since the last packet.
     pub(super) async fn is_quiet(&mut self) -> bool {
         self.inbox.is_empty() && is_quiet(&mut self.stream).await
-    }
-
-    /// Gives the connection away, for TLS. What the server has said too early is not to be taken for TLS's own.
-    ///
-    /// # Errors
-    /// When something is left that nobody has read.
-    pub(super) fn into_stream(self) -> io::Result<Stream> {
-        if self.inbox.is_empty() { Ok(self.stream) } else { Err(garbage("clear text where TLS begins")) }
-    }
-
-    /// Goes on counting where a connection was before it was given to TLS.
-    pub(super) fn counted_from(stream: Stream, number: u8) -> Self {
-        Self { number, ..Self::new(stream) }
     }
 }
 

@@ -1,0 +1,5 @@
+mod garbage;
+mod messages;
+mod parameters;
+mod settings;
+mod values;

@@ -1,0 +1,3 @@
+//! MySQL, against a real MariaDB.
+
+mod values;
