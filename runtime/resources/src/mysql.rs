@@ -20,6 +20,7 @@ mod provision;
 mod rows;
 mod server;
 mod session;
+mod shape;
 mod sql;
 mod startup;
 mod statement;

@@ -71,7 +71,7 @@ pub(super) async fn read(stream: &mut TcpStream) -> Result<Greeting, super::Faul
     Ok(parse(&payload)?)
 }
 
-fn parse(payload: &[u8]) -> io::Result<Greeting> {
+pub(super) fn parse(payload: &[u8]) -> io::Result<Greeting> {
     const VERSION: u8 = 10;
     let mut reader = Reader::new(payload);
     if reader.byte()? != VERSION {

@@ -9,6 +9,7 @@ use super::{
     parameters::{self, Bound},
     rows::{Page, Unread},
     session::{Ended, Prepared, Running, Session},
+    shape,
 };
 use crate::{SqlRequest, database::refused};
 
@@ -18,6 +19,9 @@ use crate::{SqlRequest, database::refused};
 /// Why there is no reply. A change has then not been made, unless the session is committing.
 pub(super) async fn run(session: &mut Session, request: &SqlRequest) -> Result<HostReply, Fault> {
     check_verb(request)?;
+    if !shape::fits(request.class, &request.statement) {
+        return Err(Fault::Host(refused("a statement that does not begin like one of its class")));
+    }
     let values = parameters::parse(&request.parameters)?;
     let prepared = session.prepare(&begin::statements(session.kind, request), &request.statement).await?;
     if usize::from(prepared.parameters) != values.len() {
@@ -27,7 +31,7 @@ pub(super) async fn run(session: &mut Session, request: &SqlRequest) -> Result<H
     match request.verb {
         SqlVerb::Query => query(session, request, &prepared, &values).await,
         SqlVerb::Execute if request.class == StatementClass::Ddl => change_schema(session, &prepared, &values).await,
-        SqlVerb::Execute => execute(session, &prepared, &values).await,
+        SqlVerb::Execute => execute(session, request, &prepared, &values).await,
     }
 }
 
@@ -65,9 +69,18 @@ async fn query(
     Ok(HostReply::Rows(page.finish(&ended)?))
 }
 
-async fn execute(session: &mut Session, prepared: &Prepared, values: &[Bound]) -> Result<HostReply, Fault> {
+async fn execute(
+    session: &mut Session,
+    request: &SqlRequest,
+    prepared: &Prepared,
+    values: &[Bound],
+) -> Result<HostReply, Fault> {
     let affected = match session.run(prepared, values).await? {
         Running::Done(affected) => affected,
+        // The server says only now that it has columns; nothing has been committed.
+        Running::Columns(_) if shape::changes_rows(&request.statement) => {
+            return Err(bad("`execute` returns a count, not rows: leave RETURNING out"));
+        }
         // A function that changes something is called with SELECT; its rows are nobody's, and it counts no rows changed.
         Running::Columns(_) => match session.read(&mut Unread).await? {
             Ended::Complete => 0,
