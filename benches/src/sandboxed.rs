@@ -12,7 +12,7 @@ use std::{
 
 use airlock_model::{
     EffectiveLimits, HostCall, HostError, HostReply, InvocationContext, InvocationId, LimitCaps, Limits, Outcome,
-    Principal,
+    Principal, TransactionId,
 };
 use airlock_sandbox::{Engine, EngineOptions, Gate, Job, Lanes, Program};
 use anyhow::Context;
@@ -131,11 +131,13 @@ impl Gate for Closed {
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
         match call {
             HostCall::Log(_) => Ok(HostReply::Logged),
-            HostCall::Sql(_) | HostCall::Http(_) => {
+            HostCall::Sql(_) | HostCall::Transaction(_) | HostCall::Http(_) => {
                 Err(HostError::Unavailable("nothing is behind this gate".to_owned()))
             }
         }
     }
+
+    fn release(&self, _: TransactionId) {}
 }
 
 /// A gate that answers nobody until it is opened.
@@ -175,4 +177,6 @@ impl Gate for Holding {
         drop(opened.wait_for(|open| *open).await);
         Err(HostError::BadRequest("held long enough".to_owned()))
     }
+
+    fn release(&self, _: TransactionId) {}
 }

@@ -6,5 +6,6 @@ mod mysql;
 mod roles;
 mod stopping;
 mod tls;
+mod transactions;
 mod trouble;
 mod values;

@@ -38,27 +38,63 @@ fn words(calling: Calling) -> (TokenStream, TokenStream) {
 
 fn sql(calling: Calling) -> TokenStream {
     let (async_, await_) = words(calling);
+    let alone = statements(calling, &TokenStream::new(), &quote! { raw:: });
+    let within = statements(calling, &quote! { &self, }, &quote! { self.0. });
+    quote! {
+        use ::airlock_guest::HostError;
+        use ::airlock_guest::sql::{Column, Rows, parameters};
+
+        #alone
+
+        /// Opens a transaction: one that can write where the function may, and otherwise one that reads a single state.
+        pub(crate) #async_ fn begin() -> ::core::result::Result<Transaction, HostError> {
+            Ok(Transaction(raw::begin() #await_ ?))
+        }
+
+        /// Statements that take effect together or not at all. Dropped, it is rolled back; a statement that fails in the
+        /// database ends it at once.
+        pub(crate) struct Transaction(raw::Transaction);
+
+        impl Transaction {
+            #within
+
+            /// Makes the changes last.
+            pub(crate) #async_ fn commit(self) -> ::core::result::Result<(), HostError> {
+                Ok(self.0.commit() #await_ ?)
+            }
+
+            /// Undoes the changes, and waits until they are.
+            pub(crate) #async_ fn rollback(self) -> ::core::result::Result<(), HostError> {
+                Ok(self.0.rollback() #await_ ?)
+            }
+        }
+
+        fn rows_of(rows: raw::Rows) -> Rows {
+            let columns = rows.columns.into_iter().map(|column| Column { name: column.name, database_type: column.database_type });
+            Rows::from_parts(columns.collect(), rows.rows, rows.truncated)
+        }
+    }
+}
+
+/// `query` and `execute`, of the database or of what `receiver` holds; `raw` is what stands before their names there.
+fn statements(calling: Calling, receiver: &TokenStream, raw: &TokenStream) -> TokenStream {
+    let (async_, await_) = words(calling);
     // A blocking import borrows its text, an async one has to own it until the call is over.
     let (statement, parameters) = match calling {
         Calling::Sync => (quote! { statement }, quote! { &parameters }),
         Calling::Async => (quote! { statement.to_owned() }, quote! { parameters }),
     };
     quote! {
-        use ::airlock_guest::HostError;
-        use ::airlock_guest::sql::{Column, Rows, parameters};
-
         /// Runs one statement that only reads. Parameters are always bound: a tuple, an array, or `()`.
-        pub(crate) #async_ fn query(statement: &str, values: impl ::airlock_guest::private::Serialize) -> ::core::result::Result<Rows, HostError> {
+        pub(crate) #async_ fn query(#receiver statement: &str, values: impl ::airlock_guest::private::Serialize) -> ::core::result::Result<Rows, HostError> {
             let parameters = parameters(&values)?;
-            let rows = raw::query(#statement, #parameters) #await_ ?;
-            let columns = rows.columns.into_iter().map(|column| Column { name: column.name, database_type: column.database_type });
-            Ok(Rows::from_parts(columns.collect(), rows.rows, rows.truncated))
+            Ok(rows_of(#raw query(#statement, #parameters) #await_ ?))
         }
 
         /// Runs one statement that writes, and gives the number of rows it changed.
-        pub(crate) #async_ fn execute(statement: &str, values: impl ::airlock_guest::private::Serialize) -> ::core::result::Result<u64, HostError> {
+        pub(crate) #async_ fn execute(#receiver statement: &str, values: impl ::airlock_guest::private::Serialize) -> ::core::result::Result<u64, HostError> {
             let parameters = parameters(&values)?;
-            let affected = raw::execute(#statement, #parameters) #await_ ?;
+            let affected = #raw execute(#statement, #parameters) #await_ ?;
             Ok(affected.rows as u64)
         }
     }

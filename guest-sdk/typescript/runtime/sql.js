@@ -61,24 +61,17 @@ function decodeRows(result) {
   return rows;
 }
 
-export function sqlClient(resource, host) {
+// The statements of a database or of a transaction in it: `host` has `query` and `execute`.
+function statements(resource, host) {
   const query = async (statement, parameters = []) => {
     const asked = text(statement, "the statement");
     const encoded = encodeParameters(parameters);
-    try {
-      return decodeRows(await host.query(asked, encoded));
-    } catch (thrown) {
-      throw fromHost(resource, thrown);
-    }
+    return decodeRows(await told(resource, () => host.query(asked, encoded)));
   };
   const execute = async (statement, parameters = []) => {
     const asked = text(statement, "the statement");
     const encoded = encodeParameters(parameters);
-    try {
-      return await host.execute(asked, encoded);
-    } catch (thrown) {
-      throw fromHost(resource, thrown);
-    }
+    return told(resource, () => host.execute(asked, encoded));
   };
   // Holes become bound parameters: no value is ever part of the statement's text. PostgreSQL and SQLite both take $1, $2, ..
   const sql = async (strings, ...values) => {
@@ -87,5 +80,43 @@ export function sqlClient(resource, host) {
     }
     return query(strings.reduce((text, part, index) => `${text}$${index}${part}`), values);
   };
-  return Object.freeze({ sql, query, execute });
+  return { sql, query, execute };
+}
+
+// A host call whose failure is one of this SDK's errors.
+async function told(resource, call) {
+  try {
+    return await call();
+  } catch (thrown) {
+    throw fromHost(resource, thrown);
+  }
+}
+
+// Gives the transaction back without waiting for the engine to find out that nobody has it.
+function letGo(transaction) {
+  try {
+    transaction[Symbol.dispose]();
+  } catch {
+    // A statement in it has not ended, because nobody waits for it: the host ends both with the function.
+  }
+}
+
+export function sqlClient(resource, host) {
+  // Commits what `work` did when it returns, and undoes it when it throws.
+  const transaction = async (work) => {
+    if (typeof work !== "function") throw new TypeError("write transaction(async (tx) => { .. })");
+    const opened = await told(resource, () => host.begin());
+    try {
+      const result = await work(Object.freeze(statements(resource, opened)));
+      await told(resource, () => opened.commit());
+      return result;
+    } catch (thrown) {
+      // What went wrong first is what the caller has to hear. A transaction that has ended takes no harm.
+      await opened.rollback().catch(() => {});
+      throw thrown;
+    } finally {
+      letGo(opened);
+    }
+  };
+  return Object.freeze({ ...statements(resource, host), transaction });
 }

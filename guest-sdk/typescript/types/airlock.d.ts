@@ -14,13 +14,22 @@ declare module "@airlock/clients" {
     readonly columns: readonly { readonly name: string; readonly databaseType: string }[];
   }
 
-  export interface SqlClient {
+  /** What runs statements: a database, or a transaction in it. */
+  export interface SqlStatements {
     /** Runs a statement that reads. Each hole becomes a bound parameter: $1, $2, .. */
     sql<Row = Record<string, any>>(statement: TemplateStringsArray, ...holes: SqlParameter[]): Promise<SqlRows<Row>>;
     /** Runs a statement that reads, with parameters for $1, $2, .. */
     query<Row = Record<string, any>>(statement: string, parameters?: readonly SqlParameter[]): Promise<SqlRows<Row>>;
     /** Runs a statement that writes; resolves to the number of rows it touched. */
     execute(statement: string, parameters?: readonly SqlParameter[]): Promise<{ rows: number }>;
+  }
+
+  export interface SqlClient extends SqlStatements {
+    /**
+     * Runs `work` in a transaction: commits when it returns, rolls back when it throws. A statement that the database
+     * refuses ends the transaction at once. Where the function may not write, all its reads see one state.
+     */
+    transaction<Result>(work: (tx: SqlStatements) => Promise<Result>): Promise<Result>;
   }
 
   export type HttpFields = Record<string, string | number | boolean | null | undefined | readonly (string | number | boolean)[]>;

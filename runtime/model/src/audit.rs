@@ -80,6 +80,9 @@ pub struct AuditEvent {
     /// What was done to it: `read`, `write`, `GET`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
+    /// The call's transaction it belongs to, by number: what it changed lasts only when a `commit` of that number is `ok`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<u32>,
     /// Statement text or request path, capped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -134,6 +137,7 @@ impl AuditEvent {
             environment: None,
             resource: None,
             operation: None,
+            transaction: None,
             target: None,
             arguments_sha256: None,
             class: None,

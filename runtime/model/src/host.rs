@@ -9,6 +9,8 @@ use crate::{Limit, ResourceName};
 pub enum HostCall {
     /// A SQL statement.
     Sql(SqlCall),
+    /// The beginning or the end of a transaction.
+    Transaction(TransactionCall),
     /// An HTTP request.
     Http(HttpCall),
     /// A log line.
@@ -26,6 +28,7 @@ impl HostCall {
         let pairs = |pairs: &[(String, String)]| pairs.iter().map(pair).sum::<usize>();
         let size = match self {
             Self::Sql(call) => call.statement.len() + call.parameters.len(),
+            Self::Transaction(_) => 0,
             Self::Http(call) => {
                 call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
             }
@@ -50,12 +53,60 @@ pub enum SqlVerb {
 pub struct SqlCall {
     /// The database.
     pub resource: ResourceName,
+    /// The transaction it belongs to; none of its own.
+    pub within: Option<TransactionId>,
     /// Which function the guest called.
     pub verb: SqlVerb,
     /// Exactly one statement.
     pub statement: String,
     /// JSON array as text; values are bound, never spliced.
     pub parameters: String,
+}
+
+/// A transaction of one invocation, by a number that the host gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TransactionId(pub u32);
+
+/// The beginning or the end of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionCall {
+    /// The database.
+    pub resource: ResourceName,
+    /// Which of them.
+    pub step: TransactionStep,
+}
+
+/// What a guest asks about a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionStep {
+    /// To open one.
+    Begin,
+    /// To make its changes last.
+    Commit(TransactionId),
+    /// To undo its changes.
+    Rollback(TransactionId),
+}
+
+impl TransactionStep {
+    /// The step as SQL names it, in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Commit(_) => "commit",
+            Self::Rollback(_) => "rollback",
+        }
+    }
+
+    /// The transaction it is about, when there is one already.
+    #[must_use]
+    pub const fn transaction(self) -> Option<TransactionId> {
+        match self {
+            Self::Begin => None,
+            Self::Commit(id) | Self::Rollback(id) => Some(id),
+        }
+    }
 }
 
 /// One HTTP request. Scheme, host, port and credential are not the guest's to say.
@@ -128,6 +179,10 @@ pub enum HostReply {
     Rows(Rows),
     /// For [`SqlVerb::Execute`]: rows changed.
     Affected(u64),
+    /// For [`TransactionStep::Begin`].
+    Begun(TransactionId),
+    /// For [`TransactionStep::Commit`] and [`TransactionStep::Rollback`].
+    Ended,
     /// For [`HostCall::Http`].
     Http(HttpReply),
     /// For [`HostCall::Log`].
@@ -145,7 +200,7 @@ impl HostReply {
             Self::Http(reply) => {
                 reply.body.len() + reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
             }
-            Self::Affected(_) | Self::Logged => 0,
+            Self::Affected(_) | Self::Begun(_) | Self::Ended | Self::Logged => 0,
         };
         size as u64
     }

@@ -74,7 +74,7 @@ impl HttpClient {
             Ok(reply) => reply,
             Err(_) => Err(HostError::Timeout(format!("`{}` did not answer in time", self.resource))),
         };
-        Performed { reply: reply.map(HostReply::Http), egress_bytes: meter.spent() }
+        Performed { egress_bytes: meter.spent(), ..Performed::without_egress(reply.map(HostReply::Http)) }
     }
 
     async fn exchange(&self, request: HttpRequest, meter: &mut Meter) -> Result<HttpReply, HostError> {

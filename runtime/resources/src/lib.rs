@@ -23,6 +23,7 @@ mod secret;
 mod sheet;
 mod sqlite;
 mod tls;
+mod transaction;
 
 pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
 pub use database::{RoleConfig, TlsMode};
@@ -30,5 +31,6 @@ pub use mysql::MysqlConfig;
 pub use needs::Needs;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Resources};
-pub use request::{HttpRequest, Performed, Permitted, SqlRequest};
+pub use request::{BeginRequest, HttpRequest, Performed, Permitted, SqlRequest, TransactionMode};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};
+pub use transaction::Transaction;

@@ -25,6 +25,7 @@ mod sql;
 mod startup;
 mod statement;
 mod temporal;
+mod transaction;
 mod types;
 mod value;
 mod wire;
@@ -37,8 +38,10 @@ use tokio::time::timeout_at;
 pub(crate) use check::check;
 pub use config::MysqlConfig;
 
+pub(crate) use transaction::Transaction;
+
 use crate::{
-    SqlRequest,
+    BeginRequest, SqlRequest, TransactionMode,
     database::{
         Hidden, Lease, Login, Pool, PooledSession as _, Server, ServerSettings, Stage, Stopped, refused, timeout,
         timeout_committing,
@@ -50,7 +53,6 @@ use server::Role;
 /// The database of one binding, with a pool for each role.
 #[derive(Debug)]
 pub(crate) struct Mysql {
-    server: Arc<Server>,
     reads: Arc<Pool<Role>>,
     changes: Option<Arc<Pool<Role>>>,
 }
@@ -64,7 +66,7 @@ impl Mysql {
         let server = Arc::new(Server::new(resource, &settings, hidden, own_listeners));
         let places = (settings.connections_max, settings.connections_per_tenant_max);
         let pool = |login: Login| Arc::new(Pool::new(Role::new(Arc::clone(&server), login), places));
-        Self { reads: pool(settings.read), changes: settings.write.map(pool), server }
+        Self { reads: pool(settings.read), changes: settings.write.map(pool) }
     }
 
     /// Runs one statement, or says why not.
@@ -74,9 +76,9 @@ impl Mysql {
             StatementClass::Write | StatementClass::Ddl => self.changes.as_ref(),
             StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => None,
         };
-        let pool = pool.ok_or_else(|| refused("what the binding of the database does not allow"))?;
+        let pool = pool.ok_or_else(not_allowed)?;
         loop {
-            let mut lease = pool.lease(&request.tenant, request.deadline).await?;
+            let mut lease = pool.lease(&request.tenant, request.connection_by, request.deadline).await?;
             let Some(session) = lease.session() else { return Err(timeout(Stopped::Unconfirmed)) };
             let ended = timeout_at(request.deadline, statement::run(session, &request)).await;
             // Idle sessions end with a restart of the server, and sometimes that is only seen now.
@@ -85,15 +87,24 @@ impl Mysql {
             }
             let stage = session.stage();
             return match ended {
-                Ok(ended) => ended.map_err(|fault| self.explain(stage, fault)),
+                Ok(ended) => ended.map_err(|fault| pool.backend.explain(stage, fault)),
                 Err(_) => Err(stopped(lease, stage).await),
             };
         }
     }
 
-    fn explain(&self, stage: Stage, fault: Fault) -> HostError {
-        explain::fault(&self.server.resource, &self.server.hidden, stage, fault)
+    /// Opens a transaction, or says why not.
+    pub(crate) async fn begin(&self, request: BeginRequest) -> Result<Transaction, HostError> {
+        let pool = match request.mode {
+            TransactionMode::Read => Some(&self.reads),
+            TransactionMode::Write => self.changes.as_ref(),
+        };
+        Transaction::begin(pool.ok_or_else(not_allowed)?, &request).await
     }
+}
+
+fn not_allowed() -> HostError {
+    refused("what the binding of the database does not allow")
 }
 
 async fn stopped(lease: Lease<Role>, stage: Stage) -> HostError {

@@ -22,6 +22,7 @@ mod sql;
 mod startup;
 mod statement;
 mod tls;
+mod transaction;
 mod types;
 mod wire;
 
@@ -33,19 +34,19 @@ use tokio::time::timeout_at;
 pub(crate) use check::{PostgresSettings, check};
 pub use config::PostgresConfig;
 
+pub(crate) use transaction::Transaction;
+
 use crate::{
-    SqlRequest,
+    BeginRequest, SqlRequest, TransactionMode,
     database::{
         Hidden, Lease, Login, Pool, PooledSession as _, Server, Stage, Stopped, refused, timeout, timeout_committing,
     },
 };
-use fault::Fault;
 use server::Role;
 
 /// The database of one binding, with a pool for each role.
 #[derive(Debug)]
 pub(crate) struct Postgres {
-    server: Arc<Server>,
     reads: Arc<Pool<Role>>,
     changes: Option<Arc<Pool<Role>>>,
 }
@@ -62,7 +63,7 @@ impl Postgres {
                 vec![("search_path", search_path.clone()), ("default_transaction_read_only", read_only.to_owned())];
             Arc::new(Pool::new(Role::new(Arc::clone(&server), login, session), places))
         };
-        Self { reads: pool(settings.read, "on"), changes: settings.write.map(|login| pool(login, "off")), server }
+        Self { reads: pool(settings.read, "on"), changes: settings.write.map(|login| pool(login, "off")) }
     }
 
     /// Runs one statement, or says why not.
@@ -72,9 +73,9 @@ impl Postgres {
             StatementClass::Write | StatementClass::Ddl => self.changes.as_ref(),
             StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => None,
         };
-        let pool = pool.ok_or_else(|| refused("what the binding of the database does not allow"))?;
+        let pool = pool.ok_or_else(not_allowed)?;
         loop {
-            let mut lease = pool.lease(&request.tenant, request.deadline).await?;
+            let mut lease = pool.lease(&request.tenant, request.connection_by, request.deadline).await?;
             let Some(session) = lease.session() else { return Err(timeout(Stopped::Unconfirmed)) };
             let ended = timeout_at(request.deadline, statement::run(session, &pool.backend.types, &request)).await;
             // Idle sessions end with a restart of the server, and sometimes that is only seen now.
@@ -83,15 +84,24 @@ impl Postgres {
             }
             let stage = if session.is_committing { Stage::Committing } else { Stage::Undone };
             return match ended {
-                Ok(ended) => ended.map_err(|fault| self.explain(stage, fault)),
+                Ok(ended) => ended.map_err(|fault| pool.backend.explain(stage, fault)),
                 Err(_) => Err(stopped(lease, stage).await),
             };
         }
     }
 
-    fn explain(&self, stage: Stage, fault: Fault) -> HostError {
-        explain::fault(&self.server.resource, &self.server.hidden, stage, fault)
+    /// Opens a transaction, or says why not.
+    pub(crate) async fn begin(&self, request: BeginRequest) -> Result<Transaction, HostError> {
+        let pool = match request.mode {
+            TransactionMode::Read => Some(&self.reads),
+            TransactionMode::Write => self.changes.as_ref(),
+        };
+        Transaction::begin(pool.ok_or_else(not_allowed)?, &request).await
     }
+}
+
+fn not_allowed() -> HostError {
+    refused("what the binding of the database does not allow")
 }
 
 async fn stopped(lease: Lease<Role>, stage: Stage) -> HostError {

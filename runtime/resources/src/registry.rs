@@ -8,13 +8,14 @@ use airlock_model::{
 };
 
 use crate::{
-    Binding, HttpRequest, Performed, Permitted, SqlRequest,
+    BeginRequest, Binding, HttpRequest, Performed, Permitted, SqlRequest, Transaction,
     address::AddressPolicy,
     config::Engine,
     http::HttpClient,
     mysql::Mysql,
     postgres::Postgres,
     sqlite::{Database, heap},
+    transaction::{Open, access_of},
 };
 
 /// The SQL dialect of a database, for whoever has to parse statements.
@@ -48,7 +49,7 @@ pub enum AddError {
 }
 
 #[derive(Debug)]
-struct Bound {
+pub(crate) struct Bound {
     grants: Arc<[Grant]>,
     client: Client,
     fingerprint: Option<Digest>,
@@ -168,21 +169,28 @@ impl Resources {
 
     async fn perform_sql(&self, environment: &EnvironmentName, request: SqlRequest) -> Result<HostReply, HostError> {
         let bound = self.get(&request.resource, environment)?;
-        let access = match request.class {
-            StatementClass::Read => Access::Read,
-            StatementClass::Write => Access::Write,
-            StatementClass::Ddl => Access::Ddl,
-            StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => {
-                return Err(refused_class(request.class));
-            }
-        };
-        bound.check(&request.resource, &access)?;
+        bound.check(&request.resource, &access_of(request.class)?)?;
         match &bound.client {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
             Client::Mysql(database) => database.perform(request).await,
             Client::Http(_) => Err(wrong_kind(&request.resource)),
         }
+    }
+
+    /// Opens a permitted transaction, within its deadline.
+    ///
+    /// # Errors
+    /// Why there is none, in words that a guest may see.
+    pub async fn begin(&self, environment: &EnvironmentName, request: BeginRequest) -> Result<Transaction, HostError> {
+        let (resource, bound) = (request.resource.clone(), Arc::clone(self.get(&request.resource, environment)?));
+        let open = match &bound.client {
+            Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
+            Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
+            Client::Mysql(database) => Open::Mysql(database.begin(request).await?),
+            Client::Http(_) => return Err(wrong_kind(&resource)),
+        };
+        Ok(Transaction { resource, bound, open })
     }
 
     async fn perform_http(&self, environment: &EnvironmentName, request: HttpRequest) -> Performed {
@@ -199,11 +207,11 @@ impl Resources {
         client.perform(request).await
     }
 
-    fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Bound> {
-        self.bound.get(resource)?.get(environment).map(Arc::as_ref)
+    fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Arc<Bound>> {
+        self.bound.get(resource)?.get(environment)
     }
 
-    fn get(&self, resource: &ResourceName, environment: &EnvironmentName) -> Result<&Bound, HostError> {
+    fn get(&self, resource: &ResourceName, environment: &EnvironmentName) -> Result<&Arc<Bound>, HostError> {
         self.find(resource, environment).ok_or_else(|| HostError::Denied {
             reason: Reason::ResourceUnbound.to_string(),
             rule: format!("environment `{environment}` does not bind `{resource}`"),
@@ -218,7 +226,7 @@ impl Bound {
     }
 
     /// The gate has checked this; a binding does not take its word for it.
-    fn check(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
+    pub(crate) fn check(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
         let held = || Arc::clone(&self.grants);
         let grants = Grants { token: held(), manifest: held(), environment: held() };
         grants.check(resource, access).map_err(|_| HostError::Denied {
@@ -233,7 +241,7 @@ fn wrong_kind(resource: &ResourceName) -> HostError {
     HostError::BadRequest(format!("`{resource}` is bound to a backend of another kind"))
 }
 
-fn refused_class(class: StatementClass) -> HostError {
+pub(crate) fn refused_class(class: StatementClass) -> HostError {
     HostError::Denied {
         reason: Reason::StatementRefused.to_string(),
         rule: format!("statements of class `{}` are never carried out for guests", class.as_str()),

@@ -27,12 +27,49 @@ pub struct SqlRequest {
     pub statement: String,
     /// JSON array as text.
     pub parameters: String,
+    /// When waiting for a connection is given up, if that is before the deadline: where the call holds connections already.
+    pub connection_by: Instant,
     /// When the statement is interrupted.
     pub deadline: Instant,
     /// Rows of the result; the rest is cut and marked.
     pub rows_max: u64,
     /// Bytes of the result, column names included; the rest is cut and marked.
     pub bytes_max: u64,
+}
+
+/// A transaction to be opened.
+#[derive(Debug)]
+pub struct BeginRequest {
+    /// The database.
+    pub resource: ResourceName,
+    /// Who is charged with the connection.
+    pub tenant: TenantName,
+    /// What it may do.
+    pub mode: TransactionMode,
+    /// As in [`SqlRequest`].
+    pub connection_by: Instant,
+    /// When opening it is given up.
+    pub deadline: Instant,
+}
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionMode {
+    /// Read one state of the database.
+    Read,
+    /// Change it as well, as the role for changes.
+    Write,
+}
+
+/// Nothing became free for a statement or a transaction.
+pub(crate) fn no_connection(resource: &ResourceName, connection_by: Instant, deadline: Instant) -> HostError {
+    if connection_by < deadline {
+        return HostError::Unavailable(format!(
+            "no further connection to `{resource}` became free, and this call holds a transaction: run the statement in \
+             it, or end it first"
+        ));
+    }
+    HostError::Timeout(format!("no connection to `{resource}` became free before the deadline"))
 }
 
 /// One HTTP request. Scheme, host, port and credential come from the binding.
@@ -65,10 +102,14 @@ pub struct Performed {
     pub reply: Result<HostReply, HostError>,
     /// Bytes that left and entered the host over HTTP for this call: heads and bodies, without TLS and framing.
     pub egress_bytes: u64,
+    /// Whether the backend may have done what was asked although the reply is an error.
+    pub is_outcome_unknown: bool,
 }
 
 impl Performed {
-    pub(crate) fn without_egress(reply: Result<HostReply, HostError>) -> Self {
-        Self { reply, egress_bytes: 0 }
+    /// What came of a call that needed no HTTP.
+    #[must_use]
+    pub fn without_egress(reply: Result<HostReply, HostError>) -> Self {
+        Self { reply, egress_bytes: 0, is_outcome_unknown: false }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod heap;
 mod parameters;
 mod rows;
 mod statement;
+mod transaction;
 mod watch;
 
 use std::{
@@ -23,12 +24,16 @@ use std::{
 
 use airlock_model::{HostError, HostReply, Operation, ResourceName, StatementClass};
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinError,
-    time::{timeout, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
-use crate::{ConfigError, SqlRequest, SqliteConfig, config::amount};
+pub(crate) use transaction::Transaction;
+
+use crate::{
+    BeginRequest, ConfigError, SqlRequest, SqliteConfig, TransactionMode, config::amount, request::no_connection,
+};
 use connection::{Connections, Role};
 use watch::{StopOnDrop, Watch};
 
@@ -76,7 +81,7 @@ pub(crate) struct Database {
     writes: Option<Pool>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pool {
     resource: ResourceName,
     connections: Arc<Connections>,
@@ -107,48 +112,76 @@ impl Database {
             StatementClass::Write | StatementClass::Ddl => self.writes.as_ref(),
             StatementClass::Session | StatementClass::Admin | StatementClass::Forbidden => None,
         };
-        match pool {
-            Some(pool) => pool.perform(request).await,
-            None => Err(explain::refused("the binding of the database does not allow it")),
-        }
+        pool.ok_or_else(not_allowed)?.perform(request).await
     }
+
+    /// Opens a transaction, or says why not. One that may write keeps the only write connection until it ends.
+    pub(crate) async fn begin(&self, request: BeginRequest) -> Result<Transaction, HostError> {
+        let pool = match request.mode {
+            TransactionMode::Read => Some(&self.reads),
+            TransactionMode::Write => self.writes.as_ref(),
+        };
+        Transaction::begin(pool.ok_or_else(not_allowed)?, &request).await
+    }
+}
+
+fn not_allowed() -> HostError {
+    explain::refused("the binding of the database does not allow it")
+}
+
+/// What is not known when a thread does not come back in time.
+fn not_known() -> HostError {
+    let text = "the deadline passed while the database was at work: whether the statement took effect is not known";
+    HostError::Timeout(text.to_owned())
 }
 
 impl Pool {
     async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
-        let (deadline, changes) = (request.deadline, request.class != StatementClass::Read);
-        let waiting = Arc::clone(&self.permits).acquire_owned();
-        let Ok(Ok(permit)) = timeout_at(deadline, waiting).await else {
-            let text = format!("no connection to `{}` became free before the deadline", self.resource);
-            return Err(HostError::Timeout(text));
-        };
-        let watch = Arc::new(Watch::new(deadline.into_std()));
-        let _stop_on_drop = StopOnDrop(Arc::clone(&watch));
-        let (connections, seen) = (Arc::clone(&self.connections), Arc::clone(&watch));
-        let mut running = tokio::task::spawn_blocking(move || {
-            heap::begin_statement();
-            let reply = connections.run(&seen, &request);
+        let permit = self.permit(request.connection_by, request.deadline).await?;
+        let late = if request.class == StatementClass::Read { explain::timeout() } else { not_known() };
+        let connections = Arc::clone(&self.connections);
+        let running = self.on_thread(request.deadline, late, move |watch| {
+            let reply = connections.run(watch, &request);
             drop(permit);
             reply
+        });
+        running.await.flatten()
+    }
+
+    /// The right to use one connection.
+    async fn permit(&self, connection_by: Instant, deadline: Instant) -> Result<OwnedSemaphorePermit, HostError> {
+        match timeout_at(connection_by.min(deadline), Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(no_connection(&self.resource, connection_by, deadline)),
+        }
+    }
+
+    /// Does what blocks on a thread of its own, watched; it is stopped at the deadline, and when nobody waits for it any more.
+    /// `late` is said when it does not stop then.
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        late: HostError,
+        work: impl FnOnce(&Arc<Watch>) -> T + Send + 'static,
+    ) -> Result<T, HostError> {
+        let watch = Arc::new(Watch::new(deadline.into_std()));
+        let _stop_on_drop = StopOnDrop(Arc::clone(&watch));
+        let seen = Arc::clone(&watch);
+        let mut running = tokio::task::spawn_blocking(move || {
+            heap::begin_statement();
+            work(&seen)
         });
         if let Ok(ended) = timeout_at(deadline, &mut running).await {
             return self.joined(ended);
         }
         watch.stop();
-        match timeout(INTERRUPT_GRACE, running).await {
-            Ok(ended) => self.joined(ended),
-            Err(_) if changes => Err(HostError::Timeout(
-                "the deadline passed while the database was at work: whether the statement took effect is not known"
-                    .to_owned(),
-            )),
-            Err(_) => Err(explain::timeout()),
-        }
+        timeout(INTERRUPT_GRACE, running).await.map_or(Err(late), |ended| self.joined(ended))
     }
 
-    fn joined(&self, ended: Result<Result<HostReply, HostError>, JoinError>) -> Result<HostReply, HostError> {
-        ended.unwrap_or_else(|why| {
+    fn joined<T>(&self, ended: Result<T, JoinError>) -> Result<T, HostError> {
+        ended.map_err(|why| {
             tracing::error!(resource = %self.resource, error = %why, "a statement ended in a panic");
-            Err(explain::unavailable(&self.resource))
+            explain::unavailable(&self.resource)
         })
     }
 }

@@ -107,7 +107,7 @@ impl App {
         let program = deployed.program.clone();
         let job = Job { program, gate: gate.clone(), context, deadline, payload: call.request.payload };
         let ended = running.until_cancelled(run(job, &self.lanes)).await;
-        let usage = gate.usage(ended.fuel, ended.memory_bytes, received.elapsed());
+        let usage = gate.settle(ended.fuel, ended.memory_bytes, received.elapsed());
         record.finish(&ended.outcome, usage).await?;
         reply(ended.outcome, &facts, usage)
     }

@@ -1,7 +1,9 @@
 //! A client of the database without a gate before it.
 
 use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
-use airlock_resources::{BindingConfig, Permitted, Resources, Sources, SqlRequest};
+use airlock_resources::{
+    BeginRequest, BindingConfig, Permitted, Resources, Sources, SqlRequest, Transaction, TransactionMode,
+};
 use serde_json::Value;
 
 use super::PATIENCE;
@@ -21,6 +23,7 @@ pub fn statement(class: StatementClass, text: &str, parameters: &Value) -> SqlRe
         class,
         statement: text.to_owned(),
         parameters: parameters.to_string(),
+        connection_by: tokio::time::Instant::now() + PATIENCE,
         deadline: tokio::time::Instant::now() + PATIENCE,
         rows_max: 10_000,
         bytes_max: 8 << 20,
@@ -41,6 +44,19 @@ impl Client {
 
     pub async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
         self.resources.perform(&self.environment, Permitted::Sql(request)).await.reply
+    }
+
+    pub async fn begin(&self, mode: TransactionMode) -> Result<Transaction, HostError> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let [resource, tenant] = ["orders-db", "acme"];
+        let request = BeginRequest {
+            resource: resource.parse().expect("a name"),
+            tenant: tenant.parse().expect("a name"),
+            mode,
+            connection_by: deadline,
+            deadline,
+        };
+        self.resources.begin(&self.environment, request).await
     }
 
     /// A statement of class `Read`, whatever it is.

@@ -90,6 +90,7 @@ fn query() -> anyhow::Result<Permitted> {
         class: StatementClass::Read,
         statement: "select 1".to_owned(),
         parameters: "[]".to_owned(),
+        connection_by: tokio::time::Instant::now() + LONG,
         deadline: tokio::time::Instant::now() + LONG,
         rows_max: 10_000,
         bytes_max: 1 << 20,

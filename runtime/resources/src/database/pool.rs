@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{Lease, Stopped};
+use crate::request::no_connection;
 
 /// Sessions that nobody used for longer are not trusted to be there.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -82,15 +83,23 @@ impl<B: Backend> Pool<B> {
     /// Lends a session, an idle one or a new one.
     ///
     /// # Errors
-    /// `Timeout` when none became free before the deadline, or why none can be opened.
-    pub(crate) async fn lease(self: &Arc<Self>, tenant: &TenantName, deadline: Instant) -> Result<Lease<B>, HostError> {
+    /// `Timeout` when none became free before the deadline, `Unavailable` when none did before `connection_by`, or why none
+    /// can be opened.
+    pub(crate) async fn lease(
+        self: &Arc<Self>,
+        tenant: &TenantName,
+        connection_by: Instant,
+        deadline: Instant,
+    ) -> Result<Lease<B>, HostError> {
         let resource = self.backend.resource();
-        let late = |what: &str| HostError::Timeout(format!("no connection to `{resource}` {what} before the deadline"));
-        let place = timeout_at(deadline, self.place(tenant)).await.map_err(|_| late("became free"))?;
+        let place = timeout_at(connection_by.min(deadline), self.place(tenant)).await;
+        let place = place.map_err(|_| no_connection(resource, connection_by, deadline))?;
         let place = place.ok_or_else(|| HostError::Unavailable(format!("`{resource}` is being closed")))?;
         let session = match self.take_idle().await {
             Some(session) => session,
-            None => timeout_at(deadline, self.backend.open()).await.map_err(|_| late("was made"))??,
+            None => timeout_at(deadline, self.backend.open()).await.map_err(|_| {
+                HostError::Timeout(format!("no connection to `{resource}` was made before the deadline"))
+            })??,
         };
         Ok(Lease::new(Arc::clone(self), session, place))
     }

@@ -6,7 +6,7 @@ use airlock_model::StatementClass;
 use tokio::time::Instant;
 
 use super::greeting::Kind;
-use crate::SqlRequest;
+use crate::{SqlRequest, TransactionMode};
 
 /// How much longer than the statement a transaction of ours may stay open when nobody ends it.
 const IDLE_GRACE: Duration = Duration::from_secs(5);
@@ -15,23 +15,37 @@ const IDLE_GRACE: Duration = Duration::from_secs(5);
 /// NO_BACKSLASH_ESCAPES (and MariaDB's ORACLE); values that do not fit are errors and are not bent.
 const SQL_MODE: &str = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
 
+/// What makes a savepoint that everything since is undone to: a statement of class read changes nothing inside a transaction that
+/// may write, whatever it calls.
+pub(super) const SAVEPOINT: &str = "SAVEPOINT airlock";
+pub(super) const UNDO: &str = "ROLLBACK TO SAVEPOINT airlock";
+
 /// Statements that are sent before the guest's, each for itself.
-pub(super) fn statements(kind: Kind, request: &SqlRequest) -> Vec<String> {
-    let settings = settings(kind, request.deadline.saturating_duration_since(Instant::now()));
+pub(super) fn statement(kind: Kind, request: &SqlRequest) -> Vec<String> {
     match request.class {
-        // The session's default is behind the transaction's own mode, should something end that.
-        StatementClass::Read => vec![
-            settings,
-            "SET SESSION TRANSACTION READ ONLY".to_owned(),
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned(),
-        ],
+        StatementClass::Read => transaction(kind, TransactionMode::Read, request.deadline),
         // It commits by itself, before and after.
-        StatementClass::Ddl => vec![settings],
-        _ => vec![settings, "START TRANSACTION READ WRITE".to_owned()],
+        StatementClass::Ddl => vec![settings(kind, request.deadline)],
+        _ => transaction(kind, TransactionMode::Write, request.deadline),
     }
 }
 
-fn settings(kind: Kind, left: Duration) -> String {
+/// Opens a transaction. One that reads sees a single state, as of now.
+pub(super) fn transaction(kind: Kind, mode: TransactionMode, deadline: Instant) -> Vec<String> {
+    let (mode, snapshot) = match mode {
+        TransactionMode::Read => ("READ ONLY", "WITH CONSISTENT SNAPSHOT, "),
+        TransactionMode::Write => ("READ WRITE", ""),
+    };
+    vec![
+        settings(kind, deadline),
+        // The session's default is behind the transaction's own mode, should something end that.
+        format!("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, {mode}"),
+        format!("START TRANSACTION {snapshot}{mode}"),
+    ]
+}
+
+fn settings(kind: Kind, deadline: Instant) -> String {
+    let left = deadline.saturating_duration_since(Instant::now());
     let millis = left.as_millis().max(1);
     let seconds = left.as_secs() + 1;
     let longest = match kind {

@@ -10,6 +10,10 @@ use super::{fault::ServerError, wire::garbage};
 pub(super) const STATUS_IN_TRANSACTION: u16 = 0x0001;
 /// Another result follows, which is never asked for.
 pub(super) const STATUS_MORE_RESULTS: u16 = 0x0008;
+/// The server keeps the rows until they are fetched.
+pub(super) const STATUS_CURSOR: u16 = 0x0040;
+/// It has none left.
+pub(super) const STATUS_LAST_ROW: u16 = 0x0080;
 
 /// Takes one value after another. Whatever the bytes are, it ends in a value or an error.
 pub(super) struct Reader<'a>(&'a [u8]);

@@ -8,8 +8,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Fault, session::Session, startup};
-use crate::database::{Backend, Login, NoSession, Server, Stopped};
+use super::{Fault, explain, session::Session, startup};
+use crate::database::{Backend, Login, NoSession, Server, Stage, Stopped};
 
 /// How long it may take to end a session and to see that it is gone.
 const STOP_MAX: Duration = Duration::from_secs(2);
@@ -26,6 +26,11 @@ pub(super) struct Role {
 impl Role {
     pub(super) fn new(server: Arc<Server>, login: Login) -> Self {
         Self { server, login }
+    }
+
+    /// Puts the fault of a statement into words.
+    pub(super) fn explain(&self, stage: Stage, fault: Fault) -> HostError {
+        explain::fault(&self.server.resource, &self.server.hidden, stage, fault)
     }
 
     async fn log_in(&self, stream: TcpStream, target: SocketAddr) -> Result<Session, Fault> {

@@ -7,7 +7,7 @@ use bytes::{BufMut as _, Bytes};
 use super::{
     fault::{Fault, ServerError},
     greeting::{Greeting, Kind},
-    packet::{self, Answer, Done, Reader, STATUS_IN_TRANSACTION, STATUS_MORE_RESULTS},
+    packet::{self, Answer, Done, Reader, STATUS_CURSOR, STATUS_IN_TRANSACTION, STATUS_LAST_ROW, STATUS_MORE_RESULTS},
     parameters::{self, Bound},
     types::{self, Type},
     wire::{Incoming, Wire, garbage},
@@ -17,8 +17,12 @@ use crate::database::{PooledSession, Stage};
 const QUERY: u8 = 0x03;
 const PREPARE: u8 = 0x16;
 const EXECUTE: u8 = 0x17;
+const CLOSE: u8 = 0x19;
+const FETCH: u8 = 0x1c;
 const RESET: u8 = 0x1f;
 const QUIT: u8 = 0x01;
+/// Rows that are taken at a time where the session has to stay usable when nobody wants the rest.
+const PORTION_ROWS: u32 = 100;
 /// More columns than any table or result has.
 const COLUMNS_MAX: u64 = 65_535;
 
@@ -72,13 +76,17 @@ pub(super) enum Running {
     Done(u64),
     /// Rows, which are still to come.
     Columns(Vec<(String, Type)>),
+    /// Rows, which the server keeps until they are fetched.
+    Portions(Vec<(String, Type)>),
 }
 
 /// How a result ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Complete,
-    /// Nobody wanted the rest. The session is of no further use.
+    /// After as many rows as were fetched. There may be more.
+    Suspended,
+    /// Nobody wanted the rest. After [`Session::read`] the session is of no further use.
     Cut,
 }
 
@@ -112,6 +120,19 @@ impl Session {
     /// Nobody else gets the session.
     pub(super) fn distrust(&mut self) {
         self.is_odd = true;
+    }
+
+    /// Opens a transaction of several statements.
+    ///
+    /// # Errors
+    /// What the server says against it.
+    pub(super) async fn begin(&mut self, ours: &[String]) -> Result<(), Fault> {
+        self.pending += u32::try_from(ours.len()).unwrap_or(u32::MAX);
+        for text in ours {
+            self.wire.command(&command(QUERY, text.as_bytes()));
+        }
+        let begun = self.begun(ours.len()).await;
+        self.settled(begun)
     }
 
     /// Runs statements of ours and has a guest's described, in one round trip.
@@ -194,10 +215,24 @@ impl Session {
     /// # Errors
     /// What the server says.
     pub(super) async fn run(&mut self, prepared: &Prepared, values: &[Bound]) -> Result<Running, Fault> {
+        const NO_CURSOR: u8 = 0;
+        self.execute(prepared, values, NO_CURSOR).await
+    }
+
+    /// As [`Session::run`]; the server keeps the rows, where it can, until [`Session::fetch`] asks for them.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) async fn run_portioned(&mut self, prepared: &Prepared, values: &[Bound]) -> Result<Running, Fault> {
+        const READ_ONLY_CURSOR: u8 = 1;
+        self.execute(prepared, values, READ_ONLY_CURSOR).await
+    }
+
+    async fn execute(&mut self, prepared: &Prepared, values: &[Bound], cursor: u8) -> Result<Running, Fault> {
         let mut payload = vec![EXECUTE];
         payload.put_u32_le(prepared.number);
-        // No cursor, and once.
-        payload.put_u8(0);
+        payload.put_u8(cursor);
+        // Once.
         payload.put_u32_le(1);
         parameters::write(values, &mut payload);
         self.pending += 1;
@@ -221,8 +256,12 @@ impl Session {
                     columns.push(types::column(&self.wire.packet().await?, self.has_extended_metadata)?);
                 }
                 let end = packet::end(&self.wire.packet().await?)?;
-                end.ok_or_else(|| garbage("columns without an end"))?;
-                Ok(Running::Columns(columns))
+                let end = end.ok_or_else(|| garbage("columns without an end"))?;
+                if end.status & STATUS_CURSOR == 0 {
+                    return Ok(Running::Columns(columns));
+                }
+                self.done(end)?;
+                Ok(Running::Portions(columns))
             }
         }
     }
@@ -245,6 +284,54 @@ impl Session {
                 return Ok(Ended::Cut);
             }
         }
+    }
+
+    /// Fetches a portion of the rows that the server keeps, and reads it to its end.
+    ///
+    /// # Errors
+    /// As [`Session::read`].
+    pub(super) async fn fetch(&mut self, prepared: &Prepared, rows: &mut impl Rows) -> Result<Ended, Fault> {
+        let mut payload = vec![FETCH];
+        payload.put_u32_le(prepared.number);
+        payload.put_u32_le(PORTION_ROWS);
+        self.pending += 1;
+        self.wire.command(&payload);
+        self.wire.send().await?;
+        let ended = self.read_to_end(rows).await?;
+        let is_last = self.status & STATUS_LAST_ROW != 0;
+        Ok(if ended == Ended::Complete && !is_last { Ended::Suspended } else { ended })
+    }
+
+    /// As [`Session::read`], but what nobody wants is read and thrown away.
+    ///
+    /// # Errors
+    /// As [`Session::read`].
+    pub(super) async fn read_to_end(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
+        let mut ended = Ended::Complete;
+        loop {
+            let Incoming::Packet(packet) = self.wire.next(rows.row_bytes_max()).await? else {
+                self.wire.pass_over().await?;
+                ended = Ended::Cut;
+                continue;
+            };
+            if packet.first() == Some(&0xff) {
+                return Err(self.failed(packet::error(&packet)?));
+            }
+            if let Some(done) = packet::end(&packet)? {
+                self.done(done)?;
+                return Ok(ended);
+            }
+            if ended == Ended::Complete && !rows.take(&packet)? {
+                ended = Ended::Cut;
+            }
+        }
+    }
+
+    /// Has the server forget a statement. It does not answer that.
+    pub(super) fn close(&mut self, prepared: &Prepared) {
+        let mut payload = vec![CLOSE];
+        payload.put_u32_le(prepared.number);
+        self.wire.command(&payload);
     }
 
     /// Runs one statement of ours that has no rows.

@@ -30,7 +30,7 @@ pub(super) struct Wire {
 /// What came next.
 pub(super) enum Incoming {
     Packet(Bytes),
-    /// A packet larger than asked for. It has not been read; the connection is of no further use.
+    /// A packet larger than asked for. It has not been read, and stands before whatever else comes.
     TooLarge,
 }
 
@@ -99,11 +99,42 @@ impl Wire {
                 Measured::TooLarge => return Ok(Incoming::TooLarge),
                 Measured::Unfinished => {}
             }
-            self.inbox.reserve(READ_BYTES);
-            if self.stream.read_buf(&mut self.inbox).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            self.fill().await?;
+        }
+    }
+
+    /// Reads past a packet that is too large, without keeping it. Dropped midway, the connection is of no further use.
+    ///
+    /// # Errors
+    /// When the connection ends or is broken.
+    pub(super) async fn pass_over(&mut self) -> io::Result<()> {
+        loop {
+            while self.inbox.len() < HEADER_BYTES {
+                self.fill().await?;
+            }
+            let length = usize::try_from(self.inbox.get_uint_le(3)).unwrap_or(usize::MAX);
+            self.number = self.inbox.get_u8();
+            let mut left = length;
+            while left > 0 {
+                if self.inbox.is_empty() {
+                    self.fill().await?;
+                }
+                let here = left.min(self.inbox.len());
+                self.inbox.advance(here);
+                left -= here;
+            }
+            if length < PART_BYTES_MAX {
+                return Ok(());
             }
         }
+    }
+
+    async fn fill(&mut self) -> io::Result<()> {
+        self.inbox.reserve(READ_BYTES);
+        if self.stream.read_buf(&mut self.inbox).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
     }
 
     fn take(&mut self, parts: usize) -> Bytes {

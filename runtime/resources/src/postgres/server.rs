@@ -11,13 +11,15 @@ use tokio::{
 };
 
 use super::{
+    explain,
+    fault::Fault,
     session::Session,
     startup::{self, BackendKey},
     tls,
     types::Types,
     wire::Wire,
 };
-use crate::database::{Backend, Login, NoSession, Server, Stopped};
+use crate::database::{Backend, Login, NoSession, Server, Stage, Stopped};
 
 /// How long a cancel request may take, and then the answer to it.
 const CANCEL_MAX: Duration = Duration::from_secs(2);
@@ -34,6 +36,11 @@ pub(super) struct Role {
 impl Role {
     pub(super) fn new(server: Arc<Server>, login: Login, settings: Vec<(&'static str, String)>) -> Self {
         Self { server, login, settings, types: Types::default() }
+    }
+
+    /// Puts the fault of a statement into words.
+    pub(super) fn explain(&self, stage: Stage, fault: Fault) -> HostError {
+        explain::fault(&self.server.resource, &self.server.hidden, stage, fault)
     }
 
     async fn attempt(&self) -> Result<Session, NoSession> {

@@ -21,6 +21,10 @@ use crate::database::{PooledSession, refused};
 /// What a guest's statement is called on the server. It has a name because a question of ours in between, in a simple query,
 /// would take the nameless one away; the reset does it afterwards.
 const STATEMENT: &str = "guest";
+/// What asks for every row.
+const ALL_ROWS: i32 = 0;
+/// Rows that are taken at a time where the session has to stay usable when nobody wants the rest.
+const PORTION_ROWS: i32 = 100;
 
 /// A logged-in connection.
 #[derive(Debug)]
@@ -68,7 +72,9 @@ pub(super) trait Rows {
 pub(super) enum Ended {
     /// At its end, with the server's word about it: `SELECT 4`, `UPDATE 2`.
     Complete(String),
-    /// Nobody wanted the rest. The session is of no further use.
+    /// After as many rows as were asked for. There may be more.
+    Suspended,
+    /// Nobody wanted the rest. Without [`Session::drain`] the session is of no further use.
     Cut,
 }
 
@@ -87,7 +93,31 @@ impl Session {
         }
     }
 
-    /// Opens a transaction and has a statement described inside it, in one round trip.
+    /// Opens a transaction of several statements.
+    ///
+    /// # Errors
+    /// What the server says against it.
+    pub(super) async fn begin(&mut self, begin: &str) -> Result<(), Fault> {
+        self.pending += 1;
+        frontend::query(begin, self.wire.outbox())?;
+        self.begun().await?;
+        self.check_transaction()
+    }
+
+    /// Sends, and reads the answer to the first of what was sent: the word that opens a transaction.
+    async fn begun(&mut self) -> Result<(), Fault> {
+        let expected = self.pending;
+        let begun = match self.wire.send().await {
+            Ok(()) => self.until_ready(|_| Ok(())).await,
+            Err(broken) => Err(Fault::Wire(broken)),
+        };
+        // A new session that ends at once is no accident; one that lay idle is.
+        self.is_stale = self.uses > 0 && begun.is_err() && self.pending == expected;
+        begun
+    }
+
+    /// Opens a transaction and has a statement described inside it, in one round trip. Inside an open transaction `begin` is
+    /// what has to be said before the statement, or nothing.
     ///
     /// # Errors
     /// What the server says against either.
@@ -95,16 +125,12 @@ impl Session {
         self.pending += 2;
         let out = self.wire.outbox();
         frontend::query(begin, out)?;
+        // That of the transaction's last statement; closing one that is not there is no error.
+        frontend::close(b'S', STATEMENT, out)?;
         frontend::parse(STATEMENT, statement, [], out)?;
         frontend::describe(b'S', STATEMENT, out)?;
         frontend::sync(out);
-        let begun = match self.wire.send().await {
-            Ok(()) => self.until_ready(|_| Ok(())).await,
-            Err(broken) => Err(Fault::Wire(broken)),
-        };
-        // A new session that ends at once is no accident; one that lay idle is.
-        self.is_stale = self.uses > 0 && begun.is_err() && self.pending > 1;
-        begun?;
+        self.begun().await?;
         let mut prepared = Prepared::default();
         self.until_ready(|message| {
             match message {
@@ -124,26 +150,47 @@ impl Session {
         Ok(prepared)
     }
 
-    /// Runs the described statement. Values are text, as the server reads it.
+    /// Runs the described statement to its end. Values are text, as the server reads it.
     ///
     /// # Errors
     /// What the server says, or what `rows` cannot take.
     pub(super) async fn run(&mut self, values: &[Option<String>], rows: &mut impl Rows) -> Result<Ended, Fault> {
+        bind(values, self.wire.outbox())?;
+        self.fetch(ALL_ROWS, rows).await
+    }
+
+    /// Runs the described statement until it has given some rows; [`Session::more`] goes on.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub(super) async fn start(&mut self, values: &[Option<String>], rows: &mut impl Rows) -> Result<Ended, Fault> {
+        bind(values, self.wire.outbox())?;
+        self.fetch(PORTION_ROWS, rows).await
+    }
+
+    /// Takes the next rows of a suspended statement.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub(super) async fn more(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
+        self.fetch(PORTION_ROWS, rows).await
+    }
+
+    async fn fetch(&mut self, row_count_max: i32, rows: &mut impl Rows) -> Result<Ended, Fault> {
         self.pending += 1;
         let out = self.wire.outbox();
-        bind(values, out)?;
-        frontend::execute("", 0, out)?;
+        frontend::execute("", row_count_max, out)?;
         frontend::sync(out);
         self.wire.send().await?;
         let ended = self.read_result(rows).await?;
-        if matches!(ended, Ended::Complete(_)) {
+        if !matches!(ended, Ended::Cut) {
             self.check_transaction()?;
         }
         Ok(ended)
     }
 
     async fn read_result(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
-        let (mut at, mut tag, mut failure) = (At::Values, String::new(), None);
+        let (mut at, mut ended, mut failure) = (At::Values, Ended::Complete(String::new()), None);
         loop {
             let message = match self.wire.next(rows.row_bytes_max()).await {
                 Ok(Incoming::Message(message)) => message,
@@ -153,11 +200,12 @@ impl Session {
             match message {
                 Message::BindComplete => at = At::Work,
                 Message::DataRow(row) if !rows.take(&row)? => return Ok(Ended::Cut),
-                Message::CommandComplete(body) => body.tag()?.clone_into(&mut tag),
+                Message::CommandComplete(body) => ended = Ended::Complete(body.tag()?.to_owned()),
+                Message::PortalSuspended => ended = Ended::Suspended,
                 Message::ErrorResponse(body) => failure = Some(ServerError { at, ..self.reported(&body)? }),
                 Message::ReadyForQuery(body) => {
                     self.ready(body.status());
-                    return failure.map_or(Ok(Ended::Complete(tag)), |error| Err(Fault::Server(error)));
+                    return failure.map_or(Ok(ended), |error| Err(Fault::Server(error)));
                 }
                 Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
                     return Err(Fault::Wire(garbage("a COPY, which is never asked for")));
@@ -232,13 +280,13 @@ impl Session {
     /// Reads what is still to come and throws it away.
     ///
     /// # Errors
-    /// When the connection ends first, or the rest is too large to be read.
+    /// When the connection ends first.
     pub(super) async fn drain(&mut self) -> Result<(), Fault> {
         while self.pending > 0 {
             match self.wire.next(MESSAGE_BYTES_MAX).await? {
                 Incoming::Message(Message::ReadyForQuery(body)) => self.ready(body.status()),
                 Incoming::Message(_) => {}
-                Incoming::RowTooLarge => return Err(Fault::Wire(garbage("a row that is too large to be passed over"))),
+                Incoming::RowTooLarge => self.wire.pass_over().await?,
             }
         }
         Ok(())
@@ -279,7 +327,7 @@ impl Session {
     }
 
     /// INVARIANT: a statement never ends the transaction that it runs in.
-    fn check_transaction(&mut self) -> Result<(), Fault> {
+    pub(super) fn check_transaction(&mut self) -> Result<(), Fault> {
         if self.status == b'T' {
             return Ok(());
         }

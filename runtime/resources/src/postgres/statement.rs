@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use airlock_model::{HostReply, SqlVerb, StatementClass};
+use airlock_model::{HostError, HostReply, Rows, SqlVerb, StatementClass};
 use tokio::time::Instant;
 
 use super::{
@@ -13,27 +13,81 @@ use super::{
     session::{Ended, Prepared, Session},
     types::{Described, Types},
 };
-use crate::SqlRequest;
+use crate::{SqlRequest, TransactionMode};
 
 /// How much longer than the statement a transaction of ours may stay open when nobody ends it.
 const IDLE_GRACE: Duration = Duration::from_secs(5);
+
+/// What opens a savepoint that cannot write: a statement of class read stays one inside a transaction that may write. The
+/// server refuses to make it writable again before it ends.
+const READ_ONLY: &str = "SAVEPOINT airlock; SET LOCAL transaction_read_only = on";
+const NO_LONGER_READ_ONLY: &str = "RELEASE SAVEPOINT airlock";
 
 /// Runs exactly one statement. A read is left for the session's reset to roll back; a change is committed.
 ///
 /// # Errors
 /// Why there is no reply. A change has then not been made, unless the session is committing.
 pub(super) async fn run(session: &mut Session, types: &Types, request: &SqlRequest) -> Result<HostReply, Fault> {
-    check_verb(request)?;
-    let values = parameters::parse(&request.parameters)?;
-    let prepared = session.prepare(&begin(request), &request.statement).await?;
-    if request.verb == SqlVerb::Query && prepared.columns.is_empty() {
-        return Err(bad("`query` needs a statement that returns columns: use a SELECT"));
-    }
-    let described = types.describe(session, &prepared).await?;
-    let values = parameters::encode(&values, &described.parameters)?;
+    let mode = if request.class == StatementClass::Read { TransactionMode::Read } else { TransactionMode::Write };
+    let ready = Ready::make(session, types, request, &begin(mode, request.deadline)).await?;
     match request.verb {
-        SqlVerb::Query => query(session, request, (prepared, described), &values).await,
-        SqlVerb::Execute => execute(session, !prepared.columns.is_empty(), &values).await,
+        SqlVerb::Query => {
+            let mut page = ready.page(request)?;
+            let ended = session.run(&ready.values, &mut page).await?;
+            Ok(HostReply::Rows(page.finish(&ended)?))
+        }
+        SqlVerb::Execute => {
+            let affected = execute(session, &ready).await?;
+            session.commit().await?;
+            Ok(HostReply::Affected(affected))
+        }
+    }
+}
+
+/// Runs one statement of an open transaction, and leaves the session ready for the next.
+///
+/// # Errors
+/// Why there is no reply. The transaction can then only be rolled back.
+pub(super) async fn run_within(
+    session: &mut Session,
+    types: &Types,
+    mode: TransactionMode,
+    request: &SqlRequest,
+) -> Result<HostReply, Fault> {
+    let guards = request.class == StatementClass::Read && mode == TransactionMode::Write;
+    let ready = Ready::make(session, types, request, if guards { READ_ONLY } else { "" }).await?;
+    let reply = match request.verb {
+        SqlVerb::Query => HostReply::Rows(query_within(session, request, &ready).await?),
+        SqlVerb::Execute => HostReply::Affected(execute(session, &ready).await?),
+    };
+    if guards {
+        session.ask(NO_LONGER_READ_ONLY).await?;
+    }
+    Ok(reply)
+}
+
+/// A statement that the server has described, with the values to run it with.
+struct Ready {
+    prepared: Prepared,
+    described: Described,
+    values: Vec<Option<String>>,
+}
+
+impl Ready {
+    async fn make(session: &mut Session, types: &Types, request: &SqlRequest, begin: &str) -> Result<Self, Fault> {
+        check_verb(request)?;
+        let values = parameters::parse(&request.parameters)?;
+        let prepared = session.prepare(begin, &request.statement).await?;
+        if request.verb == SqlVerb::Query && prepared.columns.is_empty() {
+            return Err(bad("`query` needs a statement that returns columns: use a SELECT"));
+        }
+        let described = types.describe(session, &prepared).await?;
+        let values = parameters::encode(&values, &described.parameters)?;
+        Ok(Self { prepared, described, values })
+    }
+
+    fn page(&self, request: &SqlRequest) -> Result<Page, HostError> {
+        Page::new(self.prepared.columns.clone(), self.described.columns.clone(), request.rows_max, request.bytes_max)
     }
 }
 
@@ -53,40 +107,53 @@ fn check_verb(request: &SqlRequest) -> Result<(), Fault> {
 
 /// Opens the transaction. A read takes its snapshot here: after a first query the server refuses to make the transaction
 /// writable (25001), which before it accepts without a word.
-fn begin(request: &SqlRequest) -> String {
-    let left = request.deadline.saturating_duration_since(Instant::now());
+fn begin(mode: TransactionMode, deadline: Instant) -> String {
+    match mode {
+        TransactionMode::Read => opening("READ ONLY", deadline, "; SELECT 1"),
+        TransactionMode::Write => opening("READ WRITE", deadline, ""),
+    }
+}
+
+/// Opens a transaction of several statements. One that reads sees a single state, as of now.
+pub(super) fn begin_several(mode: TransactionMode, deadline: Instant) -> String {
+    match mode {
+        TransactionMode::Read => opening("ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline, "; SELECT 1"),
+        TransactionMode::Write => opening("READ WRITE", deadline, ""),
+    }
+}
+
+fn opening(mode: &str, deadline: Instant, first: &str) -> String {
+    let left = deadline.saturating_duration_since(Instant::now());
     let (left, idle) = (left.as_millis().max(1), (left + IDLE_GRACE).as_millis());
-    let (mode, first) = match request.class {
-        StatementClass::Read => ("READ ONLY", "; SELECT 1"),
-        _ => ("READ WRITE", ""),
-    };
     format!(
         "BEGIN TRANSACTION {mode}; SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {left}; \
          SET LOCAL idle_in_transaction_session_timeout = {idle}{first}"
     )
 }
 
-async fn query(
-    session: &mut Session,
-    request: &SqlRequest,
-    (prepared, described): (Prepared, Described),
-    values: &[Option<String>],
-) -> Result<HostReply, Fault> {
-    let mut page = Page::new(prepared.columns, described.columns, request.rows_max, request.bytes_max)?;
-    let ended = session.run(values, &mut page).await?;
-    Ok(HostReply::Rows(page.finish(&ended)?))
+/// Takes rows in portions, so that what a cap leaves over is never more than the rest of one.
+async fn query_within(session: &mut Session, request: &SqlRequest, ready: &Ready) -> Result<Rows, Fault> {
+    let mut page = ready.page(request)?;
+    let mut ended = session.start(&ready.values, &mut page).await?;
+    while matches!(ended, Ended::Suspended) {
+        ended = session.more(&mut page).await?;
+    }
+    if matches!(ended, Ended::Cut) {
+        session.drain().await?;
+        session.check_transaction()?;
+    }
+    Ok(page.finish(&ended)?)
 }
 
-async fn execute(session: &mut Session, returns_rows: bool, values: &[Option<String>]) -> Result<HostReply, Fault> {
-    let Ended::Complete(tag) = session.run(values, &mut Unread).await? else {
+/// Rows changed.
+async fn execute(session: &mut Session, ready: &Ready) -> Result<u64, Fault> {
+    let Ended::Complete(tag) = session.run(&ready.values, &mut Unread).await? else {
         return Err(bad("`execute` returns a count, not rows, and this statement returns a very large one"));
     };
     let (verb, count) = tag.split_once(' ').unwrap_or((&tag, ""));
     // A function that changes something is called with SELECT; its rows are nobody's, and it counts no rows changed.
-    if returns_rows && verb != "SELECT" {
+    if !ready.prepared.columns.is_empty() && verb != "SELECT" {
         return Err(bad("`execute` returns a count, not rows: leave RETURNING out"));
     }
-    let affected = if verb == "SELECT" { 0 } else { count.rsplit(' ').next().unwrap_or_default().parse().unwrap_or(0) };
-    session.commit().await?;
-    Ok(HostReply::Affected(affected))
+    Ok(if verb == "SELECT" { 0 } else { count.rsplit(' ').next().unwrap_or_default().parse().unwrap_or(0) })
 }

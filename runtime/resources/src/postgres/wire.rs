@@ -26,7 +26,7 @@ pub(super) struct Wire {
 /// What came next.
 pub(super) enum Incoming {
     Message(Message),
-    /// A row larger than asked for. It has not been read; the connection is of no further use.
+    /// A row larger than asked for. It has not been read, and stands before whatever else comes.
     RowTooLarge,
 }
 
@@ -81,6 +81,29 @@ impl Wire {
                 if let Some(message) = Message::parse(&mut self.inbox)? {
                     return Ok(Incoming::Message(message));
                 }
+            }
+            self.inbox.reserve(READ_BYTES);
+            if self.stream.read_buf(&mut self.inbox).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// Reads past a row that is too large, without keeping it. Dropped midway, the connection is of no further use.
+    ///
+    /// # Errors
+    /// When the connection ends or is broken.
+    pub(super) async fn pass_over(&mut self) -> io::Result<()> {
+        let Some(header) = Header::parse(&self.inbox)? else { return Err(garbage("no row to pass over")) };
+        // The length counts itself and not the tag before it.
+        let length = usize::try_from(header.len()).map_err(|_| garbage("a message without a length"))?;
+        let mut left = length.saturating_add(1);
+        loop {
+            let here = left.min(self.inbox.len());
+            self.inbox.advance(here);
+            left -= here;
+            if left == 0 {
+                return Ok(());
             }
             self.inbox.reserve(READ_BYTES);
             if self.stream.read_buf(&mut self.inbox).await? == 0 {

@@ -18,6 +18,8 @@ pub(super) enum Permission {
     Write,
     /// Also change the schema, but no rows, and drop no table.
     Ddl,
+    /// Begin and end transactions, and nothing else: for words of our own.
+    Transaction,
 }
 
 /// The authorizer's state: shared by a connection and the hook that SQLite calls.
@@ -55,6 +57,7 @@ impl Authorizer {
         match self.permission.load(Ordering::Relaxed) {
             value if value == Permission::Write as u8 => Permission::Write,
             value if value == Permission::Ddl as u8 => Permission::Ddl,
+            value if value == Permission::Transaction as u8 => Permission::Transaction,
             _ => Permission::Read,
         }
     }
@@ -62,6 +65,8 @@ impl Authorizer {
 
 fn allows(permission: Permission, context: &AuthContext<'_>) -> Result<(), String> {
     let allowed = match context.action {
+        AuthAction::Transaction { .. } => permission == Permission::Transaction,
+        _ if permission == Permission::Transaction => false,
         AuthAction::Select | AuthAction::Recursive => true,
         AuthAction::Read { table_name, .. } => is_readable(permission, table_name),
         AuthAction::Function { function_name } => {
@@ -102,7 +107,7 @@ fn is_readable(permission: Permission, table: &str) -> bool {
 fn changes_rows(permission: Permission, table: &str, own: &[&str]) -> bool {
     let is_system = table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
     match permission {
-        Permission::Read => false,
+        Permission::Read | Permission::Transaction => false,
         Permission::Write => !is_system,
         Permission::Ddl => own.contains(&table),
     }

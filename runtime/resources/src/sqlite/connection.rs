@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use airlock_model::{HostError, HostReply, ResourceName, StatementClass};
@@ -44,6 +44,8 @@ pub(super) struct Connections {
 const PROGRESS_INSTRUCTIONS: i32 = 100;
 /// Longest wait for another process's lock; shorter than most deadlines, so that the error can say why.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long rolling back may take before the connection is closed instead.
+const UNDO_MAX: Duration = Duration::from_secs(10);
 const CACHED_STATEMENTS: usize = 32;
 
 /// Caps of GUARDS section 5. A worker thread or an attached file would escape the watch.
@@ -92,20 +94,95 @@ impl Connections {
             (Role::Read | Role::Write, _) => return Err(explain::refused(request.class.as_str())),
         };
         let mut guarded = self.take()?;
-        guarded.authorizer.permit(permission);
-        let ended = self.watched(&mut guarded, watch, request);
-        if is_reusable(&guarded, ended.as_ref()) {
-            self.lock().push(guarded);
+        let ended = self.watched(&mut guarded, permission, watch, |guarded| statement::run(guarded, request));
+        self.put_back(guarded, ended.as_ref().err());
+        ended.map_err(|ended| *ended.error)
+    }
+
+    /// Takes a connection and begins a transaction on it. Blocks.
+    pub(super) fn begin(&self, watch: &Arc<Watch>) -> Result<Guarded, HostError> {
+        let mut guarded = self.take()?;
+        let begin = match self.role {
+            Role::Read => "BEGIN",
+            // At once, so that it cannot fail for a lock after its first read.
+            Role::Write => "BEGIN IMMEDIATE",
+        };
+        let begun = self.control(&mut guarded, watch, begin);
+        // SQLite takes a snapshot only with the first read.
+        let begun = match self.role {
+            Role::Read => begun.and_then(|()| {
+                self.watched(&mut guarded, Permission::Read, watch, |guarded| Ok(statement::take_snapshot(guarded)?))
+            }),
+            Role::Write => begun,
+        };
+        match begun {
+            Ok(()) => Ok(guarded),
+            Err(ended) => {
+                self.put_back(guarded, Some(&ended));
+                Err(*ended.error)
+            }
+        }
+    }
+
+    /// Runs one statement of a transaction. Blocks. An error ends the transaction.
+    pub(super) fn run_within(
+        &self,
+        mut guarded: Guarded,
+        watch: &Arc<Watch>,
+        request: &SqlRequest,
+    ) -> Result<(Guarded, HostReply), HostError> {
+        let permission = match (self.role, request.class) {
+            (Role::Read | Role::Write, StatementClass::Read) => Permission::Read,
+            (Role::Write, StatementClass::Write) => Permission::Write,
+            (Role::Write, StatementClass::Ddl) => Permission::Ddl,
+            (Role::Read | Role::Write, _) => return Err(explain::refused(request.class.as_str())),
+        };
+        match self.watched(&mut guarded, permission, watch, |guarded| statement::run(guarded, request)) {
+            Ok(reply) => Ok((guarded, reply)),
+            Err(ended) => {
+                self.undo(guarded);
+                Err(*ended.error)
+            }
+        }
+    }
+
+    /// Commits, or undoes what cannot be committed. Blocks.
+    pub(super) fn commit(&self, mut guarded: Guarded, watch: &Arc<Watch>) -> Result<(), HostError> {
+        let ended = self.control(&mut guarded, watch, "COMMIT");
+        if ended.is_err() {
+            self.undo(guarded);
+        } else {
+            self.put_back(guarded, None);
         }
         ended.map_err(|ended| *ended.error)
     }
 
-    fn watched(
+    /// Rolls back. Blocks for as long as that takes, which no deadline shortens.
+    pub(super) fn undo(&self, mut guarded: Guarded) {
+        // Some errors have rolled it back already.
+        let ended = if guarded.connection.is_autocommit() {
+            Ok(())
+        } else {
+            let watch = Arc::new(Watch::new(Instant::now() + UNDO_MAX));
+            self.control(&mut guarded, &watch, "ROLLBACK")
+        };
+        // Closing a connection rolls back as well.
+        self.put_back(guarded, ended.as_ref().err());
+    }
+
+    /// Runs a word of our own that begins or ends a transaction.
+    fn control(&self, guarded: &mut Guarded, watch: &Arc<Watch>, word: &str) -> Result<(), explain::Ended> {
+        self.watched(guarded, Permission::Transaction, watch, |guarded| Ok(guarded.connection.execute_batch(word)?))
+    }
+
+    fn watched<T>(
         &self,
         guarded: &mut Guarded,
+        permission: Permission,
         watch: &Arc<Watch>,
-        request: &SqlRequest,
-    ) -> Result<HostReply, explain::Ended> {
+        work: impl FnOnce(&Guarded) -> Result<T, statement::Fault>,
+    ) -> Result<T, explain::Ended> {
+        guarded.authorizer.permit(permission);
         let seen = Arc::clone(watch);
         let attached = watch.attach(guarded.connection.get_interrupt_handle());
         let reply = guarded
@@ -113,7 +190,7 @@ impl Connections {
             .progress_handler(PROGRESS_INSTRUCTIONS, Some(move || seen.must_stop()))
             .and_then(|()| guarded.connection.busy_timeout(watch.remaining().min(BUSY_WAIT_MAX)))
             .map_err(statement::Fault::from)
-            .and_then(|()| statement::run(guarded, request));
+            .and_then(|()| work(guarded));
         drop(attached);
         reply.map_err(|fault| {
             let denial = guarded.authorizer.take_denial();
@@ -132,13 +209,16 @@ impl Connections {
         })
     }
 
+    /// Keeps a connection for the next, unless something odd happened or a transaction is still open on it.
+    fn put_back(&self, guarded: Guarded, ended: Option<&explain::Ended>) {
+        if guarded.connection.is_autocommit() && ended.is_none_or(|ended| ended.is_ordinary) {
+            self.lock().push(guarded);
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Guarded>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn is_reusable(guarded: &Guarded, ended: Result<&HostReply, &explain::Ended>) -> bool {
-    guarded.connection.is_autocommit() && ended.map_or_else(|ended| ended.is_ordinary, |_| true)
 }
 
 fn open(path: &Path, role: Role, value_bytes_max: i32) -> rusqlite::Result<Guarded> {

@@ -28,6 +28,11 @@ pub(super) fn run(guarded: &Guarded, request: &SqlRequest) -> Result<HostReply, 
     }
 }
 
+/// Has a transaction that has just begun see the database as it is now.
+pub(super) fn take_snapshot(guarded: &Guarded) -> rusqlite::Result<()> {
+    guarded.connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))
+}
+
 fn query(guarded: &Guarded, request: &SqlRequest) -> Result<HostReply, Fault> {
     if request.class != StatementClass::Read {
         return Err(bad("`query` only reads: use `execute` for a statement that changes something"));

@@ -12,6 +12,7 @@ use crate::{BindingConfig, Permitted, Resources, Sources};
 mod caps;
 mod refusals;
 mod stopping;
+mod transactions;
 
 /// SQLite's heap is one for the process: the test that fills it must be alone.
 static HEAP: RwLock<()> = RwLock::const_new(());
@@ -56,6 +57,7 @@ impl Bench {
             class,
             statement: statement.to_owned(),
             parameters: parameters.to_owned(),
+            connection_by: tokio::time::Instant::now() + self.deadline_in,
             deadline: tokio::time::Instant::now() + self.deadline_in,
             rows_max: 1_000,
             bytes_max: 1 << 20,

@@ -1,6 +1,8 @@
 //! `resources:<name>/sql@1.0.0`.
 
-use airlock_model::{HostCall, HostReply, ResourceName, SqlCall, SqlVerb};
+mod transaction;
+
+use airlock_model::{HostCall, HostReply, ResourceName, SqlCall, SqlVerb, TransactionId};
 use wasmtime::{
     Result,
     component::{Accessor, Linker},
@@ -18,18 +20,24 @@ pub(super) fn link(linker: &mut Linker<CallState>, import: &str, resource: &Reso
     let mut instance = linker.instance(import)?;
     let name = resource.clone();
     instance.func_wrap_concurrent("query", move |accessor: &Accessor<CallState>, statement: Statement| {
-        let call = sql_call(&name, SqlVerb::Query, statement);
+        let call = sql_call(&name, None, SqlVerb::Query, statement);
         Box::pin(async move { Ok((query(accessor, call).await?,)) })
     })?;
     let name = resource.clone();
     instance.func_wrap_concurrent("execute", move |accessor: &Accessor<CallState>, statement: Statement| {
-        let call = sql_call(&name, SqlVerb::Execute, statement);
+        let call = sql_call(&name, None, SqlVerb::Execute, statement);
         Box::pin(async move { Ok((execute(accessor, call).await?,)) })
-    })
+    })?;
+    transaction::link(&mut instance, resource)
 }
 
-fn sql_call(resource: &ResourceName, verb: SqlVerb, (statement, parameters): Statement) -> HostCall {
-    HostCall::Sql(SqlCall { resource: resource.clone(), verb, statement, parameters })
+fn sql_call(
+    resource: &ResourceName,
+    within: Option<TransactionId>,
+    verb: SqlVerb,
+    (statement, parameters): Statement,
+) -> HostCall {
+    HostCall::Sql(SqlCall { resource: resource.clone(), within, verb, statement, parameters })
 }
 
 async fn query(accessor: &Accessor<CallState>, call: HostCall) -> Result<Result<GuestRows, GuestHostError>> {

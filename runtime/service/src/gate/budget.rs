@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use airlock_model::{EffectiveLimits, Failure, HostCall, HostError, HostReply, Limit, Usage};
 use airlock_resources::{Performed, Permitted};
 
+use super::plan::Act;
+
 /// Counters of one call. Host calls of one guest may overlap, so they are atomic.
 pub(super) struct Budget {
     limits: EffectiveLimits,
@@ -41,10 +43,12 @@ impl Budget {
     }
 
     /// Takes what a permitted call costs besides: one request if it leaves the host.
-    pub(super) fn charge_permitted(&self, permitted: &Permitted) -> Result<(), HostError> {
-        match permitted {
-            Permitted::Http(_) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
-            Permitted::Sql(_) => Ok(()),
+    pub(super) fn charge_act(&self, act: &Act) -> Result<(), HostError> {
+        match act {
+            Act::Alone(Permitted::Http(_)) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
+            Act::Alone(Permitted::Sql(_)) | Act::Begin(_) | Act::Within(..) | Act::Commit(_) | Act::Rollback(_) => {
+                Ok(())
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod budget;
 mod classes;
 mod log;
 mod plan;
+mod transactions;
 
 use std::{
     sync::{
@@ -15,9 +16,10 @@ use std::{
 
 use airlock_access::Admitted;
 use airlock_model::{
-    AuditEvent, AuditKind, Decision, Digest, EffectiveLimits, HostCall, HostError, HostReply, LogLine, Reason, Usage,
+    AuditEvent, AuditKind, Decision, Digest, EffectiveLimits, HostCall, HostError, HostReply, LogLine, Reason,
+    TransactionId, Usage,
 };
-use airlock_resources::Permitted;
+use airlock_resources::Performed;
 use airlock_sandbox::Gate;
 use airlock_store::StoreError;
 use async_trait::async_trait;
@@ -25,7 +27,8 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::{app::Backends, record::CallFacts};
 use budget::Budget;
-use plan::Plan;
+use plan::{Act, Plan};
+use transactions::Transactions;
 
 pub(crate) use classes::Classes;
 
@@ -37,6 +40,8 @@ const AFTER_THE_CALL: Duration = Duration::from_millis(100);
 const BEYOND_BUDGET_RECORDED_MAX: u64 = 16;
 /// Host calls that a grant or rule denies and that get a record each.
 const DENIED_RECORDED_MAX: u64 = 100;
+/// The outcome of what may have taken effect and of which nobody knows.
+const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 
 /// The gate of one call: its grants, its budgets and the way to its backends.
 pub(crate) struct CallGate {
@@ -48,6 +53,7 @@ pub(crate) struct CallGate {
     /// Host calls beyond the budget so far.
     beyond_budget: AtomicU64,
     denied: AtomicU64,
+    transactions: Transactions,
     /// When a host call ends at the latest.
     deadline: Instant,
     logs: Option<mpsc::Sender<LogLine>>,
@@ -69,13 +75,16 @@ impl CallGate {
             budget,
             beyond_budget: AtomicU64::new(0),
             denied: AtomicU64::new(0),
+            transactions: Transactions::new(),
             deadline: ends + AFTER_THE_CALL,
             logs,
         }
     }
 
-    /// What the call spent, with what the sandbox measured. Its tenant pays for the fuel.
-    pub(crate) fn usage(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
+    /// Ends what the function left open, and gives what the call spent with what the sandbox measured. Its tenant pays for
+    /// the fuel.
+    pub(crate) fn settle(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
+        self.let_go_of_all();
         self.record_unrecorded();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         self.admitted.settle(fuel);
@@ -89,21 +98,34 @@ impl CallGate {
             return Err(self.deny_beyond_budget(&call, error));
         }
         let Plan { event, decision, has_effect } = self.plan(call);
-        let paid = |permitted: Permitted| self.budget.charge_permitted(&permitted).map(|()| permitted);
-        let permitted = match decision.and_then(paid) {
-            Ok(permitted) => permitted,
+        let paid = |act: Act| self.budget.charge_act(&act).map(|()| act);
+        let act = match decision.and_then(paid) {
+            Ok(act) => act,
             Err(error) => return Err(self.deny_up_to(&self.denied, DENIED_RECORDED_MAX, event, error)),
         };
         let mut open = OpenIntent { gate: self, event: Some(event.clone()) };
         self.record_intent(event, has_effect).await?;
         let began = Instant::now();
-        let performed = self.facts.settings.resources.perform(&self.facts.deployed.environment, permitted).await;
+        let performed = self.perform(act).await;
+        let is_unknown = performed.is_outcome_unknown;
         let reply = self.budget.charge_reply(performed);
         if let Some(mut event) = open.event.take() {
             event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+            event.reason = is_unknown.then(|| OUTCOME_UNKNOWN.to_owned());
             self.record_outcome(event, &reply);
         }
         reply
+    }
+
+    async fn perform(&self, act: Act) -> Performed {
+        let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
+        match act {
+            Act::Alone(permitted) => resources.perform(environment, permitted).await,
+            Act::Begin(request) => self.begin(request).await,
+            Act::Within(id, request) => self.perform_within(id, request).await,
+            Act::Commit(id) => self.commit(id).await,
+            Act::Rollback(id) => self.roll_back(id).await,
+        }
     }
 
     fn deny_beyond_budget(&self, call: &HostCall, error: HostError) -> HostError {
@@ -155,7 +177,7 @@ impl CallGate {
         match reply {
             Ok(reply) => describe_reply(&mut event, reply),
             Err(error) => {
-                event.reason = Some(error.reason().to_owned());
+                event.reason.get_or_insert_with(|| error.reason().to_owned());
                 event.message = Some(error.to_string());
             }
         }
@@ -182,6 +204,7 @@ impl CallGate {
 /// A call that is dropped before its end has its refusals counted all the same.
 impl Drop for CallGate {
     fn drop(&mut self) {
+        self.let_go_of_all();
         self.record_unrecorded();
     }
 }
@@ -197,7 +220,7 @@ impl Drop for OpenIntent<'_> {
         if let Some(mut event) = self.event.take() {
             event.kind = AuditKind::HostCallOutcome;
             event.decision = Some(Decision::Permit);
-            event.reason = Some("outcome_unknown".to_owned());
+            event.reason = Some(OUTCOME_UNKNOWN.to_owned());
             event.message =
                 Some("the function ended before this call did; whether it took effect is not known".to_owned());
             self.gate.enqueue_closing(event);
@@ -212,7 +235,8 @@ fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
         HostReply::Rows(rows) => event.rows = Some(rows.row_count),
         HostReply::Affected(rows) => event.rows = Some(*rows),
         HostReply::Http(response) => event.status = Some(response.status),
-        HostReply::Logged => {}
+        HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
+        HostReply::Ended | HostReply::Logged => {}
     }
 }
 
@@ -230,7 +254,11 @@ impl Gate for CallGate {
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
         match call {
             HostCall::Log(line) => self.log(line).await,
-            call @ (HostCall::Sql(_) | HostCall::Http(_)) => self.touch(call).await,
+            call @ (HostCall::Sql(_) | HostCall::Transaction(_) | HostCall::Http(_)) => self.touch(call).await,
         }
+    }
+
+    fn release(&self, transaction: TransactionId) {
+        self.let_go(transaction, "the function let go of the transaction without ending it");
     }
 }

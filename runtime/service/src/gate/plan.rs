@@ -3,9 +3,9 @@
 use airlock_analysis::Dialect;
 use airlock_model::{
     Access, AuditEvent, AuditKind, HostCall, HostError, HttpCall, HttpMethod, Layer, Limit, Reason, RequestPath,
-    ResourceName, SqlCall, SqlVerb, StatementClass,
+    ResourceName, SqlCall, SqlVerb, StatementClass, TransactionId,
 };
-use airlock_resources::{HttpRequest, Permitted, SqlRequest};
+use airlock_resources::{BeginRequest, HttpRequest, Permitted, SqlRequest};
 
 use super::{CallGate, arguments_digest};
 use crate::config::WritePolicy;
@@ -17,10 +17,23 @@ const TARGET_CHARS_MAX: usize = 4_096;
 pub(super) struct Plan {
     /// Describes the call, for the trail.
     pub(super) event: AuditEvent,
-    /// What may be sent to the backend, or why nothing may.
-    pub(super) decision: Result<Permitted, HostError>,
+    /// What may be done, or why nothing may.
+    pub(super) decision: Result<Act, HostError>,
     /// Whether the world changes when it is performed.
     pub(super) has_effect: bool,
+}
+
+/// What is permitted.
+pub(super) enum Act {
+    /// A call by itself.
+    Alone(Permitted),
+    /// Opening a transaction.
+    Begin(BeginRequest),
+    /// A statement of an open transaction.
+    Within(TransactionId, SqlRequest),
+    /// Ending one.
+    Commit(TransactionId),
+    Rollback(TransactionId),
 }
 
 impl CallGate {
@@ -29,6 +42,7 @@ impl CallGate {
         let mut has_effect = true;
         let decision = match call {
             HostCall::Sql(call) => self.plan_sql(call, &mut event, &mut has_effect),
+            HostCall::Transaction(call) => self.plan_transaction(call, &mut event, &mut has_effect),
             HostCall::Http(call) => self.plan_http(call, &mut event, &mut has_effect),
             HostCall::Log(_) => Err(HostError::BadRequest("a log line touches no resource".to_owned())),
         };
@@ -39,8 +53,9 @@ impl CallGate {
     pub(super) fn describe(&self, call: &HostCall) -> AuditEvent {
         let mut event = self.facts.event(AuditKind::HostCallIntent);
         let (resource, target) = match call {
-            HostCall::Sql(call) => (&call.resource, &call.statement),
-            HostCall::Http(call) => (&call.resource, &call.path),
+            HostCall::Sql(call) => (&call.resource, call.statement.as_str()),
+            HostCall::Transaction(call) => (&call.resource, call.step.as_str()),
+            HostCall::Http(call) => (&call.resource, call.path.as_str()),
             HostCall::Log(_) => return event,
         };
         event.resource = Some(resource.to_string());
@@ -48,8 +63,9 @@ impl CallGate {
         event
     }
 
-    fn plan_sql(&self, call: SqlCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Permitted, HostError> {
+    fn plan_sql(&self, call: SqlCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Act, HostError> {
         event.resource = Some(call.resource.to_string());
+        event.transaction = call.within.map(|TransactionId(number)| number);
         event.target = Some(call.statement.chars().take(TARGET_CHARS_MAX).collect());
         event.arguments_sha256 = arguments_digest(&[call.parameters.as_bytes()]);
         let dialect = self.dialect(&call.resource)?;
@@ -71,20 +87,25 @@ impl CallGate {
         }
         check_verb(call.verb, report.class)?;
         let limits = self.budget.limits();
-        Ok(Permitted::Sql(SqlRequest {
+        let request = SqlRequest {
             resource: call.resource,
             tenant: self.facts.principal.tenant.clone(),
             verb: call.verb,
             class: report.class,
             statement: call.statement,
             parameters: call.parameters,
+            connection_by: self.connection_by(),
             deadline: self.deadline,
             rows_max: limits.get(Limit::ResultRows),
             bytes_max: limits.get(Limit::ResultBytes),
-        }))
+        };
+        Ok(match call.within {
+            None => Act::Alone(Permitted::Sql(request)),
+            Some(transaction) => Act::Within(transaction, request),
+        })
     }
 
-    fn plan_http(&self, call: HttpCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Permitted, HostError> {
+    fn plan_http(&self, call: HttpCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Act, HostError> {
         event.resource = Some(call.resource.to_string());
         event.operation = Some(call.method.chars().take(16).collect());
         event.target = Some(call.path.chars().take(TARGET_CHARS_MAX).collect());
@@ -106,7 +127,7 @@ impl CallGate {
         *has_effect = !method.is_safe();
         self.check_bound(&call.resource)?;
         self.check_grant(&call.resource, &Access::Http(method, path.clone()))?;
-        Ok(Permitted::Http(HttpRequest {
+        Ok(Act::Alone(Permitted::Http(HttpRequest {
             resource: call.resource,
             method,
             path,
@@ -115,10 +136,10 @@ impl CallGate {
             body: call.body,
             deadline: self.deadline,
             egress_bytes_max: self.budget.egress_bytes_left(),
-        }))
+        })))
     }
 
-    fn dialect(&self, resource: &ResourceName) -> Result<Dialect, HostError> {
+    pub(super) fn dialect(&self, resource: &ResourceName) -> Result<Dialect, HostError> {
         match self.facts.settings.resources.dialect(resource, &self.facts.deployed.environment) {
             Some(airlock_resources::Dialect::Sqlite) => Ok(Dialect::Sqlite),
             Some(airlock_resources::Dialect::Postgres) => Ok(Dialect::Postgres),
@@ -139,11 +160,11 @@ impl CallGate {
         denied(Reason::ResourceUnbound, rule, hint)
     }
 
-    fn check_grant(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
+    pub(super) fn check_grant(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
         self.admitted.grants().check(resource, access).map_err(|layer| not_granted(layer, resource, access))
     }
 
-    fn check_write_policy(&self) -> Result<(), HostError> {
+    pub(super) fn check_write_policy(&self) -> Result<(), HostError> {
         let (settings, environment) = (&self.facts.settings, &self.facts.deployed.environment);
         match settings.environment(environment).map_or(WritePolicy::Deny, |environment| environment.writes) {
             WritePolicy::Allow => Ok(()),

@@ -29,6 +29,15 @@ const cases: Record<string, (input: Input) => unknown> = {
   async execute() {
     return await ordersDb.execute("update orders set a = ?1", [null]);
   },
+  async transaction({ value }) {
+    const changed = await ordersDb.transaction(async (tx) => {
+      const rows = await tx.sql`select ${value as string}`;
+      const { rows: changed } = await tx.execute("update orders set a = $1", [rows.length]);
+      if (value === "throw") throw new FunctionError("changed_my_mind", "no");
+      return changed;
+    });
+    return { changed };
+  },
   async overlap() {
     const all = await Promise.all([1, 2, 3].map((n) => ordersDb.sql`select ${n}`));
     return all.map((rows) => rows.length);
@@ -204,6 +213,18 @@ fn holes_become_parameters_and_rows_become_objects() {
     let rows = json!([{ "id": 1, "parameters": seen.statements[0].1 }, { "id": 2, "parameters": "second" }]);
     assert_eq!(result.unwrap(), json!({ "rows": rows, "truncated": true, "type": "TEXT" }));
     assert_eq!(value("execute"), json!({ "rows": 2 }));
+}
+
+#[test]
+fn a_transaction_commits_when_its_work_returns_and_rolls_back_when_it_throws() {
+    let said = |seen: &Seen| seen.statements.iter().map(|(said, _)| said.clone()).collect::<Vec<_>>();
+    let work = ["begin", "7: select $1", "7: update orders set a = $1"];
+    let (result, seen) = case("transaction", "go");
+    assert_eq!(result.unwrap(), json!({ "changed": 2 }));
+    assert_eq!(said(&seen), [&work[..], &["7: commit", "drop 7"]].concat());
+    let (result, seen) = case("transaction", "throw");
+    assert_eq!(result.unwrap_err().code, "changed_my_mind");
+    assert_eq!(said(&seen), [&work[..], &["7: rollback", "drop 7"]].concat());
 }
 
 #[test]

@@ -1,0 +1,199 @@
+//! The transactions that a call has open.
+//!
+//! A transaction is kept here while the guest runs, and taken out for as long as a statement runs in it. Nothing else of the
+//! call waits for it, except for the connection it holds; that wait is short (see [`CallGate::connection_by`]).
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use airlock_model::{
+    Access, AuditEvent, AuditKind, Decision, HostError, HostReply, ResourceName, StatementClass, TransactionCall,
+    TransactionId, TransactionStep,
+};
+use airlock_resources::{BeginRequest, Performed, SqlRequest, Transaction, TransactionMode};
+use tokio::{
+    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{CallGate, plan::Act};
+
+/// Transactions that one call has open at a time. Each holds a connection that others wait for.
+const OPEN_MAX: usize = 4;
+/// How long a call that holds a transaction waits for another connection. What it waits for may be held by itself, or by a call
+/// that waits for the one it holds.
+const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// The open transactions of one call, by number.
+pub(super) struct Transactions {
+    next: AtomicU32,
+    room: Arc<Semaphore>,
+    open: Mutex<HashMap<TransactionId, Arc<Slot>>>,
+}
+
+/// A transaction's place. Statements of one transaction run one after the other, in the order of their asking.
+struct Slot {
+    resource: ResourceName,
+    mode: TransactionMode,
+    /// Empty while a statement runs in it, and after the end.
+    transaction: AsyncMutex<Option<Transaction>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Transactions {
+    pub(super) fn new() -> Self {
+        Self { next: AtomicU32::new(1), room: Arc::new(Semaphore::new(OPEN_MAX)), open: Mutex::default() }
+    }
+
+    /// Whether committing it makes changes last.
+    pub(super) fn may_write(&self, id: TransactionId) -> bool {
+        self.find(id).is_some_and(|slot| slot.mode == TransactionMode::Write)
+    }
+
+    fn find(&self, id: TransactionId) -> Option<Arc<Slot>> {
+        self.lock().get(&id).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TransactionId, Arc<Slot>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CallGate {
+    pub(super) fn plan_transaction(
+        &self,
+        call: TransactionCall,
+        event: &mut AuditEvent,
+        has_effect: &mut bool,
+    ) -> Result<Act, HostError> {
+        event.resource = Some(call.resource.to_string());
+        event.operation = Some(call.step.as_str().to_owned());
+        event.transaction = call.step.transaction().map(|TransactionId(number)| number);
+        *has_effect = false;
+        let transaction = call.step.transaction().and_then(|id| self.transactions.find(id));
+        if transaction.is_some_and(|slot| slot.resource != call.resource) {
+            return Err(HostError::BadRequest("the transaction is one of another resource".to_owned()));
+        }
+        match call.step {
+            TransactionStep::Begin => {
+                self.dialect(&call.resource)?;
+                let mode = self.transaction_mode(&call.resource)?;
+                event.class = Some(match mode {
+                    TransactionMode::Read => StatementClass::Read,
+                    TransactionMode::Write => StatementClass::Write,
+                });
+                Ok(Act::Begin(BeginRequest {
+                    resource: call.resource,
+                    tenant: self.facts.principal.tenant.clone(),
+                    mode,
+                    connection_by: self.connection_by(),
+                    deadline: self.deadline,
+                }))
+            }
+            TransactionStep::Commit(id) => {
+                *has_effect = self.transactions.may_write(id);
+                Ok(Act::Commit(id))
+            }
+            TransactionStep::Rollback(id) => Ok(Act::Rollback(id)),
+        }
+    }
+
+    /// One that may write where a statement that writes would be let through, and else one that reads.
+    fn transaction_mode(&self, resource: &ResourceName) -> Result<TransactionMode, HostError> {
+        let changes = [Access::Write, Access::Ddl].iter().any(|access| self.check_grant(resource, access).is_ok());
+        if changes && self.check_write_policy().is_ok() {
+            return Ok(TransactionMode::Write);
+        }
+        self.check_grant(resource, &Access::Read).map(|()| TransactionMode::Read)
+    }
+
+    /// When waiting for a connection ends.
+    pub(super) fn connection_by(&self) -> Instant {
+        let holds = self.transactions.room.available_permits() < OPEN_MAX;
+        if holds { self.deadline.min(Instant::now() + CONNECTION_WAIT_MAX) } else { self.deadline }
+    }
+
+    pub(super) async fn begin(&self, request: BeginRequest) -> Performed {
+        let Ok(room) = Arc::clone(&self.transactions.room).try_acquire_owned() else {
+            let text = format!("a call may have {OPEN_MAX} transactions open at a time: end one before the next");
+            return Performed::without_egress(Err(HostError::BadRequest(text)));
+        };
+        let (resource, mode) = (request.resource.clone(), request.mode);
+        let begun = self.facts.settings.resources.begin(&self.facts.deployed.environment, request).await;
+        Performed::without_egress(begun.map(|transaction| {
+            let id = TransactionId(self.transactions.next.fetch_add(1, Relaxed));
+            let slot = Slot { resource, mode, transaction: AsyncMutex::new(Some(transaction)), _room: room };
+            self.transactions.lock().insert(id, Arc::new(slot));
+            HostReply::Begun(id)
+        }))
+    }
+
+    /// Dropped midway, the transaction is rolled back: it is not put back.
+    pub(super) async fn perform_within(&self, id: TransactionId, request: SqlRequest) -> Performed {
+        let Some(slot) = self.transactions.find(id).filter(|slot| slot.resource == request.resource) else {
+            return has_ended();
+        };
+        let mut held = slot.transaction.lock().await;
+        let Some(transaction) = held.take() else { return has_ended() };
+        let (transaction, performed) = transaction.perform(request).await;
+        if transaction.is_none() {
+            self.let_go(id, "a statement in the transaction failed");
+        }
+        *held = transaction;
+        performed
+    }
+
+    pub(super) async fn commit(&self, id: TransactionId) -> Performed {
+        match self.take(id).await {
+            Some(transaction) => transaction.commit(self.deadline).await,
+            None => has_ended(),
+        }
+    }
+
+    /// One that has ended has been rolled back, or has been committed by the guest itself.
+    pub(super) async fn roll_back(&self, id: TransactionId) -> Performed {
+        match self.take(id).await {
+            Some(transaction) => transaction.rollback().await,
+            None => Performed::without_egress(Ok(HostReply::Ended)),
+        }
+    }
+
+    /// Takes a transaction out for good, after the statements that were asked for before.
+    async fn take(&self, id: TransactionId) -> Option<Transaction> {
+        let slot = self.transactions.find(id)?;
+        let transaction = slot.transaction.lock().await.take();
+        self.transactions.lock().remove(&id);
+        transaction
+    }
+
+    /// Rolls back a transaction that nobody ended, and records it.
+    pub(super) fn let_go(&self, id: TransactionId, why: &str) {
+        let Some(slot) = self.transactions.lock().remove(&id) else { return };
+        let mut event = self.facts.event(AuditKind::HostCallOutcome);
+        event.resource = Some(slot.resource.to_string());
+        event.operation = Some("rollback".to_owned());
+        event.transaction = Some(id.0);
+        event.decision = Some(Decision::Permit);
+        event.reason = Some("ok".to_owned());
+        event.message = Some(format!("{why}: it is rolled back"));
+        self.enqueue(event);
+    }
+
+    pub(super) fn let_go_of_all(&self) {
+        let left: Vec<TransactionId> = self.transactions.lock().keys().copied().collect();
+        for id in left {
+            self.let_go(id, "the function ended before the transaction did");
+        }
+    }
+}
+
+fn has_ended() -> Performed {
+    let text = "the transaction has ended: a statement in it failed, or it was committed or rolled back; begin another";
+    Performed::without_egress(Err(HostError::BadRequest(text.to_owned())))
+}
