@@ -11,6 +11,7 @@
 
 pub mod crm;
 pub mod guests;
+pub mod mariadb;
 pub mod postgres;
 pub mod process;
 pub mod scratch_postgres;

@@ -11,14 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use airlock_model::EnvironmentName;
-use airlock_resources::{BindingConfig, Resources, Sources};
+use airlock_resources::BindingConfig;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
 pub use client::{Client, statement};
-use cluster::{give_away, initialise, launch, make_certificate};
+pub(crate) use cluster::{give_away, make_certificate};
+use cluster::{initialise, launch};
 
 /// Passwords of the roles: they must never be seen by a guest.
 pub const READ_SECRET: &str = "canary-read-5d1c0e77";
@@ -173,13 +173,7 @@ impl Postgres {
 
     /// A client by a whole binding.
     pub fn client_of(&self, binding: &str) -> Client {
-        let environment: EnvironmentName = "dev".parse().expect("a name");
-        let sources = Sources { read_env: &|_| None, allow_inline: false };
-        let binding: BindingConfig = toml::from_str(binding).expect("a binding");
-        let binding = binding.resolve(&sources).expect("a valid binding");
-        let mut resources = Resources::new();
-        resources.add("orders-db".parse().expect("a name"), environment.clone(), binding, &[]).expect("added");
-        Client { resources, environment }
+        Client::of(binding)
     }
 }
 
@@ -192,7 +186,7 @@ impl Drop for Postgres {
 }
 
 /// Waits for something, within reason.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < end, "{what}: never");

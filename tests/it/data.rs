@@ -2,6 +2,7 @@
 
 mod bypasses;
 mod caps;
+mod mysql;
 mod roles;
 mod stopping;
 mod tls;

@@ -10,6 +10,7 @@ mod fingerprint;
 mod functions;
 mod lexer;
 mod lexical;
+mod mysql;
 mod parse;
 mod postgres;
 mod read_functions;

@@ -10,7 +10,9 @@ use serde::Deserialize;
 
 use crate::{
     CredentialRef, SecretError, Sources,
+    database::ServerSettings,
     http::{self, HttpSettings},
+    mysql::{self, MysqlConfig},
     postgres::{self, PostgresConfig, PostgresSettings},
     sqlite::{self, SqliteSettings},
 };
@@ -25,6 +27,8 @@ pub enum BindingConfig {
     Http(Box<HttpConfig>),
     /// `engine = "postgres"`.
     Postgres(Box<PostgresConfig>),
+    /// `engine = "mysql"`: MySQL or MariaDB.
+    Mysql(Box<MysqlConfig>),
 }
 
 /// A SQLite database file.
@@ -119,6 +123,7 @@ impl BindingConfig {
                 }
             }
             Self::Postgres(postgres) => postgres.resolve_paths(base),
+            Self::Mysql(mysql) => mysql.resolve_paths(base),
         }
     }
 }
@@ -198,15 +203,15 @@ pub enum ConfigError {
         /// The largest value accepted.
         max: u64,
     },
-    /// A key of a PostgreSQL binding.
+    /// A key of a database server's binding.
     #[error("`{key}` {rule}")]
-    Postgres {
+    Server {
         /// Key.
         key: &'static str,
         /// What it has to be.
         rule: &'static str,
     },
-    /// The password of a PostgreSQL role cannot be had.
+    /// The password of a database role cannot be had.
     #[error("`password` of `{role}`: {source}")]
     Password {
         /// `read` or `write`.
@@ -230,7 +235,7 @@ impl ConfigError {
             Self::AllowPrivate(_) => Some("allow_private"),
             Self::Credential(_) | Self::Secret(_) => Some("credential"),
             Self::CaFile { .. } => Some("ca_file"),
-            Self::TooLarge { key, .. } | Self::Postgres { key, .. } => Some(key),
+            Self::TooLarge { key, .. } | Self::Server { key, .. } => Some(key),
             Self::Password { role, .. } => Some(role),
             Self::Tls(_) => None,
         }
@@ -252,6 +257,7 @@ pub(crate) enum Engine {
     Sqlite(SqliteSettings),
     Http(Box<HttpSettings>),
     Postgres(Box<PostgresSettings>),
+    Mysql(Box<ServerSettings>),
 }
 
 impl BindingConfig {
@@ -259,7 +265,7 @@ impl BindingConfig {
     #[must_use]
     pub const fn kind(&self) -> ResourceKind {
         match self {
-            Self::Sqlite(_) | Self::Postgres(_) => ResourceKind::Sql,
+            Self::Sqlite(_) | Self::Postgres(_) | Self::Mysql(_) => ResourceKind::Sql,
             Self::Http(_) => ResourceKind::Http,
         }
     }
@@ -271,6 +277,7 @@ impl BindingConfig {
             Self::Sqlite(config) => &config.operations,
             Self::Http(config) => &config.operations,
             Self::Postgres(config) => &config.operations,
+            Self::Mysql(config) => &config.operations,
         }
     }
 
@@ -279,6 +286,7 @@ impl BindingConfig {
     pub fn provisioning(&self) -> Option<String> {
         match self {
             Self::Postgres(config) => Some(config.provisioning()),
+            Self::Mysql(config) => Some(config.provisioning()),
             Self::Sqlite(_) | Self::Http(_) => None,
         }
     }
@@ -304,6 +312,7 @@ impl BindingConfig {
             Self::Sqlite(config) => Engine::Sqlite(sqlite::check(config)?),
             Self::Http(config) => Engine::Http(Box::new(http::check(config, sources)?)),
             Self::Postgres(config) => Engine::Postgres(Box::new(postgres::check(config, sources)?)),
+            Self::Mysql(config) => Engine::Mysql(Box::new(mysql::check(config, sources)?)),
         };
         let fingerprint = self.fingerprint(&engine);
         Ok(Binding { operations, engine, fingerprint })
@@ -315,9 +324,12 @@ impl BindingConfig {
         let mark = match (self, engine) {
             (Self::Http(config), Engine::Http(settings)) if config.ca_file.is_none() => settings.credential_mark(),
             (Self::Postgres(config), Engine::Postgres(settings)) if config.ca_file.is_none() => {
+                Some(settings.server.credential_mark())
+            }
+            (Self::Mysql(config), Engine::Mysql(settings)) if config.ca_file.is_none() => {
                 Some(settings.credential_mark())
             }
-            (Self::Http(_) | Self::Postgres(_), _) => return None,
+            (Self::Http(_) | Self::Postgres(_) | Self::Mysql(_), _) => return None,
             (Self::Sqlite(_), _) => None,
         };
         let secret = mark.as_ref().map(|mark| mark.as_bytes().as_slice()).unwrap_or_default();
@@ -330,7 +342,7 @@ impl Binding {
     #[must_use]
     pub const fn kind(&self) -> ResourceKind {
         match self.engine {
-            Engine::Sqlite(_) | Engine::Postgres(_) => ResourceKind::Sql,
+            Engine::Sqlite(_) | Engine::Postgres(_) | Engine::Mysql(_) => ResourceKind::Sql,
             Engine::Http(_) => ResourceKind::Http,
         }
     }

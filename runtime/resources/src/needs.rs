@@ -8,7 +8,7 @@ use std::{
 use airlock_model::Operation;
 use url::{Host, Url};
 
-use crate::{BindingConfig, CredentialConfig, CredentialRef, HttpConfig, PostgresConfig, SqliteConfig};
+use crate::{BindingConfig, CredentialConfig, CredentialRef, HttpConfig, SqliteConfig, database::ServerConfig};
 
 /// Files, ports and services that a binding uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +30,8 @@ impl BindingConfig {
         match self {
             Self::Sqlite(config) => sqlite(config),
             Self::Http(config) => http(config),
-            Self::Postgres(config) => postgres(config),
+            Self::Postgres(config) => server(&config.server()),
+            Self::Mysql(config) => server(&config.server()),
         }
     }
 }
@@ -52,15 +53,15 @@ fn http(config: &HttpConfig) -> Needs {
     }
 }
 
-fn postgres(config: &PostgresConfig) -> Needs {
-    let roles = [&config.read].into_iter().chain(&config.write);
+fn server(config: &ServerConfig<'_>) -> Needs {
+    let roles = [config.read].into_iter().chain(config.write);
     let secrets = roles.filter_map(|role| match &role.password {
         CredentialRef::File(path) => Some(path.as_path()),
         CredentialRef::Env(_) | CredentialRef::Inline(_) => None,
     });
     Needs {
-        files: secrets.chain(config.ca_file.as_deref()).map(Path::to_owned).collect(),
-        port: Some(config.port.get()),
+        files: secrets.chain(config.ca_file).map(Path::to_owned).collect(),
+        port: Some(config.port),
         resolves_names: config.host.parse::<IpAddr>().is_err(),
         ..Needs::default()
     }

@@ -12,9 +12,7 @@ mod check;
 mod config;
 mod explain;
 mod fault;
-mod lease;
 mod parameters;
-mod pool;
 mod provision;
 mod rows;
 mod scalar;
@@ -34,41 +32,37 @@ use airlock_model::{HostError, HostReply, ResourceName, StatementClass};
 use tokio::time::timeout_at;
 
 pub(crate) use check::{PostgresSettings, check};
-pub use config::{PostgresConfig, RoleConfig, TlsMode};
+pub use config::PostgresConfig;
 
 pub(crate) use transaction::Transaction;
 
-use crate::{BeginRequest, SqlRequest, TransactionMode, address::AddressPolicy, dial::Origin};
-use explain::{Hidden, Stage, Stopped};
-use lease::Lease;
-use pool::Pool;
-use server::{Reached, Server};
+use crate::{
+    BeginRequest, SqlRequest, TransactionMode,
+    database::{
+        Hidden, Lease, Login, Pool, PooledSession as _, Server, Stage, Stopped, refused, timeout, timeout_committing,
+    },
+};
+use server::Role;
 
 /// The database of one binding, with a pool for each role.
 #[derive(Debug)]
 pub(crate) struct Postgres {
-    reads: Arc<Pool>,
-    changes: Option<Arc<Pool>>,
+    reads: Arc<Pool<Role>>,
+    changes: Option<Arc<Pool<Role>>>,
 }
 
 impl Postgres {
     pub(crate) fn new(resource: ResourceName, settings: PostgresSettings, own_listeners: &[SocketAddr]) -> Self {
-        let hidden = Hidden::new(&settings);
-        let PostgresSettings { allow_private, search_path, .. } = settings;
-        let policy = if settings.tls.checks_server() {
-            AddressPolicy::new(allow_private, own_listeners)
-        } else {
-            AddressPolicy::only_listed(allow_private, own_listeners)
-        };
-        let origin =
-            Origin { host: settings.host, port: settings.port, policy, connect_timeout: settings.connect_timeout };
-        let reached = Reached { origin, tls: settings.tls, database: settings.database };
-        let server = Arc::new(Server::new(resource, hidden, reached));
+        let PostgresSettings { server: settings, search_path } = settings;
+        let roles = [&settings.read].into_iter().chain(&settings.write).map(|login| login.user.clone());
+        let hidden = Hidden::new(roles.chain([settings.host.clone()]), &settings.database);
+        let server = Arc::new(Server::new(resource, &settings, hidden, own_listeners));
         let places = (settings.connections_max, settings.connections_per_tenant_max);
-        let session = |read_only: &str| {
-            vec![("search_path", search_path.clone()), ("default_transaction_read_only", read_only.to_owned())]
+        let pool = |login: Login, read_only: &str| {
+            let session =
+                vec![("search_path", search_path.clone()), ("default_transaction_read_only", read_only.to_owned())];
+            Arc::new(Pool::new(Role::new(Arc::clone(&server), login, session), places))
         };
-        let pool = |login, read_only| Arc::new(Pool::new(Arc::clone(&server), login, session(read_only), places));
         Self { reads: pool(settings.read, "on"), changes: settings.write.map(|login| pool(login, "off")) }
     }
 
@@ -82,15 +76,15 @@ impl Postgres {
         let pool = pool.ok_or_else(not_allowed)?;
         loop {
             let mut lease = pool.lease(&request.tenant, request.connection_by, request.deadline).await?;
-            let Some(session) = lease.session() else { return Err(explain::timeout(Stopped::Unconfirmed)) };
-            let ended = timeout_at(request.deadline, statement::run(session, &pool.types, &request)).await;
+            let Some(session) = lease.session() else { return Err(timeout(Stopped::Unconfirmed)) };
+            let ended = timeout_at(request.deadline, statement::run(session, &pool.backend.types, &request)).await;
             // Idle sessions end with a restart of the server, and sometimes that is only seen now.
             if session.is_stale() && ended.is_ok() {
                 continue;
             }
             let stage = if session.is_committing { Stage::Committing } else { Stage::Undone };
             return match ended {
-                Ok(ended) => ended.map_err(|fault| pool.explain(stage, fault)),
+                Ok(ended) => ended.map_err(|fault| pool.backend.explain(stage, fault)),
                 Err(_) => Err(stopped(lease, stage).await),
             };
         }
@@ -107,14 +101,14 @@ impl Postgres {
 }
 
 fn not_allowed() -> HostError {
-    explain::refused("what the binding of the database does not allow")
+    refused("what the binding of the database does not allow")
 }
 
-async fn stopped(lease: Lease, stage: Stage) -> HostError {
+async fn stopped(lease: Lease<Role>, stage: Stage) -> HostError {
     let stopped = lease.stop().await;
     match stage {
-        Stage::Undone => explain::timeout(stopped),
-        Stage::Committing => explain::timeout_committing(),
+        Stage::Undone => timeout(stopped),
+        Stage::Committing => timeout_committing(),
     }
 }
 

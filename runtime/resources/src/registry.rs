@@ -13,6 +13,7 @@ use crate::{
     address::AddressPolicy,
     config::Engine,
     http::HttpClient,
+    mysql::Mysql,
     postgres::Postgres,
     schema,
     sqlite::{Database, heap},
@@ -26,6 +27,8 @@ pub enum Dialect {
     Sqlite,
     /// PostgreSQL.
     Postgres,
+    /// MySQL or MariaDB.
+    Mysql,
 }
 
 impl Dialect {
@@ -71,6 +74,7 @@ enum Client {
     Sqlite(Database),
     Http(Box<HttpClient>),
     Postgres(Box<Postgres>),
+    Mysql(Box<Mysql>),
 }
 
 impl Resources {
@@ -104,7 +108,8 @@ impl Resources {
         let credential = match &binding.engine {
             Engine::Sqlite(_) => None,
             Engine::Http(settings) => settings.credential_mark(),
-            Engine::Postgres(settings) => Some(settings.credential_mark()),
+            Engine::Postgres(settings) => Some(settings.server.credential_mark()),
+            Engine::Mysql(settings) => Some(settings.credential_mark()),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -114,6 +119,7 @@ impl Resources {
                 Client::Http(Box::new(HttpClient::new(resource, *settings, policy)))
             }
             Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, own_listeners))),
+            Engine::Mysql(settings) => Client::Mysql(Box::new(Mysql::new(resource, *settings, own_listeners))),
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
@@ -148,7 +154,7 @@ impl Resources {
     #[must_use]
     pub fn kind_of(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<ResourceKind> {
         self.find(resource, environment).map(|bound| match bound.client {
-            Client::Sqlite(_) | Client::Postgres(_) => ResourceKind::Sql,
+            Client::Sqlite(_) | Client::Postgres(_) | Client::Mysql(_) => ResourceKind::Sql,
             Client::Http(_) => ResourceKind::Http,
         })
     }
@@ -159,6 +165,7 @@ impl Resources {
         self.find(resource, environment).and_then(|bound| match bound.client {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
+            Client::Mysql(_) => Some(Dialect::Mysql),
             Client::Http(_) => None,
         })
     }
@@ -204,6 +211,7 @@ impl Resources {
         match &bound.client {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
+            Client::Mysql(database) => database.perform(request).await,
             Client::Http(_) => Err(wrong_kind(&request.resource)),
         }
     }
@@ -217,6 +225,7 @@ impl Resources {
         let open = match &bound.client {
             Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
             Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
+            Client::Mysql(database) => Open::Mysql(database.begin(request).await?),
             Client::Http(_) => return Err(wrong_kind(&resource)),
         };
         Ok(Transaction { resource, bound, open })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airlock_model::{Access, HostError, HostReply, ResourceName, StatementClass};
 use tokio::time::Instant;
 
-use crate::{Performed, SqlRequest, postgres, registry::Bound, sqlite};
+use crate::{Performed, SqlRequest, mysql, postgres, registry::Bound, sqlite};
 
 /// An open transaction of one call. Dropped, it is rolled back, and a statement that still runs in it is stopped.
 pub struct Transaction {
@@ -18,6 +18,7 @@ pub struct Transaction {
 pub(crate) enum Open {
     Sqlite(sqlite::Transaction),
     Postgres(postgres::Transaction),
+    Mysql(mysql::Transaction),
 }
 
 /// Why a transaction was not committed.
@@ -40,6 +41,7 @@ impl Transaction {
         let ended: Result<(Open, HostReply), HostError> = match open {
             Open::Sqlite(open) => open.perform(request).await.map(|(open, reply)| (Open::Sqlite(open), reply)),
             Open::Postgres(open) => open.perform(&request).await.map(|(open, reply)| (Open::Postgres(open), reply)),
+            Open::Mysql(open) => open.perform(&request).await.map(|(open, reply)| (Open::Mysql(open), reply)),
         };
         match ended {
             Ok((open, reply)) => (Some(Self { resource, bound, open }), Performed::without_egress(Ok(reply))),
@@ -52,6 +54,7 @@ impl Transaction {
         let ended = match self.open {
             Open::Sqlite(open) => open.commit(deadline).await,
             Open::Postgres(open) => open.commit(deadline).await,
+            Open::Mysql(open) => open.commit(deadline).await,
         };
         match ended {
             Ok(()) => Performed::without_egress(Ok(HostReply::Ended)),
@@ -67,6 +70,7 @@ impl Transaction {
         match self.open {
             Open::Sqlite(open) => open.rollback().await,
             Open::Postgres(open) => open.rollback().await,
+            Open::Mysql(open) => open.rollback().await,
         }
         Performed::without_egress(Ok(HostReply::Ended))
     }

@@ -1,15 +1,17 @@
 //! A client of the database without a gate before it.
 
 use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
-use airlock_resources::{BeginRequest, Permitted, Resources, SqlRequest, Transaction, TransactionMode};
+use airlock_resources::{
+    BeginRequest, BindingConfig, Permitted, Resources, Sources, SqlRequest, Transaction, TransactionMode,
+};
 use serde_json::Value;
 
 use super::PATIENCE;
 
 /// What the gate would hand to the database, handed in by the test.
 pub struct Client {
-    pub(super) resources: Resources,
-    pub(super) environment: EnvironmentName,
+    resources: Resources,
+    environment: EnvironmentName,
 }
 
 /// A statement before it is sent.
@@ -29,6 +31,17 @@ pub fn statement(class: StatementClass, text: &str, parameters: &Value) -> SqlRe
 }
 
 impl Client {
+    /// A client by a whole binding.
+    pub fn of(binding: &str) -> Self {
+        let environment: EnvironmentName = "dev".parse().expect("a name");
+        let sources = Sources { read_env: &|_| None, allow_inline: false };
+        let binding: BindingConfig = toml::from_str(binding).expect("a binding");
+        let binding = binding.resolve(&sources).expect("a valid binding");
+        let mut resources = Resources::new();
+        resources.add("orders-db".parse().expect("a name"), environment.clone(), binding, &[]).expect("added");
+        Self { resources, environment }
+    }
+
     pub async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
         self.resources.perform(&self.environment, Permitted::Sql(request)).await.reply
     }

@@ -17,7 +17,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-fn hides_everything(error: &HostError) -> bool {
+pub(super) fn hides_everything(error: &HostError) -> bool {
     let text = format!("{error:?}");
     NAMES.iter().chain(&[READ_SECRET]).all(|name| !text.contains(name))
 }
@@ -86,8 +86,8 @@ async fn an_address_needs_the_operators_word() {
     assert!(matches!(&error, HostError::Denied { reason, .. } if reason == "egress_denied"), "{error:?}");
 }
 
-/// What a port answers with instead of PostgreSQL.
-async fn impostor(answer: &'static [u8]) -> u16 {
+/// What a port answers with instead of a database.
+pub(super) async fn impostor(answer: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {

@@ -22,6 +22,7 @@ type Names = LazyLock<HashSet<&'static str>>;
 static SQLITE: Names = LazyLock::new(|| names(include_str!("data/sqlite_functions.txt")));
 static SQLITE_TABLES: Names = LazyLock::new(|| names(include_str!("data/sqlite_table_functions.txt")));
 static MYSQL: Names = LazyLock::new(|| names(include_str!("data/mysql_functions.txt")));
+static MYSQL_SPACED: Names = LazyLock::new(|| words(include_str!("data/mysql_spaced.txt")));
 static POSTGRES: LazyLock<HashMap<&'static str, Effect>> = LazyLock::new(postgres);
 static POSTGRES_UNARY: Names =
     LazyLock::new(|| server().filter(|[_, _, unary]| *unary == "1").map(|[name, ..]| name).collect());
@@ -33,6 +34,11 @@ static POSTGRES_OPERATORS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 /// One name per line; `#` starts a comment.
 fn names(text: &'static str) -> HashSet<&'static str> {
     lines(text).collect()
+}
+
+/// Several names per line.
+fn words(text: &'static str) -> HashSet<&'static str> {
+    lines(text).flat_map(str::split_ascii_whitespace).collect()
 }
 
 fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
@@ -119,12 +125,25 @@ impl Rules<'_> {
             ObjectNamePart::Identifier(ident) => Some(folded(self.dialect, ident)),
             ObjectNamePart::Function(_) => None,
         };
+        // A quoted name can be that of a function which somebody has written, although a built-in one is called the same.
+        if self.dialect == Dialect::Mysql && name.0.iter().any(is_quoted) {
+            return None;
+        }
         match name.0.as_slice() {
             [only] => Some(Called::new(None, ident(only)?)),
             [schema, last] => Some(Called::new(Some(ident(schema)?), ident(last)?)),
             _ => None,
         }
     }
+}
+
+fn is_quoted(part: &ObjectNamePart) -> bool {
+    matches!(part, ObjectNamePart::Identifier(ident) if ident.quote_style.is_some())
+}
+
+/// Whether MySQL takes a blank before the parenthesis for a call of a function that somebody has written.
+pub(super) fn may_not_be_spaced(name: &str) -> bool {
+    MYSQL_SPACED.contains(name.to_ascii_lowercase().as_str())
 }
 
 /// Words that PostgreSQL reserves for its own syntax: no function can have such a name unless it is quoted.

@@ -10,7 +10,7 @@ use sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Whitespace},
 };
 
-use super::{Dialect, SqlRefusal, lexer, parse::unparsed};
+use super::{Dialect, SqlRefusal, functions, lexer, parse::unparsed};
 
 /// What the database's lexer adds to the tokens.
 #[derive(Debug, Default)]
@@ -130,6 +130,9 @@ fn neighbour_problem(dialect: Dialect, before: &TokenWithSpan, token: &TokenWith
     if number && touches && matches!(&token.token, Token::Word(_) | Token::Number(..) | Token::Placeholder(_)) {
         return Some("a number and a name without a blank between them");
     }
+    if dialect == Dialect::Mysql && !touches && token.token == Token::LParen && is_builtin_name(before) {
+        return Some("a blank between a function's name and its parenthesis: MySQL looks for a function of yours then");
+    }
     if dialect != Dialect::Postgres {
         return None;
     }
@@ -143,6 +146,10 @@ fn neighbour_problem(dialect: Dialect, before: &TokenWithSpan, token: &TokenWith
     let quoted = matches!(&token.token, Token::Word(word) if word.quote_style.is_some());
     (opens && quoted)
         .then_some("identifiers with Unicode escapes (`U&\"..\"`) are not accepted: write the name plainly")
+}
+
+fn is_builtin_name(token: &TokenWithSpan) -> bool {
+    matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && functions::may_not_be_spaced(&word.value))
 }
 
 fn is_string(token: &TokenWithSpan) -> bool {

@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::{
     Dialect, expression,
     functions::{Place, Rules},
+    mysql,
     parse::Parsed,
     scope::Scope,
     statement,
@@ -45,6 +46,9 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_statement(&mut self, statement: &Statement) -> Flow {
         statement::judge(statement, &mut self.verdict);
+        if self.rules.dialect == Dialect::Mysql {
+            mysql::judge_statement(statement, &mut self.verdict);
+        }
         GO_ON
     }
 
@@ -82,6 +86,9 @@ impl Visitor for Walk<'_> {
             let reason = format!("`{}` is a reserved word: quote it where it is a name", shown(&ident.value));
             self.verdict.raise(StatementClass::Admin, reason);
         }
+        if self.rules.dialect == Dialect::Mysql {
+            mysql::judge_ident(ident, &mut self.verdict);
+        }
         GO_ON
     }
 
@@ -116,6 +123,11 @@ impl Walk<'_> {
                     if !self.has_plain_tables {
                         let reason = "behind `TABLE name` the text must end: write SELECT * FROM name";
                         self.verdict.raise(StatementClass::Admin, reason);
+                    }
+                    if let (Dialect::Mysql, Some(database), Some(name)) =
+                        (self.rules.dialect, &table.schema_name, &table.table_name)
+                    {
+                        mysql::judge_table_command(database, name, &mut self.verdict);
                     }
                     let parts = [table.schema_name.as_deref(), table.table_name.as_deref()];
                     self.verdict.table(parts.into_iter().flatten().collect::<Vec<_>>().join("."));
@@ -189,6 +201,9 @@ impl Walk<'_> {
 
     fn relation(&mut self, relation: &ObjectName) {
         self.internal(relation);
+        if self.rules.dialect == Dialect::Mysql {
+            mysql::judge_relation(relation, &mut self.verdict);
+        }
         self.verdict.table(relation.to_string());
     }
 

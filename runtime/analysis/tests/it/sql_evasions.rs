@@ -4,7 +4,7 @@ use airlock_analysis::{
     Dialect::{self, Mysql, Postgres, Sqlite},
     ReadFunctionError, ReadFunctions, classify, classify_with,
 };
-use airlock_model::StatementClass::{self, Forbidden, Read, Session, Write};
+use airlock_model::StatementClass::{self, Admin, Forbidden, Read, Session, Write};
 
 const EVERY: &[Dialect] = &Dialect::ALL;
 
@@ -611,4 +611,58 @@ fn operators_of_a_database_list_functions_that_read() {
     }
     let mysql = ReadFunctions::new(Mysql, ["Total"]).expect("a name");
     assert_eq!(classify_with(Mysql, "select TOTAL(1)", &mysql).map(|report| report.class), Ok(Read));
+}
+
+#[test]
+fn mysql_calls_other_functions_by_a_builtin_name() {
+    // Run on MariaDB 10.11 with stored functions of these names: all three ran the stored one.
+    never_reads(
+        &[Mysql],
+        &["select `now`()", "select now ()", "select count /* x */ (*) from t", "select `if`(1, 2, 3)"],
+    );
+    never_reads(&[Mysql], &["select substring ('a', 1)", "select trim\n('a')", "select `substring`('a', 1)"]);
+    exactly(
+        &[Mysql],
+        Some(Read),
+        &["select now(), count(*), trim(both 'x' from 'y') from t where a in (1) and (b = 2)"],
+    );
+}
+
+#[test]
+fn mysql_tells_nothing_of_itself() {
+    exactly(
+        &[Mysql],
+        Some(Admin),
+        &[
+            "show grants",
+            "show tables",
+            "show create view v",
+            "show create table t",
+            "show warnings",
+            "show status",
+            "select @@hostname",
+            "select 1 from t where @@global.datadir like 'a%'",
+            "select current_user",
+            "select CURRENT_ROLE from t",
+            "select * from information_schema.processlist",
+            "select * from `Information_Schema`.`USER_PRIVILEGES`",
+            "select * from information_schema.global_variables",
+            "select (select host from mysql.user limit 1)",
+            "select * from performance_schema.threads",
+            "with x as (select * from sys.session) select * from x",
+            "table mysql.user",
+        ],
+    );
+    never_reads(&[Mysql], &["select user()", "select database()", "select session_user()", "select schema()"]);
+    exactly(
+        &[Mysql],
+        Some(Read),
+        &[
+            "select * from information_schema.tables",
+            "select column_name from INFORMATION_SCHEMA.`columns` where table_name = ?",
+            "select `current_user`, `@@hostname` from t",
+            "show columns from t",
+            "describe t",
+        ],
+    );
 }

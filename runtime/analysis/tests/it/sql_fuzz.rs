@@ -83,6 +83,8 @@ impl Grammar<'_> {
             8 => format!("case when {} then {} end", self.expression(depth - 1), self.expression(depth - 1)),
             9 => format!("{} in ( {} , 2 )", self.expression(depth - 1), self.expression(depth - 1)),
             10 => format!("exists ( {} )", self.query(depth - 1)),
+            // MySQL takes `cast` with a blank behind it for a function of the user's own.
+            11 if self.dialect == Dialect::Mysql => format!("cast( {} as char ( 3 ) )", self.expression(depth - 1)),
             11 => format!("cast ( {} as char ( 3 ) )", self.expression(depth - 1)),
             _ => self.effect(),
         }

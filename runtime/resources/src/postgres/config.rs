@@ -8,7 +8,7 @@ use std::{
 use airlock_model::Operation;
 use serde::Deserialize;
 
-use crate::CredentialRef;
+use crate::database::{RoleConfig, ServerConfig, TlsMode};
 
 /// A database on a PostgreSQL server. Holds secret references, so it is not `Clone`.
 #[derive(Debug, Deserialize)]
@@ -51,29 +51,6 @@ pub struct PostgresConfig {
     pub connect_timeout_ms: Option<NonZeroU64>,
 }
 
-/// A role of the database: neither owner nor superuser. `airlock resources provision` prints the SQL that makes it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoleConfig {
-    /// Name of the role.
-    pub user: String,
-    /// Its password.
-    pub password: CredentialRef,
-}
-
-/// How a connection is protected.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TlsMode {
-    /// TLS with a certificate for `host` from an authority that is trusted.
-    #[default]
-    VerifyFull,
-    /// TLS with whatever certificate the server shows. Only for addresses that `allow_private` lists.
-    Require,
-    /// No TLS. Only for addresses that `allow_private` lists.
-    Disable,
-}
-
 impl PostgresConfig {
     /// Takes every relative path from `base`.
     pub(crate) fn resolve_paths(&mut self, base: &Path) {
@@ -90,9 +67,22 @@ impl PostgresConfig {
         super::provision::script(self)
     }
 
-    /// Whether the environment allows anything but reading.
-    pub(crate) fn changes(&self) -> bool {
-        self.operations.iter().any(|operation| matches!(operation, Operation::Write | Operation::Ddl))
+    /// What every database server's binding has.
+    pub(crate) fn server(&self) -> ServerConfig<'_> {
+        ServerConfig {
+            host: &self.host,
+            port: self.port.get(),
+            database: &self.database,
+            read: &self.read,
+            write: self.write.as_ref(),
+            operations: &self.operations,
+            tls: self.tls,
+            ca_file: self.ca_file.as_deref(),
+            allow_private: &self.allow_private,
+            connections_max: self.connections_max,
+            connections_per_tenant_max: self.connections_per_tenant_max,
+            connect_timeout_ms: self.connect_timeout_ms,
+        }
     }
 }
 

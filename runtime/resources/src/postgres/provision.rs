@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use airlock_model::Operation;
 
 use super::{
-    PostgresConfig, check,
+    PostgresConfig,
     sql::{literal, quoted},
 };
+use crate::database::{RoleConfig, connections_max};
 
 /// A backstop behind the limits that every call sets for itself.
 const TIMEOUTS: [(&str, &str); 3] =
@@ -85,8 +86,8 @@ fn write_script(out: &mut String, config: &PostgresConfig) -> std::fmt::Result {
     write_functions(out)
 }
 
-fn roles(config: &PostgresConfig) -> impl Iterator<Item = (&super::RoleConfig, &'static str)> {
-    let write = config.write.iter().filter(|_| config.changes());
+fn roles(config: &PostgresConfig) -> impl Iterator<Item = (&RoleConfig, &'static str)> {
+    let write = config.write.iter().filter(|_| config.server().changes());
     std::iter::once((&config.read, "SELECT")).chain(write.map(|role| (role, "SELECT, INSERT, UPDATE, DELETE")))
 }
 
@@ -98,7 +99,7 @@ fn write_role(out: &mut String, config: &PostgresConfig, user: &str, tables: &st
     writeln!(
         out,
         "ALTER ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT CONNECTION LIMIT {};",
-        check::connections_max(config).get().saturating_mul(2)
+        connections_max(&config.server()).get().saturating_mul(2)
     )?;
     if is_reader {
         writeln!(out, "ALTER ROLE {role} SET default_transaction_read_only = on;")?;

@@ -10,13 +10,13 @@ use postgres_protocol::{
         frontend::{self, BindError},
     },
 };
-use tokio::time::Instant;
 
 use super::{
     fault::{At, Fault, ServerError},
     startup::BackendKey,
     wire::{Incoming, MESSAGE_BYTES_MAX, Wire, garbage},
 };
+use crate::database::{PooledSession, refused};
 
 /// What a guest's statement is called on the server. It has a name because a question of ours in between, in a simple query,
 /// would take the nameless one away; the reset does it afterwards.
@@ -44,7 +44,6 @@ pub(super) struct Session {
     is_stale: bool,
     /// Whether a COMMIT has been sent and not been answered.
     pub(super) is_committing: bool,
-    pub(super) idle_since: Instant,
 }
 
 /// What the server says about a statement before it runs.
@@ -91,28 +90,7 @@ impl Session {
             uses: 0,
             is_stale: false,
             is_committing: false,
-            idle_since: Instant::now(),
         }
-    }
-
-    /// Whether the server waits for us, and nothing odd has happened.
-    pub(super) fn is_in_order(&self) -> bool {
-        self.pending == 0 && !self.is_odd
-    }
-
-    /// Whether the server had ended the session before this statement came: another session can have the statement.
-    pub(super) fn is_stale(&self) -> bool {
-        self.is_stale
-    }
-
-    /// Whether the server waits for us.
-    pub(super) fn is_at_rest(&self) -> bool {
-        self.pending == 0
-    }
-
-    /// Whether the server has said nothing since, and is still there as far as one can see.
-    pub(super) async fn is_quiet(&mut self) -> bool {
-        self.wire.is_quiet().await
     }
 
     /// Opens a transaction of several statements.
@@ -286,7 +264,7 @@ impl Session {
     ///
     /// # Errors
     /// When the session is not as good as new afterwards.
-    pub(super) async fn reset(&mut self) -> Result<(), Fault> {
+    async fn roll_back(&mut self) -> Result<(), Fault> {
         self.pending += 2;
         let out = self.wire.outbox();
         frontend::query("ROLLBACK", out)?;
@@ -354,7 +332,25 @@ impl Session {
             return Ok(());
         }
         self.is_odd = true;
-        Err(Fault::Host(super::explain::refused("a statement that ends its transaction")))
+        Err(Fault::Host(refused("a statement that ends its transaction")))
+    }
+}
+
+impl PooledSession for Session {
+    fn is_at_rest(&self) -> bool {
+        self.pending == 0
+    }
+
+    fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    async fn is_quiet(&mut self) -> bool {
+        self.wire.is_quiet().await
+    }
+
+    async fn reset(&mut self) -> bool {
+        !self.is_odd && self.roll_back().await.is_ok() && !self.is_odd && self.pending == 0
     }
 }
 

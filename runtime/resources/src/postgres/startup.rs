@@ -15,10 +15,10 @@ use postgres_protocol::{
 };
 
 use super::{
-    check::Login,
     fault::{Fault, ServerError},
     wire::{Wire, garbage},
 };
+use crate::database::Login;
 
 /// What a cancel request has to name.
 #[derive(Debug, Clone, Copy)]

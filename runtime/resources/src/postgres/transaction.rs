@@ -8,27 +8,26 @@ use std::sync::Arc;
 use airlock_model::{HostError, HostReply};
 use tokio::time::{Instant, timeout_at};
 
-use super::{
-    explain::{self, Stage, Stopped},
-    lease::Lease,
-    pool::Pool,
-    statement, stopped,
+use super::{server::Role, statement, stopped};
+use crate::{
+    BeginRequest, SqlRequest, TransactionMode,
+    database::{Lease, Pool, PooledSession as _, Stage, Stopped, timeout},
+    transaction::NotCommitted,
 };
-use crate::{BeginRequest, SqlRequest, TransactionMode, transaction::NotCommitted};
 
 /// An open transaction.
 pub(crate) struct Transaction {
-    pool: Arc<Pool>,
-    lease: Lease,
+    pool: Arc<Pool<Role>>,
+    lease: Lease<Role>,
     mode: TransactionMode,
 }
 
 impl Transaction {
-    pub(super) async fn begin(pool: &Arc<Pool>, request: &BeginRequest) -> Result<Self, HostError> {
+    pub(super) async fn begin(pool: &Arc<Pool<Role>>, request: &BeginRequest) -> Result<Self, HostError> {
         let begin = statement::begin_several(request.mode, request.deadline);
         loop {
             let mut lease = pool.lease(&request.tenant, request.connection_by, request.deadline).await?;
-            let Some(session) = lease.session() else { return Err(explain::timeout(Stopped::Unconfirmed)) };
+            let Some(session) = lease.session() else { return Err(timeout(Stopped::Unconfirmed)) };
             let begun = timeout_at(request.deadline, session.begin(&begin)).await;
             // As for a single statement: an idle session may have ended without a word.
             if session.is_stale() && begun.is_ok() {
@@ -36,7 +35,7 @@ impl Transaction {
             }
             return match begun {
                 Ok(Ok(())) => Ok(Self { pool: Arc::clone(pool), lease, mode: request.mode }),
-                Ok(Err(fault)) => Err(pool.explain(Stage::Undone, fault)),
+                Ok(Err(fault)) => Err(pool.backend.explain(Stage::Undone, fault)),
                 Err(_) => Err(stopped(lease, Stage::Undone).await),
             };
         }
@@ -44,24 +43,24 @@ impl Transaction {
 
     /// Runs one statement. Only a transaction in which it succeeded comes back.
     pub(crate) async fn perform(mut self, request: &SqlRequest) -> Result<(Self, HostReply), HostError> {
-        let Some(session) = self.lease.session() else { return Err(explain::timeout(Stopped::Unconfirmed)) };
-        let running = statement::run_within(session, &self.pool.types, self.mode, request);
+        let Some(session) = self.lease.session() else { return Err(timeout(Stopped::Unconfirmed)) };
+        let running = statement::run_within(session, &self.pool.backend.types, self.mode, request);
         match timeout_at(request.deadline, running).await {
             Ok(Ok(reply)) => Ok((self, reply)),
-            Ok(Err(fault)) => Err(self.pool.explain(Stage::Undone, fault)),
+            Ok(Err(fault)) => Err(self.pool.backend.explain(Stage::Undone, fault)),
             Err(_) => Err(stopped(self.lease, Stage::Undone).await),
         }
     }
 
     /// Makes the changes last.
     pub(crate) async fn commit(mut self, deadline: Instant) -> Result<(), NotCommitted> {
-        let lost = || NotCommitted::Undone(explain::timeout(Stopped::Unconfirmed));
+        let lost = || NotCommitted::Undone(timeout(Stopped::Unconfirmed));
         let session = self.lease.session().ok_or_else(lost)?;
         let ended = timeout_at(deadline, session.commit()).await;
         let stage = if session.is_committing { Stage::Committing } else { Stage::Undone };
         let error = match ended {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(fault)) => self.pool.explain(stage, fault),
+            Ok(Err(fault)) => self.pool.backend.explain(stage, fault),
             Err(_) => stopped(self.lease, stage).await,
         };
         Err(match stage {

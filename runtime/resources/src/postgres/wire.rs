@@ -3,23 +3,13 @@
 //! Nothing is read that nobody asked for, so a server that sends faster than rows are taken has to wait: memory stays at
 //! one message and one read.
 
-use std::{
-    future::poll_fn,
-    io,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::io;
 
 use bytes::{Buf as _, BytesMut};
 use postgres_protocol::message::backend::{Header, Message};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// A TCP connection, with or without TLS.
-pub(super) type Stream = Box<dyn Duplex>;
-
-/// Both directions.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for T {}
+use crate::database::{Stream, is_quiet};
 
 /// Largest message that is not a row: error texts, descriptions of 1,600 columns, settings.
 pub(super) const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -124,12 +114,7 @@ impl Wire {
 
     /// Whether the server has said nothing and not gone away since the last message.
     pub(super) async fn is_quiet(&mut self) -> bool {
-        self.inbox.is_empty() && poll_fn(|context| Poll::Ready(self.has_nothing(context))).await
-    }
-
-    fn has_nothing(&mut self, context: &mut Context<'_>) -> bool {
-        let mut byte = [0_u8];
-        Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut byte)).is_pending()
+        self.inbox.is_empty() && is_quiet(&mut self.stream).await
     }
 }
 

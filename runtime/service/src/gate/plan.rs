@@ -143,6 +143,7 @@ impl CallGate {
         match self.facts.settings.resources.dialect(resource, &self.facts.deployed.environment) {
             Some(airlock_resources::Dialect::Sqlite) => Ok(Dialect::Sqlite),
             Some(airlock_resources::Dialect::Postgres) => Ok(Dialect::Postgres),
+            Some(airlock_resources::Dialect::Mysql) => Ok(Dialect::Mysql),
             None => Err(self.unbound(resource)),
         }
     }

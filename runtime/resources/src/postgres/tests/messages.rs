@@ -3,13 +3,14 @@
 use airlock_model::{HostError, Reason};
 
 use super::super::{
-    explain::{Hidden, Stage, fault},
+    explain::fault,
     fault::{At, Fault, ServerError},
 };
+use crate::database::{Hidden, Stage};
 
 fn explained(code: &str, message: &str, context: &str, at: At) -> HostError {
     let error = ServerError { code: code.to_owned(), message: message.to_owned(), context: context.to_owned(), at };
-    let hidden = Hidden::of(&["reader", "db.internal"], "orders");
+    let hidden = Hidden::new(["reader".to_owned(), "db.internal".to_owned()], "orders");
     fault(&"shop".parse().expect("name"), &hidden, Stage::Undone, Fault::Server(error))
 }
 

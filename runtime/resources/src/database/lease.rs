@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
 
-use super::{
-    explain::Stopped,
-    pool::{Place, Pool},
-    session::Session,
-};
+use super::{Backend, Pool, PooledSession as _, Stopped, pool::Place};
 
 /// How long a session may take to become as good as new.
 const RESET_MAX: Duration = Duration::from_secs(5);
@@ -18,23 +14,23 @@ const CONFIRM_MAX: Duration = Duration::from_millis(500);
 /// A session that one statement has for itself. However it is dropped, the session is reset before it is lent again, and
 /// a statement that still runs in it is cancelled on the server. Both happen beside the call; the place is held until
 /// they are over.
-pub(super) struct Lease {
-    pool: Arc<Pool>,
-    held: Option<(Session, Place)>,
+pub(crate) struct Lease<B: Backend> {
+    pool: Arc<Pool<B>>,
+    held: Option<(B::Session, Place)>,
 }
 
-impl Lease {
-    pub(super) fn new(pool: Arc<Pool>, session: Session, place: Place) -> Self {
+impl<B: Backend> Lease<B> {
+    pub(super) fn new(pool: Arc<Pool<B>>, session: B::Session, place: Place) -> Self {
         Self { pool, held: Some((session, place)) }
     }
 
     /// The session. `None` only after [`Lease::stop`].
-    pub(super) fn session(&mut self) -> Option<&mut Session> {
+    pub(crate) fn session(&mut self) -> Option<&mut B::Session> {
         self.held.as_mut().map(|(session, _)| session)
     }
 
     /// Ends the statement that runs, and waits a moment for the server's word.
-    pub(super) async fn stop(mut self) -> Stopped {
+    pub(crate) async fn stop(mut self) -> Stopped {
         let Some(settling) = self.settle() else { return Stopped::Unconfirmed };
         match timeout(CONFIRM_MAX, settling).await {
             Ok(Ok(stopped)) => stopped,
@@ -55,24 +51,23 @@ impl Lease {
     }
 }
 
-async fn settle(pool: &Pool, mut session: Session) -> Stopped {
+async fn settle<B: Backend>(pool: &Pool<B>, mut session: B::Session) -> Stopped {
     if session.is_stale() {
         // The server has ended it: there is nothing to cancel.
         return Stopped::Confirmed;
     }
     if !session.is_at_rest() {
-        let stopped = pool.server.stop(session).await;
-        tracing::info!(resource = %pool.server.resource, confirmed = stopped == Stopped::Confirmed, "a statement was cancelled");
+        let stopped = pool.backend.stop(session).await;
+        tracing::info!(resource = %pool.backend.resource(), confirmed = stopped == Stopped::Confirmed, "a statement was cancelled");
         return stopped;
     }
-    if session.is_in_order() && matches!(timeout(RESET_MAX, session.reset()).await, Ok(Ok(()))) && session.is_in_order()
-    {
+    if matches!(timeout(RESET_MAX, session.reset()).await, Ok(true)) {
         pool.put_back(session);
     }
     Stopped::Confirmed
 }
 
-impl Drop for Lease {
+impl<B: Backend> Drop for Lease<B> {
     fn drop(&mut self) {
         drop(self.settle());
     }

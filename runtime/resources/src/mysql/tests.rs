@@ -1,0 +1,7 @@
+mod garbage;
+mod login;
+mod messages;
+mod parameters;
+mod settings;
+mod shape;
+mod values;

@@ -1,0 +1,9 @@
+//! MySQL, against a real MariaDB.
+
+mod bypasses;
+mod caps;
+mod roles;
+mod stopping;
+mod tls;
+mod trouble;
+mod values;
