@@ -4,6 +4,7 @@ mod bypasses;
 mod caps;
 mod mysql;
 mod roles;
+mod schemas;
 mod stopping;
 mod tls;
 mod transactions;

@@ -84,11 +84,30 @@ where c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
   and has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select')
 order by 1, 2, a.attnum";
 
+/// A schema is a database there, and its name is nobody's business.
+const MYSQL: &str = r"
+select '', c.table_name, case when t.table_type like '%VIEW' then 'view' else 'table' end, c.column_name, c.column_type,
+  c.is_nullable = 'YES', (c.column_default is not null and c.column_default <> 'NULL') or c.extra <> '',
+  coalesce(p.ordinal_position, 0), coalesce(f.target, '')
+from information_schema.columns c
+join information_schema.tables t on t.table_schema = c.table_schema and t.table_name = c.table_name
+left join information_schema.key_column_usage p on p.table_schema = c.table_schema and p.table_name = c.table_name
+  and p.column_name = c.column_name and p.constraint_name = 'PRIMARY'
+left join (
+  select table_name, column_name, min(concat(referenced_table_name, '.', referenced_column_name)) as target
+  from information_schema.key_column_usage
+  where table_schema = database() and referenced_table_schema = database()
+  group by table_name, column_name
+) f on f.table_name = c.table_name and f.column_name = c.column_name
+where c.table_schema = database()
+order by c.table_name, c.ordinal_position";
+
 /// The statement that asks a database for its tables.
 pub(crate) fn request(dialect: Dialect, resource: &ResourceName, tenant: &TenantName, deadline: Instant) -> SqlRequest {
     let statement = match dialect {
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
+        Dialect::Mysql => MYSQL,
     };
     SqlRequest {
         resource: resource.clone(),
@@ -98,6 +117,7 @@ pub(crate) fn request(dialect: Dialect, resource: &ResourceName, tenant: &Tenant
         statement: statement.to_owned(),
         parameters: "[]".to_owned(),
         deadline,
+        connection_by: deadline,
         rows_max: COLUMNS_MAX,
         bytes_max: BYTES_MAX,
     }

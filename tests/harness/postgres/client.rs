@@ -2,7 +2,7 @@
 
 use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
 use airlock_resources::{
-    BeginRequest, BindingConfig, Permitted, Resources, Sources, SqlRequest, Transaction, TransactionMode,
+    BeginRequest, BindingConfig, Permitted, Resources, Schema, Sources, SqlRequest, Transaction, TransactionMode,
 };
 use serde_json::Value;
 
@@ -57,6 +57,13 @@ impl Client {
             deadline,
         };
         self.resources.begin(&self.environment, request).await
+    }
+
+    pub async fn describe(&self) -> Result<Schema, HostError> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let [resource, tenant] = ["orders-db", "acme"];
+        let (resource, tenant) = (resource.parse().expect("a name"), tenant.parse().expect("a name"));
+        self.resources.describe(&self.environment, &resource, &tenant, deadline).await
     }
 
     /// A statement of class `Read`, whatever it is.
