@@ -13,7 +13,9 @@ pub mod crm;
 pub mod guests;
 pub mod postgres;
 pub mod process;
+pub mod redis;
 pub mod scratch_postgres;
+pub mod stores;
 pub mod tokens;
 pub mod zoo;
 
@@ -232,6 +234,11 @@ impl Harness {
     /// Calls the probe guest and gives what it returned.
     pub async fn probe(&self, spec: &TokenSpec, call: &str) -> Value {
         output(&self.invoke_as(spec, "sql-probe", call).await.expect("the probe answers"))
+    }
+
+    /// Calls the probe of stores and gives what it returned.
+    pub async fn probe_stores(&self, spec: &TokenSpec, call: &str) -> Value {
+        output(&self.invoke_as(spec, "store-probe", call).await.expect("the probe answers"))
     }
 
     /// The whole trail, read from disk beside the running server.

@@ -18,7 +18,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 pub use client::{Client, statement};
-use cluster::{give_away, initialise, launch, make_certificate};
+pub(crate) use cluster::make_certificate;
+use cluster::{give_away, initialise, launch};
 
 /// Passwords of the roles: they must never be seen by a guest.
 pub const READ_SECRET: &str = "canary-read-5d1c0e77";

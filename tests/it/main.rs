@@ -33,6 +33,7 @@ mod reload;
 mod secrets;
 mod serve;
 mod sql_oracle;
+mod stores;
 mod tenants;
 mod wall;
 mod zoo;

@@ -110,7 +110,18 @@ const HOST_IMPORTS: &[(&str, &str, &str)] = &[
     ("sql.query", r#"{"op":"query","statement":"select 1"}"#, "orders-db:read"),
     ("sql.execute", r#"{"op":"execute","statement":"update orders set total = 1"}"#, "orders-db:write"),
     ("http.send", r#"{"op":"http","method":"GET","path":"/customers/ada"}"#, "crm:GET"),
+    ("kv.get", r#"{"to":"kv","op":"get","key":"k"}"#, "cache:read"),
+    ("kv.set", r#"{"to":"kv","op":"set","key":"k","value":1}"#, "cache:write"),
+    ("kv.delete", r#"{"to":"kv","op":"delete","key":"k"}"#, "cache:write"),
+    ("kv.list", r#"{"to":"kv","op":"list"}"#, "cache:read"),
+    ("kv.increment", r#"{"to":"kv","op":"increment","key":"n","by":1}"#, "cache:write"),
+    ("kv.compare-and-set", r#"{"to":"kv","op":"compare_and_set","key":"c","value":1}"#, "cache:write"),
 ];
+
+/// The guest that makes such a call.
+fn prober(call: &str) -> &'static str {
+    if call.contains(r#""to":"#) { "store-probe" } else { "sql-probe" }
+}
 
 #[test]
 fn every_host_import_of_the_wit_has_a_denied_twin() {
@@ -131,10 +142,16 @@ fn every_host_import_of_the_wit_has_a_denied_twin() {
 async fn every_host_import_is_denied_without_its_scope() {
     let harness = Harness::start().await;
     harness.deploy_built("sql-probe").await;
+    harness.deploy_built("store-probe").await;
     for (name, call, scope) in HOST_IMPORTS {
-        let allowed = harness.probe(&TokenSpec::only("sql-probe", &[scope]), call).await;
+        let guest = prober(call);
+        let ask = async |scope: &str| {
+            let token = TokenSpec::only(guest, &[scope]);
+            airlock_tests::output(&harness.invoke_as(&token, guest, call).await.expect("the probe answers"))
+        };
+        let allowed = ask(scope).await;
         assert!(allowed.get("error").is_none(), "{name}: {allowed}");
-        let denied = harness.probe(&TokenSpec::only("sql-probe", &["other-db:read"]), call).await;
+        let denied = ask("other-db:read").await;
         assert_eq!(denied["error"]["reason"], "not_granted", "{name}: {denied}");
     }
 }

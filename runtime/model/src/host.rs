@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Limit, ResourceName};
+use crate::{KvCall, KvReply, Limit, ResourceName};
 
 /// One request from a guest. Goes through the gate, and only through the gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,8 @@ pub enum HostCall {
     Sql(SqlCall),
     /// An HTTP request.
     Http(HttpCall),
+    /// A call to a key-value store.
+    Kv(KvCall),
     /// A log line.
     Log(LogLine),
 }
@@ -29,6 +31,7 @@ impl HostCall {
             Self::Http(call) => {
                 call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
             }
+            Self::Kv(call) => call.action.size_bytes(),
             Self::Log(line) => line.size_bytes(),
         };
         size as u64
@@ -130,6 +133,8 @@ pub enum HostReply {
     Affected(u64),
     /// For [`HostCall::Http`].
     Http(HttpReply),
+    /// For [`HostCall::Kv`].
+    Kv(KvReply),
     /// For [`HostCall::Log`].
     Logged,
 }
@@ -145,6 +150,7 @@ impl HostReply {
             Self::Http(reply) => {
                 reply.body.len() + reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
             }
+            Self::Kv(reply) => reply.size_bytes(),
             Self::Affected(_) | Self::Logged => 0,
         };
         size as u64

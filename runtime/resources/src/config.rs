@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_model::{Digest, Operation, ResourceKind};
+use airlock_model::{Digest, EnvironmentName, Operation, ResourceKind, ResourceName};
 use serde::Deserialize;
 
 use crate::{
     CredentialRef, SecretError, Sources,
     http::{self, HttpSettings},
+    kv::{self, EmbeddedConfig, KvSettings, RedisConfig},
     postgres::{self, PostgresConfig, PostgresSettings},
     sqlite::{self, SqliteSettings},
 };
@@ -25,6 +26,10 @@ pub enum BindingConfig {
     Http(Box<HttpConfig>),
     /// `engine = "postgres"`.
     Postgres(Box<PostgresConfig>),
+    /// `engine = "embedded"`.
+    Embedded(EmbeddedConfig),
+    /// `engine = "redis"`.
+    Redis(Box<RedisConfig>),
 }
 
 /// A SQLite database file.
@@ -119,6 +124,17 @@ impl BindingConfig {
                 }
             }
             Self::Postgres(postgres) => postgres.resolve_paths(base),
+            Self::Embedded(_) => {}
+            Self::Redis(redis) => redis.resolve_paths(base),
+        }
+    }
+
+    /// Gives the binding its place in the state directory, if it is one that keeps something there.
+    pub fn keep_in(&mut self, state: &Path, resource: &ResourceName, environment: &EnvironmentName) {
+        match self {
+            // Names have no `.`, so no two bindings meet.
+            Self::Embedded(store) => store.file = state.join("kv").join(format!("{resource}.{environment}.db")),
+            Self::Sqlite(_) | Self::Http(_) | Self::Postgres(_) | Self::Redis(_) => {}
         }
     }
 }
@@ -206,10 +222,18 @@ pub enum ConfigError {
         /// What it has to be.
         rule: &'static str,
     },
-    /// The password of a PostgreSQL role cannot be had.
+    /// A key of a store's binding.
+    #[error("`{key}` {rule}")]
+    Key {
+        /// Key.
+        key: &'static str,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// The password of a login cannot be had.
     #[error("`password` of `{role}`: {source}")]
     Password {
-        /// `read` or `write`.
+        /// `read` or `write` of PostgreSQL, `login` of Redis.
         role: &'static str,
         /// Why not.
         source: SecretError,
@@ -230,7 +254,7 @@ impl ConfigError {
             Self::AllowPrivate(_) => Some("allow_private"),
             Self::Credential(_) | Self::Secret(_) => Some("credential"),
             Self::CaFile { .. } => Some("ca_file"),
-            Self::TooLarge { key, .. } | Self::Postgres { key, .. } => Some(key),
+            Self::TooLarge { key, .. } | Self::Postgres { key, .. } | Self::Key { key, .. } => Some(key),
             Self::Password { role, .. } => Some(role),
             Self::Tls(_) => None,
         }
@@ -252,6 +276,7 @@ pub(crate) enum Engine {
     Sqlite(SqliteSettings),
     Http(Box<HttpSettings>),
     Postgres(Box<PostgresSettings>),
+    Kv(KvSettings),
 }
 
 impl BindingConfig {
@@ -261,6 +286,7 @@ impl BindingConfig {
         match self {
             Self::Sqlite(_) | Self::Postgres(_) => ResourceKind::Sql,
             Self::Http(_) => ResourceKind::Http,
+            Self::Embedded(_) | Self::Redis(_) => ResourceKind::Kv,
         }
     }
 
@@ -271,6 +297,8 @@ impl BindingConfig {
             Self::Sqlite(config) => &config.operations,
             Self::Http(config) => &config.operations,
             Self::Postgres(config) => &config.operations,
+            Self::Embedded(config) => &config.operations,
+            Self::Redis(config) => &config.operations,
         }
     }
 
@@ -279,7 +307,7 @@ impl BindingConfig {
     pub fn provisioning(&self) -> Option<String> {
         match self {
             Self::Postgres(config) => Some(config.provisioning()),
-            Self::Sqlite(_) | Self::Http(_) => None,
+            Self::Sqlite(_) | Self::Http(_) | Self::Embedded(_) | Self::Redis(_) => None,
         }
     }
 
@@ -292,18 +320,20 @@ impl BindingConfig {
         let operations = self.operations().to_vec();
         if operations.is_empty() {
             let example = match kind {
-                ResourceKind::Sql => "`[\"read\"]`",
+                ResourceKind::Sql | ResourceKind::Kv => "`[\"read\"]`",
                 ResourceKind::Http => "`[\"GET:/customers/*\"]`",
             };
             return Err(ConfigError::NoOperations { example });
         }
-        if let Some(stray) = operations.iter().find(|operation| operation.kind() != kind) {
+        if let Some(stray) = operations.iter().find(|operation| !operation.is_known_to(kind)) {
             return Err(ConfigError::Operation { operation: stray.clone(), kind });
         }
         let engine = match self {
             Self::Sqlite(config) => Engine::Sqlite(sqlite::check(config)?),
             Self::Http(config) => Engine::Http(Box::new(http::check(config, sources)?)),
             Self::Postgres(config) => Engine::Postgres(Box::new(postgres::check(config, sources)?)),
+            Self::Embedded(config) => Engine::Kv(kv::check_embedded(config)?),
+            Self::Redis(config) => Engine::Kv(kv::check_redis(config, sources)?),
         };
         let fingerprint = self.fingerprint(&engine);
         Ok(Binding { operations, engine, fingerprint })
@@ -317,8 +347,9 @@ impl BindingConfig {
             (Self::Postgres(config), Engine::Postgres(settings)) if config.ca_file.is_none() => {
                 Some(settings.credential_mark())
             }
-            (Self::Http(_) | Self::Postgres(_), _) => return None,
-            (Self::Sqlite(_), _) => None,
+            (Self::Redis(config), Engine::Kv(settings)) if config.ca_file.is_none() => settings.credential_mark(),
+            (Self::Http(_) | Self::Postgres(_) | Self::Redis(_), _) => return None,
+            (Self::Sqlite(_) | Self::Embedded(_), _) => None,
         };
         let secret = mark.as_ref().map(|mark| mark.as_bytes().as_slice()).unwrap_or_default();
         Some(Digest::of_parts(&[format!("{self:?}").as_bytes(), secret]))
@@ -332,6 +363,7 @@ impl Binding {
         match self.engine {
             Engine::Sqlite(_) | Engine::Postgres(_) => ResourceKind::Sql,
             Engine::Http(_) => ResourceKind::Http,
+            Engine::Kv(_) => ResourceKind::Kv,
         }
     }
 }

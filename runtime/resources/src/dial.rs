@@ -4,11 +4,19 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use airlock_model::{HostError, Reason, ResourceName};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
     time::timeout,
 };
 
 use crate::address::{AddressPolicy, Forbidden};
+
+/// A TCP connection, with or without TLS.
+pub(crate) type Stream = Box<dyn Duplex>;
+
+/// Both directions.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for T {}
 
 /// The one host and port of a binding.
 #[derive(Debug)]

@@ -8,10 +8,11 @@ use airlock_model::{
 };
 
 use crate::{
-    Binding, HttpRequest, Performed, Permitted, SqlRequest,
+    Binding, HttpRequest, KvRequest, Performed, Permitted, SqlRequest,
     address::AddressPolicy,
     config::Engine,
     http::HttpClient,
+    kv::KvStore,
     postgres::Postgres,
     sqlite::{Database, heap},
 };
@@ -57,6 +58,7 @@ enum Client {
     Sqlite(Database),
     Http(Box<HttpClient>),
     Postgres(Box<Postgres>),
+    Kv(KvStore),
 }
 
 impl Resources {
@@ -91,6 +93,7 @@ impl Resources {
             Engine::Sqlite(_) => None,
             Engine::Http(settings) => settings.credential_mark(),
             Engine::Postgres(settings) => Some(settings.credential_mark()),
+            Engine::Kv(settings) => settings.credential_mark(),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -100,6 +103,7 @@ impl Resources {
                 Client::Http(Box::new(HttpClient::new(resource, *settings, policy)))
             }
             Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, own_listeners))),
+            Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, own_listeners)),
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
@@ -136,6 +140,7 @@ impl Resources {
         self.find(resource, environment).map(|bound| match bound.client {
             Client::Sqlite(_) | Client::Postgres(_) => ResourceKind::Sql,
             Client::Http(_) => ResourceKind::Http,
+            Client::Kv(_) => ResourceKind::Kv,
         })
     }
 
@@ -145,7 +150,7 @@ impl Resources {
         self.find(resource, environment).and_then(|bound| match bound.client {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
-            Client::Http(_) => None,
+            Client::Http(_) | Client::Kv(_) => None,
         })
     }
 
@@ -156,6 +161,7 @@ impl Resources {
         match call {
             Permitted::Sql(request) => Performed::without_egress(self.perform_sql(environment, request).await),
             Permitted::Http(request) => self.perform_http(environment, request).await,
+            Permitted::Kv(request) => Performed::without_egress(self.perform_kv(environment, request).await),
         }
     }
 
@@ -173,7 +179,7 @@ impl Resources {
         match &bound.client {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
-            Client::Http(_) => Err(wrong_kind(&request.resource)),
+            Client::Http(_) | Client::Kv(_) => Err(wrong_kind(&request.resource)),
         }
     }
 
@@ -189,6 +195,14 @@ impl Resources {
             return Performed::without_egress(Err(denied));
         }
         client.perform(request).await
+    }
+
+    async fn perform_kv(&self, environment: &EnvironmentName, request: KvRequest) -> Result<HostReply, HostError> {
+        let bound = self.get(&request.resource, environment)?;
+        let Client::Kv(store) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+        let access = if request.command.changes() { Access::Write } else { Access::Read };
+        bound.check(&request.resource, &access)?;
+        store.perform(request).await
     }
 
     fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Bound> {

@@ -61,7 +61,7 @@ pub(super) fn launch(dir: &Path, port: u16) -> Child {
 }
 
 /// A certificate for `localhost`, made anew so that no key lies in the repository.
-pub(super) fn make_certificate(dir: &Path) {
+pub(crate) fn make_certificate(dir: &Path) {
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
     openssl.args([

@@ -15,8 +15,8 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{TlsMode, wire::Stream};
-use crate::ConfigError;
+use super::TlsMode;
+use crate::{ConfigError, dial::Stream};
 
 /// How connections of one binding are protected.
 #[derive(Debug)]

@@ -12,14 +12,9 @@ use std::{
 
 use bytes::{Buf as _, BytesMut};
 use postgres_protocol::message::backend::{Header, Message};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 
-/// A TCP connection, with or without TLS.
-pub(super) type Stream = Box<dyn Duplex>;
-
-/// Both directions.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for T {}
+use crate::dial::Stream;
 
 /// Largest message that is not a row: error texts, descriptions of 1,600 columns, settings.
 pub(super) const MESSAGE_BYTES_MAX: usize = 1 << 20;

@@ -30,6 +30,10 @@ impl CallGate {
         let decision = match call {
             HostCall::Sql(call) => self.plan_sql(call, &mut event, &mut has_effect),
             HostCall::Http(call) => self.plan_http(call, &mut event, &mut has_effect),
+            HostCall::Kv(call) => {
+                describe(&mut event, &call.resource, call.action.target());
+                self.plan_kv(call, &mut event, &mut has_effect)
+            }
             HostCall::Log(_) => Err(HostError::BadRequest("a log line touches no resource".to_owned())),
         };
         Plan { event, decision, has_effect }
@@ -39,12 +43,12 @@ impl CallGate {
     pub(super) fn describe(&self, call: &HostCall) -> AuditEvent {
         let mut event = self.facts.event(AuditKind::HostCallIntent);
         let (resource, target) = match call {
-            HostCall::Sql(call) => (&call.resource, &call.statement),
-            HostCall::Http(call) => (&call.resource, &call.path),
+            HostCall::Sql(call) => (&call.resource, call.statement.as_str()),
+            HostCall::Http(call) => (&call.resource, call.path.as_str()),
+            HostCall::Kv(call) => (&call.resource, call.action.target()),
             HostCall::Log(_) => return event,
         };
-        event.resource = Some(resource.to_string());
-        event.target = Some(target.chars().take(TARGET_CHARS_MAX).collect());
+        describe(&mut event, resource, target);
         event
     }
 
@@ -127,7 +131,7 @@ impl CallGate {
     }
 
     /// A binding may have gone since the function was deployed.
-    fn check_bound(&self, resource: &ResourceName) -> Result<(), HostError> {
+    pub(super) fn check_bound(&self, resource: &ResourceName) -> Result<(), HostError> {
         let bound = self.facts.settings.resources.kind_of(resource, &self.facts.deployed.environment);
         bound.map(drop).ok_or_else(|| self.unbound(resource))
     }
@@ -138,11 +142,11 @@ impl CallGate {
         denied(Reason::ResourceUnbound, rule, hint)
     }
 
-    fn check_grant(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
+    pub(super) fn check_grant(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
         self.admitted.grants().check(resource, access).map_err(|layer| not_granted(layer, resource, access))
     }
 
-    fn check_write_policy(&self) -> Result<(), HostError> {
+    pub(super) fn check_write_policy(&self) -> Result<(), HostError> {
         let (settings, environment) = (&self.facts.settings, &self.facts.deployed.environment);
         match settings.environment(environment).map_or(WritePolicy::Deny, |environment| environment.writes) {
             WritePolicy::Allow => Ok(()),
@@ -161,6 +165,11 @@ impl CallGate {
             )),
         }
     }
+}
+
+fn describe(event: &mut AuditEvent, resource: &ResourceName, target: &str) {
+    event.resource = Some(resource.to_string());
+    event.target = Some(target.chars().take(TARGET_CHARS_MAX).collect());
 }
 
 fn denied(reason: Reason, rule: impl Into<String>, hint: &str) -> HostError {
