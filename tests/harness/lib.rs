@@ -14,7 +14,9 @@ pub mod guests;
 pub mod mariadb;
 pub mod postgres;
 pub mod process;
+pub mod redis;
 pub mod scratch_postgres;
+pub mod stores;
 pub mod tokens;
 pub mod zoo;
 
@@ -237,6 +239,11 @@ impl Harness {
     /// Calls the probe guest and gives what it returned.
     pub async fn probe(&self, spec: &TokenSpec, call: &str) -> Value {
         output(&self.invoke_as(spec, "sql-probe", call).await.expect("the probe answers"))
+    }
+
+    /// Calls the probe of stores and gives what it returned.
+    pub async fn probe_stores(&self, spec: &TokenSpec, call: &str) -> Value {
+        output(&self.invoke_as(spec, "store-probe", call).await.expect("the probe answers"))
     }
 
     /// The whole trail, read from disk beside the running server.

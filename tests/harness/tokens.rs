@@ -40,7 +40,10 @@ impl TokenSpec {
 
     /// Every function and everything the sample resources can do.
     pub fn everything() -> Self {
-        Self::new(None, &["orders-db:read", "orders-db:write", "orders-db:ddl", "crm:GET", "crm:POST"])
+        Self::new(
+            None,
+            &["orders-db:read", "orders-db:write", "cache:read", "cache:write", "orders-db:ddl", "crm:GET", "crm:POST"],
+        )
     }
 
     /// The control plane.

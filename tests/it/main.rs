@@ -34,6 +34,7 @@ mod resources;
 mod secrets;
 mod serve;
 mod sql_oracle;
+mod stores;
 mod tenants;
 mod wall;
 mod zoo;

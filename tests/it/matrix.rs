@@ -127,7 +127,22 @@ const HOST_IMPORTS: &[(&str, &str, &str)] = &[
         "orders-db:read",
     ),
     ("http.send", r#"{"op":"http","method":"GET","path":"/customers/ada"}"#, "crm:GET"),
+    ("kv.get", r#"{"to":"kv","op":"get","key":"k"}"#, "cache:read"),
+    ("kv.set", r#"{"to":"kv","op":"set","key":"k","value":1}"#, "cache:write"),
+    ("kv.delete", r#"{"to":"kv","op":"delete","key":"k"}"#, "cache:write"),
+    ("kv.list", r#"{"to":"kv","op":"list"}"#, "cache:read"),
+    ("kv.increment", r#"{"to":"kv","op":"increment","key":"n","by":1}"#, "cache:write"),
+    ("kv.compare-and-set", r#"{"to":"kv","op":"compare_and_set","key":"c","value":1}"#, "cache:write"),
 ];
+
+/// The guest that makes such a call.
+fn prober(call: &str) -> &'static str {
+    match call {
+        call if call.contains("steps") => "tx-probe",
+        call if call.contains(r#""to":"#) => "store-probe",
+        _ => "sql-probe",
+    }
+}
 
 #[test]
 fn every_host_import_of_the_wit_has_a_denied_twin() {
@@ -149,8 +164,9 @@ async fn every_host_import_is_denied_without_its_scope() {
     let harness = Harness::start().await;
     harness.deploy_built("sql-probe").await;
     harness.deploy_built("tx-probe").await;
+    harness.deploy_built("store-probe").await;
     for (name, call, scope) in HOST_IMPORTS {
-        let guest = if call.contains("steps") { "tx-probe" } else { "sql-probe" };
+        let guest = prober(call);
         let ask = async |scope: &str| {
             let answered = harness.invoke_as(&TokenSpec::only(guest, &[scope]), guest, call).await;
             output(&answered.expect("the probe answers"))

@@ -1,5 +1,7 @@
 //! One client module per resource: the SDK's types in front of the generated ones.
 
+mod kv;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -17,6 +19,7 @@ fn module(resource: &Resource, calling: Calling) -> TokenStream {
     let items = match resource.kind {
         Kind::Sql => sql(calling),
         Kind::Http => http(calling),
+        Kind::Kv => kv::items(calling),
     };
     let kind = quote::format_ident!("{}", resource.kind.name());
     quote! {

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 pub(crate) enum Kind {
     Sql,
     Http,
+    Kv,
 }
 
 impl Kind {
@@ -17,6 +18,7 @@ impl Kind {
         match text {
             "sql" => Some(Self::Sql),
             "http" => Some(Self::Http),
+            "kv" => Some(Self::Kv),
             _ => None,
         }
     }
@@ -26,6 +28,7 @@ impl Kind {
         match self {
             Self::Sql => "sql",
             Self::Http => "http",
+            Self::Kv => "kv",
         }
     }
 }
@@ -75,7 +78,9 @@ fn resource(name: &str, value: &Value) -> Result<Resource, String> {
         )
     })?;
     let kind = Kind::parse(kind).ok_or_else(|| {
-        format!("function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql` and `http`")
+        format!(
+            "function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql`, `http` and `kv`"
+        )
     })?;
     Ok(Resource { name: name.to_owned(), kind })
 }

@@ -7,6 +7,7 @@ use crate::manifest::{Kind, Resource};
 const GUEST: &str = include_str!("../../wit/guest.wit");
 const SQL: &str = include_str!("../../wit/kinds/sql.wit");
 const HTTP: &str = include_str!("../../wit/kinds/http.wit");
+const KV: &str = include_str!("../../wit/kinds/kv.wit");
 const GUEST_PACKAGE: &str = "package airlock:guest@1.0.0";
 
 /// A package with the world `function`, followed by every package that it names.
@@ -30,6 +31,7 @@ fn source(kind: Kind) -> &'static str {
     match kind {
         Kind::Sql => SQL,
         Kind::Http => HTTP,
+        Kind::Kv => KV,
     }
 }
 
@@ -52,11 +54,13 @@ mod tests {
     fn every_resource_is_one_import_and_one_package() {
         let text = text(&[
             Resource { name: "crm".into(), kind: Kind::Http },
+            Resource { name: "cache".into(), kind: Kind::Kv },
             Resource { name: "orders-db".into(), kind: Kind::Sql },
         ]);
-        for expected in ["import resources:%crm/http@1.0.0;", "import resources:%orders-db/sql@1.0.0;"] {
-            assert_eq!(text.matches(expected).count(), 1, "{expected}");
+        for import in ["crm/http", "cache/kv", "orders-db/sql"] {
+            let expected = format!("import resources:%{import}@1.0.0;");
+            assert_eq!(text.matches(&expected).count(), 1, "{expected}");
         }
-        assert_eq!(text.matches("package resources:").count(), 2);
+        assert_eq!(text.matches("package resources:").count(), 3);
     }
 }

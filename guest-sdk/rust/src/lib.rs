@@ -24,6 +24,7 @@ mod error;
 mod export;
 pub mod http;
 mod join;
+pub mod kv;
 pub mod log;
 pub mod sql;
 
@@ -46,7 +47,7 @@ pub fn context() -> Invocation {
 pub mod private {
     pub use crate::export::{decode, encode, install_panic_hook};
     pub use crate::wit::airlock::guest::types;
-    pub use serde::Serialize;
+    pub use serde::{Serialize, de::DeserializeOwned};
     pub use wit_bindgen;
 }
 

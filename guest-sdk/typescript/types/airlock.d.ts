@@ -63,6 +63,35 @@ declare module "@airlock/clients" {
     /** Resolves to the whole response, whatever its status. */
     request(call: HttpOptions & { method?: string; path: string; body?: unknown }): Promise<HttpResponse>;
   }
+
+  export interface KvOptions {
+    /** Milliseconds after which the entry is gone; without them it stays. */
+    ttlMs?: number;
+  }
+
+  /**
+   * Keys are 1 to 512 bytes of text without control characters, and this tenant's own unless the operator shares the store.
+   * Values are JSON; `undefined` and what else has no form in JSON is refused. `null` is what a missing entry reads as.
+   */
+  export interface KvClient {
+    /** The value of an entry, or null where there is none. */
+    get<Value = any>(key: string): Promise<Value | null>;
+    /** Sets an entry, whatever was there, its time to live included. */
+    set(key: string, value: unknown, options?: KvOptions): Promise<void>;
+    /** Removes an entry; resolves to whether there was one. */
+    delete(key: string): Promise<boolean>;
+    /** A page of the keys that begin with `prefix`, in no promised order; `cursor` is null after the last. */
+    list(prefix?: string, cursor?: string | null): Promise<{ keys: string[]; cursor: string | null }>;
+    /** Every key that begins with `prefix`, page by page. A key may come twice where others come and go meanwhile. */
+    keys(prefix?: string): AsyncIterableIterator<string>;
+    /** Adds to a whole number and resolves to the sum; a missing entry counts as 0. `ttlMs` is for a new entry. */
+    increment(key: string, by?: number, options?: KvOptions): Promise<number>;
+    /** Sets an entry if its JSON is that of `expected` (null: if there is none); resolves to whether it did. */
+    compareAndSet(key: string, expected: unknown, value: unknown, options?: KvOptions): Promise<boolean>;
+    /** As `get` and `set`, with the text itself and no JSON. */
+    getText(key: string): Promise<string | null>;
+    setText(key: string, value: string, options?: KvOptions): Promise<void>;
+  }
 }
 
 declare module "@airlock/errors" {

@@ -79,13 +79,13 @@ pub struct AuditEvent {
     /// The resource touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
-    /// What was done to it: `read`, `write`, `GET`.
+    /// What was done to it: `read`, `write`, `GET`, `compare-and-set`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// The call's transaction it belongs to, by number: what it changed lasts only when a `commit` of that number is `ok`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<u32>,
-    /// Statement text or request path, capped.
+    /// Statement text, request path or key, capped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// SHA-256 of the parameters or body, in hexadecimal.
@@ -109,7 +109,7 @@ pub struct AuditEvent {
     /// Rows returned or changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Bytes handed to the guest.
+    /// Bytes handed to the guest, and those of a value that it stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// HTTP status of the backend.

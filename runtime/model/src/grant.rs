@@ -59,9 +59,9 @@ impl FromStr for HttpMethod {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Operation {
-    /// SQL statements that only read.
+    /// SQL statements and calls to stores that only read.
     Read,
-    /// SQL statements that change rows.
+    /// SQL statements that change rows, and calls that change what a store holds.
     Write,
     /// SQL statements that change the schema.
     Ddl,
@@ -82,7 +82,8 @@ fn grant_error(what: &'static str, text: &str, rule: impl Into<String>) -> Grant
     GrantError { what, text: text.chars().take(120).collect(), rule: rule.into() }
 }
 
-const OPERATION_RULE: &str = "use `read`, `write` or `ddl` for sql, `GET` or `GET:/path/*` for http";
+const OPERATION_RULE: &str =
+    "use `read`, `write` or `ddl` for sql, `read` or `write` for kv, `GET` or `GET:/path/*` for http";
 
 impl FromStr for Operation {
     type Err = GrantError;
@@ -114,12 +115,16 @@ impl Operation {
         }
     }
 
-    /// The kind of resource that knows this operation.
+    /// Whether resources of that kind have this operation.
     #[must_use]
-    pub const fn kind(&self) -> ResourceKind {
-        match self {
-            Self::Read | Self::Write | Self::Ddl => ResourceKind::Sql,
-            Self::Http(..) => ResourceKind::Http,
+    pub const fn is_known_to(&self, kind: ResourceKind) -> bool {
+        match (self, kind) {
+            (Self::Read | Self::Write, ResourceKind::Sql | ResourceKind::Kv)
+            | (Self::Ddl, ResourceKind::Sql)
+            | (Self::Http(..), ResourceKind::Http) => true,
+            (Self::Read | Self::Write, ResourceKind::Http)
+            | (Self::Ddl, ResourceKind::Http | ResourceKind::Kv)
+            | (Self::Http(..), ResourceKind::Sql | ResourceKind::Kv) => false,
         }
     }
 }
@@ -267,9 +272,9 @@ impl From<Scope> for String {
 /// What one host call wants to do, after analysis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// A SQL statement that only reads.
+    /// A SQL statement or a call to a store that only reads.
     Read,
-    /// A SQL statement that changes rows.
+    /// A SQL statement that changes rows, or a call that changes what a store holds.
     Write,
     /// A SQL statement that changes the schema.
     Ddl,

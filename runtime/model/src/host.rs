@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Limit, ResourceName};
+use crate::{KvCall, KvReply, Limit, ResourceName};
 
 /// One request from a guest. Goes through the gate, and only through the gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub enum HostCall {
     Transaction(TransactionCall),
     /// An HTTP request.
     Http(HttpCall),
+    /// A call to a key-value store.
+    Kv(KvCall),
     /// A log line.
     Log(LogLine),
 }
@@ -32,6 +34,7 @@ impl HostCall {
             Self::Http(call) => {
                 call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
             }
+            Self::Kv(call) => call.action.size_bytes(),
             Self::Log(line) => line.size_bytes(),
         };
         size as u64
@@ -185,6 +188,8 @@ pub enum HostReply {
     Ended,
     /// For [`HostCall::Http`].
     Http(HttpReply),
+    /// For [`HostCall::Kv`].
+    Kv(KvReply),
     /// For [`HostCall::Log`].
     Logged,
 }
@@ -200,6 +205,7 @@ impl HostReply {
             Self::Http(reply) => {
                 reply.body.len() + reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
             }
+            Self::Kv(reply) => reply.size_bytes(),
             Self::Affected(_) | Self::Begun(_) | Self::Ended | Self::Logged => 0,
         };
         size as u64

@@ -10,6 +10,8 @@ pub mod finding;
 pub mod grant;
 pub mod host;
 pub mod invoke;
+pub mod key;
+pub mod kv;
 pub mod limits;
 pub mod manifest;
 pub mod name;
@@ -30,6 +32,8 @@ pub use host::{
     TransactionId, TransactionStep,
 };
 pub use invoke::{FunctionError, InvocationContext, InvocationId, InvokeRequest, Outcome, Principal, Usage};
+pub use key::{Cursor, KeyError, KeyPrefix, StoreKey};
+pub use kv::{KeyPage, KvAction, KvCall, KvCommand, KvReply};
 pub use limits::{EffectiveLimits, Limit, LimitCaps, LimitSource, Limits};
 pub use manifest::{FunctionManifest, Language, ResourceKind, ResourceUse};
 pub use name::{AppName, EnvironmentName, FunctionName, NameError, ResourceName, TenantName};

@@ -14,11 +14,13 @@ pub enum ResourceKind {
     Sql,
     /// An HTTP API.
     Http,
+    /// A key-value store.
+    Kv,
 }
 
 impl ResourceKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Sql, Self::Http];
+    pub const ALL: [Self; 3] = [Self::Sql, Self::Http, Self::Kv];
 
     /// The name of the kind, which is also the name of its WIT interface.
     #[must_use]
@@ -26,6 +28,7 @@ impl ResourceKind {
         match self {
             Self::Sql => "sql",
             Self::Http => "http",
+            Self::Kv => "kv",
         }
     }
 }
@@ -146,7 +149,7 @@ impl FunctionManifest {
             if usage.operations.is_empty() {
                 return Err(ManifestError::NoOperations(resource.clone()));
             }
-            if let Some(stray) = usage.operations.iter().find(|operation| operation.kind() != usage.kind) {
+            if let Some(stray) = usage.operations.iter().find(|operation| !operation.is_known_to(usage.kind)) {
                 let operation = stray.to_string();
                 return Err(ManifestError::Operation { resource: resource.clone(), kind: usage.kind, operation });
             }

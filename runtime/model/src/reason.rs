@@ -102,6 +102,8 @@ reasons! {
     EgressDenied "egress_denied";
     /// The environment does not let functions write.
     WritesDenied "writes_denied";
+    /// A store has no room left for what a function wants to keep.
+    StorageFull "storage_full";
     /// A bug of ours. Never caused by a guest or caller.
     Internal "internal";
 }

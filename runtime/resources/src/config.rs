@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_model::{Digest, Operation, ResourceKind};
+use airlock_model::{Digest, EnvironmentName, Operation, ResourceKind, ResourceName};
 use serde::Deserialize;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     database::ServerSettings,
     http::{self, HttpSettings},
     mysql::{self, MysqlConfig},
+    kv::{self, EmbeddedConfig, KvSettings, RedisConfig},
     postgres::{self, PostgresConfig, PostgresSettings},
     sqlite::{self, SqliteSettings},
 };
@@ -29,6 +30,10 @@ pub enum BindingConfig {
     Postgres(Box<PostgresConfig>),
     /// `engine = "mysql"`: MySQL or MariaDB.
     Mysql(Box<MysqlConfig>),
+    /// `engine = "embedded"`.
+    Embedded(EmbeddedConfig),
+    /// `engine = "redis"`.
+    Redis(Box<RedisConfig>),
 }
 
 /// A SQLite database file.
@@ -124,6 +129,17 @@ impl BindingConfig {
             }
             Self::Postgres(postgres) => postgres.resolve_paths(base),
             Self::Mysql(mysql) => mysql.resolve_paths(base),
+            Self::Embedded(_) => {}
+            Self::Redis(redis) => redis.resolve_paths(base),
+        }
+    }
+
+    /// Gives the binding its place in the state directory, if it is one that keeps something there.
+    pub fn keep_in(&mut self, state: &Path, resource: &ResourceName, environment: &EnvironmentName) {
+        match self {
+            // Names have no `.`, so no two bindings meet.
+            Self::Embedded(store) => store.file = state.join("kv").join(format!("{resource}.{environment}.db")),
+            Self::Sqlite(_) | Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_) => {}
         }
     }
 }
@@ -211,10 +227,18 @@ pub enum ConfigError {
         /// What it has to be.
         rule: &'static str,
     },
-    /// The password of a database role cannot be had.
+    /// A key of a store's binding.
+    #[error("`{key}` {rule}")]
+    Key {
+        /// Key.
+        key: &'static str,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// The password of a login cannot be had.
     #[error("`password` of `{role}`: {source}")]
     Password {
-        /// `read` or `write`.
+        /// `read` or `write` of PostgreSQL, `login` of Redis.
         role: &'static str,
         /// Why not.
         source: SecretError,
@@ -235,7 +259,7 @@ impl ConfigError {
             Self::AllowPrivate(_) => Some("allow_private"),
             Self::Credential(_) | Self::Secret(_) => Some("credential"),
             Self::CaFile { .. } => Some("ca_file"),
-            Self::TooLarge { key, .. } | Self::Server { key, .. } => Some(key),
+            Self::TooLarge { key, .. } | Self::Server { key, .. } | Self::Key { key, .. } => Some(key),
             Self::Password { role, .. } => Some(role),
             Self::Tls(_) => None,
         }
@@ -258,6 +282,7 @@ pub(crate) enum Engine {
     Http(Box<HttpSettings>),
     Postgres(Box<PostgresSettings>),
     Mysql(Box<ServerSettings>),
+    Kv(KvSettings),
 }
 
 impl BindingConfig {
@@ -267,6 +292,7 @@ impl BindingConfig {
         match self {
             Self::Sqlite(_) | Self::Postgres(_) | Self::Mysql(_) => ResourceKind::Sql,
             Self::Http(_) => ResourceKind::Http,
+            Self::Embedded(_) | Self::Redis(_) => ResourceKind::Kv,
         }
     }
 
@@ -278,6 +304,8 @@ impl BindingConfig {
             Self::Http(config) => &config.operations,
             Self::Postgres(config) => &config.operations,
             Self::Mysql(config) => &config.operations,
+            Self::Embedded(config) => &config.operations,
+            Self::Redis(config) => &config.operations,
         }
     }
 
@@ -287,7 +315,7 @@ impl BindingConfig {
         match self {
             Self::Postgres(config) => Some(config.provisioning()),
             Self::Mysql(config) => Some(config.provisioning()),
-            Self::Sqlite(_) | Self::Http(_) => None,
+            Self::Sqlite(_) | Self::Http(_) | Self::Embedded(_) | Self::Redis(_) => None,
         }
     }
 
@@ -300,12 +328,12 @@ impl BindingConfig {
         let operations = self.operations().to_vec();
         if operations.is_empty() {
             let example = match kind {
-                ResourceKind::Sql => "`[\"read\"]`",
+                ResourceKind::Sql | ResourceKind::Kv => "`[\"read\"]`",
                 ResourceKind::Http => "`[\"GET:/customers/*\"]`",
             };
             return Err(ConfigError::NoOperations { example });
         }
-        if let Some(stray) = operations.iter().find(|operation| operation.kind() != kind) {
+        if let Some(stray) = operations.iter().find(|operation| !operation.is_known_to(kind)) {
             return Err(ConfigError::Operation { operation: stray.clone(), kind });
         }
         let engine = match self {
@@ -313,6 +341,8 @@ impl BindingConfig {
             Self::Http(config) => Engine::Http(Box::new(http::check(config, sources)?)),
             Self::Postgres(config) => Engine::Postgres(Box::new(postgres::check(config, sources)?)),
             Self::Mysql(config) => Engine::Mysql(Box::new(mysql::check(config, sources)?)),
+            Self::Embedded(config) => Engine::Kv(kv::check_embedded(config)?),
+            Self::Redis(config) => Engine::Kv(kv::check_redis(config, sources)?),
         };
         let fingerprint = self.fingerprint(&engine);
         Ok(Binding { operations, engine, fingerprint })
@@ -329,8 +359,9 @@ impl BindingConfig {
             (Self::Mysql(config), Engine::Mysql(settings)) if config.ca_file.is_none() => {
                 Some(settings.credential_mark())
             }
-            (Self::Http(_) | Self::Postgres(_) | Self::Mysql(_), _) => return None,
-            (Self::Sqlite(_), _) => None,
+            (Self::Redis(config), Engine::Kv(settings)) if config.ca_file.is_none() => settings.credential_mark(),
+            (Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_), _) => return None,
+            (Self::Sqlite(_) | Self::Embedded(_), _) => None,
         };
         let secret = mark.as_ref().map(|mark| mark.as_bytes().as_slice()).unwrap_or_default();
         Some(Digest::of_parts(&[format!("{self:?}").as_bytes(), secret]))
@@ -344,6 +375,7 @@ impl Binding {
         match self.engine {
             Engine::Sqlite(_) | Engine::Postgres(_) | Engine::Mysql(_) => ResourceKind::Sql,
             Engine::Http(_) => ResourceKind::Http,
+            Engine::Kv(_) => ResourceKind::Kv,
         }
     }
 }

@@ -15,4 +15,4 @@ pub(crate) use lease::Lease;
 pub(crate) use pool::{Backend, Pool, PooledSession};
 pub(crate) use server::{NoSession, Server};
 pub(crate) use stop::{Stage, Stopped, refused, timeout, timeout_committing, unavailable};
-pub(crate) use tls::{Stream, Tls, is_quiet};
+pub(crate) use tls::Tls;

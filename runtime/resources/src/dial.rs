@@ -1,14 +1,31 @@
 //! The only place that dials: resolve, judge every address, connect to the one that was judged.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, pin::Pin, task::Poll, time::Duration};
 
 use airlock_model::{HostError, Reason, ResourceName};
 use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
     time::timeout,
 };
 
 use crate::address::{AddressPolicy, Forbidden};
+
+/// A TCP connection, with or without TLS.
+pub(crate) type Stream = Box<dyn Duplex>;
+
+/// Both directions.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for T {}
+
+/// Whether the other side has said nothing and not gone away.
+pub(crate) async fn is_quiet(stream: &mut Stream) -> bool {
+    poll_fn(|context| {
+        let mut byte = [0_u8];
+        Poll::Ready(Pin::new(&mut *stream).poll_read(context, &mut ReadBuf::new(&mut byte)).is_pending())
+    })
+    .await
+}
 
 /// The one host and port of a binding.
 #[derive(Debug)]

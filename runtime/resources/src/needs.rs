@@ -8,7 +8,9 @@ use std::{
 use airlock_model::Operation;
 use url::{Host, Url};
 
-use crate::{BindingConfig, CredentialConfig, CredentialRef, HttpConfig, SqliteConfig, database::ServerConfig};
+use crate::{
+    BindingConfig, CredentialConfig, CredentialRef, HttpConfig, RedisConfig, SqliteConfig, database::ServerConfig,
+};
 
 /// Files, ports and services that a binding uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +34,9 @@ impl BindingConfig {
             Self::Http(config) => http(config),
             Self::Postgres(config) => server(&config.server()),
             Self::Mysql(config) => server(&config.server()),
+            // Its file is in the state directory, which the server may write to anyway.
+            Self::Embedded(_) => Needs::default(),
+            Self::Redis(config) => redis(config),
         }
     }
 }
@@ -62,6 +67,19 @@ fn server(config: &ServerConfig<'_>) -> Needs {
     Needs {
         files: secrets.chain(config.ca_file).map(Path::to_owned).collect(),
         port: Some(config.port),
+        resolves_names: config.host.parse::<IpAddr>().is_err(),
+        ..Needs::default()
+    }
+}
+
+fn redis(config: &RedisConfig) -> Needs {
+    let secret = config.login.as_ref().and_then(|login| match &login.password {
+        CredentialRef::File(path) => Some(path.as_path()),
+        CredentialRef::Env(_) | CredentialRef::Inline(_) => None,
+    });
+    Needs {
+        files: secret.into_iter().chain(config.ca_file.as_deref()).map(Path::to_owned).collect(),
+        port: Some(config.port.get()),
         resolves_names: config.host.parse::<IpAddr>().is_err(),
         ..Needs::default()
     }

@@ -9,10 +9,11 @@ use airlock_model::{
 use tokio::time::Instant;
 
 use crate::{
-    BeginRequest, Binding, HttpRequest, Performed, Permitted, Schema, SqlRequest, Transaction,
+    BeginRequest, Binding, HttpRequest, KvRequest, Performed, Permitted, Schema, SqlRequest, Transaction,
     address::AddressPolicy,
     config::Engine,
     http::HttpClient,
+    kv::KvStore,
     mysql::Mysql,
     postgres::Postgres,
     schema,
@@ -76,6 +77,7 @@ enum Client {
     Http(Box<HttpClient>),
     Postgres(Box<Postgres>),
     Mysql(Box<Mysql>),
+    Kv(KvStore),
 }
 
 impl Resources {
@@ -111,6 +113,7 @@ impl Resources {
             Engine::Http(settings) => settings.credential_mark(),
             Engine::Postgres(settings) => Some(settings.server.credential_mark()),
             Engine::Mysql(settings) => Some(settings.credential_mark()),
+            Engine::Kv(settings) => settings.credential_mark(),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -121,6 +124,7 @@ impl Resources {
             }
             Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, own_listeners))),
             Engine::Mysql(settings) => Client::Mysql(Box::new(Mysql::new(resource, *settings, own_listeners))),
+            Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, own_listeners)),
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
@@ -157,6 +161,7 @@ impl Resources {
         self.find(resource, environment).map(|bound| match bound.client {
             Client::Sqlite(_) | Client::Postgres(_) | Client::Mysql(_) => ResourceKind::Sql,
             Client::Http(_) => ResourceKind::Http,
+            Client::Kv(_) => ResourceKind::Kv,
         })
     }
 
@@ -167,7 +172,7 @@ impl Resources {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
             Client::Mysql(_) => Some(Dialect::Mysql),
-            Client::Http(_) => None,
+            Client::Http(_) | Client::Kv(_) => None,
         })
     }
 
@@ -203,6 +208,7 @@ impl Resources {
         match call {
             Permitted::Sql(request) => Performed::without_egress(self.perform_sql(environment, request).await),
             Permitted::Http(request) => self.perform_http(environment, request).await,
+            Permitted::Kv(request) => Performed::without_egress(self.perform_kv(environment, request).await),
         }
     }
 
@@ -213,7 +219,7 @@ impl Resources {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
             Client::Mysql(database) => database.perform(request).await,
-            Client::Http(_) => Err(wrong_kind(&request.resource)),
+            Client::Http(_) | Client::Kv(_) => Err(wrong_kind(&request.resource)),
         }
     }
 
@@ -244,6 +250,14 @@ impl Resources {
             return Performed::without_egress(Err(denied));
         }
         client.perform(request).await
+    }
+
+    async fn perform_kv(&self, environment: &EnvironmentName, request: KvRequest) -> Result<HostReply, HostError> {
+        let bound = self.get(&request.resource, environment)?;
+        let Client::Kv(store) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+        let access = if request.command.changes() { Access::Write } else { Access::Read };
+        bound.check(&request.resource, &access)?;
+        store.perform(request).await
     }
 
     fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Arc<Bound>> {

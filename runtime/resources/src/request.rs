@@ -1,6 +1,8 @@
 //! What the gate hands in once it has permitted a host call, and what comes back.
 
-use airlock_model::{HostError, HostReply, HttpMethod, RequestPath, ResourceName, SqlVerb, StatementClass, TenantName};
+use airlock_model::{
+    HostError, HostReply, HttpMethod, KvCommand, RequestPath, ResourceName, SqlVerb, StatementClass, TenantName,
+};
 use tokio::time::Instant;
 
 /// A host call that the gate has permitted. Everything in it is parsed; nothing in it is trusted further than that.
@@ -10,6 +12,8 @@ pub enum Permitted {
     Sql(SqlRequest),
     /// An HTTP request.
     Http(HttpRequest),
+    /// A command to a key-value store.
+    Kv(KvRequest),
 }
 
 /// One SQL statement.
@@ -91,6 +95,19 @@ pub struct HttpRequest {
     pub deadline: Instant,
     /// What is left of the call's egress budget, in bytes, both ways together.
     pub egress_bytes_max: u64,
+}
+
+/// One command to a key-value store.
+#[derive(Debug)]
+pub struct KvRequest {
+    /// The store.
+    pub resource: ResourceName,
+    /// Whose keys they are, and who is charged with the connection.
+    pub tenant: TenantName,
+    /// What to do.
+    pub command: KvCommand,
+    /// When it is given up.
+    pub deadline: Instant,
 }
 
 /// What came of a permitted call.

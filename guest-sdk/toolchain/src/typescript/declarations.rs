@@ -14,12 +14,13 @@ pub const AMBIENT: &str = include_str!("../../../typescript/types/airlock.d.ts")
 pub fn declarations(resources: &[ResourceImport]) -> String {
     let mut text = String::from("// Written by `airlock bindings` from function.toml. Do not edit.\n\n");
     text.push_str("declare module \"@airlock/resources\" {\n");
-    text.push_str("  import type { HttpClient, SqlClient } from \"@airlock/clients\";\n");
+    text.push_str("  import type { HttpClient, KvClient, SqlClient } from \"@airlock/clients\";\n");
     for resource in resources {
         let (binding, name, kind) = (binding_name(&resource.name), &resource.name, resource.kind);
         let client = match kind {
             ResourceKind::Sql => "SqlClient",
             ResourceKind::Http => "HttpClient",
+            ResourceKind::Kv => "KvClient",
         };
         let _ =
             write!(text, "\n  /** The resource `{name}` of kind `{kind}`. */\n  export const {binding}: {client};\n");
@@ -36,12 +37,11 @@ mod tests {
 
     #[test]
     fn each_resource_has_its_client() {
-        let resources = [("orders-db", ResourceKind::Sql), ("crm", ResourceKind::Http)];
+        let resources = [("orders-db", ResourceKind::Sql), ("crm", ResourceKind::Http), ("cache", ResourceKind::Kv)];
         let resources = resources.map(|(name, kind)| ResourceImport { name: name.parse().unwrap(), kind });
         let text = declarations(&resources);
-        assert!(
-            text.contains("export const ordersDb: SqlClient;") && text.contains("export const crm: HttpClient;"),
-            "{text}"
-        );
+        for (binding, client) in [("ordersDb", "SqlClient"), ("crm", "HttpClient"), ("cache", "KvClient")] {
+            assert!(text.contains(&format!("export const {binding}: {client};")), "{text}");
+        }
     }
 }

@@ -26,6 +26,7 @@ const MODULES: &[(&str, &str)] = &[
     ("airlock:sdk/errors", include_str!("../../../typescript/runtime/errors.js")),
     ("airlock:sdk/sql", include_str!("../../../typescript/runtime/sql.js")),
     ("airlock:sdk/http", include_str!("../../../typescript/runtime/http.js")),
+    ("airlock:sdk/kv", include_str!("../../../typescript/runtime/kv.js")),
     ("airlock:sdk/context", include_str!("../../../typescript/runtime/context.js")),
 ];
 

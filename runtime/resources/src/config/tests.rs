@@ -123,3 +123,41 @@ fn a_secret_that_cannot_be_scrubbed_is_refused() {
     let refused = config.resolve(&Sources { read_env: &|_| None, allow_inline: true });
     assert!(matches!(refused, Err(ConfigError::Credential(rule)) if rule.contains("short")));
 }
+
+#[test]
+fn bindings_of_stores_are_checked() {
+    let redis = |extra: &str| {
+        let tls = if extra.contains("tls") { "" } else { "tls = 'disable'\nallow_private = ['127.0.0.1']\n" };
+        let host = if extra.contains("host") { "" } else { "host = '127.0.0.1'\n" };
+        resolve(&format!("engine = 'redis'\noperations = ['read', 'write']\n{host}{tls}{extra}"))
+    };
+    let full =
+        "database = 3\nport = 6380\nprefix = 'shop:'\nshared = true\nvalue_bytes_max = '1KiB'\nconnections_max = 4
+        login = { user = 'shop', password = { env = 'KEY' } }";
+    assert_eq!(redis(full).map(|binding| binding.kind()), Ok(ResourceKind::Kv));
+    assert_eq!(
+        redis("tls = 'verify-full'\nhost = 'redis.example'").map(|binding| binding.kind()),
+        Ok(ResourceKind::Kv)
+    );
+    for (extra, part) in [
+        ("tls = 'disable'", "allow_private"),
+        ("tls = 'require'", "verify-full"),
+        ("host = 'a:6379'", "host name"),
+        ("host = 'redis://x'", "host name"),
+        ("prefix = 'shop'", "prefix"),
+        ("prefix = ''", "prefix"),
+        ("value_bytes_max = '1GiB'", "value_bytes_max"),
+        ("login = { user = '', password = { env = 'KEY' } }", "login"),
+        ("login = { user = 'x', password = { env = 'NOPE' } }", "NOPE"),
+        ("login = { user = 'x', password = 'canary-secret' }", "configuration itself"),
+        ("url = 'redis://x'", "url"),
+    ] {
+        let refused = refusal(redis(extra));
+        assert!(refused.contains(part) && !refused.contains("canary"), "{extra}: {refused}");
+    }
+    for (operations, part) in [("['ddl']", "kind `kv`"), ("['GET']", "kind `kv`"), ("[]", "operations")] {
+        let refused = refusal(resolve(&format!("engine = 'embedded'\noperations = {operations}")));
+        assert!(refused.contains(part), "{operations}: {refused}");
+    }
+    assert!(refusal(resolve("engine = 'embedded'\noperations = ['read']")).contains("state directory"));
+}

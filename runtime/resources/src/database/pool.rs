@@ -1,24 +1,21 @@
 //! The sessions of one role, lent to one statement at a time.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use airlock_model::{HostError, ResourceName, TenantName};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Lease, Stopped};
-use crate::request::no_connection;
+use crate::{
+    places::{Place, Places},
+    request::no_connection,
+};
 
 /// Sessions that nobody used for longer are not trusted to be there.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-/// Tenants beyond this many are looked through for those that hold nothing.
-const SHARES_KEPT: usize = 256;
 
 /// Opens sessions of one role on one server, and stops what runs in them.
 pub(crate) trait Backend: Send + Sync + 'static {
@@ -57,25 +54,15 @@ pub(crate) trait PooledSession: Send + 'static {
 #[derive(Debug)]
 pub(crate) struct Pool<B: Backend> {
     pub(crate) backend: B,
-    places: Arc<Semaphore>,
-    places_per_tenant: usize,
-    shares: Mutex<HashMap<TenantName, Weak<Semaphore>>>,
+    places: Places,
     idle: Mutex<Vec<(B::Session, Instant)>>,
-}
-
-/// The right to hold one session: a place of the tenant's share, and one of the pool's.
-pub(super) struct Place {
-    _share: OwnedSemaphorePermit,
-    _pool: OwnedSemaphorePermit,
 }
 
 impl<B: Backend> Pool<B> {
     pub(crate) fn new(backend: B, (places, places_per_tenant): (usize, usize)) -> Self {
         Self {
             backend,
-            places: Arc::new(Semaphore::new(places)),
-            places_per_tenant,
-            shares: Mutex::default(),
+            places: Places::new(places, places_per_tenant),
             idle: Mutex::default(),
         }
     }
@@ -92,7 +79,7 @@ impl<B: Backend> Pool<B> {
         deadline: Instant,
     ) -> Result<Lease<B>, HostError> {
         let resource = self.backend.resource();
-        let place = timeout_at(connection_by.min(deadline), self.place(tenant)).await;
+        let place = timeout_at(connection_by.min(deadline), self.places.take(tenant)).await;
         let place = place.map_err(|_| no_connection(resource, connection_by, deadline))?;
         let place = place.ok_or_else(|| HostError::Unavailable(format!("`{resource}` is being closed")))?;
         let session = match self.take_idle().await {
@@ -102,26 +89,6 @@ impl<B: Backend> Pool<B> {
             })??,
         };
         Ok(Lease::new(Arc::clone(self), session, place))
-    }
-
-    /// The tenant's own share comes first: a tenant that waits for itself holds nothing that others wait for.
-    async fn place(&self, tenant: &TenantName) -> Option<Place> {
-        let share = self.share(tenant).acquire_owned().await.ok()?;
-        let pool = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        Some(Place { _share: share, _pool: pool })
-    }
-
-    fn share(&self, tenant: &TenantName) -> Arc<Semaphore> {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = shares.get(tenant).and_then(Weak::upgrade) {
-            return share;
-        }
-        if shares.len() >= SHARES_KEPT {
-            shares.retain(|_, share| share.strong_count() > 0);
-        }
-        let share = Arc::new(Semaphore::new(self.places_per_tenant));
-        shares.insert(tenant.clone(), Arc::downgrade(&share));
-        share
     }
 
     async fn take_idle(&self) -> Option<B::Session> {

@@ -1,13 +1,6 @@
 //! TLS to a database server, once its protocol has asked for it.
 
-use std::{
-    future::poll_fn,
-    io,
-    path::Path,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{io, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
@@ -15,31 +8,11 @@ use rustls::{
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::TlsMode;
-use crate::ConfigError;
-
-/// A TCP connection, with or without TLS.
-pub(crate) type Stream = Box<dyn Duplex>;
-
-/// Both directions.
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for T {}
-
-/// Whether the other side has said nothing and not gone away.
-pub(crate) async fn is_quiet(stream: &mut Stream) -> bool {
-    poll_fn(|context| Poll::Ready(has_nothing(stream, context))).await
-}
-
-fn has_nothing(stream: &mut Stream, context: &mut Context<'_>) -> bool {
-    let mut byte = [0_u8];
-    Pin::new(stream).poll_read(context, &mut ReadBuf::new(&mut byte)).is_pending()
-}
+use crate::{ConfigError, dial::Stream};
 
 /// How connections of one binding are protected.
 #[derive(Debug, Clone)]

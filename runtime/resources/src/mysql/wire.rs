@@ -8,7 +8,7 @@ use std::io;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::database::{Stream, is_quiet};
+use crate::dial::{Stream, is_quiet};
 
 /// Largest packet that is not a row: error texts, descriptions of columns.
 pub(super) const PACKET_BYTES_MAX: usize = 1 << 20;

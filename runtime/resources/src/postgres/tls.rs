@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::database::{Stream, Tls};
+use crate::{database::Tls, dial::Stream};
 
 /// Protects a fresh connection as the binding says.
 ///

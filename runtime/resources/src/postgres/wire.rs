@@ -9,7 +9,7 @@ use bytes::{Buf as _, BytesMut};
 use postgres_protocol::message::backend::{Header, Message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::database::{Stream, is_quiet};
+use crate::dial::{Stream, is_quiet};
 
 /// Largest message that is not a row: error texts, descriptions of 1,600 columns, settings.
 pub(super) const MESSAGE_BYTES_MAX: usize = 1 << 20;

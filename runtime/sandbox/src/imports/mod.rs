@@ -4,6 +4,7 @@ mod charge;
 mod charged;
 mod guest;
 mod http;
+mod kv;
 mod sql;
 mod types;
 mod wasi;
@@ -60,6 +61,7 @@ fn link_one(linker: &mut Linker<CallState>, name: &str) -> Result<(), UnlinkedIm
         ("airlock:guest/context@1.0.0", _) => guest::link_context(linker, name),
         (_, Some((resource, ResourceKind::Sql))) => sql::link(linker, name, &resource),
         (_, Some((resource, ResourceKind::Http))) => http::link(linker, name, &resource),
+        (_, Some((resource, ResourceKind::Kv))) => kv::link(linker, name, &resource),
         (_, None) => return Err(UnlinkedImport::Unknown(name.to_owned())),
     };
     linked.map_err(|source| UnlinkedImport::Link { import: name.to_owned(), source })

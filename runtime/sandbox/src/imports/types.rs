@@ -96,6 +96,14 @@ pub(super) struct GuestAffected {
     pub(super) rows: f64,
 }
 
+/// `kv.page`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct GuestKeyPage {
+    pub(super) keys: Vec<String>,
+    pub(super) cursor: Option<String>,
+}
+
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(super) struct GuestRequest {

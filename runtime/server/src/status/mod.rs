@@ -59,9 +59,11 @@ pub(crate) const fn code(reason: Reason) -> Code {
     match reason {
         Reason::RequestMalformed => Code::InvalidArgument,
         Reason::TokenInvalid => Code::Unauthenticated,
-        Reason::NotGranted | Reason::StatementRefused | Reason::EgressDenied | Reason::WritesDenied => {
-            Code::PermissionDenied
-        }
+        Reason::NotGranted
+        | Reason::StatementRefused
+        | Reason::EgressDenied
+        | Reason::WritesDenied
+        | Reason::StorageFull => Code::PermissionDenied,
         Reason::FunctionUnknown | Reason::EnvironmentUnknown => Code::NotFound,
         Reason::ResourceUnbound
         | Reason::ApprovalPending

@@ -304,8 +304,9 @@ impl Config {
         for issuer in &mut self.tokens.issuer {
             issuer.jwks.file = base.join(&issuer.jwks.file);
         }
-        for resource in self.resources.values_mut() {
+        for (name, resource) in &mut self.resources {
             resource.resolve_paths(base);
+            resource.keep_in(&self.state.dir, name);
         }
     }
 

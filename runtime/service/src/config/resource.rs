@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use airlock_model::{EnvironmentName, ResourceKind};
+use airlock_model::{EnvironmentName, ResourceKind, ResourceName};
 use airlock_resources::BindingConfig;
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -64,6 +64,12 @@ impl ResourceConfig {
     pub(super) fn resolve_paths(&mut self, base: &Path) {
         for binding in self.bindings.values_mut() {
             binding.resolve_paths(base);
+        }
+    }
+
+    pub(super) fn keep_in(&mut self, state: &Path, name: &ResourceName) {
+        for (environment, binding) in &mut self.bindings {
+            binding.keep_in(state, name, environment);
         }
     }
 }

@@ -46,9 +46,11 @@ impl Budget {
     pub(super) fn charge_act(&self, act: &Act) -> Result<(), HostError> {
         match act {
             Act::Alone(Permitted::Http(_)) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
-            Act::Alone(Permitted::Sql(_)) | Act::Begin(_) | Act::Within(..) | Act::Commit(_) | Act::Rollback(_) => {
-                Ok(())
-            }
+            Act::Alone(Permitted::Sql(_) | Permitted::Kv(_))
+            | Act::Begin(_)
+            | Act::Within(..)
+            | Act::Commit(_)
+            | Act::Rollback(_) => Ok(()),
         }
     }
 

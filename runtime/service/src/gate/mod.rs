@@ -2,6 +2,7 @@
 
 mod budget;
 mod classes;
+mod kv;
 mod log;
 mod plan;
 mod transactions;
@@ -232,13 +233,13 @@ impl Drop for OpenIntent<'_> {
 
 fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
     event.reason = Some("ok".to_owned());
-    event.bytes = Some(reply.size_bytes());
+    event.bytes = Some(event.bytes.unwrap_or(0).saturating_add(reply.size_bytes()));
     match reply {
         HostReply::Rows(rows) => event.rows = Some(rows.row_count),
         HostReply::Affected(rows) => event.rows = Some(*rows),
         HostReply::Http(response) => event.status = Some(response.status),
         HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
-        HostReply::Ended | HostReply::Logged => {}
+        HostReply::Ended | HostReply::Kv(_) | HostReply::Logged => {}
     }
 }
 
@@ -256,7 +257,9 @@ impl Gate for CallGate {
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
         match call {
             HostCall::Log(line) => self.log(line).await,
-            call @ (HostCall::Sql(_) | HostCall::Transaction(_) | HostCall::Http(_)) => self.touch(call).await,
+            call @ (HostCall::Sql(_) | HostCall::Transaction(_) | HostCall::Http(_) | HostCall::Kv(_)) => {
+                self.touch(call).await
+            }
         }
     }
 

@@ -44,6 +44,10 @@ impl CallGate {
             HostCall::Sql(call) => self.plan_sql(call, &mut event, &mut has_effect),
             HostCall::Transaction(call) => self.plan_transaction(call, &mut event, &mut has_effect),
             HostCall::Http(call) => self.plan_http(call, &mut event, &mut has_effect),
+            HostCall::Kv(call) => {
+                describe(&mut event, &call.resource, call.action.target());
+                self.plan_kv(call, &mut event, &mut has_effect)
+            }
             HostCall::Log(_) => Err(HostError::BadRequest("a log line touches no resource".to_owned())),
         };
         Plan { event, decision, has_effect }
@@ -56,10 +60,10 @@ impl CallGate {
             HostCall::Sql(call) => (&call.resource, call.statement.as_str()),
             HostCall::Transaction(call) => (&call.resource, call.step.as_str()),
             HostCall::Http(call) => (&call.resource, call.path.as_str()),
+            HostCall::Kv(call) => (&call.resource, call.action.target()),
             HostCall::Log(_) => return event,
         };
-        event.resource = Some(resource.to_string());
-        event.target = Some(target.chars().take(TARGET_CHARS_MAX).collect());
+        describe(&mut event, resource, target);
         event
     }
 
@@ -149,7 +153,7 @@ impl CallGate {
     }
 
     /// A binding may have gone since the function was deployed.
-    fn check_bound(&self, resource: &ResourceName) -> Result<(), HostError> {
+    pub(super) fn check_bound(&self, resource: &ResourceName) -> Result<(), HostError> {
         let bound = self.facts.settings.resources.kind_of(resource, &self.facts.deployed.environment);
         bound.map(drop).ok_or_else(|| self.unbound(resource))
     }
@@ -183,6 +187,11 @@ impl CallGate {
             )),
         }
     }
+}
+
+fn describe(event: &mut AuditEvent, resource: &ResourceName, target: &str) {
+    event.resource = Some(resource.to_string());
+    event.target = Some(target.chars().take(TARGET_CHARS_MAX).collect());
 }
 
 fn denied(reason: Reason, rule: impl Into<String>, hint: &str) -> HostError {

@@ -1,0 +1,164 @@
+//! Stores through the gate, with guests in both languages: grants, policy, budgets, and the record of each.
+
+use airlock_model::{AuditKind, Decision};
+use airlock_tests::{
+    Harness, Options, output,
+    redis::{REDIS_SECRET, Redis},
+    tokens::TokenSpec,
+};
+use serde_json::{Value, json};
+
+async fn with_probe() -> Harness {
+    let harness = Harness::start().await;
+    harness.deploy_built("store-probe").await;
+    harness
+}
+
+fn set(key: &str, value: &Value) -> String {
+    json!({ "to": "kv", "op": "set", "key": key, "value": value }).to_string()
+}
+
+fn get(key: &str) -> String {
+    json!({ "to": "kv", "op": "get", "key": key }).to_string()
+}
+
+fn reason(answer: &Value) -> &str {
+    answer["error"]["reason"].as_str().unwrap_or_default()
+}
+
+/// What `tests/guests/store-script` sees of any engine.
+fn expected_of_kv() -> Value {
+    let order = json!({ "id": 7, "note": "grüße 漢字 \u{0}", "nested": [1, null, true] });
+    json!({
+        "missing": null,
+        "order": order,
+        "text": "{\"id\":7,\"note\":\"grüße 漢字 \\u0000\",\"nested\":[1,null,true]}",
+        "plain": "not JSON",
+        "notJson": "SyntaxError",
+        "null": [null, "null"],
+        "brief": null,
+        "sums": [1, 42, 42],
+        "swaps": [true, false, true],
+        "page": { "keys": ["lock"], "cursor": null },
+        "keys": ["counter", "lock", "null", "order", "plain"],
+        "deleted": [true, false],
+        "typeErrors": vec!["TypeError"; 6],
+        "hostErrors": [
+            "HostError bad_request",
+            "HostError bad_request",
+            "HostError bad_request",
+            "HostError bad_request",
+            "HostError backend KV_NOT_A_NUMBER",
+        ],
+    })
+}
+
+#[tokio::test]
+async fn a_script_uses_every_function_of_the_store() {
+    let harness = Harness::start().await;
+    harness.deploy_built("store-script").await;
+    let answer = harness.invoke("store-script", r#"{"run":"kv"}"#).await.expect("answers");
+    assert_eq!(output(&answer), expected_of_kv());
+}
+
+#[tokio::test]
+async fn a_script_sees_no_difference_between_the_engines() {
+    let server = Redis::start();
+    let more_config = format!("[environments.rd]\nwrites = \"allow\"\n[resources.cache.rd]\n{}", server.binding(""));
+    let harness = Harness::start_with(Options { more_config }).await;
+    let (manifest, component) = airlock_tests::guests::built("store-script");
+    harness.deploy_to("rd", &manifest, component).await.expect("deployed");
+    let spec = TokenSpec::everything().environment("rd");
+    let answer = harness.invoke_as(&spec, "store-script", r#"{"run":"kv"}"#).await.expect("answers");
+    assert_eq!(output(&answer), expected_of_kv());
+    let trail = format!("{:?}", harness.trail().await);
+    assert!(!trail.contains(REDIS_SECRET) && !trail.contains("127.0.0.1"), "{trail}");
+}
+
+#[tokio::test]
+async fn a_token_reads_or_writes_by_its_scope() {
+    let harness = with_probe().await;
+    let (reader, writer) =
+        (TokenSpec::only("store-probe", &["cache:read"]), TokenSpec::only("store-probe", &["cache:write"]));
+    assert_eq!(harness.probe_stores(&writer, &set("k", &json!(1))).await, json!({ "set": null }));
+    assert_eq!(reason(&harness.probe_stores(&writer, &get("k")).await), "not_granted");
+    assert_eq!(harness.probe_stores(&reader, &get("k")).await, json!({ "value": 1 }));
+    assert_eq!(reason(&harness.probe_stores(&reader, &set("k", &json!(2))).await), "not_granted");
+    assert_eq!(harness.probe_stores(&reader, &get("k")).await, json!({ "value": 1 }), "it is what it was");
+}
+
+#[tokio::test]
+async fn an_environment_decides_about_changes() {
+    let harness = with_probe().await;
+    let (manifest, component) = airlock_tests::guests::built("store-probe");
+    for (environment, wanted) in [("prod", "writes_denied"), ("qa", "approval_pending")] {
+        harness.deploy_to(environment, &manifest, component.clone()).await.expect("deployed");
+        let all = TokenSpec::everything().environment(environment);
+        for op in [
+            json!({ "op": "set", "key": "k", "value": 1 }),
+            json!({ "op": "delete", "key": "k" }),
+            json!({ "op": "increment", "key": "k", "by": 1 }),
+            json!({ "op": "compare_and_set", "key": "k", "value": 1 }),
+        ] {
+            let mut call = op;
+            call["to"] = json!("kv");
+            assert_eq!(reason(&harness.probe_stores(&all, &call.to_string()).await), wanted, "{environment} {call}");
+        }
+        assert_eq!(harness.probe_stores(&all, &get("k")).await, json!({ "value": null }), "{environment}");
+    }
+}
+
+#[tokio::test]
+async fn tenants_and_environments_have_keys_of_their_own() {
+    let harness = with_probe().await;
+    let (manifest, component) = airlock_tests::guests::built("store-probe");
+    harness.deploy_to("prod", &manifest, component).await.expect("deployed");
+    let globex = || TokenSpec::everything().tenant("globex");
+    harness.probe_stores(&TokenSpec::everything(), &set("k", &json!("acme"))).await;
+    harness.probe_stores(&globex(), &set("k", &json!("globex"))).await;
+    assert_eq!(harness.probe_stores(&TokenSpec::everything(), &get("k")).await, json!({ "value": "acme" }));
+    assert_eq!(harness.probe_stores(&globex(), &get("k")).await, json!({ "value": "globex" }));
+    let prod = TokenSpec::everything().environment("prod");
+    assert_eq!(harness.probe_stores(&prod, &get("k")).await, json!({ "value": null }));
+}
+
+#[tokio::test]
+async fn budgets_bind_calls_to_stores_too() {
+    let harness = with_probe().await;
+    let calls: Vec<Value> = (0..5).map(|_| serde_json::from_str(&get("k")).unwrap()).collect();
+    let few = TokenSpec::everything().limits("host_calls = 3");
+    let answer = harness.probe_stores(&few, &json!({ "calls": calls }).to_string()).await;
+    let spent =
+        answer["answers"].as_array().expect("answers").iter().filter(|one| one["error"]["limit"] == "host_calls");
+    assert_eq!(spent.count(), 2, "{answer}");
+    let large = json!({ "to": "kv", "op": "set_text", "key": "k", "text": "x", "times": 200_000 }).to_string();
+    let little = TokenSpec::everything().limits("host_bytes = 100_000");
+    assert_eq!(harness.probe_stores(&little, &large).await["error"]["limit"], "host_bytes");
+    assert_eq!(harness.probe_stores(&TokenSpec::everything(), &large).await, json!({ "set": null }));
+    let read = json!({ "to": "kv", "op": "get_text", "key": "k" }).to_string();
+    assert_eq!(harness.probe_stores(&little, &read).await["error"]["limit"], "host_bytes", "what comes back counts");
+}
+
+#[tokio::test]
+async fn every_change_leaves_its_intent_and_its_outcome() {
+    let harness = with_probe().await;
+    harness.probe_stores(&TokenSpec::everything(), &set("orders/7", &json!("canary-value"))).await;
+    harness.probe_stores(&TokenSpec::only("store-probe", &["cache:read"]), &set("orders/7", &json!(1))).await;
+    harness.probe_stores(&TokenSpec::everything(), &get("a\u{0}b")).await;
+    let trail = harness.trail().await;
+    let events: Vec<_> = trail.iter().map(|record| &record.event).filter(|event| event.resource.is_some()).collect();
+    let kinds: Vec<_> = events.iter().map(|event| (event.kind, event.decision, event.reason.as_deref())).collect();
+    assert_eq!(
+        kinds,
+        [
+            (AuditKind::HostCallIntent, None, None),
+            (AuditKind::HostCallOutcome, Some(Decision::Permit), Some("ok")),
+            (AuditKind::HostCallOutcome, Some(Decision::Deny), Some("not_granted")),
+            (AuditKind::HostCallOutcome, Some(Decision::Deny), Some("host_call_malformed")),
+        ]
+    );
+    let done = events[1];
+    let shown = (done.resource.as_deref(), done.operation.as_deref(), done.target.as_deref(), done.bytes);
+    assert_eq!(shown, (Some("cache"), Some("set"), Some("orders/7"), Some(14)));
+    assert!(done.arguments_sha256.is_some() && !format!("{trail:?}").contains("canary-value"), "values are hashed");
+}
