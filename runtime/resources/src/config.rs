@@ -12,8 +12,8 @@ use crate::{
     CredentialRef, SecretError, Sources,
     database::ServerSettings,
     http::{self, HttpSettings},
-    mysql::{self, MysqlConfig},
     kv::{self, EmbeddedConfig, KvSettings, RedisConfig},
+    mysql::{self, MysqlConfig},
     postgres::{self, PostgresConfig, PostgresSettings},
     sqlite::{self, SqliteSettings},
 };

@@ -233,7 +233,7 @@ impl Resources {
             Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
             Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
             Client::Mysql(database) => Open::Mysql(database.begin(request).await?),
-            Client::Http(_) => return Err(wrong_kind(&resource)),
+            Client::Http(_) | Client::Kv(_) => return Err(wrong_kind(&resource)),
         };
         Ok(Transaction { resource, bound, open })
     }

@@ -28,7 +28,10 @@ async fn postgres_tells_types_keys_and_only_what_may_be_read() {
          create view totals as select customer, sum(total) as total from orders group by customer; grant select on totals to {reader}",
         reader = postgres::NAMES[0]
     ));
-    server.sql(&format!("revoke select on lines from {0}; grant select (id, order_id, note) on lines to {0}", postgres::NAMES[0]));
+    server.sql(&format!(
+        "revoke select on lines from {0}; grant select (id, order_id, note) on lines to {0}",
+        postgres::NAMES[0]
+    ));
     let schema = server.client("").describe().await.expect("described");
     assert_eq!(told(&schema, "orders"), ["id integer key", "customer text", "total numeric(12,2)"]);
     let lines = ["id integer default+key", "order_id integer  public.orders.id", "note character varying(40) null"];

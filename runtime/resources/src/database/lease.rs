@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
 
 use super::{Backend, Pool, PooledSession as _, Stopped};
+use crate::places::Place;
 
 /// How long a session may take to become as good as new.
 const RESET_MAX: Duration = Duration::from_secs(5);

@@ -9,10 +9,7 @@ use airlock_model::{HostError, ResourceName, TenantName};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Lease, Stopped};
-use crate::{
-    places::{Place, Places},
-    request::no_connection,
-};
+use crate::{places::Places, request::no_connection};
 
 /// Sessions that nobody used for longer are not trusted to be there.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -60,11 +57,7 @@ pub(crate) struct Pool<B: Backend> {
 
 impl<B: Backend> Pool<B> {
     pub(crate) fn new(backend: B, (places, places_per_tenant): (usize, usize)) -> Self {
-        Self {
-            backend,
-            places: Places::new(places, places_per_tenant),
-            idle: Mutex::default(),
-        }
+        Self { backend, places: Places::new(places, places_per_tenant), idle: Mutex::default() }
     }
 
     /// Lends a session, an idle one or a new one.

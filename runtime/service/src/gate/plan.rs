@@ -46,7 +46,7 @@ impl CallGate {
             HostCall::Http(call) => self.plan_http(call, &mut event, &mut has_effect),
             HostCall::Kv(call) => {
                 describe(&mut event, &call.resource, call.action.target());
-                self.plan_kv(call, &mut event, &mut has_effect)
+                self.plan_kv(call, &mut event, &mut has_effect).map(Act::Alone)
             }
             HostCall::Log(_) => Err(HostError::BadRequest("a log line touches no resource".to_owned())),
         };

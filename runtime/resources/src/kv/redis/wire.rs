@@ -1,9 +1,9 @@
 //! RESP 2 over one connection: commands as arrays of byte strings, replies within a cap.
 
-use std::{future::Future, io, pin::Pin, task::Poll};
+use std::{future::Future, io, pin::Pin};
 
 use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::dial::{Stream, is_quiet};
 
