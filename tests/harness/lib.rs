@@ -13,7 +13,6 @@ pub mod crm;
 pub mod guests;
 pub mod postgres;
 pub mod process;
-pub mod scratch_postgres;
 pub mod tokens;
 pub mod zoo;
 
