@@ -2,8 +2,10 @@
 
 mod bypasses;
 mod caps;
+mod read_functions;
 mod roles;
 mod stopping;
+mod streams;
 mod tls;
 mod transactions;
 mod trouble;

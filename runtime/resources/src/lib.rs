@@ -19,6 +19,7 @@ mod request;
 mod secret;
 mod sheet;
 mod sqlite;
+mod stream;
 mod tls;
 mod transaction;
 
@@ -26,6 +27,7 @@ pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConf
 pub use needs::Needs;
 pub use postgres::{PostgresConfig, RoleConfig, TlsMode};
 pub use registry::{AddError, Dialect, Resources};
-pub use request::{BeginRequest, HttpRequest, Performed, Permitted, SqlRequest, TransactionMode};
+pub use request::{BeginRequest, HttpRequest, Performed, Permitted, SqlRequest, StreamRequest, TransactionMode};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};
+pub use stream::Stream;
 pub use transaction::Transaction;

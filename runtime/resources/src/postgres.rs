@@ -23,6 +23,7 @@ mod session;
 mod sql;
 mod startup;
 mod statement;
+mod stream;
 mod tls;
 mod transaction;
 mod types;
@@ -36,6 +37,7 @@ use tokio::time::timeout_at;
 pub(crate) use check::{PostgresSettings, check};
 pub use config::{PostgresConfig, RoleConfig, TlsMode};
 
+pub(crate) use stream::Stream;
 pub(crate) use transaction::Transaction;
 
 use crate::{BeginRequest, SqlRequest, TransactionMode, address::AddressPolicy, dial::Origin};

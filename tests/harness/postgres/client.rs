@@ -1,7 +1,9 @@
 //! A client of the database without a gate before it.
 
 use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
-use airlock_resources::{BeginRequest, Permitted, Resources, SqlRequest, Transaction, TransactionMode};
+use airlock_resources::{
+    BeginRequest, Permitted, Resources, SqlRequest, Stream, StreamRequest, Transaction, TransactionMode,
+};
 use serde_json::Value;
 
 use super::PATIENCE;
@@ -44,6 +46,10 @@ impl Client {
             deadline,
         };
         self.resources.begin(&self.environment, request).await
+    }
+
+    pub async fn stream(&self, query: SqlRequest, rows_total_max: u64) -> Result<Stream, HostError> {
+        self.resources.stream(&self.environment, StreamRequest { query, rows_total_max }).await
     }
 
     /// A statement of class `Read`, whatever it is.
