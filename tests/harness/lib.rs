@@ -15,7 +15,6 @@ pub mod mariadb;
 pub mod postgres;
 pub mod process;
 pub mod redis;
-pub mod scratch_postgres;
 pub mod stores;
 pub mod tokens;
 pub mod zoo;

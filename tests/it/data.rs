@@ -3,9 +3,11 @@
 mod bypasses;
 mod caps;
 mod mysql;
+mod read_functions;
 mod roles;
 mod schemas;
 mod stopping;
+mod streams;
 mod tls;
 mod transactions;
 mod trouble;

@@ -109,6 +109,8 @@ fn base64(bytes: &[u8]) -> String {
 const HOST_IMPORTS: &[(&str, &str, &str)] = &[
     ("sql.query", r#"{"op":"query","statement":"select 1"}"#, "orders-db:read"),
     ("sql.execute", r#"{"op":"execute","statement":"update orders set total = 1"}"#, "orders-db:write"),
+    ("sql.query-stream", r#"{"steps":[{"do":"stream","statement":"select 1","batches":0}]}"#, "orders-db:read"),
+    ("sql.[method]batches.next", r#"{"steps":[{"do":"stream","statement":"select 1"}]}"#, "orders-db:read"),
     ("sql.begin", r#"{"steps":[{"do":"begin"}]}"#, "orders-db:read"),
     (
         "sql.[method]transaction.query",

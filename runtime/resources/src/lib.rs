@@ -25,6 +25,7 @@ mod schema;
 mod secret;
 mod sheet;
 mod sqlite;
+mod stream;
 mod tls;
 mod transaction;
 
@@ -35,7 +36,10 @@ pub use mysql::MysqlConfig;
 pub use needs::Needs;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Resources};
-pub use request::{BeginRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, TransactionMode};
+pub use request::{
+    BeginRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, TransactionMode,
+};
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};
+pub use stream::Stream;
 pub use transaction::Transaction;

@@ -2,7 +2,8 @@
 
 use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
 use airlock_resources::{
-    BeginRequest, BindingConfig, Permitted, Resources, Schema, Sources, SqlRequest, Transaction, TransactionMode,
+    BeginRequest, BindingConfig, Permitted, Resources, Schema, Sources, SqlRequest, Stream, StreamRequest, Transaction,
+    TransactionMode,
 };
 use serde_json::Value;
 
@@ -64,6 +65,10 @@ impl Client {
         let [resource, tenant] = ["orders-db", "acme"];
         let (resource, tenant) = (resource.parse().expect("a name"), tenant.parse().expect("a name"));
         self.resources.describe(&self.environment, &resource, &tenant, deadline).await
+    }
+
+    pub async fn stream(&self, query: SqlRequest, rows_total_max: u64) -> Result<Stream, HostError> {
+        self.resources.stream(&self.environment, StreamRequest { query, rows_total_max }).await
     }
 
     /// A statement of class `Read`, whatever it is.
