@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{KvCall, KvReply, Limit, ResourceName};
+use crate::{BatchCall, KvCall, KvReply, Limit, ResourceName, StreamId, TransactionCall, TransactionId};
 
 /// One request from a guest. Goes through the gate, and only through the gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,75 +68,6 @@ pub struct SqlCall {
     pub statement: String,
     /// JSON array as text; values are bound, never spliced.
     pub parameters: String,
-}
-
-/// A transaction of one invocation, by a number that the host gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TransactionId(pub u32);
-
-/// A query of one invocation whose rows are taken in batches, by a number that the host gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct StreamId(pub u32);
-
-/// Asks for the next rows of a query.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchCall {
-    /// The database.
-    pub resource: ResourceName,
-    /// The query.
-    pub stream: StreamId,
-}
-
-/// What the host keeps for a guest until the guest lets go of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kept {
-    /// A transaction: unless it has ended, it is undone.
-    Transaction(TransactionId),
-    /// A query: unless it has ended, it is.
-    Stream(StreamId),
-}
-
-/// The beginning or the end of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransactionCall {
-    /// The database.
-    pub resource: ResourceName,
-    /// Which of them.
-    pub step: TransactionStep,
-}
-
-/// What a guest asks about a transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TransactionStep {
-    /// To open one.
-    Begin,
-    /// To make its changes last.
-    Commit(TransactionId),
-    /// To undo its changes.
-    Rollback(TransactionId),
-}
-
-impl TransactionStep {
-    /// The step as SQL names it, in lower case.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Begin => "begin",
-            Self::Commit(_) => "commit",
-            Self::Rollback(_) => "rollback",
-        }
-    }
-
-    /// The transaction it is about, when there is one already.
-    #[must_use]
-    pub const fn transaction(self) -> Option<TransactionId> {
-        match self {
-            Self::Begin => None,
-            Self::Commit(id) | Self::Rollback(id) => Some(id),
-        }
-    }
 }
 
 /// One HTTP request. Scheme, host, port and credential are not the guest's to say.
@@ -209,13 +140,13 @@ pub enum HostReply {
     Rows(Rows),
     /// For [`SqlVerb::Execute`]: rows changed.
     Affected(u64),
-    /// For [`TransactionStep::Begin`].
+    /// For [`TransactionStep::Begin`](crate::TransactionStep::Begin).
     Begun(TransactionId),
     /// For [`HostCall::Stream`].
     Streaming(StreamId),
     /// For [`HostCall::NextBatch`]; `None` after the last rows.
     Batch(Option<Rows>),
-    /// For [`TransactionStep::Commit`] and [`TransactionStep::Rollback`].
+    /// For [`HostCall::Transaction`], when it has ended.
     Ended,
     /// For [`HostCall::Http`].
     Http(HttpReply),

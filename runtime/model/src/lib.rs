@@ -8,6 +8,7 @@ pub mod digest;
 pub mod failure;
 pub mod finding;
 pub mod grant;
+pub mod held;
 pub mod host;
 pub mod invoke;
 pub mod key;
@@ -27,10 +28,8 @@ pub use digest::Digest;
 pub use failure::{Failure, LimitReport};
 pub use finding::{Finding, Severity};
 pub use grant::{Access, ControlScope, Grant, Grants, HttpMethod, Layer, Operation, Scope};
-pub use host::{
-    BatchCall, HostCall, HostError, HostReply, HttpCall, HttpReply, Kept, LogLevel, LogLine, Rows, SqlCall, SqlVerb,
-    StreamId, TransactionCall, TransactionId, TransactionStep,
-};
+pub use held::{BatchCall, Kept, StreamId, TransactionCall, TransactionId, TransactionStep};
+pub use host::{HostCall, HostError, HostReply, HttpCall, HttpReply, LogLevel, LogLine, Rows, SqlCall, SqlVerb};
 pub use invoke::{FunctionError, InvocationContext, InvocationId, InvokeRequest, Outcome, Principal, Usage};
 pub use key::{Cursor, KeyError, KeyPrefix, StoreKey};
 pub use kv::{KeyPage, KvAction, KvCall, KvCommand, KvReply};

@@ -1,9 +1,9 @@
 //! SQLite databases: the second wall behind the gate's analysis.
 //!
-//! A database has up to four read connections, opened read-only, and one write connection, opened only where the
+//! A database has up to six read connections, opened read-only, and one write connection, opened only where the
 //! binding allows changes. Both carry a default-deny authorizer, because neither `mode=ro` nor `query_only` stops
 //! ATTACH or VACUUM INTO (measured, see GUARDS section 5; the same gap was CVE-2025-48935). Statements run on tokio's
-//! blocking threads, at most one per connection, so a database never occupies more than five of them.
+//! blocking threads, at most one per connection, so a database never occupies more than seven of them.
 
 mod authorizer;
 mod connection;
@@ -49,7 +49,8 @@ pub(crate) struct SqliteSettings {
 
 const VALUE_BYTES_DEFAULT: u64 = 1 << 20;
 const VALUE_BYTES_MAX: u64 = 64 << 20;
-const READ_CONNECTIONS: usize = 4;
+/// Some more than one call can hold by transactions and streams.
+const READ_CONNECTIONS: usize = 6;
 /// How long an interrupted statement may take to come back before its thread is left to itself.
 const INTERRUPT_GRACE: Duration = Duration::from_millis(40);
 

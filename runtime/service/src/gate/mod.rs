@@ -6,24 +6,18 @@ mod kv;
 mod log;
 mod plan;
 mod streams;
+mod trail;
 mod transactions;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use airlock_access::Admitted;
-use airlock_model::{
-    AuditEvent, AuditKind, Decision, Digest, EffectiveLimits, HostCall, HostError, HostReply, Kept, LogLine, Reason,
-    TransactionId, Usage,
-};
+use airlock_model::{Digest, EffectiveLimits, HostCall, HostError, HostReply, Kept, LogLine, Usage};
 use airlock_resources::Performed;
 use airlock_sandbox::Gate;
-use airlock_store::StoreError;
 use async_trait::async_trait;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -34,6 +28,7 @@ use crate::{app::Backends, record::CallFacts};
 use budget::Budget;
 use plan::{Act, Plan};
 use streams::Streams;
+use trail::{OUTCOME_UNKNOWN, OpenIntent};
 use transactions::Transactions;
 
 pub(crate) use classes::{Classes, Listed};
@@ -42,18 +37,11 @@ pub(crate) use plan::analysed_as;
 /// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
 /// of time would now be stopped and now be told of a slow database.
 const AFTER_THE_CALL: Duration = Duration::from_millis(100);
-/// Host calls beyond `host_calls` or `host_bytes` that are recorded one by one; the rest is counted. A guest that ignores
-/// refusals could otherwise fill the trail's queue, which all tenants share.
-const BEYOND_BUDGET_RECORDED_MAX: u64 = 16;
-/// Host calls that a grant or rule denies and that get a record each.
-const DENIED_RECORDED_MAX: u64 = 100;
 /// Transactions and streamed queries that one call has open at a time. Each holds a connection that others wait for.
 const HELD_MAX: usize = 4;
 /// How long a call that holds one waits for another connection. What it waits for may be held by itself, or by a call that
 /// waits for the one it holds.
 const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(2);
-/// The outcome of what may have taken effect and of which nobody knows.
-const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 
 /// The gate of one call: its grants, its budgets and the way to its backends.
 pub(crate) struct CallGate {
@@ -121,7 +109,7 @@ impl CallGate {
         let paid = |act: Act| self.budget.charge_act(&act).map(|()| act);
         let act = match decision.and_then(paid) {
             Ok(act) => act,
-            Err(error) => return Err(self.deny_up_to(&self.denied, DENIED_RECORDED_MAX, event, error)),
+            Err(error) => return Err(self.deny_by_rule(event, error)),
         };
         let mut open = OpenIntent { gate: self, event: Some(event.clone()) };
         self.record_intent(event, has_effect).await?;
@@ -167,78 +155,6 @@ impl CallGate {
         let holds = self.room.available_permits() < HELD_MAX;
         if holds { self.deadline.min(Instant::now() + CONNECTION_WAIT_MAX) } else { self.deadline }
     }
-
-    fn deny_beyond_budget(&self, call: &HostCall, error: HostError) -> HostError {
-        self.deny_up_to(&self.beyond_budget, BEYOND_BUDGET_RECORDED_MAX, self.describe(call), error)
-    }
-
-    /// All tenants share the trail: one call's refusals must not fill it.
-    fn deny_up_to(&self, count: &AtomicU64, recorded_max: u64, event: AuditEvent, error: HostError) -> HostError {
-        if count.fetch_add(1, Relaxed) < recorded_max { self.deny(event, error) } else { error }
-    }
-
-    /// Records how many host calls were refused without a record of their own. At the end of the call, once.
-    fn record_unrecorded(&self) {
-        let beyond = self.beyond_budget.swap(0, Relaxed).saturating_sub(BEYOND_BUDGET_RECORDED_MAX);
-        let unrecorded = beyond + self.denied.swap(0, Relaxed).saturating_sub(DENIED_RECORDED_MAX);
-        if unrecorded == 0 {
-            return;
-        }
-        let mut event = self.facts.event(AuditKind::HostCallOutcome);
-        event.decision = Some(Decision::Deny);
-        event.reason = Some(Reason::HostCallsExhausted.to_string());
-        event.message =
-            Some(format!("{unrecorded} more host calls of this call were refused, not recorded one by one"));
-        self.enqueue(event);
-    }
-
-    fn deny(&self, mut event: AuditEvent, error: HostError) -> HostError {
-        event.kind = AuditKind::HostCallOutcome;
-        event.decision = Some(Decision::Deny);
-        event.reason = Some(error.reason().to_owned());
-        event.message = Some(error.to_string());
-        self.enqueue(event);
-        error
-    }
-
-    /// Before an effect the intent is durable; before a read it is queued, and durable before the reply leaves.
-    async fn record_intent(&self, event: AuditEvent, has_effect: bool) -> Result<(), HostError> {
-        let store = &self.backends.store;
-        let written = if has_effect { store.append(event).await.map(drop) } else { store.enqueue(event) };
-        written.map_err(|error| {
-            tracing::error!(invocation = %self.facts.invocation, %error, "a host call could not be recorded");
-            HostError::Unavailable("the audit trail cannot be written, so the call was not made".to_owned())
-        })
-    }
-
-    fn record_outcome(&self, mut event: AuditEvent, reply: &Result<HostReply, HostError>) {
-        event.kind = AuditKind::HostCallOutcome;
-        event.decision = Some(Decision::Permit);
-        match reply {
-            Ok(reply) => describe_reply(&mut event, reply),
-            Err(error) => {
-                event.reason.get_or_insert_with(|| error.reason().to_owned());
-                event.message = Some(error.to_string());
-            }
-        }
-        self.enqueue_closing(event);
-    }
-
-    /// The trail refuses only when it is broken, and then the call's own record fails and withholds the reply.
-    fn enqueue(&self, event: AuditEvent) {
-        self.queued(self.backends.store.enqueue(event));
-    }
-
-    /// An outcome closes its intent, for which there is always room.
-    fn enqueue_closing(&self, event: AuditEvent) {
-        self.queued(self.backends.store.enqueue_closing(event));
-    }
-
-    fn queued(&self, queued: Result<(), StoreError>) {
-        if let Err(error) = queued {
-            tracing::error!(invocation = %self.facts.invocation, %error, "an outcome could not be recorded");
-        }
-    }
 }
 
 /// A call that is dropped before its end has its refusals counted all the same.
@@ -247,37 +163,6 @@ impl Drop for CallGate {
         self.let_go_of_all();
         self.end_streams();
         self.record_unrecorded();
-    }
-}
-
-/// A recorded intent that has no outcome yet. A guest that ends without waiting for its call drops it here.
-struct OpenIntent<'a> {
-    gate: &'a CallGate,
-    event: Option<AuditEvent>,
-}
-
-impl Drop for OpenIntent<'_> {
-    fn drop(&mut self) {
-        if let Some(mut event) = self.event.take() {
-            event.kind = AuditKind::HostCallOutcome;
-            event.decision = Some(Decision::Permit);
-            event.reason = Some(OUTCOME_UNKNOWN.to_owned());
-            event.message =
-                Some("the function ended before this call did; whether it took effect is not known".to_owned());
-            self.gate.enqueue_closing(event);
-        }
-    }
-}
-
-fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
-    event.reason = Some("ok".to_owned());
-    event.bytes = Some(event.bytes.unwrap_or(0).saturating_add(reply.size_bytes()));
-    match reply {
-        HostReply::Rows(rows) => event.rows = Some(rows.row_count),
-        HostReply::Affected(rows) => event.rows = Some(*rows),
-        HostReply::Http(response) => event.status = Some(response.status),
-        HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
-        HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended | HostReply::Kv(_) | HostReply::Logged => {}
     }
 }
 

@@ -1,0 +1,125 @@
+//! What the trail keeps of a call's host calls: intents, outcomes and refusals.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use airlock_model::{AuditEvent, AuditKind, Decision, HostCall, HostError, HostReply, Reason, TransactionId};
+use airlock_store::StoreError;
+
+use super::CallGate;
+
+/// Host calls beyond `host_calls` or `host_bytes` that are recorded one by one; the rest is counted. A guest that ignores
+/// refusals could otherwise fill the trail's queue, which all tenants share.
+const BEYOND_BUDGET_RECORDED_MAX: u64 = 16;
+/// Host calls that a grant or rule denies and that get a record each.
+const DENIED_RECORDED_MAX: u64 = 100;
+/// The outcome of what may have taken effect and of which nobody knows.
+pub(super) const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+
+impl CallGate {
+    pub(super) fn deny_beyond_budget(&self, call: &HostCall, error: HostError) -> HostError {
+        self.deny_up_to(&self.beyond_budget, BEYOND_BUDGET_RECORDED_MAX, self.describe(call), error)
+    }
+
+    pub(super) fn deny_by_rule(&self, event: AuditEvent, error: HostError) -> HostError {
+        self.deny_up_to(&self.denied, DENIED_RECORDED_MAX, event, error)
+    }
+
+    /// All tenants share the trail: one call's refusals must not fill it.
+    fn deny_up_to(&self, count: &AtomicU64, recorded_max: u64, event: AuditEvent, error: HostError) -> HostError {
+        if count.fetch_add(1, Relaxed) < recorded_max { self.deny(event, error) } else { error }
+    }
+
+    /// Records how many host calls were refused without a record of their own. At the end of the call, once.
+    pub(super) fn record_unrecorded(&self) {
+        let beyond = self.beyond_budget.swap(0, Relaxed).saturating_sub(BEYOND_BUDGET_RECORDED_MAX);
+        let unrecorded = beyond + self.denied.swap(0, Relaxed).saturating_sub(DENIED_RECORDED_MAX);
+        if unrecorded == 0 {
+            return;
+        }
+        let mut event = self.facts.event(AuditKind::HostCallOutcome);
+        event.decision = Some(Decision::Deny);
+        event.reason = Some(Reason::HostCallsExhausted.to_string());
+        event.message =
+            Some(format!("{unrecorded} more host calls of this call were refused, not recorded one by one"));
+        self.enqueue(event);
+    }
+
+    fn deny(&self, mut event: AuditEvent, error: HostError) -> HostError {
+        event.kind = AuditKind::HostCallOutcome;
+        event.decision = Some(Decision::Deny);
+        event.reason = Some(error.reason().to_owned());
+        event.message = Some(error.to_string());
+        self.enqueue(event);
+        error
+    }
+
+    /// Before an effect the intent is durable; before a read it is queued, and durable before the reply leaves.
+    pub(super) async fn record_intent(&self, event: AuditEvent, has_effect: bool) -> Result<(), HostError> {
+        let store = &self.backends.store;
+        let written = if has_effect { store.append(event).await.map(drop) } else { store.enqueue(event) };
+        written.map_err(|error| {
+            tracing::error!(invocation = %self.facts.invocation, %error, "a host call could not be recorded");
+            HostError::Unavailable("the audit trail cannot be written, so the call was not made".to_owned())
+        })
+    }
+
+    pub(super) fn record_outcome(&self, mut event: AuditEvent, reply: &Result<HostReply, HostError>) {
+        event.kind = AuditKind::HostCallOutcome;
+        event.decision = Some(Decision::Permit);
+        match reply {
+            Ok(reply) => describe_reply(&mut event, reply),
+            Err(error) => {
+                event.reason.get_or_insert_with(|| error.reason().to_owned());
+                event.message = Some(error.to_string());
+            }
+        }
+        self.enqueue_closing(event);
+    }
+
+    /// The trail refuses only when it is broken, and then the call's own record fails and withholds the reply.
+    pub(super) fn enqueue(&self, event: AuditEvent) {
+        self.queued(self.backends.store.enqueue(event));
+    }
+
+    /// An outcome closes its intent, for which there is always room.
+    pub(super) fn enqueue_closing(&self, event: AuditEvent) {
+        self.queued(self.backends.store.enqueue_closing(event));
+    }
+
+    fn queued(&self, queued: Result<(), StoreError>) {
+        if let Err(error) = queued {
+            tracing::error!(invocation = %self.facts.invocation, %error, "an outcome could not be recorded");
+        }
+    }
+}
+
+/// A recorded intent that has no outcome yet. A guest that ends without waiting for its call drops it here.
+pub(super) struct OpenIntent<'a> {
+    pub(super) gate: &'a CallGate,
+    pub(super) event: Option<AuditEvent>,
+}
+
+impl Drop for OpenIntent<'_> {
+    fn drop(&mut self) {
+        if let Some(mut event) = self.event.take() {
+            event.kind = AuditKind::HostCallOutcome;
+            event.decision = Some(Decision::Permit);
+            event.reason = Some(OUTCOME_UNKNOWN.to_owned());
+            event.message =
+                Some("the function ended before this call did; whether it took effect is not known".to_owned());
+            self.gate.enqueue_closing(event);
+        }
+    }
+}
+
+fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
+    event.reason = Some("ok".to_owned());
+    event.bytes = Some(event.bytes.unwrap_or(0).saturating_add(reply.size_bytes()));
+    match reply {
+        HostReply::Rows(rows) => event.rows = Some(rows.row_count),
+        HostReply::Affected(rows) => event.rows = Some(*rows),
+        HostReply::Http(response) => event.status = Some(response.status),
+        HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
+        HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended | HostReply::Kv(_) | HostReply::Logged => {}
+    }
+}
