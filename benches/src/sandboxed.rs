@@ -131,7 +131,7 @@ impl Gate for Closed {
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
         match call {
             HostCall::Log(_) => Ok(HostReply::Logged),
-            HostCall::Sql(_) | HostCall::Http(_) | HostCall::Kv(_) => {
+            HostCall::Sql(_) | HostCall::Http(_) | HostCall::Kv(_) | HostCall::Blob(_) => {
                 Err(HostError::Unavailable("nothing is behind this gate".to_owned()))
             }
         }

@@ -7,6 +7,7 @@
 //! Life of a binding: [`BindingConfig`] (as written) -> [`Binding`] (checked, credential read) -> [`Resources`].
 
 mod address;
+mod blob;
 mod breaker;
 mod config;
 mod dial;
@@ -21,12 +22,14 @@ mod request;
 mod secret;
 mod sheet;
 mod sqlite;
+mod thread;
 mod tls;
 
+pub use blob::{DirectoryConfig, S3Config, S3Credential};
 pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
 pub use needs::Needs;
 pub use postgres::{PostgresConfig, RoleConfig, TlsMode};
 pub use registry::{AddError, Dialect, Resources};
-pub use request::{HttpRequest, KvRequest, Performed, Permitted, SqlRequest};
+pub use request::{BlobRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

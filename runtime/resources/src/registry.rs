@@ -8,8 +8,9 @@ use airlock_model::{
 };
 
 use crate::{
-    Binding, HttpRequest, KvRequest, Performed, Permitted, SqlRequest,
+    Binding, BlobRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest,
     address::AddressPolicy,
+    blob::BlobStore,
     config::Engine,
     http::HttpClient,
     kv::KvStore,
@@ -59,6 +60,7 @@ enum Client {
     Http(Box<HttpClient>),
     Postgres(Box<Postgres>),
     Kv(KvStore),
+    Blob(BlobStore),
 }
 
 impl Resources {
@@ -94,6 +96,7 @@ impl Resources {
             Engine::Http(settings) => settings.credential_mark(),
             Engine::Postgres(settings) => Some(settings.credential_mark()),
             Engine::Kv(settings) => settings.credential_mark(),
+            Engine::Blob(settings) => settings.credential_mark(),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -104,6 +107,7 @@ impl Resources {
             }
             Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, own_listeners))),
             Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, own_listeners)),
+            Engine::Blob(settings) => Client::Blob(BlobStore::new(resource, &environment, settings, own_listeners)),
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
@@ -141,6 +145,7 @@ impl Resources {
             Client::Sqlite(_) | Client::Postgres(_) => ResourceKind::Sql,
             Client::Http(_) => ResourceKind::Http,
             Client::Kv(_) => ResourceKind::Kv,
+            Client::Blob(_) => ResourceKind::Blob,
         })
     }
 
@@ -150,7 +155,7 @@ impl Resources {
         self.find(resource, environment).and_then(|bound| match bound.client {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
-            Client::Http(_) | Client::Kv(_) => None,
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => None,
         })
     }
 
@@ -162,6 +167,7 @@ impl Resources {
             Permitted::Sql(request) => Performed::without_egress(self.perform_sql(environment, request).await),
             Permitted::Http(request) => self.perform_http(environment, request).await,
             Permitted::Kv(request) => Performed::without_egress(self.perform_kv(environment, request).await),
+            Permitted::Blob(request) => Performed::without_egress(self.perform_blob(environment, request).await),
         }
     }
 
@@ -179,7 +185,7 @@ impl Resources {
         match &bound.client {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
-            Client::Http(_) | Client::Kv(_) => Err(wrong_kind(&request.resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => Err(wrong_kind(&request.resource)),
         }
     }
 
@@ -200,6 +206,14 @@ impl Resources {
     async fn perform_kv(&self, environment: &EnvironmentName, request: KvRequest) -> Result<HostReply, HostError> {
         let bound = self.get(&request.resource, environment)?;
         let Client::Kv(store) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+        let access = if request.command.changes() { Access::Write } else { Access::Read };
+        bound.check(&request.resource, &access)?;
+        store.perform(request).await
+    }
+
+    async fn perform_blob(&self, environment: &EnvironmentName, request: BlobRequest) -> Result<HostReply, HostError> {
+        let bound = self.get(&request.resource, environment)?;
+        let Client::Blob(store) = &bound.client else { return Err(wrong_kind(&request.resource)) };
         let access = if request.command.changes() { Access::Write } else { Access::Read };
         bound.check(&request.resource, &access)?;
         store.perform(request).await

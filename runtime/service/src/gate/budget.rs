@@ -44,7 +44,7 @@ impl Budget {
     pub(super) fn charge_permitted(&self, permitted: &Permitted) -> Result<(), HostError> {
         match permitted {
             Permitted::Http(_) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
-            Permitted::Sql(_) | Permitted::Kv(_) => Ok(()),
+            Permitted::Sql(_) | Permitted::Kv(_) | Permitted::Blob(_) => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The one door: every host call of every guest passes [`CallGate::call`], in this order, or does not happen.
 
+mod blob;
 mod budget;
 mod classes;
 mod kv;
@@ -213,7 +214,7 @@ fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
         HostReply::Rows(rows) => event.rows = Some(rows.row_count),
         HostReply::Affected(rows) => event.rows = Some(*rows),
         HostReply::Http(response) => event.status = Some(response.status),
-        HostReply::Kv(_) | HostReply::Logged => {}
+        HostReply::Kv(_) | HostReply::Blob(_) | HostReply::Logged => {}
     }
 }
 
@@ -231,7 +232,9 @@ impl Gate for CallGate {
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
         match call {
             HostCall::Log(line) => self.log(line).await,
-            call @ (HostCall::Sql(_) | HostCall::Http(_) | HostCall::Kv(_)) => self.touch(call).await,
+            call @ (HostCall::Sql(_) | HostCall::Http(_) | HostCall::Kv(_) | HostCall::Blob(_)) => {
+                self.touch(call).await
+            }
         }
     }
 }

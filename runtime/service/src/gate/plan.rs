@@ -34,6 +34,10 @@ impl CallGate {
                 describe(&mut event, &call.resource, call.action.target());
                 self.plan_kv(call, &mut event, &mut has_effect)
             }
+            HostCall::Blob(call) => {
+                describe(&mut event, &call.resource, call.action.target());
+                self.plan_blob(call, &mut event, &mut has_effect)
+            }
             HostCall::Log(_) => Err(HostError::BadRequest("a log line touches no resource".to_owned())),
         };
         Plan { event, decision, has_effect }
@@ -46,6 +50,7 @@ impl CallGate {
             HostCall::Sql(call) => (&call.resource, call.statement.as_str()),
             HostCall::Http(call) => (&call.resource, call.path.as_str()),
             HostCall::Kv(call) => (&call.resource, call.action.target()),
+            HostCall::Blob(call) => (&call.resource, call.action.target()),
             HostCall::Log(_) => return event,
         };
         describe(&mut event, resource, target);
