@@ -136,7 +136,8 @@ impl Gate for Closed {
             | HostCall::Stream(_)
             | HostCall::NextBatch(_)
             | HostCall::Http(_)
-            | HostCall::Kv(_) => Err(HostError::Unavailable("nothing is behind this gate".to_owned())),
+            | HostCall::Kv(_)
+            | HostCall::Blob(_) => Err(HostError::Unavailable("nothing is behind this gate".to_owned())),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod mariadb;
 pub mod postgres;
 pub mod process;
 pub mod redis;
+pub mod s3;
 pub mod stores;
 pub mod tokens;
 pub mod zoo;
@@ -95,6 +96,7 @@ impl Harness {
         std::fs::write(dir.path().join("keys.json"), public_jwks(&[&key])).expect("write keys");
         std::fs::write(dir.path().join("crm-token"), CRM_SECRET).expect("write secret");
         sample_database(&dir.path().join("orders.db"));
+        std::fs::create_dir(dir.path().join("files")).expect("a directory");
         let config = include_str!("airlock.toml").replace("{{crm}}", &crm.address.to_string());
         let own = if options.more_config.contains("[sandbox]") { SANDBOX } else { "" };
         let config = config.replacen(own, "", 1);

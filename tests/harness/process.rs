@@ -42,7 +42,9 @@ impl Place {
         let crm = Crm::start(CRM_SECRET).await;
         let config = include_str!("airlock.toml").replace("{{crm}}", &crm.address.to_string());
         let config = config.replace("\"L0\"", "\"L1\"").replace("orders.db", "data/orders.db");
-        std::fs::create_dir(dir.path().join("data")).expect("a directory");
+        for name in ["data", "files"] {
+            std::fs::create_dir(dir.path().join(name)).expect("a directory");
+        }
         sample_database(&dir.path().join("data/orders.db"));
         for (name, text) in
             [("airlock.toml", config), ("keys.json", public_jwks(&[&key])), ("crm-token", CRM_SECRET.to_owned())]

@@ -43,6 +43,7 @@ impl Redis {
 
     fn start_in(dir: TempDir, settings: &[&str], transport: Transport) -> Self {
         std::fs::write(dir.path().join("password"), REDIS_SECRET).expect("a file");
+        crate::stores::let_others_read(dir.path());
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let process = launch(dir.path(), port, settings, transport);
         let server = Self { dir, process, port, transport };

@@ -1,11 +1,15 @@
 //! Stores without a gate before them: one binding, asked directly.
 
-use std::time::Duration;
+mod blob;
+
+use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use airlock_model::{EnvironmentName, HostError, HostReply, KvAction, KvCommand, KvReply, ResourceName, TenantName};
 use airlock_resources::{BindingConfig, KvRequest, Permitted, Resources, Sources};
 use tempfile::TempDir;
 use tokio::time::Instant;
+
+pub use blob::{BlobClient, put};
 
 /// How long a command may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -91,4 +95,9 @@ pub fn set(key: &str, value: &str, ttl_ms: Option<f64>) -> KvAction {
 
 fn resource() -> ResourceName {
     "cache".parse().expect("a name")
+}
+
+/// A server under test may run as somebody else than we do, and has to read its secret.
+pub(crate) fn let_others_read(dir: &Path) {
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).expect("our own directory");
 }

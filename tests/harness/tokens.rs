@@ -42,7 +42,17 @@ impl TokenSpec {
     pub fn everything() -> Self {
         Self::new(
             None,
-            &["orders-db:read", "orders-db:write", "cache:read", "cache:write", "orders-db:ddl", "crm:GET", "crm:POST"],
+            &[
+                "orders-db:read",
+                "orders-db:write",
+                "cache:read",
+                "cache:write",
+                "files:read",
+                "files:write",
+                "orders-db:ddl",
+                "crm:GET",
+                "crm:POST",
+            ],
         )
     }
 

@@ -37,7 +37,9 @@ fn from_imports(component: &[u8]) -> String {
     let mut text = "name = \"outside\"\nlanguage = \"component\"\n".to_owned();
     for (name, kind) in imported {
         let operations = match kind {
-            airlock_model::ResourceKind::Sql | airlock_model::ResourceKind::Kv => r#"["read", "write"]"#,
+            airlock_model::ResourceKind::Sql | airlock_model::ResourceKind::Kv | airlock_model::ResourceKind::Blob => {
+                r#"["read", "write"]"#
+            }
             airlock_model::ResourceKind::Http => r#"["GET", "POST:/echo"]"#,
         };
         text += &format!("[resources.{name}]\nkind = \"{kind}\"\noperations = {operations}\n");

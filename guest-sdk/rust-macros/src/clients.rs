@@ -1,5 +1,6 @@
 //! One client module per resource: the SDK's types in front of the generated ones.
 
+mod blob;
 mod kv;
 
 use proc_macro2::TokenStream;
@@ -20,6 +21,7 @@ fn module(resource: &Resource, calling: Calling) -> TokenStream {
         Kind::Sql => sql(calling),
         Kind::Http => http(calling),
         Kind::Kv => kv::items(calling),
+        Kind::Blob => blob::items(calling),
     };
     let kind = quote::format_ident!("{}", resource.kind.name());
     quote! {

@@ -11,6 +11,7 @@ pub(crate) enum Kind {
     Sql,
     Http,
     Kv,
+    Blob,
 }
 
 impl Kind {
@@ -19,6 +20,7 @@ impl Kind {
             "sql" => Some(Self::Sql),
             "http" => Some(Self::Http),
             "kv" => Some(Self::Kv),
+            "blob" => Some(Self::Blob),
             _ => None,
         }
     }
@@ -29,6 +31,7 @@ impl Kind {
             Self::Sql => "sql",
             Self::Http => "http",
             Self::Kv => "kv",
+            Self::Blob => "blob",
         }
     }
 }
@@ -79,7 +82,7 @@ fn resource(name: &str, value: &Value) -> Result<Resource, String> {
     })?;
     let kind = Kind::parse(kind).ok_or_else(|| {
         format!(
-            "function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql`, `http` and `kv`"
+            "function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql`, `http`, `kv` and `blob`"
         )
     })?;
     Ok(Resource { name: name.to_owned(), kind })

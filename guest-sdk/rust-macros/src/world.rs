@@ -8,6 +8,7 @@ const GUEST: &str = include_str!("../../wit/guest.wit");
 const SQL: &str = include_str!("../../wit/kinds/sql.wit");
 const HTTP: &str = include_str!("../../wit/kinds/http.wit");
 const KV: &str = include_str!("../../wit/kinds/kv.wit");
+const BLOB: &str = include_str!("../../wit/kinds/blob.wit");
 const GUEST_PACKAGE: &str = "package airlock:guest@1.0.0";
 
 /// A package with the world `function`, followed by every package that it names.
@@ -32,6 +33,7 @@ fn source(kind: Kind) -> &'static str {
         Kind::Sql => SQL,
         Kind::Http => HTTP,
         Kind::Kv => KV,
+        Kind::Blob => BLOB,
     }
 }
 

@@ -20,6 +20,7 @@
 //! [`ARENA_BYTES`].
 
 mod arena;
+pub mod blob;
 mod error;
 mod export;
 pub mod http;

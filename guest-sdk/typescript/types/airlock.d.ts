@@ -97,6 +97,37 @@ declare module "@airlock/clients" {
     getText(key: string): Promise<string | null>;
     setText(key: string, value: string, options?: KvOptions): Promise<void>;
   }
+
+  export interface BlobInfo {
+    /** All of the object, in bytes. */
+    readonly size: number;
+    readonly contentType: string;
+    /** Changes with the content. Opaque. */
+    readonly etag: string;
+  }
+
+  /**
+   * Keys are 1 to 512 bytes of text without control characters and `\`; their parts between `/` are not empty, `.` or `..`.
+   * An object is read in pieces of at most 1 MiB: `get` and `text` ask for all of them, so the object has to fit in memory.
+   */
+  export interface BlobClient {
+    /** All bytes of an object, or null where there is none. `range` is for a part of it. */
+    get(key: string, range?: { offset?: number; length?: number }): Promise<Uint8Array | null>;
+    /** An object as UTF-8 text, or null where there is none. */
+    text(key: string): Promise<string | null>;
+    /** An object piece by piece, for what does not fit in memory. Throws where there is none or it changes meanwhile. */
+    pieces(key: string): AsyncIterableIterator<Uint8Array>;
+    /** What is known of an object, or null where there is none. */
+    head(key: string): Promise<BlobInfo | null>;
+    /** Stores bytes, text or plain data as JSON, whatever was there; resolves to the etag. */
+    put(key: string, body: string | ArrayBuffer | ArrayBufferView | object, options?: { contentType?: string }): Promise<string>;
+    /** Removes an object. It is no error if there is none. */
+    delete(key: string): Promise<void>;
+    /** A page of the objects whose keys begin with `prefix`; `cursor` is null after the last. */
+    list(prefix?: string, cursor?: string | null): Promise<{ entries: { key: string; size: number }[]; cursor: string | null }>;
+    /** A URL that reads the object without a token, where the operator allows it. */
+    signedUrl(key: string, ttlMs: number): Promise<string>;
+  }
 }
 
 declare module "@airlock/errors" {

@@ -83,7 +83,7 @@ fn grant_error(what: &'static str, text: &str, rule: impl Into<String>) -> Grant
 }
 
 const OPERATION_RULE: &str =
-    "use `read`, `write` or `ddl` for sql, `read` or `write` for kv, `GET` or `GET:/path/*` for http";
+    "use `read`, `write` or `ddl` for sql, `read` or `write` for kv and blob, `GET` or `GET:/path/*` for http";
 
 impl FromStr for Operation {
     type Err = GrantError;
@@ -119,12 +119,12 @@ impl Operation {
     #[must_use]
     pub const fn is_known_to(&self, kind: ResourceKind) -> bool {
         match (self, kind) {
-            (Self::Read | Self::Write, ResourceKind::Sql | ResourceKind::Kv)
+            (Self::Read | Self::Write, ResourceKind::Sql | ResourceKind::Kv | ResourceKind::Blob)
             | (Self::Ddl, ResourceKind::Sql)
             | (Self::Http(..), ResourceKind::Http) => true,
             (Self::Read | Self::Write, ResourceKind::Http)
-            | (Self::Ddl, ResourceKind::Http | ResourceKind::Kv)
-            | (Self::Http(..), ResourceKind::Sql | ResourceKind::Kv) => false,
+            | (Self::Ddl, ResourceKind::Http | ResourceKind::Kv | ResourceKind::Blob)
+            | (Self::Http(..), ResourceKind::Sql | ResourceKind::Kv | ResourceKind::Blob) => false,
         }
     }
 }

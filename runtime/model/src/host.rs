@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchCall, KvCall, KvReply, Limit, ResourceName, StreamId, TransactionCall, TransactionId};
+use crate::{
+    BatchCall, BlobCall, BlobReply, KvCall, KvReply, Limit, ResourceName, StreamId, TransactionCall, TransactionId,
+};
 
 /// One request from a guest. Goes through the gate, and only through the gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ pub enum HostCall {
     Http(HttpCall),
     /// A call to a key-value store.
     Kv(KvCall),
+    /// A call to an object store.
+    Blob(BlobCall),
     /// A log line.
     Log(LogLine),
 }
@@ -39,6 +43,7 @@ impl HostCall {
                 call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
             }
             Self::Kv(call) => call.action.size_bytes(),
+            Self::Blob(call) => call.action.size_bytes(),
             Self::Log(line) => line.size_bytes(),
         };
         size as u64
@@ -152,6 +157,8 @@ pub enum HostReply {
     Http(HttpReply),
     /// For [`HostCall::Kv`].
     Kv(KvReply),
+    /// For [`HostCall::Blob`].
+    Blob(BlobReply),
     /// For [`HostCall::Log`].
     Logged,
 }
@@ -168,6 +175,7 @@ impl HostReply {
                 reply.body.len() + reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
             }
             Self::Kv(reply) => reply.size_bytes(),
+            Self::Blob(reply) => reply.size_bytes(),
             Self::Affected(_)
             | Self::Begun(_)
             | Self::Streaming(_)

@@ -176,7 +176,7 @@ fn milliseconds(ttl_ms: Option<f64>) -> Result<Option<NonZeroU64>, KvError> {
 }
 
 /// A whole number that a JavaScript number holds exactly.
-fn whole(number: f64) -> Option<i64> {
+pub(crate) fn whole(number: f64) -> Option<i64> {
     #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is exact")]
     let bound = NUMBER_MAX as f64;
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53 - 1")]

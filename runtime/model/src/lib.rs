@@ -4,6 +4,7 @@
 //! so that a boundary can become a process boundary without changing what is said across it.
 
 pub mod audit;
+pub mod blob;
 pub mod digest;
 pub mod failure;
 pub mod finding;
@@ -24,6 +25,7 @@ pub mod reason;
 pub mod statement;
 
 pub use audit::{AuditEvent, AuditKind, Decision};
+pub use blob::{BlobAction, BlobCall, BlobCommand, BlobReply, ObjectInfo, ObjectKey, ObjectPage, Piece};
 pub use digest::Digest;
 pub use failure::{Failure, LimitReport};
 pub use finding::{Finding, Severity};

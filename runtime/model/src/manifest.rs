@@ -16,11 +16,13 @@ pub enum ResourceKind {
     Http,
     /// A key-value store.
     Kv,
+    /// An object store.
+    Blob,
 }
 
 impl ResourceKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Sql, Self::Http, Self::Kv];
+    pub const ALL: [Self; 4] = [Self::Sql, Self::Http, Self::Kv, Self::Blob];
 
     /// The name of the kind, which is also the name of its WIT interface.
     #[must_use]
@@ -29,6 +31,7 @@ impl ResourceKind {
             Self::Sql => "sql",
             Self::Http => "http",
             Self::Kv => "kv",
+            Self::Blob => "blob",
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     CredentialRef, SecretError, Sources,
+    blob::{self, BlobSettings, DirectoryConfig, S3Config},
     database::ServerSettings,
     http::{self, HttpSettings},
     kv::{self, EmbeddedConfig, KvSettings, RedisConfig},
@@ -34,6 +35,10 @@ pub enum BindingConfig {
     Embedded(EmbeddedConfig),
     /// `engine = "redis"`.
     Redis(Box<RedisConfig>),
+    /// `engine = "directory"`.
+    Directory(DirectoryConfig),
+    /// `engine = "s3"`.
+    S3(Box<S3Config>),
 }
 
 /// A SQLite database file.
@@ -131,6 +136,8 @@ impl BindingConfig {
             Self::Mysql(mysql) => mysql.resolve_paths(base),
             Self::Embedded(_) => {}
             Self::Redis(redis) => redis.resolve_paths(base),
+            Self::Directory(directory) => directory.path = base.join(&directory.path),
+            Self::S3(s3) => s3.resolve_paths(base),
         }
     }
 
@@ -139,7 +146,13 @@ impl BindingConfig {
         match self {
             // Names have no `.`, so no two bindings meet.
             Self::Embedded(store) => store.file = state.join("kv").join(format!("{resource}.{environment}.db")),
-            Self::Sqlite(_) | Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_) => {}
+            Self::Sqlite(_)
+            | Self::Http(_)
+            | Self::Postgres(_)
+            | Self::Mysql(_)
+            | Self::Redis(_)
+            | Self::Directory(_)
+            | Self::S3(_) => {}
         }
     }
 }
@@ -283,6 +296,7 @@ pub(crate) enum Engine {
     Postgres(Box<PostgresSettings>),
     Mysql(Box<ServerSettings>),
     Kv(KvSettings),
+    Blob(BlobSettings),
 }
 
 impl BindingConfig {
@@ -293,6 +307,7 @@ impl BindingConfig {
             Self::Sqlite(_) | Self::Postgres(_) | Self::Mysql(_) => ResourceKind::Sql,
             Self::Http(_) => ResourceKind::Http,
             Self::Embedded(_) | Self::Redis(_) => ResourceKind::Kv,
+            Self::Directory(_) | Self::S3(_) => ResourceKind::Blob,
         }
     }
 
@@ -306,6 +321,8 @@ impl BindingConfig {
             Self::Mysql(config) => &config.operations,
             Self::Embedded(config) => &config.operations,
             Self::Redis(config) => &config.operations,
+            Self::Directory(config) => &config.operations,
+            Self::S3(config) => &config.operations,
         }
     }
 
@@ -324,7 +341,9 @@ impl BindingConfig {
         match self {
             Self::Postgres(config) => Some(config.provisioning()),
             Self::Mysql(config) => Some(config.provisioning()),
-            Self::Sqlite(_) | Self::Http(_) | Self::Embedded(_) | Self::Redis(_) => None,
+            Self::Sqlite(_) | Self::Http(_) | Self::Embedded(_) | Self::Redis(_) | Self::Directory(_) | Self::S3(_) => {
+                None
+            }
         }
     }
 
@@ -337,7 +356,7 @@ impl BindingConfig {
         let operations = self.operations().to_vec();
         if operations.is_empty() {
             let example = match kind {
-                ResourceKind::Sql | ResourceKind::Kv => "`[\"read\"]`",
+                ResourceKind::Sql | ResourceKind::Kv | ResourceKind::Blob => "`[\"read\"]`",
                 ResourceKind::Http => "`[\"GET:/customers/*\"]`",
             };
             return Err(ConfigError::NoOperations { example });
@@ -352,6 +371,8 @@ impl BindingConfig {
             Self::Mysql(config) => Engine::Mysql(Box::new(mysql::check(config, sources)?)),
             Self::Embedded(config) => Engine::Kv(kv::check_embedded(config)?),
             Self::Redis(config) => Engine::Kv(kv::check_redis(config, sources)?),
+            Self::Directory(config) => Engine::Blob(blob::check_directory(config)?),
+            Self::S3(config) => Engine::Blob(blob::check_s3(config, sources)?),
         };
         let fingerprint = self.fingerprint(&engine);
         Ok(Binding { operations, engine, fingerprint })
@@ -369,8 +390,9 @@ impl BindingConfig {
                 Some(settings.credential_mark())
             }
             (Self::Redis(config), Engine::Kv(settings)) if config.ca_file.is_none() => settings.credential_mark(),
-            (Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_), _) => return None,
-            (Self::Sqlite(_) | Self::Embedded(_), _) => None,
+            (Self::S3(config), Engine::Blob(settings)) if config.ca_file.is_none() => settings.credential_mark(),
+            (Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_) | Self::S3(_), _) => return None,
+            (Self::Sqlite(_) | Self::Embedded(_) | Self::Directory(_), _) => None,
         };
         let secret = mark.as_ref().map(|mark| mark.as_bytes().as_slice()).unwrap_or_default();
         Some(Digest::of_parts(&[format!("{self:?}").as_bytes(), secret]))
@@ -385,6 +407,7 @@ impl Binding {
             Engine::Sqlite(_) | Engine::Postgres(_) | Engine::Mysql(_) => ResourceKind::Sql,
             Engine::Http(_) => ResourceKind::Http,
             Engine::Kv(_) => ResourceKind::Kv,
+            Engine::Blob(_) => ResourceKind::Blob,
         }
     }
 }

@@ -26,43 +26,53 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
+use rustls::ClientConfig;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{HttpRequest, Performed, address::AddressPolicy};
+use crate::{HttpRequest, Performed, address::AddressPolicy, dial::Origin};
 pub(crate) use check::{HttpSettings, check};
 use connect::Dialer;
+pub(crate) use explain::{is_forbidden, request as explain_request};
 use meter::Meter;
+pub(crate) use target::BaseUrl;
 
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 32;
 const RESPONSE_HEADERS_MAX: usize = 100;
 const RESPONSE_HEAD_BYTES_MAX: u32 = 64 << 10;
 
+/// A client that reaches one origin and no other, whatever URI it is handed.
+pub(crate) type Guarded = Client<HttpsConnector<Dialer>, Full<Bytes>>;
+
+/// Makes one, with a connection pool of its own.
+pub(crate) fn guarded(tls: &ClientConfig, origin: Origin) -> Guarded {
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls.clone())
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(Dialer::new(origin));
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_CONNECTION_MAX)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .http1_max_headers(RESPONSE_HEADERS_MAX)
+        .http1_max_buf_size(RESPONSE_HEAD_BYTES_MAX as usize)
+        .http2_max_header_list_size(RESPONSE_HEAD_BYTES_MAX)
+        .build(connector)
+}
+
 /// The client of one binding, with a connection pool of its own.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
     resource: ResourceName,
     settings: HttpSettings,
-    client: Client<HttpsConnector<Dialer>, Full<Bytes>>,
+    client: Guarded,
 }
 
 impl HttpClient {
     pub(crate) fn new(resource: ResourceName, settings: HttpSettings, policy: AddressPolicy) -> Self {
-        let dialer = Dialer::new(&settings, policy);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(settings.tls.as_ref().clone())
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(dialer);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_CONNECTION_MAX)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .http1_max_headers(RESPONSE_HEADERS_MAX)
-            .http1_max_buf_size(RESPONSE_HEAD_BYTES_MAX as usize)
-            .http2_max_header_list_size(RESPONSE_HEAD_BYTES_MAX)
-            .build(connector);
+        let client = guarded(&settings.tls, settings.origin(policy));
         Self { resource, settings, client }
     }
 

@@ -8,6 +8,7 @@
 //! Life of a binding: [`BindingConfig`] (as written) -> [`Binding`] (checked, credential read) -> [`Resources`].
 
 mod address;
+mod blob;
 mod breaker;
 mod config;
 mod database;
@@ -26,9 +27,11 @@ mod secret;
 mod sheet;
 mod sqlite;
 mod stream;
+mod thread;
 mod tls;
 mod transaction;
 
+pub use blob::{DirectoryConfig, S3Config, S3Credential};
 pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
 pub use database::{RoleConfig, TlsMode};
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
@@ -37,7 +40,7 @@ pub use needs::Needs;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Resources};
 pub use request::{
-    BeginRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, TransactionMode,
+    BeginRequest, BlobRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, TransactionMode,
 };
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

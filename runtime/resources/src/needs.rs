@@ -9,7 +9,8 @@ use airlock_model::Operation;
 use url::{Host, Url};
 
 use crate::{
-    BindingConfig, CredentialConfig, CredentialRef, HttpConfig, RedisConfig, SqliteConfig, database::ServerConfig,
+    BindingConfig, CredentialConfig, CredentialRef, HttpConfig, RedisConfig, S3Config, SqliteConfig,
+    database::ServerConfig,
 };
 
 /// Files, ports and services that a binding uses.
@@ -19,6 +20,8 @@ pub struct Needs {
     pub files: Vec<PathBuf>,
     /// A database file, and whether the binding may change it.
     pub database: Option<(PathBuf, bool)>,
+    /// A directory to read and write.
+    pub directory: Option<PathBuf>,
     /// TCP port to connect to.
     pub port: Option<u16>,
     /// Whether a host name has to be resolved.
@@ -37,6 +40,8 @@ impl BindingConfig {
             // Its file is in the state directory, which the server may write to anyway.
             Self::Embedded(_) => Needs::default(),
             Self::Redis(config) => redis(config),
+            Self::Directory(config) => Needs { directory: Some(config.path.clone()), ..Needs::default() },
+            Self::S3(config) => s3(config),
         }
     }
 }
@@ -85,6 +90,20 @@ fn redis(config: &RedisConfig) -> Needs {
     }
 }
 
+fn s3(config: &S3Config) -> Needs {
+    let url = Url::parse(&config.base_url).ok();
+    let secret = match &config.credential.secret {
+        CredentialRef::File(path) => Some(path.as_path()),
+        CredentialRef::Env(_) | CredentialRef::Inline(_) => None,
+    };
+    Needs {
+        files: secret.into_iter().chain(config.ca_file.as_deref()).map(Path::to_owned).collect(),
+        port: url.as_ref().and_then(Url::port_or_known_default),
+        resolves_names: url.as_ref().is_some_and(|url| matches!(url.host(), Some(Host::Domain(_)))),
+        ..Needs::default()
+    }
+}
+
 impl CredentialConfig {
     fn file(&self) -> Option<&Path> {
         match self {
@@ -112,7 +131,7 @@ mod tests {
              credential = { kind = 'basic', username = 'u', value = { file = '/s/token' } }",
         );
         let files = vec!["/s/token".into(), "/c/ca.pem".into()];
-        assert_eq!(found, Needs { files, port: Some(443), resolves_names: true, database: None });
+        assert_eq!(found, Needs { files, port: Some(443), resolves_names: true, ..Needs::default() });
         let plain = needs("engine = 'http'\nbase_url = 'http://127.0.0.1:8080'\noperations = ['GET']");
         assert_eq!(plain, Needs { port: Some(8080), ..Needs::default() });
     }
@@ -124,7 +143,25 @@ mod tests {
              read = { user = 'r', password = { file = '/s/r' } }\nwrite = { user = 'w', password = { env = 'W' } }",
         );
         let files = vec!["/s/r".into(), "/c/ca.pem".into()];
-        assert_eq!(found, Needs { files, port: Some(5432), resolves_names: true, database: None });
+        assert_eq!(found, Needs { files, port: Some(5432), resolves_names: true, ..Needs::default() });
+    }
+
+    #[test]
+    fn stores_need_what_they_reach_and_no_more() {
+        let redis = needs(
+            "engine = 'redis'\nhost = '10.0.0.1'\noperations = ['read']\n\
+             login = { user = 'u', password = { file = '/s/redis' } }",
+        );
+        assert_eq!(redis, Needs { files: vec!["/s/redis".into()], port: Some(6379), ..Needs::default() });
+        let s3 = needs(
+            "engine = 's3'\nbase_url = 'https://s3.example.com'\nbucket = 'b'\noperations = ['read']\n\
+             credential = { access_key_id = 'A', secret = { file = '/s/s3' } }",
+        );
+        let files = vec!["/s/s3".into()];
+        assert_eq!(s3, Needs { files, port: Some(443), resolves_names: true, ..Needs::default() });
+        let directory = needs("engine = 'directory'\npath = '/d/files'\noperations = ['read']");
+        assert_eq!(directory, Needs { directory: Some("/d/files".into()), ..Needs::default() });
+        assert_eq!(needs("engine = 'embedded'\noperations = ['read']"), Needs::default());
     }
 
     #[test]

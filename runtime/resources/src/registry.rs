@@ -9,9 +9,10 @@ use airlock_model::{
 use tokio::time::Instant;
 
 use crate::{
-    BeginRequest, Binding, HttpRequest, KvRequest, Performed, Permitted, Schema, SqlRequest, Stream, StreamRequest,
-    Transaction,
+    BeginRequest, Binding, BlobRequest, HttpRequest, KvRequest, Performed, Permitted, Schema, SqlRequest, Stream,
+    StreamRequest, Transaction,
     address::AddressPolicy,
+    blob::BlobStore,
     config::Engine,
     http::HttpClient,
     kv::KvStore,
@@ -80,6 +81,7 @@ enum Client {
     Postgres(Box<Postgres>),
     Mysql(Box<Mysql>),
     Kv(KvStore),
+    Blob(BlobStore),
 }
 
 impl Resources {
@@ -116,6 +118,7 @@ impl Resources {
             Engine::Postgres(settings) => Some(settings.server.credential_mark()),
             Engine::Mysql(settings) => Some(settings.credential_mark()),
             Engine::Kv(settings) => settings.credential_mark(),
+            Engine::Blob(settings) => settings.credential_mark(),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -127,6 +130,7 @@ impl Resources {
             Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, own_listeners))),
             Engine::Mysql(settings) => Client::Mysql(Box::new(Mysql::new(resource, *settings, own_listeners))),
             Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, own_listeners)),
+            Engine::Blob(settings) => Client::Blob(BlobStore::new(resource, &environment, settings, own_listeners)),
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
@@ -164,6 +168,7 @@ impl Resources {
             Client::Sqlite(_) | Client::Postgres(_) | Client::Mysql(_) => ResourceKind::Sql,
             Client::Http(_) => ResourceKind::Http,
             Client::Kv(_) => ResourceKind::Kv,
+            Client::Blob(_) => ResourceKind::Blob,
         })
     }
 
@@ -174,7 +179,7 @@ impl Resources {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
             Client::Mysql(_) => Some(Dialect::Mysql),
-            Client::Http(_) | Client::Kv(_) => None,
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => None,
         })
     }
 
@@ -211,6 +216,7 @@ impl Resources {
             Permitted::Sql(request) => Performed::without_egress(self.perform_sql(environment, request).await),
             Permitted::Http(request) => self.perform_http(environment, request).await,
             Permitted::Kv(request) => Performed::without_egress(self.perform_kv(environment, request).await),
+            Permitted::Blob(request) => Performed::without_egress(self.perform_blob(environment, request).await),
         }
     }
 
@@ -221,7 +227,7 @@ impl Resources {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
             Client::Mysql(database) => database.perform(request).await,
-            Client::Http(_) | Client::Kv(_) => Err(wrong_kind(&request.resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => Err(wrong_kind(&request.resource)),
         }
     }
 
@@ -244,7 +250,7 @@ impl Resources {
                 );
                 return Err(HostError::BadRequest(text));
             }
-            Client::Http(_) | Client::Kv(_) => return Err(wrong_kind(&query.resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => return Err(wrong_kind(&query.resource)),
         };
         Ok(Stream { open, rows_left: rows_total_max, batch_rows_max })
     }
@@ -259,7 +265,7 @@ impl Resources {
             Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
             Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
             Client::Mysql(database) => Open::Mysql(database.begin(request).await?),
-            Client::Http(_) | Client::Kv(_) => return Err(wrong_kind(&resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => return Err(wrong_kind(&resource)),
         };
         Ok(Transaction { resource, bound, open })
     }
@@ -281,6 +287,14 @@ impl Resources {
     async fn perform_kv(&self, environment: &EnvironmentName, request: KvRequest) -> Result<HostReply, HostError> {
         let bound = self.get(&request.resource, environment)?;
         let Client::Kv(store) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+        let access = if request.command.changes() { Access::Write } else { Access::Read };
+        bound.check(&request.resource, &access)?;
+        store.perform(request).await
+    }
+
+    async fn perform_blob(&self, environment: &EnvironmentName, request: BlobRequest) -> Result<HostReply, HostError> {
+        let bound = self.get(&request.resource, environment)?;
+        let Client::Blob(store) = &bound.client else { return Err(wrong_kind(&request.resource)) };
         let access = if request.command.changes() { Access::Write } else { Access::Read };
         bound.check(&request.resource, &access)?;
         store.perform(request).await

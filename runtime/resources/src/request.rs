@@ -1,7 +1,8 @@
 //! What the gate hands in once it has permitted a host call, and what comes back.
 
 use airlock_model::{
-    HostError, HostReply, HttpMethod, KvCommand, RequestPath, ResourceName, SqlVerb, StatementClass, TenantName,
+    BlobCommand, HostError, HostReply, HttpMethod, KvCommand, RequestPath, ResourceName, SqlVerb, StatementClass,
+    TenantName,
 };
 use tokio::time::Instant;
 
@@ -14,6 +15,8 @@ pub enum Permitted {
     Http(HttpRequest),
     /// A command to a key-value store.
     Kv(KvRequest),
+    /// A command to an object store.
+    Blob(BlobRequest),
 }
 
 /// One SQL statement.
@@ -117,6 +120,21 @@ pub struct KvRequest {
     pub command: KvCommand,
     /// When it is given up.
     pub deadline: Instant,
+}
+
+/// One command to an object store.
+#[derive(Debug)]
+pub struct BlobRequest {
+    /// The store.
+    pub resource: ResourceName,
+    /// Whose objects they are, and who is charged with the connection.
+    pub tenant: TenantName,
+    /// What to do.
+    pub command: BlobCommand,
+    /// When it is given up.
+    pub deadline: Instant,
+    /// Milliseconds since the Unix epoch: what requests are signed for, and files are old by.
+    pub now_unix_ms: u64,
 }
 
 /// What came of a permitted call.

@@ -59,6 +59,9 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
         if let Some((file, is_changed)) = &needs.database {
             allow_database(&mut wall, &absolute(file), *is_changed);
         }
+        if let Some(directory) = &needs.directory {
+            wall.write(&absolute(directory));
+        }
         if let Some(port) = needs.port {
             wall.connect(port);
         }

@@ -3,7 +3,9 @@
 use airlock_model::{AuditKind, Decision};
 use airlock_tests::{
     Harness, Options, output,
+    process::{NOBODY, Place},
     redis::{REDIS_SECRET, Redis},
+    s3::{S3, S3_SECRET},
     tokens::TokenSpec,
 };
 use serde_json::{Value, json};
@@ -64,7 +66,9 @@ async fn a_script_uses_every_function_of_the_store() {
 #[tokio::test]
 async fn a_script_sees_no_difference_between_the_engines() {
     let server = Redis::start();
-    let more_config = format!("[environments.rd]\nwrites = \"allow\"\n[resources.cache.rd]\n{}", server.binding(""));
+    let files = "[resources.files.rd]\nengine = \"directory\"\npath = \"files\"\noperations = [\"read\"]\n";
+    let cache = server.binding("");
+    let more_config = format!("[environments.rd]\nwrites = \"allow\"\n{files}[resources.cache.rd]\n{cache}");
     let harness = Harness::start_with(Options { more_config }).await;
     let (manifest, component) = airlock_tests::guests::built("store-script");
     harness.deploy_to("rd", &manifest, component).await.expect("deployed");
@@ -161,4 +165,115 @@ async fn every_change_leaves_its_intent_and_its_outcome() {
     let shown = (done.resource.as_deref(), done.operation.as_deref(), done.target.as_deref(), done.bytes);
     assert_eq!(shown, (Some("cache"), Some("set"), Some("orders/7"), Some(14)));
     assert!(done.arguments_sha256.is_some() && !format!("{trail:?}").contains("canary-value"), "values are hashed");
+}
+
+/// What `tests/guests/store-script` sees of any engine.
+fn expected_of_blob() -> Value {
+    json!({
+        "missing": [null, null, null],
+        "noPieces": "Error",
+        "head": [14, "text/plain; charset=utf-8", true],
+        "text": "grüße 漢字",
+        "json": ["{\"a\":[1,null]}", "application/json"],
+        "bytes": [[0, 255, 13, 10], "image/x-own"],
+        "ranges": [[255, 13], [10], []],
+        "empty": [0, 0],
+        "large": [[1_048_576, 1_048_576, 402_848], 2_500_000, true],
+        "page": [
+            [{ "key": "reports/2026/größe.txt", "size": 14 }, { "key": "reports/data.json", "size": 14 }],
+            null,
+        ],
+        "keys": ["bytes", "empty", "reports/2026/größe.txt", "reports/data.json"],
+        "typeErrors": vec!["TypeError"; 5],
+        "hostErrors": vec!["HostError bad_request"; 6],
+    })
+}
+
+#[tokio::test]
+async fn a_script_uses_every_function_of_the_object_store() {
+    let harness = Harness::start().await;
+    harness.deploy_built("store-script").await;
+    let answer = harness.invoke("store-script", r#"{"run":"blob"}"#).await.expect("answers");
+    assert_eq!(output(&answer), expected_of_blob());
+}
+
+#[tokio::test]
+async fn a_script_sees_no_difference_between_the_object_stores() {
+    let server = S3::start();
+    let cache = "[resources.cache.os]\nengine = \"embedded\"\noperations = [\"read\"]\n";
+    let files = server.binding("");
+    let more_config = format!("[environments.os]\nwrites = \"allow\"\n{cache}[resources.files.os]\n{files}");
+    let harness = Harness::start_with(Options { more_config }).await;
+    let (manifest, component) = airlock_tests::guests::built("store-script");
+    harness.deploy_to("os", &manifest, component).await.expect("deployed");
+    let spec = TokenSpec::everything().environment("os");
+    let answer = harness.invoke_as(&spec, "store-script", r#"{"run":"blob"}"#).await.expect("answers");
+    assert_eq!(output(&answer), expected_of_blob());
+    let trail = format!("{:?}", harness.trail().await);
+    assert!(!trail.contains(S3_SECRET) && !trail.contains("127.0.0.1"), "{trail}");
+}
+
+fn put_object(key: &str, text: &str) -> String {
+    json!({ "to": "blob", "op": "put", "key": key, "text": text }).to_string()
+}
+
+#[tokio::test]
+async fn objects_obey_scopes_policies_and_budgets_and_leave_records() {
+    let harness = with_probe().await;
+    let (manifest, component) = airlock_tests::guests::built("store-probe");
+    let get = json!({ "to": "blob", "op": "get", "key": "a/b" }).to_string();
+    let (reader, writer) =
+        (TokenSpec::only("store-probe", &["files:read"]), TokenSpec::only("store-probe", &["files:write"]));
+    assert!(harness.probe_stores(&writer, &put_object("a/b", "canary-text")).await["etag"].is_string());
+    assert_eq!(reason(&harness.probe_stores(&writer, &get).await), "not_granted");
+    assert_eq!(harness.probe_stores(&reader, &get).await["text"], "canary-text");
+    assert_eq!(reason(&harness.probe_stores(&reader, &put_object("a/b", "x")).await), "not_granted");
+    let globex = TokenSpec::everything().tenant("globex");
+    assert_eq!(harness.probe_stores(&globex, &get).await, Value::Null, "tenants have objects of their own");
+    let few = TokenSpec::everything().limits("host_bytes = 1000");
+    let large = json!({ "to": "blob", "op": "put", "key": "k", "text": "x", "times": 2_000 }).to_string();
+    assert_eq!(harness.probe_stores(&few, &large).await["error"]["limit"], "host_bytes");
+    for (environment, wanted) in [("prod", "writes_denied"), ("qa", "approval_pending")] {
+        harness.deploy_to(environment, &manifest, component.clone()).await.expect("deployed");
+        let all = TokenSpec::everything().environment(environment);
+        let delete = json!({ "to": "blob", "op": "delete", "key": "a/b" }).to_string();
+        for call in [put_object("a/b", "x"), delete] {
+            assert_eq!(reason(&harness.probe_stores(&all, &call).await), wanted, "{environment} {call}");
+        }
+    }
+    let trail = harness.trail().await;
+    let first: Vec<_> = trail.iter().map(|record| &record.event).filter(|event| event.resource.is_some()).collect();
+    let kinds: Vec<_> = first.iter().take(2).map(|event| event.kind).collect();
+    assert_eq!(kinds, [AuditKind::HostCallIntent, AuditKind::HostCallOutcome]);
+    let shown = (first[1].operation.as_deref(), first[1].target.as_deref(), first[1].decision);
+    assert_eq!(shown, (Some("put"), Some("a/b"), Some(Decision::Permit)));
+    assert!(first[1].bytes >= Some(11) && first[1].arguments_sha256.is_some(), "{:?}", first[1]);
+    assert!(!format!("{trail:?}").contains("canary-text"), "contents are hashed");
+}
+
+/// At L1 the kernel lets the server keep what functions store, and reach the ports of servers.
+#[tokio::test]
+async fn stores_are_reached_from_behind_the_wall() {
+    let (redis, s3) = (Redis::start(), S3::start());
+    let place = Place::make(rustix::process::getuid().is_root().then_some(NOBODY)).await;
+    let probe = airlock_tests::guests::built("store-probe");
+    let calls =
+        [set("k", &json!(7)), get("k"), put_object("a/b", "seven"), json!({ "to": "blob", "op": "list" }).to_string()];
+    let embedded = "[resources.cache.dev]\nengine = \"embedded\"\noperations = [\"read\", \"write\"]\n";
+    let directory =
+        "[resources.files.dev]\nengine = \"directory\"\npath = \"files\"\noperations = [\"read\", \"write\"]\n";
+    for is_remote in [false, true] {
+        if is_remote {
+            place.configure(embedded, &format!("[resources.cache.dev]\n{}", redis.binding("host = \"localhost\"")));
+            place.configure(directory, &format!("[resources.files.dev]\n{}", s3.binding("")));
+        }
+        let served = place.serve().await;
+        served.deploy(&probe.0, probe.1.clone()).await.expect("deployed");
+        let mut answers = Vec::new();
+        for call in &calls {
+            answers.push(output(&served.invoke("store-probe", call).await.expect("answers")));
+        }
+        assert_eq!(answers[1], json!({ "value": 7 }), "{answers:?}");
+        assert_eq!(answers[3]["entries"], json!([{ "key": "a/b", "size": 5 }]), "{answers:?}");
+    }
 }

@@ -27,6 +27,7 @@ const MODULES: &[(&str, &str)] = &[
     ("airlock:sdk/sql", include_str!("../../../typescript/runtime/sql.js")),
     ("airlock:sdk/http", include_str!("../../../typescript/runtime/http.js")),
     ("airlock:sdk/kv", include_str!("../../../typescript/runtime/kv.js")),
+    ("airlock:sdk/blob", include_str!("../../../typescript/runtime/blob.js")),
     ("airlock:sdk/context", include_str!("../../../typescript/runtime/context.js")),
 ];
 

@@ -161,3 +161,46 @@ fn bindings_of_stores_are_checked() {
     }
     assert!(refusal(resolve("engine = 'embedded'\noperations = ['read']")).contains("state directory"));
 }
+
+#[test]
+fn bindings_of_object_stores_are_checked() {
+    let s3 = |extra: &str| {
+        let missing = |key: &str, line: &'static str| if extra.contains(key) { "" } else { line };
+        let base = missing("base_url", "base_url = 'https://s3.example.com'\n");
+        let bucket = missing("bucket", "bucket = 'objects'\n");
+        let credential = missing("credential", "credential = { access_key_id = 'AKIA', secret = { env = 'KEY' } }\n");
+        resolve(&format!("engine = 's3'\noperations = ['read', 'write']\n{base}{bucket}{credential}{extra}"))
+    };
+    let full = "region = 'eu-central-1'\nprefix = 'apps/shop/'\nshared = true\nsigned_url_ms_max = '5min'\nobject_bytes_max = '1MiB'";
+    assert_eq!(s3(full).map(|binding| binding.kind()), Ok(ResourceKind::Blob));
+    assert!(!format!("{:?}", s3("")).contains("canary"));
+    for (extra, part) in [
+        ("base_url = 'http://s3.example.com'", "allow_plaintext"),
+        ("base_url = 'https://s3.example.com/bucket'", "bucket"),
+        ("base_url = 'https://me:pw@s3.example.com'", "user"),
+        ("bucket = 'a/b'", "bucket"),
+        ("bucket = '..'", "bucket"),
+        ("region = 'a b'", "region"),
+        ("prefix = 'shop'", "prefix"),
+        ("prefix = '../'", "prefix"),
+        ("prefix = '/'", "prefix"),
+        ("signed_url_ms_max = 604800001", "signed_url_ms_max"),
+        ("object_bytes_max = '1GiB'", "object_bytes_max"),
+        ("credential = { access_key_id = 'A/B', secret = { env = 'KEY' } }", "access_key_id"),
+        ("credential = { access_key_id = 'A', secret = { env = 'NOPE' } }", "NOPE"),
+        ("credential = { access_key_id = 'A', secret = 'canary-secret' }", "configuration itself"),
+        ("profile = 'default'", "profile"),
+    ] {
+        let refused = refusal(s3(extra));
+        assert!(refused.contains(part) && !refused.contains("canary"), "{extra}: {refused}");
+    }
+    for (extra, part) in [
+        ("path = ''\noperations = ['read']", "path"),
+        ("path = 'files'\noperations = ['ddl']", "kind `blob`"),
+        ("path = 'files'\noperations = ['read']\nobject_bytes_max = '1GiB'", "object_bytes_max"),
+        ("operations = ['read']", "path"),
+    ] {
+        let refused = refusal(resolve(&format!("engine = 'directory'\n{extra}")));
+        assert!(refused.contains(part), "{extra}: {refused}");
+    }
+}

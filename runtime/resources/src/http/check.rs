@@ -7,7 +7,13 @@ use ipnet::IpNet;
 use rustls::ClientConfig;
 
 use super::{credential::Credential, target::BaseUrl};
-use crate::{ConfigError, HttpConfig, Sources, address, config::amount, tls};
+use crate::{
+    ConfigError, HttpConfig, Sources,
+    address::{self, AddressPolicy},
+    config::amount,
+    dial::Origin,
+    tls,
+};
 
 /// A checked HTTP binding.
 #[derive(Debug)]
@@ -23,6 +29,12 @@ pub(crate) struct HttpSettings {
 }
 
 impl HttpSettings {
+    /// Where requests go.
+    pub(super) fn origin(&self, policy: AddressPolicy) -> Origin {
+        let (host, port) = (self.base.host_to_resolve(), self.base.port());
+        Origin { host, port, policy, connect_timeout: self.connect_timeout }
+    }
+
     /// Tells two credentials apart without showing either.
     pub(crate) fn credential_mark(&self) -> Option<Digest> {
         self.credential.as_ref().map(Credential::mark)

@@ -10,24 +10,15 @@ use ::http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::HttpSettings;
-use crate::{
-    address::AddressPolicy,
-    dial::{DialError, Origin},
-};
+use crate::dial::{DialError, Origin};
 
 /// Connects to the host of one binding, whatever URI it is handed.
 #[derive(Debug, Clone)]
-pub(super) struct Dialer(Arc<Origin>);
+pub(crate) struct Dialer(Arc<Origin>);
 
 impl Dialer {
-    pub(super) fn new(settings: &HttpSettings, policy: AddressPolicy) -> Self {
-        Self(Arc::new(Origin {
-            host: settings.base.host_to_resolve(),
-            port: settings.base.port(),
-            policy,
-            connect_timeout: settings.connect_timeout,
-        }))
+    pub(super) fn new(origin: Origin) -> Self {
+        Self(Arc::new(origin))
     }
 }
 

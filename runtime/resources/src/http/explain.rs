@@ -10,8 +10,13 @@ use crate::{
     log::{causes, chain},
 };
 
+/// Whether the address is one that the binding does not allow: waiting does not help.
+pub(crate) fn is_forbidden(error: &hyper_util::client::legacy::Error) -> bool {
+    matches!(find::<DialError>(error), Some(DialError::Forbidden { .. }))
+}
+
 /// A request that got no response.
-pub(super) fn request(resource: &ResourceName, error: &hyper_util::client::legacy::Error) -> HostError {
+pub(crate) fn request(resource: &ResourceName, error: &hyper_util::client::legacy::Error) -> HostError {
     if let Some(dial) = find::<DialError>(error) {
         return dial.explain(resource);
     }

@@ -1,7 +1,5 @@
 //! The one origin of a binding, and the URIs below it.
 
-use std::fmt::Write as _;
-
 use ::http::Uri;
 use airlock_model::{HostError, RequestPath};
 use ipnet::IpNet;
@@ -17,7 +15,7 @@ const URI_BYTES_MAX: usize = 16 << 10;
 
 /// Scheme, host, port and path prefix, as the operator set them.
 #[derive(Debug)]
-pub(super) struct BaseUrl {
+pub(crate) struct BaseUrl {
     url: Url,
     /// Without the last slash.
     prefix: String,
@@ -29,7 +27,7 @@ impl BaseUrl {
     ///
     /// # Errors
     /// When it is no URL, not http(s), or has user info, a query, a fragment or an ambiguous path.
-    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
         let refuse = ConfigError::BaseUrl;
         // `Url` would drop tabs and newlines and turn backslashes into slashes.
         if !text.bytes().all(|b| b.is_ascii_graphic()) || text.contains('\\') {
@@ -56,26 +54,41 @@ impl BaseUrl {
         Ok(Self { url, prefix, port })
     }
 
-    pub(super) fn is_secure(&self) -> bool {
+    pub(crate) fn is_secure(&self) -> bool {
         self.url.scheme() == "https"
     }
 
     /// The host as it stands in the URL: brackets around IPv6.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
     /// The host as a resolver takes it: no brackets.
-    pub(super) fn host_to_resolve(&self) -> String {
+    pub(crate) fn host_to_resolve(&self) -> String {
         self.host().trim_start_matches('[').trim_end_matches(']').to_owned()
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
+    /// Whether requests go below the root.
+    pub(crate) fn has_no_path(&self) -> bool {
+        self.prefix.is_empty()
+    }
+
+    /// Scheme, host and port: what URLs begin with.
+    pub(crate) fn origin(&self) -> String {
+        format!("{}://{}", self.url.scheme(), self.authority())
+    }
+
+    /// Host and port, the port only where the scheme has another: what `host` says.
+    pub(crate) fn authority(&self) -> String {
+        self.url.port().map_or_else(|| self.host().to_owned(), |port| format!("{}:{port}", self.host()))
+    }
+
     /// Whether the host is an address that the operator listed, or `localhost` with loopback listed.
-    pub(super) fn is_listed_in(&self, nets: &[IpNet]) -> bool {
+    pub(crate) fn is_listed_in(&self, nets: &[IpNet]) -> bool {
         let lists = |ip: std::net::IpAddr| nets.iter().any(|net| net.contains(&ip));
         match self.url.host() {
             Some(Host::Ipv4(ip)) => lists(ip.into()),
@@ -95,11 +108,7 @@ impl BaseUrl {
         query: &[(String, String)],
         secret: Option<(&str, &str)>,
     ) -> Result<Uri, HostError> {
-        let mut text = Zeroizing::new(format!("{}://{}", self.url.scheme(), self.host()));
-        if let Some(port) = self.url.port() {
-            // Writing to a String cannot fail.
-            let _ = write!(text, ":{port}");
-        }
+        let mut text = Zeroizing::new(self.origin());
         text.push_str(&self.prefix);
         text.push_str(path.as_str());
         let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(secret);

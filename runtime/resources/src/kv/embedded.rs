@@ -7,29 +7,22 @@ mod command;
 mod connection;
 mod read;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use airlock_model::{HostError, KvCommand, KvReply, ResourceName};
-use tokio::{
-    task::JoinError,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::timeout_at;
 
 use super::{Answer, Sharing, check::EmbeddedSettings, full, too_late, unknown_effect};
-use crate::{KvRequest, places::Places};
+use crate::{
+    KvRequest,
+    places::Places,
+    thread::{self, Lost, Waiting},
+};
 use connection::{Connections, Fault};
 
 /// Reads at a time, and how many of them one tenant's. There is one writer.
 const READS: (usize, usize) = (4, 2);
 const WRITES: (usize, usize) = (1, 1);
-/// How long a call that is over waits to hear what became of its change.
-const GRACE: Duration = Duration::from_millis(40);
 
 /// One file and its connections.
 #[derive(Debug)]
@@ -43,29 +36,12 @@ pub(crate) struct Embedded {
     writes: Places,
 }
 
-/// One command on its way to a thread.
-struct Work {
-    owner: String,
-    command: KvCommand,
+/// One command on its thread.
+struct Work<'a> {
+    owner: &'a str,
+    command: &'a KvCommand,
     tenant_bytes_max: u64,
-    deadline: Instant,
-    /// Set when nobody waits any more.
-    is_over: Arc<AtomicBool>,
-}
-
-impl Work {
-    fn is_over(&self) -> bool {
-        self.is_over.load(Relaxed) || Instant::now() >= self.deadline
-    }
-}
-
-/// Tells the thread when the call is dropped.
-struct OverOnDrop(Arc<AtomicBool>);
-
-impl Drop for OverOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
+    waiting: &'a Waiting,
 }
 
 impl Embedded {
@@ -92,63 +68,56 @@ impl Embedded {
         let Ok(Some(place)) = timeout_at(deadline, places.take(&tenant)).await else {
             return Err(too_late(&self.resource));
         };
-        let is_over = Arc::new(AtomicBool::new(false));
-        let _over_on_drop = OverOnDrop(Arc::clone(&is_over));
-        let owner = self.sharing.owner(&tenant).to_owned();
-        let work = Work { owner, command, tenant_bytes_max: self.tenant_bytes_max, deadline, is_over };
+        let (owner, tenant_bytes_max) = (self.sharing.owner(&tenant).to_owned(), self.tenant_bytes_max);
         let connections = Arc::clone(&self.connections);
-        let mut running = tokio::task::spawn_blocking(move || {
-            let ended = run(&connections, &work);
-            drop(place);
-            ended
+        let ended = thread::run(place, deadline, move |waiting| {
+            let work = Work { owner: &owner, command: &command, tenant_bytes_max, waiting };
+            run(&connections, &work)
         });
-        if let Ok(ended) = timeout_at(deadline, &mut running).await {
-            return self.joined(ended);
-        }
-        match timeout(GRACE, running).await {
-            Ok(ended) => self.joined(ended),
-            Err(_) if changes => Err(unknown_effect()),
-            Err(_) => Err(too_late(&self.resource)),
+        match ended.await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(fault)) => Err(self.explain(fault)),
+            Err(Lost::Late) if changes => Err(unknown_effect()),
+            Err(Lost::Late) => Err(too_late(&self.resource)),
+            Err(error @ Lost::Panicked(_)) => {
+                tracing::error!(resource = %self.resource, %error, "a command is lost");
+                Err(self.unusable())
+            }
         }
     }
 
-    fn joined(&self, ended: Result<Result<KvReply, Fault>, JoinError>) -> Answer {
+    fn explain(&self, fault: Fault) -> HostError {
         let resource = &self.resource;
-        let unusable = || HostError::Unavailable(format!("`{resource}` cannot be used; the operator's log says why"));
-        match ended {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(Fault::Host(error))) => Err(error),
-            Ok(Err(Fault::Over)) => Err(too_late(resource)),
-            Ok(Err(Fault::TenantFull)) => {
-                Err(full(resource, "the tenant's share, `tenant_bytes_max` of the binding, is used up"))
-            }
-            Ok(Err(Fault::Sqlite(error))) if connection::is_full(&error) => {
+        match fault {
+            Fault::Host(error) => error,
+            Fault::Over => too_late(resource),
+            Fault::TenantFull => full(resource, "the tenant's share, `tenant_bytes_max` of the binding, is used up"),
+            Fault::Sqlite(error) if connection::is_full(&error) => {
                 tracing::error!(%resource, %error, "an embedded store is full");
-                Err(full(resource, "the file has reached `file_bytes_max` of the binding, or the disk its end"))
+                full(resource, "the file has reached `file_bytes_max` of the binding, or the disk its end")
             }
-            Ok(Err(Fault::Sqlite(error))) if connection::is_busy(&error) => {
-                Err(HostError::Unavailable(format!("`{resource}` is locked by another process, try again")))
+            Fault::Sqlite(error) if connection::is_busy(&error) => {
+                HostError::Unavailable(format!("`{resource}` is locked by another process, try again"))
             }
-            Ok(Err(Fault::Sqlite(error))) => {
+            Fault::Sqlite(error) => {
                 tracing::error!(%resource, %error, "an embedded store failed");
-                Err(unusable())
-            }
-            Err(error) => {
-                tracing::error!(%resource, %error, "a command ended in a panic");
-                Err(unusable())
+                self.unusable()
             }
         }
+    }
+
+    fn unusable(&self) -> HostError {
+        HostError::Unavailable(format!("`{}` cannot be used; the operator's log says why", self.resource))
     }
 }
 
 /// Blocks.
-fn run(connections: &Connections, work: &Work) -> Result<KvReply, Fault> {
-    if work.is_over() {
+fn run(connections: &Connections, work: &Work<'_>) -> Result<KvReply, Fault> {
+    if work.waiting.is_over() {
         return Err(Fault::Over);
     }
     let mut connection = connections.take(work.command.changes())?;
-    let wait = work.deadline.saturating_duration_since(Instant::now());
-    connection.busy_timeout(wait.min(connection::BUSY_WAIT_MAX))?;
+    connection.busy_timeout(work.waiting.left().min(connection::BUSY_WAIT_MAX))?;
     let reply = if work.command.changes() {
         command::change(&mut connection, work)
     } else {

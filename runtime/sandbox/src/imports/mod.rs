@@ -1,5 +1,6 @@
 //! Links exactly what a component imports, and nothing that is not ours to give.
 
+mod blob;
 mod charge;
 mod charged;
 mod guest;
@@ -62,6 +63,7 @@ fn link_one(linker: &mut Linker<CallState>, name: &str) -> Result<(), UnlinkedIm
         (_, Some((resource, ResourceKind::Sql))) => sql::link(linker, name, &resource),
         (_, Some((resource, ResourceKind::Http))) => http::link(linker, name, &resource),
         (_, Some((resource, ResourceKind::Kv))) => kv::link(linker, name, &resource),
+        (_, Some((resource, ResourceKind::Blob))) => blob::link(linker, name, &resource),
         (_, None) => return Err(UnlinkedImport::Unknown(name.to_owned())),
     };
     linked.map_err(|source| UnlinkedImport::Link { import: name.to_owned(), source })

@@ -1,6 +1,6 @@
 //! The WIT records and variants of `guest-sdk/wit`, as Wasmtime lifts and lowers them.
 
-use airlock_model::{HostError, HttpReply, LogLevel, Rows};
+use airlock_model::{HostError, HttpReply, LogLevel, ObjectInfo, ObjectPage, Piece, Rows};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 #[derive(ComponentType, Lower)]
@@ -102,6 +102,59 @@ pub(super) struct GuestAffected {
 pub(super) struct GuestKeyPage {
     pub(super) keys: Vec<String>,
     pub(super) cursor: Option<String>,
+}
+
+/// `blob.info`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct GuestObjectInfo {
+    size: f64,
+    #[component(name = "content-type")]
+    content_type: String,
+    etag: String,
+}
+
+impl From<ObjectInfo> for GuestObjectInfo {
+    fn from(info: ObjectInfo) -> Self {
+        Self { size: as_number(info.size_bytes), content_type: info.content_type, etag: info.etag }
+    }
+}
+
+/// `blob.piece`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct GuestPiece {
+    info: GuestObjectInfo,
+    bytes: Vec<u8>,
+}
+
+impl From<Piece> for GuestPiece {
+    fn from(piece: Piece) -> Self {
+        Self { info: piece.info.into(), bytes: piece.bytes }
+    }
+}
+
+/// `blob.entry`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct GuestObjectEntry {
+    key: String,
+    size: f64,
+}
+
+/// `blob.page`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct GuestObjectPage {
+    entries: Vec<GuestObjectEntry>,
+    cursor: Option<String>,
+}
+
+impl From<ObjectPage> for GuestObjectPage {
+    fn from(page: ObjectPage) -> Self {
+        let entry = |(key, size): (String, u64)| GuestObjectEntry { key, size: as_number(size) };
+        Self { entries: page.objects.into_iter().map(entry).collect(), cursor: page.cursor }
+    }
 }
 
 #[derive(ComponentType, Lift)]

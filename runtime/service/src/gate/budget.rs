@@ -46,7 +46,7 @@ impl Budget {
     pub(super) fn charge_act(&self, act: &Act) -> Result<(), HostError> {
         match act {
             Act::Alone(Permitted::Http(_)) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
-            Act::Alone(Permitted::Sql(_) | Permitted::Kv(_))
+            Act::Alone(Permitted::Sql(_) | Permitted::Kv(_) | Permitted::Blob(_))
             | Act::Stream(_)
             | Act::Begin(_)
             | Act::Within(..)

@@ -1,5 +1,6 @@
 //! The one door: every host call of every guest passes [`CallGate::call`], in this order, or does not happen.
 
+mod blob;
 mod budget;
 mod classes;
 mod kv;
@@ -185,7 +186,8 @@ impl Gate for CallGate {
             | HostCall::Transaction(_)
             | HostCall::Stream(_)
             | HostCall::Http(_)
-            | HostCall::Kv(_)) => self.touch(call).await,
+            | HostCall::Kv(_)
+            | HostCall::Blob(_)) => self.touch(call).await,
         }
     }
 

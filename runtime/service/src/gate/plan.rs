@@ -56,6 +56,10 @@ impl CallGate {
             HostCall::NextBatch(_) | HostCall::Log(_) => {
                 Err(HostError::BadRequest("this touches no resource by itself".to_owned()))
             }
+            HostCall::Blob(call) => {
+                describe(&mut event, &call.resource, call.action.target());
+                self.plan_blob(call, &mut event, &mut has_effect).map(Act::Alone)
+            }
         };
         Plan { event, decision, has_effect }
     }
@@ -69,6 +73,7 @@ impl CallGate {
             HostCall::Transaction(call) => (&call.resource, call.step.as_str()),
             HostCall::Http(call) => (&call.resource, call.path.as_str()),
             HostCall::Kv(call) => (&call.resource, call.action.target()),
+            HostCall::Blob(call) => (&call.resource, call.action.target()),
             HostCall::Log(_) => return event,
         };
         describe(&mut event, resource, target);

@@ -120,6 +120,7 @@ fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
         HostReply::Affected(rows) => event.rows = Some(*rows),
         HostReply::Http(response) => event.status = Some(response.status),
         HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
-        HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended | HostReply::Kv(_) | HostReply::Logged => {}
+        HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended => {}
+        HostReply::Kv(_) | HostReply::Blob(_) | HostReply::Logged => {}
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A failed call is part of the output, as `{"error": {"kind": ...}}`: the probe itself does not fail.
 
+mod blob;
 mod kv;
 
 use airlock_guest::{Error, HostError, join_all};
@@ -13,6 +14,8 @@ use serde_json::{Value, json};
 enum Call {
     /// To the key-value store `cache`.
     Kv(kv::Call),
+    /// To the object store `files`.
+    Blob(blob::Call),
 }
 
 #[derive(Deserialize)]
@@ -43,6 +46,7 @@ async fn handle(input: Input) -> Result<Output, Error> {
 async fn answer(call: Call) -> Value {
     let ended = match call {
         Call::Kv(call) => kv::perform(call).await,
+        Call::Blob(call) => blob::perform(call).await,
     };
     ended.unwrap_or_else(|error: HostError| json!({ "error": error }))
 }

@@ -1,7 +1,8 @@
+import { blob } from "./blob.ts";
 import { kv } from "./kv.ts";
 
-export default async function handle(input: { run: "kv" }) {
+export default async function handle(input: { run: "kv" | "blob" }) {
   const seen: Record<string, unknown> = {};
-  if (input.run === "kv") await kv(seen);
+  await { kv, blob }[input.run](seen);
   return seen;
 }

@@ -25,11 +25,11 @@ enum Expiry {
 }
 
 /// Runs a command in a transaction: until that is committed, nothing has happened.
-pub(super) fn change(connection: &mut Connection, work: &Work) -> Result<KvReply, Fault> {
+pub(super) fn change(connection: &mut Connection, work: &Work<'_>) -> Result<KvReply, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     sweep(&transaction)?;
     let reply = apply(&transaction, work)?;
-    if work.is_over() {
+    if work.waiting.is_over() {
         return Err(Fault::Over);
     }
     transaction.commit()?;
@@ -37,42 +37,42 @@ pub(super) fn change(connection: &mut Connection, work: &Work) -> Result<KvReply
 }
 
 /// Applies a command, a change or not.
-pub(super) fn apply(connection: &Connection, work: &Work) -> Result<KvReply, Fault> {
-    match &work.command {
+pub(super) fn apply(connection: &Connection, work: &Work<'_>) -> Result<KvReply, Fault> {
+    match work.command {
         KvCommand::Set { key, value, ttl_ms } => {
             put(connection, work, (key, value), Expiry::After(*ttl_ms))?;
             Ok(KvReply::Set)
         }
         KvCommand::Delete { key } => {
-            let was_there = read::entry(connection, &work.owner, key)?.is_some();
-            remove(connection, &work.owner, key)?;
+            let was_there = read::entry(connection, work.owner, key)?.is_some();
+            remove(connection, work.owner, key)?;
             Ok(KvReply::Deleted(was_there))
         }
         KvCommand::Increment { key, by, ttl_ms } => {
-            let held = read::entry(connection, &work.owner, key)?;
+            let held = read::entry(connection, work.owner, key)?;
             let sum = number::add(held.as_ref().map(|(value, _)| value.as_str()), *by).map_err(Fault::Host)?;
             let expiry = held.map_or(Expiry::After(*ttl_ms), |(_, expires_ms)| Expiry::Kept(expires_ms));
             put(connection, work, (key, &sum.to_string()), expiry)?;
             Ok(KvReply::Number(sum))
         }
         KvCommand::CompareAndSet { key, expected, value, ttl_ms } => {
-            let held = read::get(connection, &work.owner, key)?;
+            let held = read::get(connection, work.owner, key)?;
             let is_as_expected = held == *expected;
             if is_as_expected {
                 put(connection, work, (key, value), Expiry::After(*ttl_ms))?;
             }
             Ok(KvReply::Swapped(is_as_expected))
         }
-        KvCommand::Get { key } => read::get(connection, &work.owner, key).map(KvReply::Value),
+        KvCommand::Get { key } => read::get(connection, work.owner, key).map(KvReply::Value),
         KvCommand::List { prefix, cursor } => {
-            read::list(connection, &work.owner, prefix, cursor.as_ref()).map(KvReply::Keys)
+            read::list(connection, work.owner, prefix, cursor.as_ref()).map(KvReply::Keys)
         }
     }
 }
 
 /// Sets an entry, and sees to it that the tenant stays within its share.
-fn put(connection: &Connection, work: &Work, (key, value): (&StoreKey, &str), expiry: Expiry) -> Result<(), Fault> {
-    remove(connection, &work.owner, key)?;
+fn put(connection: &Connection, work: &Work<'_>, (key, value): (&StoreKey, &str), expiry: Expiry) -> Result<(), Fault> {
+    remove(connection, work.owner, key)?;
     let (from_now, kept) = match expiry {
         Expiry::After(ttl_ms) => (ttl_ms.map(NonZeroU64::get), None),
         Expiry::Kept(expires_ms) => (None, expires_ms),
@@ -83,12 +83,12 @@ fn put(connection: &Connection, work: &Work, (key, value): (&StoreKey, &str), ex
     let mut insert = connection.prepare_cached(&text)?;
     let from_now = from_now.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
     insert.execute(params![work.owner, key.as_str(), value, from_now, kept])?;
-    if used(connection, &work.owner)? <= work.tenant_bytes_max {
+    if used(connection, work.owner)? <= work.tenant_bytes_max {
         return Ok(());
     }
     let expired = format!("DELETE FROM entry WHERE owner = ?1 AND expires_ms <= {NOW_MS}");
     connection.prepare_cached(&expired)?.execute(params![work.owner])?;
-    if used(connection, &work.owner)? <= work.tenant_bytes_max { Ok(()) } else { Err(Fault::TenantFull) }
+    if used(connection, work.owner)? <= work.tenant_bytes_max { Ok(()) } else { Err(Fault::TenantFull) }
 }
 
 fn remove(connection: &Connection, owner: &str, key: &StoreKey) -> Result<(), Fault> {
