@@ -16,6 +16,7 @@ mod fault;
 mod greeting;
 mod packet;
 mod parameters;
+mod placeholders;
 mod provision;
 mod rows;
 mod server;

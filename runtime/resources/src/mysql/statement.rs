@@ -7,6 +7,7 @@ use super::{
     explain::bad,
     fault::Fault,
     parameters::{self, Bound},
+    placeholders,
     rows::{Page, Unread},
     session::{Ended, Prepared, Running, Session},
     shape,
@@ -82,7 +83,8 @@ impl Ready {
             return Err(Fault::Host(refused("a statement that does not begin like one of its class")));
         }
         let values = parameters::parse(&request.parameters)?;
-        let prepared = session.prepare(before, &request.statement).await?;
+        let (text, values) = placeholders::bind(&request.statement, values)?;
+        let prepared = session.prepare(before, &text).await?;
         if usize::from(prepared.parameters) != values.len() {
             let (wanted, given) = (prepared.parameters, values.len());
             return Err(bad(&format!("the statement has {wanted} parameters and {given} values were given")));
