@@ -11,8 +11,8 @@ use std::{
 };
 
 use airlock_model::{
-    EffectiveLimits, HostCall, HostError, HostReply, InvocationContext, InvocationId, LimitCaps, Limits, Outcome,
-    Principal, TransactionId,
+    EffectiveLimits, HostCall, HostError, HostReply, InvocationContext, InvocationId, Kept, LimitCaps, Limits, Outcome,
+    Principal,
 };
 use airlock_sandbox::{Engine, EngineOptions, Gate, Job, Lanes, Program};
 use anyhow::Context;
@@ -131,13 +131,15 @@ impl Gate for Closed {
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
         match call {
             HostCall::Log(_) => Ok(HostReply::Logged),
-            HostCall::Sql(_) | HostCall::Transaction(_) | HostCall::Http(_) => {
-                Err(HostError::Unavailable("nothing is behind this gate".to_owned()))
-            }
+            HostCall::Sql(_)
+            | HostCall::Transaction(_)
+            | HostCall::Stream(_)
+            | HostCall::NextBatch(_)
+            | HostCall::Http(_) => Err(HostError::Unavailable("nothing is behind this gate".to_owned())),
         }
     }
 
-    fn release(&self, _: TransactionId) {}
+    fn release(&self, _: Kept) {}
 }
 
 /// A gate that answers nobody until it is opened.
@@ -178,5 +180,5 @@ impl Gate for Holding {
         Err(HostError::BadRequest("held long enough".to_owned()))
     }
 
-    fn release(&self, _: TransactionId) {}
+    fn release(&self, _: Kept) {}
 }

@@ -14,7 +14,6 @@ pub mod guests;
 pub mod mariadb;
 pub mod postgres;
 pub mod process;
-pub mod scratch_postgres;
 pub mod tokens;
 pub mod zoo;
 

@@ -5,20 +5,16 @@ mod cluster;
 
 use std::{
     fmt::Write as _,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use airlock_resources::BindingConfig;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use tempfile::TempDir;
 
 pub use client::{Client, statement};
+pub use cluster::Cluster;
 pub(crate) use cluster::{give_away, make_certificate};
-use cluster::{initialise, launch};
 
 /// Passwords of the roles: they must never be seen by a guest.
 pub const READ_SECRET: &str = "canary-read-5d1c0e77";
@@ -26,42 +22,24 @@ pub const WRITE_SECRET: &str = "canary-write-91ab34f2";
 /// Names that must never be seen by a guest either.
 pub const NAMES: [&str; 4] = ["shop_reader_rq", "shop_writer_rq", "shopbase_rq", "127.0.0.1"];
 
-const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
-const SUPERUSER_SECRET: &str = "superuser-of-a-test";
 /// For a server to start or to end, and for anything that has to happen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server with the sample database `shopbase_rq`, its roles as `airlock resources provision` makes them.
 pub struct Postgres {
-    dir: TempDir,
-    process: Child,
-    port: u16,
+    cluster: Cluster,
 }
 
 impl Postgres {
     /// Starts a server and fills it.
     pub fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        make_certificate(dir.path());
-        for (name, text) in [("superuser", SUPERUSER_SECRET), ("reader", READ_SECRET), ("writer", WRITE_SECRET)] {
-            std::fs::write(dir.path().join(name), text).expect("a file");
-        }
-        give_away(dir.path());
-        initialise(dir.path());
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
-        let process = launch(dir.path(), port);
-        let server = Self { dir, process, port };
-        server.wait_until_up();
+        let server = Self { cluster: Cluster::start(&[("reader", READ_SECRET), ("writer", WRITE_SECRET)], &[]) };
         server.fill();
         server
     }
 
-    fn wait_until_up(&self) {
-        until("the server is up", || self.psql("postgres", "SELECT 1").is_ok());
-    }
-
     fn fill(&self) {
-        self.sql_in("postgres", "CREATE ROLE shop_owner; CREATE DATABASE shopbase_rq OWNER shop_owner");
+        self.cluster.sql("postgres", "CREATE ROLE shop_owner; CREATE DATABASE shopbase_rq OWNER shop_owner");
         self.sql(include_str!("shop.sql"));
         let provisioning = self.config("").provisioning().expect("roles");
         self.sql(&provisioning);
@@ -73,33 +51,16 @@ impl Postgres {
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.cluster.port()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.cluster.dir().join(name)
     }
 
     /// Runs SQL as the superuser, past everything, and gives its rows: `|` between columns.
     pub fn sql(&self, text: &str) -> String {
-        self.sql_in("shopbase_rq", text)
-    }
-
-    fn sql_in(&self, database: &str, text: &str) -> String {
-        self.psql(database, text).unwrap_or_else(|why| panic!("{text}: {why}"))
-    }
-
-    fn psql(&self, database: &str, text: &str) -> Result<String, String> {
-        let mut command = Command::new(Path::new(PROGRAMS).join("psql"));
-        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-f", "-"]);
-        command.arg("-h").arg(self.dir.path()).args(["-p", &self.port.to_string()]);
-        command.env("PGPASSWORD", SUPERUSER_SECRET).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("psql");
-        let written = std::io::Write::write_all(&mut child.stdin.take().expect("piped"), text.as_bytes());
-        let output = child.wait_with_output().expect("an end");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        written.map_err(|why| format!("{why}: {said}"))?;
-        if output.status.success() { Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()) } else { Err(said) }
+        self.cluster.sql("shopbase_rq", text)
     }
 
     /// Waits until so many statements of our roles run, looking every few milliseconds, and gives how long that took.
@@ -133,7 +94,7 @@ impl Postgres {
     pub fn binding(&self, extra: &str) -> String {
         let defaults = [
             ("host", "host = \"127.0.0.1\"".to_owned()),
-            ("port", format!("port = {}", self.port)),
+            ("port", format!("port = {}", self.port())),
             ("tls", "tls = \"disable\"".to_owned()),
             ("operations", "operations = [\"read\", \"write\"]".to_owned()),
         ];
@@ -174,22 +135,5 @@ impl Postgres {
     /// A client by a whole binding.
     pub fn client_of(&self, binding: &str) -> Client {
         Client::of(binding)
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // At once, and its children with it. All of this fails only when it has ended already.
-        let _ended = kill_process(Pid::from_child(&self.process), Signal::QUIT);
-        let _ended = self.process.wait();
-    }
-}
-
-/// Waits for something, within reason.
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}: never");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

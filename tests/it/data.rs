@@ -3,8 +3,10 @@
 mod bypasses;
 mod caps;
 mod mysql;
+mod read_functions;
 mod roles;
 mod stopping;
+mod streams;
 mod tls;
 mod transactions;
 mod trouble;

@@ -6,7 +6,7 @@ use airlock_proto::v1::InvokeStreamRequest;
 use airlock_tests::{
     Harness,
     guests::{WatGuest, root},
-    http_post,
+    http_post, output,
     tokens::TokenSpec,
     with_token,
 };
@@ -109,6 +109,25 @@ fn base64(bytes: &[u8]) -> String {
 const HOST_IMPORTS: &[(&str, &str, &str)] = &[
     ("sql.query", r#"{"op":"query","statement":"select 1"}"#, "orders-db:read"),
     ("sql.execute", r#"{"op":"execute","statement":"update orders set total = 1"}"#, "orders-db:write"),
+    ("sql.query-stream", r#"{"steps":[{"do":"stream","statement":"select 1","batches":0}]}"#, "orders-db:read"),
+    ("sql.[method]batches.next", r#"{"steps":[{"do":"stream","statement":"select 1"}]}"#, "orders-db:read"),
+    ("sql.begin", r#"{"steps":[{"do":"begin"}]}"#, "orders-db:read"),
+    (
+        "sql.[method]transaction.query",
+        r#"{"steps":[{"do":"begin"},{"do":"query","within":0,"statement":"select 1"}]}"#,
+        "orders-db:read",
+    ),
+    (
+        "sql.[method]transaction.execute",
+        r#"{"steps":[{"do":"begin"},{"do":"execute","within":0,"statement":"update orders set total = 1"}]}"#,
+        "orders-db:write",
+    ),
+    ("sql.[method]transaction.commit", r#"{"steps":[{"do":"begin"},{"do":"commit","within":0}]}"#, "orders-db:read"),
+    (
+        "sql.[method]transaction.rollback",
+        r#"{"steps":[{"do":"begin"},{"do":"rollback","within":0}]}"#,
+        "orders-db:read",
+    ),
     ("http.send", r#"{"op":"http","method":"GET","path":"/customers/ada"}"#, "crm:GET"),
 ];
 
@@ -131,10 +150,23 @@ fn every_host_import_of_the_wit_has_a_denied_twin() {
 async fn every_host_import_is_denied_without_its_scope() {
     let harness = Harness::start().await;
     harness.deploy_built("sql-probe").await;
+    harness.deploy_built("tx-probe").await;
     for (name, call, scope) in HOST_IMPORTS {
-        let allowed = harness.probe(&TokenSpec::only("sql-probe", &[scope]), call).await;
-        assert!(allowed.get("error").is_none(), "{name}: {allowed}");
-        let denied = harness.probe(&TokenSpec::only("sql-probe", &["other-db:read"]), call).await;
-        assert_eq!(denied["error"]["reason"], "not_granted", "{name}: {denied}");
+        let guest = if call.contains("steps") { "tx-probe" } else { "sql-probe" };
+        let ask = async |scope: &str| {
+            let answered = harness.invoke_as(&TokenSpec::only(guest, &[scope]), guest, call).await;
+            output(&answered.expect("the probe answers"))
+        };
+        let allowed = ask(scope).await;
+        assert_eq!(first_error(&allowed), None, "{name}: {allowed}");
+        let denied = ask("other-db:read").await;
+        let reason = first_error(&denied).map(|error| &error["reason"]);
+        assert_eq!(reason, Some(&json!("not_granted")), "{name}: {denied}");
     }
+}
+
+/// Of one answer, or of a list of them.
+fn first_error(answer: &Value) -> Option<&Value> {
+    let answers = answer.as_array().map_or(std::slice::from_ref(answer), Vec::as_slice);
+    answers.iter().find_map(|answer| answer.get("error"))
 }

@@ -4,7 +4,7 @@
 
 use airlock_analysis::{Dialect, classify};
 use airlock_model::StatementClass;
-use airlock_tests::scratch_postgres::ScratchPostgres;
+use airlock_tests::postgres::Cluster;
 use tokio_postgres::{Client, NoTls};
 
 /// No statement of one's own accord: what then changes was changed by a statement under test.
@@ -106,19 +106,19 @@ const READS: &[&str] = &[
 ];
 
 struct Bench {
-    _server: ScratchPostgres,
+    _server: Cluster,
     owner: Client,
     app: Client,
 }
 
 impl Bench {
     async fn start() -> Self {
-        let server = ScratchPostgres::start(QUIET);
-        let owner = server.until_up(|| connect(&server, "postgres")).await;
+        let server = Cluster::start(&[], QUIET);
+        let owner = connect(&server, "postgres").await;
         for statement in SETUP.split(";\n") {
             owner.batch_execute(statement).await.expect(statement);
         }
-        let app = connect(&server, "app").await.expect("the role may log in");
+        let app = connect(&server, "app").await;
         app.batch_execute("set statement_timeout = '10s'").await.expect("set");
         Self { _server: server, owner, app }
     }
@@ -161,12 +161,12 @@ impl Bench {
     }
 }
 
-async fn connect(server: &ScratchPostgres, user: &str) -> Result<Client, tokio_postgres::Error> {
+async fn connect(server: &Cluster, user: &str) -> Client {
     let mut config = tokio_postgres::Config::new();
-    config.host_path(server.socket_dir()).user(user).dbname("postgres");
-    let (client, connection) = config.connect(NoTls).await?;
+    config.host_path(server.dir()).port(server.port()).user(user).dbname("postgres");
+    let (client, connection) = config.connect(NoTls).await.expect("the role may log in");
     tokio::spawn(connection);
-    Ok(client)
+    client
 }
 
 fn is_read(statement: &str) -> bool {

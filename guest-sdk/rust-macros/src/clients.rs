@@ -38,6 +38,7 @@ fn words(calling: Calling) -> (TokenStream, TokenStream) {
 
 fn sql(calling: Calling) -> TokenStream {
     let (async_, await_) = words(calling);
+    let (statement, parameters) = arguments(calling);
     let alone = statements(calling, &TokenStream::new(), &quote! { raw:: });
     let within = statements(calling, &quote! { &self, }, &quote! { self.0. });
     quote! {
@@ -45,6 +46,22 @@ fn sql(calling: Calling) -> TokenStream {
         use ::airlock_guest::sql::{Column, Rows, parameters};
 
         #alone
+
+        /// Starts one statement that only reads, for results of any size: its rows are taken in batches.
+        pub(crate) #async_ fn query_stream(statement: &str, values: impl ::airlock_guest::private::Serialize) -> ::core::result::Result<Batches, HostError> {
+            let parameters = parameters(&values)?;
+            Ok(Batches(raw::query_stream(#statement, #parameters) #await_ ?))
+        }
+
+        /// The rows of a query, some at a time: the database goes no further than `next` asks. Dropped, the query ends.
+        pub(crate) struct Batches(raw::Batches);
+
+        impl Batches {
+            /// The next rows, none after the last of them. A batch that is truncated is the last, and may be empty.
+            pub(crate) #async_ fn next(&mut self) -> ::core::result::Result<Option<Rows>, HostError> {
+                Ok(self.0.next() #await_ ?.map(rows_of))
+            }
+        }
 
         /// Opens a transaction: one that can write where the function may, and otherwise one that reads a single state.
         pub(crate) #async_ fn begin() -> ::core::result::Result<Transaction, HostError> {
@@ -76,14 +93,18 @@ fn sql(calling: Calling) -> TokenStream {
     }
 }
 
+/// A blocking import borrows its text, an async one has to own it until the call is over.
+fn arguments(calling: Calling) -> (TokenStream, TokenStream) {
+    match calling {
+        Calling::Sync => (quote! { statement }, quote! { &parameters }),
+        Calling::Async => (quote! { statement.to_owned() }, quote! { parameters }),
+    }
+}
+
 /// `query` and `execute`, of the database or of what `receiver` holds; `raw` is what stands before their names there.
 fn statements(calling: Calling, receiver: &TokenStream, raw: &TokenStream) -> TokenStream {
     let (async_, await_) = words(calling);
-    // A blocking import borrows its text, an async one has to own it until the call is over.
-    let (statement, parameters) = match calling {
-        Calling::Sync => (quote! { statement }, quote! { &parameters }),
-        Calling::Async => (quote! { statement.to_owned() }, quote! { parameters }),
-    };
+    let (statement, parameters) = arguments(calling);
     quote! {
         /// Runs one statement that only reads. Parameters are always bound: a tuple, an array, or `()`.
         pub(crate) #async_ fn query(#receiver statement: &str, values: impl ::airlock_guest::private::Serialize) -> ::core::result::Result<Rows, HostError> {

@@ -92,12 +92,12 @@ async function told(resource, call) {
   }
 }
 
-// Gives the transaction back without waiting for the engine to find out that nobody has it.
-function letGo(transaction) {
+// Gives a transaction or a query back without waiting for the engine to find out that nobody has it.
+function letGo(kept) {
   try {
-    transaction[Symbol.dispose]();
+    kept[Symbol.dispose]();
   } catch {
-    // A statement in it has not ended, because nobody waits for it: the host ends both with the function.
+    // A call in it has not ended, because nobody waits for it: the host ends both with the function.
   }
 }
 
@@ -118,5 +118,20 @@ export function sqlClient(resource, host) {
       letGo(opened);
     }
   };
-  return Object.freeze({ ...statements(resource, host), transaction });
+  // Rows in batches, for results of any size. The query ends with the loop over them, also when that is left early.
+  async function* stream(statement, parameters = []) {
+    const asked = text(statement, "the statement");
+    const encoded = encodeParameters(parameters);
+    const batches = await told(resource, () => host.queryStream(asked, encoded));
+    try {
+      for (;;) {
+        const batch = await told(resource, () => batches.next());
+        if (batch === null) return;
+        yield decodeRows(batch);
+      }
+    } finally {
+      letGo(batches);
+    }
+  }
+  return Object.freeze({ ...statements(resource, host), transaction, stream });
 }

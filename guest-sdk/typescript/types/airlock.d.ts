@@ -30,6 +30,11 @@ declare module "@airlock/clients" {
      * refuses ends the transaction at once. Where the function may not write, all its reads see one state.
      */
     transaction<Result>(work: (tx: SqlStatements) => Promise<Result>): Promise<Result>;
+    /**
+     * Runs a statement that reads and gives its rows in batches, however many there are:
+     * `for await (const batch of db.stream(..))`. A batch that is `truncated` is the last, and may be empty.
+     */
+    stream<Row = Record<string, any>>(statement: string, parameters?: readonly SqlParameter[]): AsyncGenerator<SqlRows<Row>, void>;
   }
 
   export type HttpFields = Record<string, string | number | boolean | null | undefined | readonly (string | number | boolean)[]>;

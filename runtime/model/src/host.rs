@@ -11,6 +11,10 @@ pub enum HostCall {
     Sql(SqlCall),
     /// The beginning or the end of a transaction.
     Transaction(TransactionCall),
+    /// A query whose rows are taken in batches.
+    Stream(SqlCall),
+    /// The next batch.
+    NextBatch(BatchCall),
     /// An HTTP request.
     Http(HttpCall),
     /// A log line.
@@ -27,8 +31,8 @@ impl HostCall {
         let pair = |(name, value): &(String, String)| name.len() + value.len() + PAIR_OVERHEAD_BYTES;
         let pairs = |pairs: &[(String, String)]| pairs.iter().map(pair).sum::<usize>();
         let size = match self {
-            Self::Sql(call) => call.statement.len() + call.parameters.len(),
-            Self::Transaction(_) => 0,
+            Self::Sql(call) | Self::Stream(call) => call.statement.len() + call.parameters.len(),
+            Self::Transaction(_) | Self::NextBatch(_) => 0,
             Self::Http(call) => {
                 call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
             }
@@ -66,6 +70,29 @@ pub struct SqlCall {
 /// A transaction of one invocation, by a number that the host gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TransactionId(pub u32);
+
+/// A query of one invocation whose rows are taken in batches, by a number that the host gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StreamId(pub u32);
+
+/// Asks for the next rows of a query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchCall {
+    /// The database.
+    pub resource: ResourceName,
+    /// The query.
+    pub stream: StreamId,
+}
+
+/// What the host keeps for a guest until the guest lets go of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// A transaction: unless it has ended, it is undone.
+    Transaction(TransactionId),
+    /// A query: unless it has ended, it is.
+    Stream(StreamId),
+}
 
 /// The beginning or the end of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +208,10 @@ pub enum HostReply {
     Affected(u64),
     /// For [`TransactionStep::Begin`].
     Begun(TransactionId),
+    /// For [`HostCall::Stream`].
+    Streaming(StreamId),
+    /// For [`HostCall::NextBatch`]; `None` after the last rows.
+    Batch(Option<Rows>),
     /// For [`TransactionStep::Commit`] and [`TransactionStep::Rollback`].
     Ended,
     /// For [`HostCall::Http`].
@@ -194,13 +225,18 @@ impl HostReply {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         let size = match self {
-            Self::Rows(rows) => {
+            Self::Rows(rows) | Self::Batch(Some(rows)) => {
                 rows.rows.len() + rows.columns.iter().map(|c| c.name.len() + c.database_type.len()).sum::<usize>()
             }
             Self::Http(reply) => {
                 reply.body.len() + reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
             }
-            Self::Affected(_) | Self::Begun(_) | Self::Ended | Self::Logged => 0,
+            Self::Affected(_)
+            | Self::Begun(_)
+            | Self::Streaming(_)
+            | Self::Batch(None)
+            | Self::Ended
+            | Self::Logged => 0,
         };
         size as u64
     }

@@ -26,8 +26,8 @@ pub use failure::{Failure, LimitReport};
 pub use finding::{Finding, Severity};
 pub use grant::{Access, ControlScope, Grant, Grants, HttpMethod, Layer, Operation, Scope};
 pub use host::{
-    HostCall, HostError, HostReply, HttpCall, HttpReply, LogLevel, LogLine, Rows, SqlCall, SqlVerb, TransactionCall,
-    TransactionId, TransactionStep,
+    BatchCall, HostCall, HostError, HostReply, HttpCall, HttpReply, Kept, LogLevel, LogLine, Rows, SqlCall, SqlVerb,
+    StreamId, TransactionCall, TransactionId, TransactionStep,
 };
 pub use invoke::{FunctionError, InvocationContext, InvocationId, InvokeRequest, Outcome, Principal, Usage};
 pub use limits::{EffectiveLimits, Limit, LimitCaps, LimitSource, Limits};

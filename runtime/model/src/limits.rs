@@ -192,6 +192,8 @@ limits! {
     ResultRows result_rows 10_000 ResultRowsExhausted;
     /// Bytes of one SQL result; the rest is cut and marked.
     ResultBytes result_bytes 8_388_608 ResultBytesExhausted;
+    /// Rows of one streamed SQL query, all batches together; the rest is cut and marked.
+    StreamRows stream_rows 1_000_000 ResultRowsExhausted;
     /// Calls of one tenant running at once; more wait for their turn.
     InFlight in_flight 256 TenantBusy;
 }

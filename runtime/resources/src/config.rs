@@ -281,6 +281,16 @@ impl BindingConfig {
         }
     }
 
+    /// Functions that the operator says only read, as written; who classifies statements checks them.
+    #[must_use]
+    pub fn read_functions(&self) -> &[String] {
+        match self {
+            Self::Postgres(config) => &config.read_functions,
+            Self::Mysql(config) => &config.read_functions,
+            Self::Sqlite(_) | Self::Http(_) => &[],
+        }
+    }
+
     /// The SQL that makes the database roles of the binding; `None` where there are none to make. Holds no secret.
     #[must_use]
     pub fn provisioning(&self) -> Option<String> {

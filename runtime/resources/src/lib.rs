@@ -22,6 +22,7 @@ mod request;
 mod secret;
 mod sheet;
 mod sqlite;
+mod stream;
 mod tls;
 mod transaction;
 
@@ -31,6 +32,7 @@ pub use mysql::MysqlConfig;
 pub use needs::Needs;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Resources};
-pub use request::{BeginRequest, HttpRequest, Performed, Permitted, SqlRequest, TransactionMode};
+pub use request::{BeginRequest, HttpRequest, Performed, Permitted, SqlRequest, StreamRequest, TransactionMode};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};
+pub use stream::Stream;
 pub use transaction::Transaction;

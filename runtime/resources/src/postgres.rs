@@ -21,6 +21,7 @@ mod session;
 mod sql;
 mod startup;
 mod statement;
+mod stream;
 mod tls;
 mod transaction;
 mod types;
@@ -34,6 +35,7 @@ use tokio::time::timeout_at;
 pub(crate) use check::{PostgresSettings, check};
 pub use config::PostgresConfig;
 
+pub(crate) use stream::Stream;
 pub(crate) use transaction::Transaction;
 
 use crate::{

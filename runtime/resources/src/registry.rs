@@ -8,13 +8,14 @@ use airlock_model::{
 };
 
 use crate::{
-    BeginRequest, Binding, HttpRequest, Performed, Permitted, SqlRequest, Transaction,
+    BeginRequest, Binding, HttpRequest, Performed, Permitted, SqlRequest, Stream, StreamRequest, Transaction,
     address::AddressPolicy,
     config::Engine,
     http::HttpClient,
     mysql::Mysql,
     postgres::Postgres,
     sqlite::{Database, heap},
+    stream,
     transaction::{Open, access_of},
 };
 
@@ -176,6 +177,24 @@ impl Resources {
             Client::Mysql(database) => database.perform(request).await,
             Client::Http(_) => Err(wrong_kind(&request.resource)),
         }
+    }
+
+    /// Starts a permitted query whose rows are taken in batches, within its deadline.
+    ///
+    /// # Errors
+    /// Why there is none, in words that a guest may see.
+    pub async fn stream(&self, environment: &EnvironmentName, request: StreamRequest) -> Result<Stream, HostError> {
+        let StreamRequest { query, rows_total_max } = request;
+        let bound = self.get(&query.resource, environment)?;
+        bound.check(&query.resource, &access_of(query.class)?)?;
+        let batch_rows_max = query.rows_max;
+        let open = match &bound.client {
+            Client::Sqlite(database) => stream::Open::Sqlite(database.stream(query).await?),
+            Client::Postgres(database) => stream::Open::Postgres(Box::new(database.stream(query).await?)),
+            Client::Mysql(database) => stream::Open::Mysql(Box::new(database.stream(query).await?)),
+            Client::Http(_) => return Err(wrong_kind(&query.resource)),
+        };
+        Ok(Stream { open, rows_left: rows_total_max, batch_rows_max })
     }
 
     /// Opens a permitted transaction, within its deadline.

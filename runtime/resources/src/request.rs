@@ -37,6 +37,15 @@ pub struct SqlRequest {
     pub bytes_max: u64,
 }
 
+/// A query whose rows are taken in batches. Its `rows_max` and `bytes_max` are those of one batch.
+#[derive(Debug)]
+pub struct StreamRequest {
+    /// The query.
+    pub query: SqlRequest,
+    /// Rows of all batches together; the rest is cut and marked.
+    pub rows_total_max: u64,
+}
+
 /// A transaction to be opened.
 #[derive(Debug)]
 pub struct BeginRequest {

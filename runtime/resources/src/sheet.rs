@@ -48,6 +48,11 @@ impl Sheet {
         self.bytes_max.saturating_sub(self.text.len())
     }
 
+    /// Bytes of the rows so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Adds a row, or leaves the text as it was and says `false` when it does not fit.
     ///
     /// # Errors

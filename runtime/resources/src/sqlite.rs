@@ -13,6 +13,7 @@ pub(crate) mod heap;
 mod parameters;
 mod rows;
 mod statement;
+mod stream;
 mod transaction;
 mod watch;
 
@@ -29,6 +30,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
+pub(crate) use stream::Stream;
 pub(crate) use transaction::Transaction;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! The one way out of the sandbox.
 
-use airlock_model::{EffectiveLimits, HostCall, HostError, HostReply, TransactionId};
+use airlock_model::{EffectiveLimits, HostCall, HostError, HostReply, Kept};
 use async_trait::async_trait;
 
 /// Decides, performs and records one host call of one invocation.
@@ -18,6 +18,6 @@ pub trait Gate: Send + Sync + 'static {
     /// What the guest is told: a denial, a spent budget or a backend failure. Never a trap.
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError>;
 
-    /// Takes note that the guest let go of a transaction: unless it has ended, it is undone. Does not wait.
-    fn release(&self, transaction: TransactionId);
+    /// Takes note that the guest let go of something. Does not wait.
+    fn release(&self, kept: Kept);
 }

@@ -12,13 +12,14 @@ use std::{
 use airlock_access::{Authenticator, PolicyError};
 use airlock_model::{
     Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource, Limits, PlaceTable,
-    Reason, TenantName, place::join,
+    Reason, ResourceName, TenantName, place::join,
 };
 use airlock_resources::{Resources, Sources};
 
 use crate::{
     app::StartError,
     config::{Config, ConfigError, Origin, Setting, WritePolicy, process_environment},
+    gate::{Listed, analysed_as},
     registry::Deployed,
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) resources: Resources,
+    listed: ListedByBinding,
+    nothing_listed: Listed,
     pub(crate) operator: Limits,
     /// Every value with its source.
     pub(crate) listing: Vec<Setting>,
@@ -38,6 +41,8 @@ pub(crate) struct Settings {
     nothing: LimitLayer,
     token_policy: Digest,
 }
+
+type ListedByBinding = HashMap<ResourceName, HashMap<EnvironmentName, Listed>>;
 
 /// The limits that one section sets.
 #[derive(Default)]
@@ -66,6 +71,7 @@ impl Settings {
         if let Some(before) = before {
             resources.keep_unchanged(&before.resources);
         }
+        let listed = listed_functions(&config, &resources)?;
         let mut listing = config.settings();
         listing.extend(keys);
         let layer = |section: String, caps: &LimitCaps| LimitLayer {
@@ -90,9 +96,17 @@ impl Settings {
             nothing: LimitLayer::default(),
             credentials: credentials(&config, &resources),
             listing,
+            listed,
+            nothing_listed: Listed::none(),
             resources,
             config,
         })
+    }
+
+    /// The functions that count as reads in a database beyond the built-in ones.
+    pub(crate) fn listed(&self, resource: &ResourceName, environment: &EnvironmentName) -> &Listed {
+        let listed = self.listed.get(resource).and_then(|environments| environments.get(environment));
+        listed.unwrap_or(&self.nothing_listed)
     }
 
     /// What is set for a tenant.
@@ -234,6 +248,20 @@ fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resou
         }
     }
     Ok(resources)
+}
+
+fn listed_functions(config: &Config, resources: &Resources) -> Result<ListedByBinding, StartError> {
+    let mut listed = ListedByBinding::new();
+    for (name, resource) in &config.resources {
+        for (environment, binding) in resource.bindings().filter(|(_, binding)| !binding.read_functions().is_empty()) {
+            let Some(dialect) = resources.dialect(name, environment).map(analysed_as) else { continue };
+            let key = format!("resources.{name}.{environment}.read_functions");
+            let functions = Listed::new(dialect, binding.read_functions())
+                .map_err(|why| config.origins.locate(ConfigError::value(key, why)))?;
+            listed.entry(name.clone()).or_default().insert(environment.clone(), functions);
+        }
+    }
+    Ok(listed)
 }
 
 fn credentials(config: &Config, resources: &Resources) -> BTreeMap<String, Digest> {

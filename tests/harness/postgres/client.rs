@@ -2,7 +2,8 @@
 
 use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
 use airlock_resources::{
-    BeginRequest, BindingConfig, Permitted, Resources, Sources, SqlRequest, Transaction, TransactionMode,
+    BeginRequest, BindingConfig, Permitted, Resources, Sources, SqlRequest, Stream, StreamRequest, Transaction,
+    TransactionMode,
 };
 use serde_json::Value;
 
@@ -57,6 +58,10 @@ impl Client {
             deadline,
         };
         self.resources.begin(&self.environment, request).await
+    }
+
+    pub async fn stream(&self, query: SqlRequest, rows_total_max: u64) -> Result<Stream, HostError> {
+        self.resources.stream(&self.environment, StreamRequest { query, rows_total_max }).await
     }
 
     /// A statement of class `Read`, whatever it is.

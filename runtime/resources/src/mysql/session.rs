@@ -12,7 +12,7 @@ use super::{
     packet::{self, Answer, Done, Reader, STATUS_IN_TRANSACTION, STATUS_MORE_RESULTS},
     wire::{Wire, garbage},
 };
-pub(super) use results::{Ended, Rows, Running};
+pub(super) use results::{Ended, Rows, Running, Wish};
 
 use crate::database::{PooledSession, Stage};
 

@@ -40,6 +40,9 @@ pub struct PostgresConfig {
     /// Schemas that names without a schema are looked up in, after `pg_catalog`; `["public"]` unless set.
     #[serde(default = "search_path_default")]
     pub search_path: Vec<String>,
+    /// Functions of the database's own that only read: `name` or `schema.name`, as statements call them.
+    #[serde(default)]
+    pub read_functions: Vec<String>,
     /// Most connections of one role; 8 unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub connections_max: Option<NonZeroU64>,

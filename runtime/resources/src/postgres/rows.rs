@@ -11,7 +11,14 @@ use airlock_model::{HostError, Rows, host::Column};
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::DataRowBody;
 
-use super::{array, fault::Fault, scalar, session, types::Type, wire};
+use super::{
+    array,
+    fault::Fault,
+    scalar,
+    session::{self, Wish},
+    types::Type,
+    wire,
+};
 use crate::sheet::{Cell, Sheet};
 
 /// What a row costs on the wire besides its values, per column and per row.
@@ -25,6 +32,7 @@ pub(super) struct Page {
     columns: Vec<Column>,
     row_count: u64,
     rows_max: u64,
+    bytes_enough: usize,
 }
 
 impl Page {
@@ -40,7 +48,17 @@ impl Page {
     ) -> Result<Self, HostError> {
         let column = |((name, _), of): ((String, u32), &Type)| Column { name, database_type: of.name.to_string() };
         let columns: Vec<Column> = columns.into_iter().zip(&types).map(column).collect();
-        Ok(Self { sheet: Sheet::new(&columns, bytes_max)?, types, columns, row_count: 0, rows_max })
+        let sheet = Sheet::new(&columns, bytes_max)?;
+        Ok(Self { sheet, types, columns, row_count: 0, rows_max, bytes_enough: usize::MAX })
+    }
+
+    /// The same page, but it pauses after the row with which it has so many bytes, and stops after so many rows.
+    pub(super) fn pausing(self, bytes_enough: usize, rows_max: u64) -> Self {
+        Self { bytes_enough, rows_max, ..self }
+    }
+
+    pub(super) fn row_count(&self) -> u64 {
+        self.row_count
     }
 
     /// The result so far.
@@ -59,20 +77,22 @@ impl session::Rows for Page {
         HEAD_BYTES + LENGTH_BYTES * self.types.len() + self.sheet.bytes_left().saturating_mul(2)
     }
 
-    fn take(&mut self, row: &DataRowBody) -> Result<bool, Fault> {
+    fn take(&mut self, row: &DataRowBody) -> Result<Wish, Fault> {
         let ranges: Vec<Option<Range<usize>>> = row.ranges().collect()?;
         if ranges.len() != self.types.len() {
             return Err(Fault::Wire(wire::garbage("a row with another number of values than columns")));
         }
         if self.row_count == self.rows_max {
-            return Ok(false);
+            return Ok(Wish::Stop);
         }
         let value = |(range, of): (Option<Range<usize>>, _)| {
             Ok::<_, Fault>(Value { text: range.and_then(|range| row.buffer().get(range)), of })
         };
-        let fits = self.sheet.add(ranges.into_iter().zip(&self.types).map(value))?;
-        self.row_count += u64::from(fits);
-        Ok(fits)
+        if !self.sheet.add(ranges.into_iter().zip(&self.types).map(value))? {
+            return Ok(Wish::Stop);
+        }
+        self.row_count += 1;
+        Ok(if self.sheet.bytes() >= self.bytes_enough { Wish::Pause } else { Wish::Next })
     }
 }
 
@@ -109,7 +129,7 @@ impl session::Rows for Unread {
         wire::MESSAGE_BYTES_MAX
     }
 
-    fn take(&mut self, _: &DataRowBody) -> Result<bool, Fault> {
-        Ok(true)
+    fn take(&mut self, _: &DataRowBody) -> Result<Wish, Fault> {
+        Ok(Wish::Next)
     }
 }

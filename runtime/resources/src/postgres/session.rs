@@ -1,6 +1,6 @@
 //! One session of one role: statements in, messages out, and always knowing what is still to come.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU16};
 
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::{
@@ -22,9 +22,7 @@ use crate::database::{PooledSession, refused};
 /// would take the nameless one away; the reset does it afterwards.
 const STATEMENT: &str = "guest";
 /// What asks for every row.
-const ALL_ROWS: i32 = 0;
-/// Rows that are taken at a time where the session has to stay usable when nobody wants the rest.
-const PORTION_ROWS: i32 = 100;
+const ALL_ROWS: u16 = 0;
 
 /// A logged-in connection.
 #[derive(Debug)]
@@ -60,11 +58,22 @@ pub(super) trait Rows {
     /// Largest row that can be taken, in bytes.
     fn row_bytes_max(&self) -> usize;
 
-    /// Takes one row, or says `false` when nothing more is wanted.
+    /// Takes one row, and says how to go on.
     ///
     /// # Errors
     /// When the row cannot be taken.
-    fn take(&mut self, row: &DataRowBody) -> Result<bool, Fault>;
+    fn take(&mut self, row: &DataRowBody) -> Result<Wish, Fault>;
+}
+
+/// What whoever takes rows wants next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// The next row.
+    Next,
+    /// No more for now: the row was taken.
+    Pause,
+    /// No more at all: the row was not taken.
+    Stop,
 }
 
 /// How a statement ended.
@@ -74,6 +83,8 @@ pub(super) enum Ended {
     Complete(String),
     /// After as many rows as were asked for. There may be more.
     Suspended,
+    /// Nobody wants more for now: [`Session::go_on`] takes the rows that are still to come.
+    Paused,
     /// Nobody wanted the rest. Without [`Session::drain`] the session is of no further use.
     Cut,
 }
@@ -163,34 +174,43 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::run`].
-    pub(super) async fn start(&mut self, values: &[Option<String>], rows: &mut impl Rows) -> Result<Ended, Fault> {
+    pub(super) async fn start(
+        &mut self,
+        values: &[Option<String>],
+        row_count_max: NonZeroU16,
+        rows: &mut impl Rows,
+    ) -> Result<Ended, Fault> {
         bind(values, self.wire.outbox())?;
-        self.fetch(PORTION_ROWS, rows).await
+        self.fetch(row_count_max.get(), rows).await
     }
 
     /// Takes the next rows of a suspended statement.
     ///
     /// # Errors
     /// As [`Session::run`].
-    pub(super) async fn more(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
-        self.fetch(PORTION_ROWS, rows).await
+    pub(super) async fn more(&mut self, row_count_max: NonZeroU16, rows: &mut impl Rows) -> Result<Ended, Fault> {
+        self.fetch(row_count_max.get(), rows).await
     }
 
-    async fn fetch(&mut self, row_count_max: i32, rows: &mut impl Rows) -> Result<Ended, Fault> {
+    async fn fetch(&mut self, row_count_max: u16, rows: &mut impl Rows) -> Result<Ended, Fault> {
         self.pending += 1;
         let out = self.wire.outbox();
-        frontend::execute("", row_count_max, out)?;
+        frontend::execute("", i32::from(row_count_max), out)?;
         frontend::sync(out);
         self.wire.send().await?;
-        let ended = self.read_result(rows).await?;
-        if !matches!(ended, Ended::Cut) {
-            self.check_transaction()?;
-        }
-        Ok(ended)
+        self.read_result(At::Values, rows).await
     }
 
-    async fn read_result(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
-        let (mut at, mut ended, mut failure) = (At::Values, Ended::Complete(String::new()), None);
+    /// Takes the rows that were still to come when somebody paused.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub(super) async fn go_on(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
+        self.read_result(At::Work, rows).await
+    }
+
+    async fn read_result(&mut self, mut at: At, rows: &mut impl Rows) -> Result<Ended, Fault> {
+        let (mut ended, mut failure) = (Ended::Complete(String::new()), None);
         loop {
             let message = match self.wire.next(rows.row_bytes_max()).await {
                 Ok(Incoming::Message(message)) => message,
@@ -199,13 +219,21 @@ impl Session {
             };
             match message {
                 Message::BindComplete => at = At::Work,
-                Message::DataRow(row) if !rows.take(&row)? => return Ok(Ended::Cut),
+                Message::DataRow(row) => match rows.take(&row)? {
+                    Wish::Next => {}
+                    Wish::Pause => return Ok(Ended::Paused),
+                    Wish::Stop => return Ok(Ended::Cut),
+                },
                 Message::CommandComplete(body) => ended = Ended::Complete(body.tag()?.to_owned()),
                 Message::PortalSuspended => ended = Ended::Suspended,
                 Message::ErrorResponse(body) => failure = Some(ServerError { at, ..self.reported(&body)? }),
                 Message::ReadyForQuery(body) => {
                     self.ready(body.status());
-                    return failure.map_or(Ok(ended), |error| Err(Fault::Server(error)));
+                    if let Some(error) = failure {
+                        return Err(Fault::Server(error));
+                    }
+                    self.check_transaction()?;
+                    return Ok(ended);
                 }
                 Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
                     return Err(Fault::Wire(garbage("a COPY, which is never asked for")));

@@ -1,6 +1,6 @@
 //! One statement in one session: begin, describe, check, bind, run, end.
 
-use std::time::Duration;
+use std::{num::NonZeroU16, time::Duration};
 
 use airlock_model::{HostError, HostReply, Rows, SqlVerb, StatementClass};
 use tokio::time::Instant;
@@ -17,6 +17,8 @@ use crate::{SqlRequest, TransactionMode};
 
 /// How much longer than the statement a transaction of ours may stay open when nobody ends it.
 const IDLE_GRACE: Duration = Duration::from_secs(5);
+/// Rows that are taken at a time where the session has to stay usable when nobody wants the rest.
+const PORTION_ROWS: NonZeroU16 = NonZeroU16::new(100).unwrap();
 
 /// What opens a savepoint that cannot write: a statement of class read stays one inside a transaction that may write. The
 /// server refuses to make it writable again before it ends.
@@ -67,13 +69,21 @@ pub(super) async fn run_within(
 }
 
 /// A statement that the server has described, with the values to run it with.
-struct Ready {
+pub(super) struct Ready {
     prepared: Prepared,
     described: Described,
-    values: Vec<Option<String>>,
+    pub(super) values: Vec<Option<String>>,
 }
 
 impl Ready {
+    /// A query that only reads, in a transaction of its own.
+    ///
+    /// # Errors
+    /// Why it cannot run.
+    pub(super) async fn to_read(session: &mut Session, types: &Types, request: &SqlRequest) -> Result<Self, Fault> {
+        Self::make(session, types, request, &begin(TransactionMode::Read, request.deadline)).await
+    }
+
     async fn make(session: &mut Session, types: &Types, request: &SqlRequest, begin: &str) -> Result<Self, Fault> {
         check_verb(request)?;
         let values = parameters::parse(&request.parameters)?;
@@ -86,7 +96,11 @@ impl Ready {
         Ok(Self { prepared, described, values })
     }
 
-    fn page(&self, request: &SqlRequest) -> Result<Page, HostError> {
+    /// A page for its rows, with the caps of the request.
+    ///
+    /// # Errors
+    /// `Limit` when the names of the columns alone are larger than those.
+    pub(super) fn page(&self, request: &SqlRequest) -> Result<Page, HostError> {
         Page::new(self.prepared.columns.clone(), self.described.columns.clone(), request.rows_max, request.bytes_max)
     }
 }
@@ -134,9 +148,9 @@ fn opening(mode: &str, deadline: Instant, first: &str) -> String {
 /// Takes rows in portions, so that what a cap leaves over is never more than the rest of one.
 async fn query_within(session: &mut Session, request: &SqlRequest, ready: &Ready) -> Result<Rows, Fault> {
     let mut page = ready.page(request)?;
-    let mut ended = session.start(&ready.values, &mut page).await?;
+    let mut ended = session.start(&ready.values, PORTION_ROWS, &mut page).await?;
     while matches!(ended, Ended::Suspended) {
-        ended = session.more(&mut page).await?;
+        ended = session.more(PORTION_ROWS, &mut page).await?;
     }
     if matches!(ended, Ended::Cut) {
         session.drain().await?;

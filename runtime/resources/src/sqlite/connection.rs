@@ -99,6 +99,18 @@ impl Connections {
         ended.map_err(|ended| *ended.error)
     }
 
+    /// Reads on a connection of its own for as long as `work` takes. Blocks.
+    pub(super) fn reading<T>(
+        &self,
+        watch: &Arc<Watch>,
+        work: impl FnOnce(&Guarded) -> Result<T, statement::Fault>,
+    ) -> Result<T, HostError> {
+        let mut guarded = self.take()?;
+        let ended = self.watched(&mut guarded, Permission::Read, watch, work);
+        self.put_back(guarded, ended.as_ref().err());
+        ended.map_err(|ended| *ended.error)
+    }
+
     /// Takes a connection and begins a transaction on it. Blocks.
     pub(super) fn begin(&self, watch: &Arc<Watch>) -> Result<Guarded, HostError> {
         let mut guarded = self.take()?;

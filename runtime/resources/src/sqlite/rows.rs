@@ -13,27 +13,44 @@ use rusqlite::{Statement, types::ValueRef};
 use super::statement::Fault;
 use crate::sheet::{Cell, SAFE_INTEGER_MAX, Sheet};
 
-/// Runs a bound query and reads at most `rows_max` rows and `bytes_max` bytes, column names included.
-pub(super) fn read(statement: &mut Statement<'_>, rows_max: u64, bytes_max: u64) -> Result<Rows, Fault> {
-    let columns: Vec<Column> = statement
-        .columns()
-        .map(|column| Column {
-            name: column.name().to_owned(),
-            database_type: column.decl_type().unwrap_or_default().to_owned(),
-        })
-        .collect();
-    let mut sheet = Sheet::new(&columns, bytes_max)?;
-    let mut rows = statement.raw_query();
+/// How much to read at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caps {
+    /// Rows; one more is a cut.
+    pub(super) rows_max: u64,
+    /// Bytes, column names included; a row that goes beyond is a cut.
+    pub(super) bytes_max: u64,
+    /// Rows, and bytes of them, after which no further row is looked at.
+    pub(super) rows_enough: u64,
+    pub(super) bytes_enough: usize,
+}
+
+/// The columns of a prepared query.
+pub(super) fn columns(statement: &Statement<'_>) -> Vec<Column> {
+    let column = |column: rusqlite::Column<'_>| Column {
+        name: column.name().to_owned(),
+        database_type: column.decl_type().unwrap_or_default().to_owned(),
+    };
+    statement.columns().map(column).collect()
+}
+
+/// Steps through a running query, and says whether it may go on: it was neither cut nor at its end.
+pub(super) fn read(rows: &mut rusqlite::Rows<'_>, columns: Vec<Column>, caps: Caps) -> Result<(Rows, bool), Fault> {
+    let mut sheet = Sheet::new(&columns, caps.bytes_max)?;
     let (mut row_count, mut truncated) = (0, false);
-    while let Some(row) = rows.next()? {
+    let goes_on = loop {
+        if row_count >= caps.rows_enough || (row_count > 0 && sheet.bytes() >= caps.bytes_enough) {
+            break true;
+        }
+        let Some(row) = rows.next()? else { break false };
         let cells = (0..columns.len()).map(|index| row.get_ref(index).map_err(Fault::from));
-        if row_count == rows_max || !sheet.add(cells)? {
+        if row_count == caps.rows_max || !sheet.add(cells)? {
             truncated = true;
-            break;
+            break false;
         }
         row_count += 1;
-    }
-    Ok(Rows { columns, rows: sheet.finish()?, row_count, truncated })
+    };
+    Ok((Rows { columns, rows: sheet.finish()?, row_count, truncated }, goes_on))
 }
 
 impl Cell for ValueRef<'_> {

@@ -1,9 +1,13 @@
 //! One statement on one connection: prepare, check, bind, run.
 
 use airlock_model::{HostError, HostReply, SqlVerb, StatementClass};
-use rusqlite::Statement;
+use rusqlite::{CachedStatement, Statement};
 
-use super::{connection::Guarded, parameters, rows};
+use super::{
+    connection::Guarded,
+    parameters,
+    rows::{self, Caps},
+};
 use crate::SqlRequest;
 
 /// Why a statement did not end in a reply.
@@ -19,13 +23,16 @@ pub(super) enum Fault {
 
 /// Runs exactly one statement. The connection's authorizer and watch are set.
 pub(super) fn run(guarded: &Guarded, request: &SqlRequest) -> Result<HostReply, Fault> {
-    if request.statement.contains('\0') {
-        return Err(bad("the statement contains a NUL byte"));
-    }
+    check_text(request)?;
     match request.verb {
         SqlVerb::Query => query(guarded, request),
         SqlVerb::Execute => execute(guarded, request),
     }
+}
+
+/// SQLite would read only up to a NUL.
+pub(super) fn check_text(request: &SqlRequest) -> Result<(), Fault> {
+    if request.statement.contains('\0') { Err(bad("the statement contains a NUL byte")) } else { Ok(()) }
 }
 
 /// Has a transaction that has just begun see the database as it is now.
@@ -34,6 +41,20 @@ pub(super) fn take_snapshot(guarded: &Guarded) -> rusqlite::Result<()> {
 }
 
 fn query(guarded: &Guarded, request: &SqlRequest) -> Result<HostReply, Fault> {
+    let mut statement = prepare_query(guarded, request)?;
+    let columns = rows::columns(&statement);
+    let caps = Caps {
+        rows_max: request.rows_max,
+        bytes_max: request.bytes_max,
+        rows_enough: u64::MAX,
+        bytes_enough: usize::MAX,
+    };
+    let (rows, _) = rows::read(&mut statement.raw_query(), columns, caps)?;
+    Ok(HostReply::Rows(rows))
+}
+
+/// A query that is ready to be stepped through.
+pub(super) fn prepare_query<'a>(guarded: &'a Guarded, request: &SqlRequest) -> Result<CachedStatement<'a>, Fault> {
     if request.class != StatementClass::Read {
         return Err(bad("`query` only reads: use `execute` for a statement that changes something"));
     }
@@ -46,7 +67,7 @@ fn query(guarded: &Guarded, request: &SqlRequest) -> Result<HostReply, Fault> {
         return Err(bad("`query` needs a statement that returns columns: use a SELECT"));
     }
     bind(&mut statement, &request.parameters)?;
-    rows::read(&mut statement, request.rows_max, request.bytes_max).map(HostReply::Rows)
+    Ok(statement)
 }
 
 fn execute(guarded: &Guarded, request: &SqlRequest) -> Result<HostReply, Fault> {

@@ -1,5 +1,6 @@
 //! `resources:<name>/sql@1.0.0`.
 
+mod stream;
 mod transaction;
 
 use airlock_model::{HostCall, HostReply, ResourceName, SqlCall, SqlVerb, TransactionId};
@@ -28,6 +29,7 @@ pub(super) fn link(linker: &mut Linker<CallState>, import: &str, resource: &Reso
         let call = sql_call(&name, None, SqlVerb::Execute, statement);
         Box::pin(async move { Ok((execute(accessor, call).await?,)) })
     })?;
+    stream::link(&mut instance, resource)?;
     transaction::link(&mut instance, resource)
 }
 

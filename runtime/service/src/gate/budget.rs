@@ -46,9 +46,12 @@ impl Budget {
     pub(super) fn charge_act(&self, act: &Act) -> Result<(), HostError> {
         match act {
             Act::Alone(Permitted::Http(_)) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
-            Act::Alone(Permitted::Sql(_)) | Act::Begin(_) | Act::Within(..) | Act::Commit(_) | Act::Rollback(_) => {
-                Ok(())
-            }
+            Act::Alone(Permitted::Sql(_))
+            | Act::Stream(_)
+            | Act::Begin(_)
+            | Act::Within(..)
+            | Act::Commit(_)
+            | Act::Rollback(_) => Ok(()),
         }
     }
 
@@ -56,7 +59,7 @@ impl Budget {
     pub(super) fn charge_reply(&self, performed: Performed) -> Result<HostReply, HostError> {
         self.egress_bytes.fetch_add(performed.egress_bytes, Relaxed);
         let reply = performed.reply.map_err(|error| self.in_terms_of_the_call(error))?;
-        if let HostReply::Rows(rows) = &reply {
+        if let HostReply::Rows(rows) | HostReply::Batch(Some(rows)) = &reply {
             self.result_rows.fetch_add(rows.row_count, Relaxed);
         }
         self.charge(Limit::HostBytes, &self.host_bytes, reply.size_bytes())?;

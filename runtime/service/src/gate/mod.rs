@@ -4,6 +4,7 @@ mod budget;
 mod classes;
 mod log;
 mod plan;
+mod streams;
 mod transactions;
 
 use std::{
@@ -16,21 +17,26 @@ use std::{
 
 use airlock_access::Admitted;
 use airlock_model::{
-    AuditEvent, AuditKind, Decision, Digest, EffectiveLimits, HostCall, HostError, HostReply, LogLine, Reason,
+    AuditEvent, AuditKind, Decision, Digest, EffectiveLimits, HostCall, HostError, HostReply, Kept, LogLine, Reason,
     TransactionId, Usage,
 };
 use airlock_resources::Performed;
 use airlock_sandbox::Gate;
 use airlock_store::StoreError;
 use async_trait::async_trait;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
+};
 
 use crate::{app::Backends, record::CallFacts};
 use budget::Budget;
 use plan::{Act, Plan};
+use streams::Streams;
 use transactions::Transactions;
 
-pub(crate) use classes::Classes;
+pub(crate) use classes::{Classes, Listed};
+pub(crate) use plan::analysed_as;
 
 /// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
 /// of time would now be stopped and now be told of a slow database.
@@ -40,6 +46,11 @@ const AFTER_THE_CALL: Duration = Duration::from_millis(100);
 const BEYOND_BUDGET_RECORDED_MAX: u64 = 16;
 /// Host calls that a grant or rule denies and that get a record each.
 const DENIED_RECORDED_MAX: u64 = 100;
+/// Transactions and streamed queries that one call has open at a time. Each holds a connection that others wait for.
+const HELD_MAX: usize = 4;
+/// How long a call that holds one waits for another connection. What it waits for may be held by itself, or by a call that
+/// waits for the one it holds.
+const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(2);
 /// The outcome of what may have taken effect and of which nobody knows.
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 
@@ -53,7 +64,10 @@ pub(crate) struct CallGate {
     /// Host calls beyond the budget so far.
     beyond_budget: AtomicU64,
     denied: AtomicU64,
+    /// Room for what holds a connection from one host call to the next.
+    room: Arc<Semaphore>,
     transactions: Transactions,
+    streams: Streams,
     /// When a host call ends at the latest.
     deadline: Instant,
     logs: Option<mpsc::Sender<LogLine>>,
@@ -75,7 +89,9 @@ impl CallGate {
             budget,
             beyond_budget: AtomicU64::new(0),
             denied: AtomicU64::new(0),
+            room: Arc::new(Semaphore::new(HELD_MAX)),
             transactions: Transactions::new(),
+            streams: Streams::new(),
             deadline: ends + AFTER_THE_CALL,
             logs,
         }
@@ -85,6 +101,7 @@ impl CallGate {
     /// the fuel.
     pub(crate) fn settle(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
         self.let_go_of_all();
+        self.end_streams();
         self.record_unrecorded();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         self.admitted.settle(fuel);
@@ -112,7 +129,11 @@ impl CallGate {
         if let Some(mut event) = open.event.take() {
             event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
             event.reason = is_unknown.then(|| OUTCOME_UNKNOWN.to_owned());
-            self.record_outcome(event, &reply);
+            match &reply {
+                // What comes of it is known at its end.
+                Ok(HostReply::Streaming(id)) => self.streams.keep(*id, event),
+                _ => self.record_outcome(event, &reply),
+            }
         }
         reply
     }
@@ -121,11 +142,27 @@ impl CallGate {
         let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
         match act {
             Act::Alone(permitted) => resources.perform(environment, permitted).await,
+            Act::Stream(request) => self.start_stream(request).await,
             Act::Begin(request) => self.begin(request).await,
             Act::Within(id, request) => self.perform_within(id, request).await,
             Act::Commit(id) => self.commit(id).await,
             Act::Rollback(id) => self.roll_back(id).await,
         }
+    }
+
+    /// Room to hold a connection from one host call to the next.
+    fn room(&self) -> Result<OwnedSemaphorePermit, HostError> {
+        Arc::clone(&self.room).try_acquire_owned().map_err(|_| {
+            HostError::BadRequest(format!(
+                "a call may have {HELD_MAX} transactions and streams open at a time: end one before the next"
+            ))
+        })
+    }
+
+    /// When waiting for a connection ends.
+    fn connection_by(&self) -> Instant {
+        let holds = self.room.available_permits() < HELD_MAX;
+        if holds { self.deadline.min(Instant::now() + CONNECTION_WAIT_MAX) } else { self.deadline }
     }
 
     fn deny_beyond_budget(&self, call: &HostCall, error: HostError) -> HostError {
@@ -205,6 +242,7 @@ impl CallGate {
 impl Drop for CallGate {
     fn drop(&mut self) {
         self.let_go_of_all();
+        self.end_streams();
         self.record_unrecorded();
     }
 }
@@ -236,7 +274,7 @@ fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
         HostReply::Affected(rows) => event.rows = Some(*rows),
         HostReply::Http(response) => event.status = Some(response.status),
         HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
-        HostReply::Ended | HostReply::Logged => {}
+        HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended | HostReply::Logged => {}
     }
 }
 
@@ -254,11 +292,17 @@ impl Gate for CallGate {
     async fn call(&self, call: HostCall) -> Result<HostReply, HostError> {
         match call {
             HostCall::Log(line) => self.log(line).await,
-            call @ (HostCall::Sql(_) | HostCall::Transaction(_) | HostCall::Http(_)) => self.touch(call).await,
+            HostCall::NextBatch(asked) => self.next_batch(asked).await,
+            call @ (HostCall::Sql(_) | HostCall::Transaction(_) | HostCall::Stream(_) | HostCall::Http(_)) => {
+                self.touch(call).await
+            }
         }
     }
 
-    fn release(&self, transaction: TransactionId) {
-        self.let_go(transaction, "the function let go of the transaction without ending it");
+    fn release(&self, kept: Kept) {
+        match kept {
+            Kept::Transaction(id) => self.let_go(id, "the function let go of the transaction without ending it"),
+            Kept::Stream(id) => self.end_stream(id),
+        }
     }
 }

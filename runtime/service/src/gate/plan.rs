@@ -5,7 +5,7 @@ use airlock_model::{
     Access, AuditEvent, AuditKind, HostCall, HostError, HttpCall, HttpMethod, Layer, Limit, Reason, RequestPath,
     ResourceName, SqlCall, SqlVerb, StatementClass, TransactionId,
 };
-use airlock_resources::{BeginRequest, HttpRequest, Permitted, SqlRequest};
+use airlock_resources::{BeginRequest, HttpRequest, Permitted, SqlRequest, StreamRequest};
 
 use super::{CallGate, arguments_digest};
 use crate::config::WritePolicy;
@@ -27,6 +27,8 @@ pub(super) struct Plan {
 pub(super) enum Act {
     /// A call by itself.
     Alone(Permitted),
+    /// A query whose rows are taken in batches.
+    Stream(StreamRequest),
     /// Opening a transaction.
     Begin(BeginRequest),
     /// A statement of an open transaction.
@@ -42,9 +44,14 @@ impl CallGate {
         let mut has_effect = true;
         let decision = match call {
             HostCall::Sql(call) => self.plan_sql(call, &mut event, &mut has_effect),
+            HostCall::Stream(call) => {
+                self.plan_statement(call, &mut event, &mut has_effect).map(|query| self.in_batches(query))
+            }
             HostCall::Transaction(call) => self.plan_transaction(call, &mut event, &mut has_effect),
             HostCall::Http(call) => self.plan_http(call, &mut event, &mut has_effect),
-            HostCall::Log(_) => Err(HostError::BadRequest("a log line touches no resource".to_owned())),
+            HostCall::NextBatch(_) | HostCall::Log(_) => {
+                Err(HostError::BadRequest("this touches no resource by itself".to_owned()))
+            }
         };
         Plan { event, decision, has_effect }
     }
@@ -53,7 +60,8 @@ impl CallGate {
     pub(super) fn describe(&self, call: &HostCall) -> AuditEvent {
         let mut event = self.facts.event(AuditKind::HostCallIntent);
         let (resource, target) = match call {
-            HostCall::Sql(call) => (&call.resource, call.statement.as_str()),
+            HostCall::Sql(call) | HostCall::Stream(call) => (&call.resource, call.statement.as_str()),
+            HostCall::NextBatch(call) => (&call.resource, "the next batch"),
             HostCall::Transaction(call) => (&call.resource, call.step.as_str()),
             HostCall::Http(call) => (&call.resource, call.path.as_str()),
             HostCall::Log(_) => return event,
@@ -64,12 +72,31 @@ impl CallGate {
     }
 
     fn plan_sql(&self, call: SqlCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Act, HostError> {
+        let within = call.within;
+        let request = self.plan_statement(call, event, has_effect)?;
+        Ok(match within {
+            None => Act::Alone(Permitted::Sql(request)),
+            Some(transaction) => Act::Within(transaction, request),
+        })
+    }
+
+    fn in_batches(&self, query: SqlRequest) -> Act {
+        Act::Stream(StreamRequest { query, rows_total_max: self.budget.limits().get(Limit::StreamRows) })
+    }
+
+    fn plan_statement(
+        &self,
+        call: SqlCall,
+        event: &mut AuditEvent,
+        has_effect: &mut bool,
+    ) -> Result<SqlRequest, HostError> {
         event.resource = Some(call.resource.to_string());
         event.transaction = call.within.map(|TransactionId(number)| number);
         event.target = Some(call.statement.chars().take(TARGET_CHARS_MAX).collect());
         event.arguments_sha256 = arguments_digest(&[call.parameters.as_bytes()]);
         let dialect = self.dialect(&call.resource)?;
-        let report = self.backends.classes.classify(dialect, &call.statement).map_err(|why| {
+        let listed = self.facts.settings.listed(&call.resource, &self.facts.deployed.environment);
+        let report = self.backends.classes.classify(dialect, listed, &call.statement).map_err(|why| {
             denied(
                 Reason::StatementRefused,
                 why.to_string(),
@@ -87,7 +114,7 @@ impl CallGate {
         }
         check_verb(call.verb, report.class)?;
         let limits = self.budget.limits();
-        let request = SqlRequest {
+        Ok(SqlRequest {
             resource: call.resource,
             tenant: self.facts.principal.tenant.clone(),
             verb: call.verb,
@@ -98,10 +125,6 @@ impl CallGate {
             deadline: self.deadline,
             rows_max: limits.get(Limit::ResultRows),
             bytes_max: limits.get(Limit::ResultBytes),
-        };
-        Ok(match call.within {
-            None => Act::Alone(Permitted::Sql(request)),
-            Some(transaction) => Act::Within(transaction, request),
         })
     }
 
@@ -140,12 +163,8 @@ impl CallGate {
     }
 
     pub(super) fn dialect(&self, resource: &ResourceName) -> Result<Dialect, HostError> {
-        match self.facts.settings.resources.dialect(resource, &self.facts.deployed.environment) {
-            Some(airlock_resources::Dialect::Sqlite) => Ok(Dialect::Sqlite),
-            Some(airlock_resources::Dialect::Postgres) => Ok(Dialect::Postgres),
-            Some(airlock_resources::Dialect::Mysql) => Ok(Dialect::Mysql),
-            None => Err(self.unbound(resource)),
-        }
+        let dialect = self.facts.settings.resources.dialect(resource, &self.facts.deployed.environment);
+        dialect.map(analysed_as).ok_or_else(|| self.unbound(resource))
     }
 
     /// A binding may have gone since the function was deployed.
@@ -182,6 +201,15 @@ impl CallGate {
                 "approvals cannot be given in this version; ask the operator for `writes = \"allow\"` or only read here",
             )),
         }
+    }
+}
+
+/// The name that analysis has for a dialect.
+pub(crate) fn analysed_as(dialect: airlock_resources::Dialect) -> Dialect {
+    match dialect {
+        airlock_resources::Dialect::Sqlite => Dialect::Sqlite,
+        airlock_resources::Dialect::Postgres => Dialect::Postgres,
+        airlock_resources::Dialect::Mysql => Dialect::Mysql,
     }
 }
 

@@ -9,7 +9,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use airlock_model::{
@@ -17,23 +16,13 @@ use airlock_model::{
     TransactionId, TransactionStep,
 };
 use airlock_resources::{BeginRequest, Performed, SqlRequest, Transaction, TransactionMode};
-use tokio::{
-    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit};
 
 use super::{CallGate, plan::Act};
-
-/// Transactions that one call has open at a time. Each holds a connection that others wait for.
-const OPEN_MAX: usize = 4;
-/// How long a call that holds a transaction waits for another connection. What it waits for may be held by itself, or by a call
-/// that waits for the one it holds.
-const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The open transactions of one call, by number.
 pub(super) struct Transactions {
     next: AtomicU32,
-    room: Arc<Semaphore>,
     open: Mutex<HashMap<TransactionId, Arc<Slot>>>,
 }
 
@@ -48,7 +37,7 @@ struct Slot {
 
 impl Transactions {
     pub(super) fn new() -> Self {
-        Self { next: AtomicU32::new(1), room: Arc::new(Semaphore::new(OPEN_MAX)), open: Mutex::default() }
+        Self { next: AtomicU32::new(1), open: Mutex::default() }
     }
 
     /// Whether committing it makes changes last.
@@ -113,16 +102,10 @@ impl CallGate {
         self.check_grant(resource, &Access::Read).map(|()| TransactionMode::Read)
     }
 
-    /// When waiting for a connection ends.
-    pub(super) fn connection_by(&self) -> Instant {
-        let holds = self.transactions.room.available_permits() < OPEN_MAX;
-        if holds { self.deadline.min(Instant::now() + CONNECTION_WAIT_MAX) } else { self.deadline }
-    }
-
     pub(super) async fn begin(&self, request: BeginRequest) -> Performed {
-        let Ok(room) = Arc::clone(&self.transactions.room).try_acquire_owned() else {
-            let text = format!("a call may have {OPEN_MAX} transactions open at a time: end one before the next");
-            return Performed::without_egress(Err(HostError::BadRequest(text)));
+        let room = match self.room() {
+            Ok(room) => room,
+            Err(error) => return Performed::without_egress(Err(error)),
         };
         let (resource, mode) = (request.resource.clone(), request.mode);
         let begun = self.facts.settings.resources.begin(&self.facts.deployed.environment, request).await;

@@ -228,6 +228,7 @@ fn contract(linker: &mut Linker<()>, seen: &Shared) -> wasmtime::Result<()> {
             Ok((Ok::<_, HostError>(Affected { rows: 2.0 }),))
         }) as Pin<Box<dyn Future<Output = _> + Send>>
     })?;
+    streams(&mut sql, seen)?;
     transactions(&mut sql, seen)?;
     linker.instance("resources:crm/http@1.0.0")?.func_wrap_concurrent(
         "send",
@@ -235,6 +236,33 @@ fn contract(linker: &mut Linker<()>, seen: &Shared) -> wasmtime::Result<()> {
             Box::pin(async move { Ok((respond(request),)) }) as Pin<Box<dyn Future<Output = _> + Send>>
         },
     )
+}
+
+struct Batches;
+
+/// A query with two batches, which are counted by what they note.
+fn streams(sql: &mut LinkerInstance<'_, ()>, seen: &Shared) -> wasmtime::Result<()> {
+    let note = |seen: &Shared, what: &str| seen.lock().unwrap().statements.push((what.to_owned(), String::new()));
+    let dropped = Arc::clone(seen);
+    sql.resource("batches", ResourceType::host::<Batches>(), move |_, _| {
+        note(&dropped, "drop");
+        Ok(())
+    })?;
+    let begun = Arc::clone(seen);
+    sql.func_wrap_concurrent("query-stream", move |_: &Accessor<()>, (statement, _): (String, String)| {
+        note(&begun, &statement);
+        Box::pin(async { Ok((Ok::<_, HostError>(Resource::<Batches>::new_own(3)),)) })
+            as Pin<Box<dyn Future<Output = _> + Send>>
+    })?;
+    let asked = Arc::clone(seen);
+    sql.func_wrap_concurrent("[method]batches.next", move |_: &Accessor<()>, (_,): (Resource<Batches>,)| {
+        note(&asked, "next");
+        let taken = asked.lock().unwrap().statements.iter().filter(|(said, _)| said == "next").count();
+        let column = Column { name: "n".to_owned(), database_type: "INTEGER".to_owned() };
+        let rows = Rows { columns: vec![column], rows: format!("[[{taken}],[{taken}]]"), truncated: taken == 2 };
+        Box::pin(async move { Ok((Ok::<_, HostError>((taken <= 2).then_some(rows)),)) })
+            as Pin<Box<dyn Future<Output = _> + Send>>
+    })
 }
 
 struct Transaction;

@@ -38,6 +38,14 @@ const cases: Record<string, (input: Input) => unknown> = {
     });
     return { changed };
   },
+  async stream({ value }) {
+    const seen = [];
+    for await (const batch of ordersDb.stream<{ n: number }>("select n")) {
+      seen.push([batch.length, batch[0]!.n, batch.truncated]);
+      if (value === "break") break;
+    }
+    return seen;
+  },
   async overlap() {
     const all = await Promise.all([1, 2, 3].map((n) => ordersDb.sql`select ${n}`));
     return all.map((rows) => rows.length);
@@ -225,6 +233,17 @@ fn a_transaction_commits_when_its_work_returns_and_rolls_back_when_it_throws() {
     let (result, seen) = case("transaction", "throw");
     assert_eq!(result.unwrap_err().code, "changed_my_mind");
     assert_eq!(said(&seen), [&work[..], &["7: rollback", "drop 7"]].concat());
+}
+
+#[test]
+fn a_stream_is_pulled_and_ends_with_its_loop() {
+    let said = |seen: &Seen| seen.statements.iter().map(|(said, _)| said.clone()).collect::<Vec<_>>();
+    let (result, seen) = case("stream", "all");
+    assert_eq!(result.unwrap(), json!([[2, 1, false], [2, 2, true]]));
+    assert_eq!(said(&seen), ["select n", "next", "next", "next", "drop"]);
+    let (result, seen) = case("stream", "break");
+    assert_eq!(result.unwrap(), json!([[2, 1, false]]));
+    assert_eq!(said(&seen), ["select n", "next", "drop"]);
 }
 
 #[test]

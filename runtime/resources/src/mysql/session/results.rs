@@ -25,11 +25,22 @@ pub(in crate::mysql) trait Rows {
     /// Largest row that can be taken, in bytes.
     fn row_bytes_max(&self) -> usize;
 
-    /// Takes one row, or says `false` when nothing more is wanted.
+    /// Takes one row, and says how to go on.
     ///
     /// # Errors
     /// When the row cannot be taken.
-    fn take(&mut self, row: &Bytes) -> Result<bool, Fault>;
+    fn take(&mut self, row: &Bytes) -> Result<Wish, Fault>;
+}
+
+/// What whoever takes rows wants next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::mysql) enum Wish {
+    /// The next row.
+    Next,
+    /// No more for now: the row was taken.
+    Pause,
+    /// No more at all: the row was not taken.
+    Stop,
 }
 
 /// What a statement that runs gives.
@@ -48,6 +59,8 @@ pub(in crate::mysql) enum Ended {
     Complete,
     /// After as many rows as were fetched. There may be more.
     Suspended,
+    /// Nobody wants more for now: [`Session::read`] takes the rows that are still to come.
+    Paused,
     /// Nobody wanted the rest. After [`Session::read`] the session is of no further use.
     Cut,
 }
@@ -127,8 +140,10 @@ impl Session {
                 self.done(done)?;
                 return Ok(Ended::Complete);
             }
-            if !rows.take(&packet)? {
-                return Ok(Ended::Cut);
+            match rows.take(&packet)? {
+                Wish::Next => {}
+                Wish::Pause => return Ok(Ended::Paused),
+                Wish::Stop => return Ok(Ended::Cut),
             }
         }
     }
@@ -168,7 +183,7 @@ impl Session {
                 self.done(done)?;
                 return Ok(ended);
             }
-            if ended == Ended::Complete && !rows.take(&packet)? {
+            if ended == Ended::Complete && rows.take(&packet)? == Wish::Stop {
                 ended = Ended::Cut;
             }
         }
@@ -184,9 +199,9 @@ impl Session {
             fn row_bytes_max(&self) -> usize {
                 PACKET_BYTES_MAX
             }
-            fn take(&mut self, _: &Bytes) -> Result<bool, Fault> {
+            fn take(&mut self, _: &Bytes) -> Result<Wish, Fault> {
                 self.0 += 1;
-                Ok(true)
+                Ok(Wish::Next)
             }
         }
         self.pending += 1;

@@ -1,6 +1,8 @@
 //! `resource transaction`: a handle of the guest's stands for a transaction that the gate keeps.
 
-use airlock_model::{HostCall, HostReply, ResourceName, SqlVerb, TransactionCall, TransactionId, TransactionStep};
+use airlock_model::{
+    HostCall, HostReply, Kept, ResourceName, SqlVerb, TransactionCall, TransactionId, TransactionStep,
+};
 use wasmtime::{
     Result,
     component::{Accessor, LinkerInstance, Resource, ResourceType},
@@ -16,7 +18,7 @@ type Held = Resource<Transaction>;
 
 pub(super) fn link(instance: &mut LinkerInstance<'_, CallState>, resource: &ResourceName) -> Result<()> {
     instance.resource("transaction", ResourceType::host::<Transaction>(), |store, number| {
-        store.data().gate.release(TransactionId(number));
+        store.data().gate.release(Kept::Transaction(TransactionId(number)));
         Ok(())
     })?;
     link_ends(instance, resource)?;
