@@ -15,7 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 pub use crate::postgres::{Client, NAMES, READ_SECRET, WRITE_SECRET, statement};
-use crate::postgres::{give_away, make_certificate, until};
+use crate::postgres::{give_away, make_certificate};
 use cluster::{initialise, launch};
 
 /// An account that sees what runs.
@@ -43,9 +43,17 @@ impl Mariadb {
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let process = launch(dir.path(), port);
         let server = Self { dir, process, port };
-        until("the server is up", || server.client_program("mysql", "SELECT 1").is_ok());
+        server.wait_until_up();
         server.fill();
         server
+    }
+
+    fn wait_until_up(&self) {
+        let end = Instant::now() + PATIENCE;
+        while let Err(why) = self.client_program("mysql", "SELECT 1") {
+            assert!(Instant::now() < end, "the server is not up: {why}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn fill(&self) {

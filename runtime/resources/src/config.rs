@@ -331,7 +331,13 @@ impl BindingConfig {
     pub fn read_functions(&self) -> &[String] {
         match self {
             Self::Postgres(config) => &config.read_functions,
-            Self::Sqlite(_) | Self::Http(_) | Self::Mysql(_) | Self::Embedded(_) | Self::Redis(_) => &[],
+            Self::Mysql(config) => &config.read_functions,
+            Self::Sqlite(_)
+            | Self::Http(_)
+            | Self::Embedded(_)
+            | Self::Redis(_)
+            | Self::Directory(_)
+            | Self::S3(_) => &[],
         }
     }
 

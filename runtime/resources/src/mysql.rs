@@ -16,6 +16,7 @@ mod fault;
 mod greeting;
 mod packet;
 mod parameters;
+mod placeholders;
 mod provision;
 mod rows;
 mod server;
@@ -24,6 +25,7 @@ mod shape;
 mod sql;
 mod startup;
 mod statement;
+mod stream;
 mod temporal;
 mod transaction;
 mod types;
@@ -38,6 +40,7 @@ use tokio::time::timeout_at;
 pub(crate) use check::check;
 pub use config::MysqlConfig;
 
+pub(crate) use stream::Stream;
 pub(crate) use transaction::Transaction;
 
 use crate::{

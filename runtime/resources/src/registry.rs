@@ -243,13 +243,7 @@ impl Resources {
         let open = match &bound.client {
             Client::Sqlite(database) => stream::Open::Sqlite(database.stream(query).await?),
             Client::Postgres(database) => stream::Open::Postgres(Box::new(database.stream(query).await?)),
-            Client::Mysql(_) => {
-                let text = format!(
-                    "`{}` cannot be read in batches: use `query`, with `limit` in the statement",
-                    query.resource
-                );
-                return Err(HostError::BadRequest(text));
-            }
+            Client::Mysql(database) => stream::Open::Mysql(Box::new(database.stream(query).await?)),
             Client::Http(_) | Client::Kv(_) | Client::Blob(_) => return Err(wrong_kind(&query.resource)),
         };
         Ok(Stream { open, rows_left: rows_total_max, batch_rows_max })

@@ -2,7 +2,7 @@
 
 use airlock_model::{HostError, Rows};
 
-use crate::{postgres, sqlite};
+use crate::{mysql, postgres, sqlite};
 
 /// Text of rows after which a batch is complete, in bytes.
 const BATCH_BYTES: u64 = 256 << 10;
@@ -23,6 +23,7 @@ pub struct Stream {
 pub(crate) enum Open {
     Sqlite(sqlite::Stream),
     Postgres(Box<postgres::Stream>),
+    Mysql(Box<mysql::Stream>),
 }
 
 /// Some rows, and the query if it goes on after them.
@@ -49,6 +50,7 @@ impl Stream {
         let batch = match open {
             Open::Sqlite(open) => open.next(rows_max).await?.map(Open::Sqlite),
             Open::Postgres(open) => open.next(rows_max).await?.map(|open| Open::Postgres(Box::new(open))),
+            Open::Mysql(open) => open.next(rows_max).await?.map(|open| Open::Mysql(Box::new(open))),
         };
         let rows_left = rows_left.saturating_sub(batch.rows.row_count);
         Ok((batch.rows, batch.more.map(|open| Self { open, rows_left, batch_rows_max })))

@@ -25,6 +25,7 @@ fn command(program: &str) -> Command {
 pub(super) fn initialise(dir: &Path) {
     let mut install = command("/usr/bin/mariadb-install-db");
     install.arg(format!("--datadir={}", dir.join("data").display()));
+    install.arg(format!("--tmpdir={}", dir.join("data").display()));
     install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
     install.args(["--innodb-log-file-size=4M", "--innodb-flush-method=nosync"]);
     let made = install.current_dir(dir).env("HOME", dir).output().expect("MariaDB: run ./scripts/test");
@@ -37,6 +38,8 @@ pub(super) fn launch(dir: &Path, port: u16) -> Child {
     for (setting, value) in [
         ("datadir", own("data")),
         ("socket", own("socket")),
+        // A server that starts throws away what lies in it, and others may run.
+        ("tmpdir", own("data")),
         ("pid-file", own("pid")),
         ("bind-address", "127.0.0.1".to_owned()),
         ("port", port.to_string()),

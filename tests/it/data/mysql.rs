@@ -5,5 +5,6 @@ mod caps;
 mod roles;
 mod stopping;
 mod tls;
+mod transactions;
 mod trouble;
 mod values;

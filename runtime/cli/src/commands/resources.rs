@@ -148,8 +148,9 @@ fn provision(
         format!("`{name}` is not bound in environment `{environment}`; it is in: {known}")
     })?;
     let sql = binding.provisioning();
-    let sql =
-        sql.with_context(|| format!("`{name}` in `{environment}` has no database roles: only PostgreSQL has them"))?;
+    let sql = sql.with_context(|| {
+        format!("`{name}` in `{environment}` has no database roles: only PostgreSQL and MySQL have them")
+    })?;
     let printed = Provisioning { resource: name.to_string(), environment: environment.to_string(), sql };
     style.print(&printed, |out| out.write_all(printed.sql.as_bytes()))?;
     Ok(ExitCode::SUCCESS)

@@ -54,7 +54,7 @@ fn settings(kind: Kind, deadline: Instant) -> String {
     };
     format!(
         "SET NAMES utf8mb4, sql_mode = '{SQL_MODE}', time_zone = '+00:00', autocommit = 1, {longest}, \
-         lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}, wait_timeout = {}",
-        seconds + IDLE_GRACE.as_secs()
+         lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}, wait_timeout = {idle}, net_write_timeout = {idle}",
+        idle = seconds + IDLE_GRACE.as_secs()
     )
 }

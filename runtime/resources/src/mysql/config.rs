@@ -37,6 +37,9 @@ pub struct MysqlConfig {
     /// Address ranges that are allowed although they are not global: `["10.0.0.0/8"]`.
     #[serde(default)]
     pub allow_private: Vec<String>,
+    /// Functions of the database's own that only read: `name` or `database.name`, as statements call them.
+    #[serde(default)]
+    pub read_functions: Vec<String>,
     /// Most connections of one role; 8 unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub connections_max: Option<NonZeroU64>,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::{
     fault::Fault,
     packet::Reader,
-    session,
+    session::{self, Wish},
     types::{Kind, Type},
     value,
     wire::garbage,
@@ -31,6 +31,8 @@ pub(super) struct Page {
     columns: Vec<Column>,
     row_count: u64,
     rows_max: u64,
+    /// Bytes with which a batch is complete; none where there are no batches.
+    bytes_enough: Option<usize>,
 }
 
 impl Page {
@@ -42,7 +44,12 @@ impl Page {
         let (names, types): (Vec<String>, Vec<Type>) = columns.into_iter().unzip();
         let column = |(name, of): (String, &Type)| Column { name, database_type: of.name.clone() };
         let columns: Vec<Column> = names.into_iter().zip(&types).map(column).collect();
-        Ok(Self { sheet: Sheet::new(&columns, bytes_max)?, types, columns, row_count: 0, rows_max })
+        Ok(Self { sheet: Sheet::new(&columns, bytes_max)?, types, columns, row_count: 0, rows_max, bytes_enough: None })
+    }
+
+    /// The same page, but it pauses after its last row, and after the row with which it has so many bytes.
+    pub(super) fn pausing(self, bytes_enough: usize) -> Self {
+        Self { bytes_enough: Some(bytes_enough), ..self }
     }
 
     /// The result so far.
@@ -61,14 +68,17 @@ impl session::Rows for Page {
         HEAD_BYTES + LENGTH_BYTES * self.types.len() + self.sheet.bytes_left()
     }
 
-    fn take(&mut self, row: &Bytes) -> Result<bool, Fault> {
+    fn take(&mut self, row: &Bytes) -> Result<Wish, Fault> {
         let values = split(row, &self.types)?;
         if self.row_count == self.rows_max {
-            return Ok(false);
+            return Ok(Wish::Stop);
         }
-        let fits = self.sheet.add(values.into_iter().map(Ok::<_, Fault>))?;
-        self.row_count += u64::from(fits);
-        Ok(fits)
+        if !self.sheet.add(values.into_iter().map(Ok::<_, Fault>))? {
+            return Ok(Wish::Stop);
+        }
+        self.row_count += 1;
+        let is_complete = |enough| self.row_count == self.rows_max || self.sheet.bytes() >= enough;
+        Ok(if self.bytes_enough.is_some_and(is_complete) { Wish::Pause } else { Wish::Next })
     }
 }
 
@@ -127,7 +137,7 @@ impl session::Rows for Unread {
         super::wire::PACKET_BYTES_MAX
     }
 
-    fn take(&mut self, _: &Bytes) -> Result<bool, Fault> {
-        Ok(true)
+    fn take(&mut self, _: &Bytes) -> Result<Wish, Fault> {
+        Ok(Wish::Next)
     }
 }

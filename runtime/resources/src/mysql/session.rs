@@ -1,30 +1,26 @@
 //! One session of one role: statements in, packets out, and always knowing whether something is still to come.
 
+mod results;
+
 use std::{io, net::SocketAddr};
 
-use bytes::{BufMut as _, Bytes};
+use bytes::BufMut as _;
 
 use super::{
     fault::{Fault, ServerError},
     greeting::{Greeting, Kind},
-    packet::{self, Answer, Done, Reader, STATUS_CURSOR, STATUS_IN_TRANSACTION, STATUS_LAST_ROW, STATUS_MORE_RESULTS},
-    parameters::{self, Bound},
-    types::{self, Type},
-    wire::{Incoming, Wire, garbage},
+    packet::{self, Answer, Done, Reader, STATUS_IN_TRANSACTION, STATUS_MORE_RESULTS},
+    wire::{Wire, garbage},
 };
+pub(super) use results::{Ended, Rows, Running, Wish};
+
 use crate::database::{PooledSession, Stage};
 
 const QUERY: u8 = 0x03;
 const PREPARE: u8 = 0x16;
-const EXECUTE: u8 = 0x17;
 const CLOSE: u8 = 0x19;
-const FETCH: u8 = 0x1c;
 const RESET: u8 = 0x1f;
 const QUIT: u8 = 0x01;
-/// Rows that are taken at a time where the session has to stay usable when nobody wants the rest.
-const PORTION_ROWS: u32 = 100;
-/// More columns than any table or result has.
-const COLUMNS_MAX: u64 = 65_535;
 
 /// A logged-in connection.
 #[derive(Debug)]
@@ -56,38 +52,6 @@ pub(super) struct Prepared {
     pub(super) parameters: u16,
     /// None for a statement without rows.
     pub(super) columns: u16,
-}
-
-/// Takes the rows of a result.
-pub(super) trait Rows {
-    /// Largest row that can be taken, in bytes.
-    fn row_bytes_max(&self) -> usize;
-
-    /// Takes one row, or says `false` when nothing more is wanted.
-    ///
-    /// # Errors
-    /// When the row cannot be taken.
-    fn take(&mut self, row: &Bytes) -> Result<bool, Fault>;
-}
-
-/// What a statement that runs gives.
-pub(super) enum Running {
-    /// Rows changed.
-    Done(u64),
-    /// Rows, which are still to come.
-    Columns(Vec<(String, Type)>),
-    /// Rows, which the server keeps until they are fetched.
-    Portions(Vec<(String, Type)>),
-}
-
-/// How a result ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    Complete,
-    /// After as many rows as were fetched. There may be more.
-    Suspended,
-    /// Nobody wanted the rest. After [`Session::read`] the session is of no further use.
-    Cut,
 }
 
 impl Session {
@@ -210,123 +174,6 @@ impl Session {
         end.map(drop).ok_or_else(|| garbage("descriptions without an end").into())
     }
 
-    /// Runs the described statement with values.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub(super) async fn run(&mut self, prepared: &Prepared, values: &[Bound]) -> Result<Running, Fault> {
-        const NO_CURSOR: u8 = 0;
-        self.execute(prepared, values, NO_CURSOR).await
-    }
-
-    /// As [`Session::run`]; the server keeps the rows, where it can, until [`Session::fetch`] asks for them.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub(super) async fn run_portioned(&mut self, prepared: &Prepared, values: &[Bound]) -> Result<Running, Fault> {
-        const READ_ONLY_CURSOR: u8 = 1;
-        self.execute(prepared, values, READ_ONLY_CURSOR).await
-    }
-
-    async fn execute(&mut self, prepared: &Prepared, values: &[Bound], cursor: u8) -> Result<Running, Fault> {
-        let mut payload = vec![EXECUTE];
-        payload.put_u32_le(prepared.number);
-        payload.put_u8(cursor);
-        // Once.
-        payload.put_u32_le(1);
-        parameters::write(values, &mut payload);
-        self.pending += 1;
-        self.wire.command(&payload);
-        self.wire.send().await?;
-        let running = self.running().await;
-        self.settled(running)
-    }
-
-    async fn running(&mut self) -> Result<Running, Fault> {
-        match packet::answer(&self.wire.packet().await?)? {
-            Answer::Done(done) => {
-                self.done(done)?;
-                Ok(Running::Done(done.affected))
-            }
-            Answer::Failed(error) => Err(self.failed(error)),
-            Answer::Columns(count) if count > COLUMNS_MAX => Err(garbage("more columns than there can be").into()),
-            Answer::Columns(count) => {
-                let mut columns = Vec::new();
-                for _ in 0..count {
-                    columns.push(types::column(&self.wire.packet().await?, self.has_extended_metadata)?);
-                }
-                let end = packet::end(&self.wire.packet().await?)?;
-                let end = end.ok_or_else(|| garbage("columns without an end"))?;
-                if end.status & STATUS_CURSOR == 0 {
-                    return Ok(Running::Columns(columns));
-                }
-                self.done(end)?;
-                Ok(Running::Portions(columns))
-            }
-        }
-    }
-
-    /// Reads the rows that [`Session::run`] has left to come.
-    ///
-    /// # Errors
-    /// What the server says, or what `rows` cannot take.
-    pub(super) async fn read(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
-        loop {
-            let Incoming::Packet(packet) = self.wire.next(rows.row_bytes_max()).await? else { return Ok(Ended::Cut) };
-            if packet.first() == Some(&0xff) {
-                return Err(self.failed(packet::error(&packet)?));
-            }
-            if let Some(done) = packet::end(&packet)? {
-                self.done(done)?;
-                return Ok(Ended::Complete);
-            }
-            if !rows.take(&packet)? {
-                return Ok(Ended::Cut);
-            }
-        }
-    }
-
-    /// Fetches a portion of the rows that the server keeps, and reads it to its end.
-    ///
-    /// # Errors
-    /// As [`Session::read`].
-    pub(super) async fn fetch(&mut self, prepared: &Prepared, rows: &mut impl Rows) -> Result<Ended, Fault> {
-        let mut payload = vec![FETCH];
-        payload.put_u32_le(prepared.number);
-        payload.put_u32_le(PORTION_ROWS);
-        self.pending += 1;
-        self.wire.command(&payload);
-        self.wire.send().await?;
-        let ended = self.read_to_end(rows).await?;
-        let is_last = self.status & STATUS_LAST_ROW != 0;
-        Ok(if ended == Ended::Complete && !is_last { Ended::Suspended } else { ended })
-    }
-
-    /// As [`Session::read`], but what nobody wants is read and thrown away.
-    ///
-    /// # Errors
-    /// As [`Session::read`].
-    pub(super) async fn read_to_end(&mut self, rows: &mut impl Rows) -> Result<Ended, Fault> {
-        let mut ended = Ended::Complete;
-        loop {
-            let Incoming::Packet(packet) = self.wire.next(rows.row_bytes_max()).await? else {
-                self.wire.pass_over().await?;
-                ended = Ended::Cut;
-                continue;
-            };
-            if packet.first() == Some(&0xff) {
-                return Err(self.failed(packet::error(&packet)?));
-            }
-            if let Some(done) = packet::end(&packet)? {
-                self.done(done)?;
-                return Ok(ended);
-            }
-            if ended == Ended::Complete && !rows.take(&packet)? {
-                ended = Ended::Cut;
-            }
-        }
-    }
-
     /// Has the server forget a statement. It does not answer that.
     pub(super) fn close(&mut self, prepared: &Prepared) {
         let mut payload = vec![CLOSE];
@@ -343,31 +190,6 @@ impl Session {
         self.wire.command(&command(QUERY, statement.as_bytes()));
         self.wire.send().await?;
         self.answer_without_rows().await
-    }
-
-    /// Counts the rows that a question of ours has.
-    ///
-    /// # Errors
-    /// What the server says against it.
-    pub(super) async fn count(&mut self, question: &str) -> Result<u64, Fault> {
-        struct Counted(u64);
-        impl Rows for Counted {
-            fn row_bytes_max(&self) -> usize {
-                super::wire::PACKET_BYTES_MAX
-            }
-            fn take(&mut self, _: &Bytes) -> Result<bool, Fault> {
-                self.0 += 1;
-                Ok(true)
-            }
-        }
-        self.pending += 1;
-        self.wire.command(&command(QUERY, question.as_bytes()));
-        self.wire.send().await?;
-        let mut counted = Counted(0);
-        if let Running::Columns(_) = self.running().await? {
-            self.read(&mut counted).await?;
-        }
-        Ok(counted.0)
     }
 
     /// Makes the changes of the transaction last.
@@ -452,7 +274,10 @@ impl PooledSession for Session {
     }
 
     async fn reset(&mut self) -> bool {
-        !self.is_odd && self.roll_back().await.is_ok() && !self.is_odd && !self.is_in_transaction()
+        if self.is_odd || self.roll_back().await.is_err() {
+            return false;
+        }
+        !self.is_odd && !self.is_in_transaction()
     }
 }
 

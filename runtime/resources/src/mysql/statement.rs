@@ -7,9 +7,11 @@ use super::{
     explain::bad,
     fault::Fault,
     parameters::{self, Bound},
+    placeholders,
     rows::{Page, Unread},
     session::{Ended, Prepared, Running, Session},
     shape,
+    types::Type,
 };
 use crate::{SqlRequest, TransactionMode, database::refused};
 
@@ -18,26 +20,38 @@ use crate::{SqlRequest, TransactionMode, database::refused};
 /// # Errors
 /// Why there is no reply. A change has then not been made, unless the session is committing.
 pub(super) async fn run(session: &mut Session, request: &SqlRequest) -> Result<HostReply, Fault> {
-    let ready = Ready::make(session, request, &begin::statement(session.kind, request)).await?;
-    match request.verb {
-        SqlVerb::Query => {
-            let Running::Columns(columns) = session.run(&ready.prepared, &ready.values).await? else {
-                return Err(without_columns());
-            };
-            let mut page = Page::new(columns, request.rows_max, request.bytes_max)?;
-            let ended = session.read(&mut page).await?;
-            if ended == Ended::Complete {
-                check_transaction(session)?;
-            }
-            Ok(HostReply::Rows(page.finish(&ended)?))
-        }
-        SqlVerb::Execute if request.class == StatementClass::Ddl => change_schema(session, &ready).await,
-        SqlVerb::Execute => {
-            let affected = execute(session, request, &ready).await?;
-            session.commit().await?;
-            Ok(HostReply::Affected(affected))
-        }
+    if request.verb == SqlVerb::Query {
+        let columns = start(session, request).await?;
+        return query(session, request, columns).await;
     }
+    let ready = Ready::make(session, request, &begin::statement(session.kind, request)).await?;
+    if request.class == StatementClass::Ddl {
+        return change_schema(session, &ready).await;
+    }
+    let affected = execute(session, request, &ready).await?;
+    session.commit().await?;
+    Ok(HostReply::Affected(affected))
+}
+
+/// Starts a query, and leaves its rows to come.
+///
+/// # Errors
+/// Why it cannot run.
+pub(super) async fn start(session: &mut Session, request: &SqlRequest) -> Result<Vec<(String, Type)>, Fault> {
+    let ready = Ready::make(session, request, &begin::statement(session.kind, request)).await?;
+    match session.run(&ready.prepared, &ready.values).await? {
+        Running::Columns(columns) => Ok(columns),
+        Running::Done(_) | Running::Portions(_) => Err(without_columns()),
+    }
+}
+
+async fn query(session: &mut Session, request: &SqlRequest, columns: Vec<(String, Type)>) -> Result<HostReply, Fault> {
+    let mut page = Page::new(columns, request.rows_max, request.bytes_max)?;
+    let ended = session.read(&mut page).await?;
+    if ended == Ended::Complete {
+        check_transaction(session)?;
+    }
+    Ok(HostReply::Rows(page.finish(&ended)?))
 }
 
 /// Runs one statement of an open transaction, and leaves the session ready for the next.
@@ -82,7 +96,8 @@ impl Ready {
             return Err(Fault::Host(refused("a statement that does not begin like one of its class")));
         }
         let values = parameters::parse(&request.parameters)?;
-        let prepared = session.prepare(before, &request.statement).await?;
+        let (text, values) = placeholders::bind(&request.statement, values)?;
+        let prepared = session.prepare(before, &text).await?;
         if usize::from(prepared.parameters) != values.len() {
             let (wanted, given) = (prepared.parameters, values.len());
             return Err(bad(&format!("the statement has {wanted} parameters and {given} values were given")));
@@ -145,7 +160,7 @@ async fn execute(session: &mut Session, request: &SqlRequest, ready: &Ready) -> 
         // A function that changes something is called with SELECT; its rows are nobody's, and it counts no rows changed.
         Running::Columns(_) | Running::Portions(_) => match session.read(&mut Unread).await? {
             Ended::Complete => 0,
-            Ended::Suspended | Ended::Cut => {
+            Ended::Suspended | Ended::Paused | Ended::Cut => {
                 return Err(bad("`execute` returns a count, not rows, and this statement returns a large one"));
             }
         },
@@ -169,7 +184,7 @@ async fn change_schema(session: &mut Session, ready: &Ready) -> Result<HostReply
 }
 
 /// INVARIANT: a statement never ends the transaction that it runs in. One that has done so all the same was misjudged.
-fn check_transaction(session: &mut Session) -> Result<(), Fault> {
+pub(super) fn check_transaction(session: &mut Session) -> Result<(), Fault> {
     if session.is_in_transaction() {
         return Ok(());
     }

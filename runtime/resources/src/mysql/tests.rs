@@ -2,6 +2,7 @@ mod garbage;
 mod login;
 mod messages;
 mod parameters;
+mod placeholders;
 mod settings;
 mod shape;
 mod values;

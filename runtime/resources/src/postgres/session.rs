@@ -256,6 +256,9 @@ impl PooledSession for Session {
     }
 
     async fn reset(&mut self) -> bool {
-        !self.is_odd && self.roll_back().await.is_ok() && !self.is_odd && self.pending == 0
+        if self.is_odd || self.roll_back().await.is_err() {
+            return false;
+        }
+        !self.is_odd && self.pending == 0
     }
 }

@@ -147,10 +147,7 @@ async fn nothing_that_calls_itself_a_read_changes_anything() {
     // One connection, so that what one statement leaves behind the next would find.
     let client = server.client("connections_max = 1");
     // Even where somebody lets the account call functions.
-    server.sql(&format!(
-        "grant execute on shopbase_rq.* to {}@'%'; grant insert on shopbase_rq.* to {}@'%'",
-        NAMES[0], NAMES[0]
-    ));
+    server.sql(&format!("grant execute, insert on `shopbase\\_rq`.* to {}@'%'", NAMES[0]));
     let before = server.sql(STATE);
     for (text, wanted) in READS {
         match client.read(text, json!([])).await {

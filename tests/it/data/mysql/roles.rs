@@ -45,6 +45,8 @@ async fn a_guest_reads_and_writes_by_its_grants() {
     assert_eq!(twice["error"]["code"], "23000", "{twice}");
     let said = ask(&harness, "query", "select ? as said", json!(["'; drop table orders; --"])).await;
     assert_eq!(said["rows"], json!([["'; drop table orders; --"]]), "values are bound");
+    let numbered = ask(&harness, "query", "select $2 as a, $1 as b, '$1' as c", json!(["x", "y"])).await;
+    assert_eq!(numbered["rows"], json!([["y", "x", "$1"]]), "PostgreSQL's placeholders are taken");
 }
 
 /// DDL commits by itself, so it has no transaction; without the grant it is not even sent.
@@ -131,7 +133,8 @@ async fn neither_names_nor_secrets_reach_a_guest() {
         for op in ["query", "execute"] {
             let params = if statement.contains('?') { json!(["nonsense"]) } else { json!([]) };
             let answer = ask(&harness, op, statement, params).await;
-            assert!(answer["error"].is_object(), "{op} {statement}: {answer}");
+            // What is called with `execute` may run, and says no more than that.
+            assert!(answer["error"].is_object() || answer == json!({ "affected": 0 }), "{op} {statement}: {answer}");
             seen.push_str(&answer.to_string().replace(statement, ""));
         }
     }
