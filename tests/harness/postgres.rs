@@ -137,12 +137,3 @@ impl Postgres {
         Client::of(binding)
     }
 }
-
-/// Waits for something, within reason.
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}: never");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}

@@ -332,12 +332,9 @@ impl BindingConfig {
         match self {
             Self::Postgres(config) => &config.read_functions,
             Self::Mysql(config) => &config.read_functions,
-            Self::Sqlite(_)
-            | Self::Http(_)
-            | Self::Embedded(_)
-            | Self::Redis(_)
-            | Self::Directory(_)
-            | Self::S3(_) => &[],
+            Self::Sqlite(_) | Self::Http(_) | Self::Embedded(_) | Self::Redis(_) | Self::Directory(_) | Self::S3(_) => {
+                &[]
+            }
         }
     }
 
