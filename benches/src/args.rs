@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Instantiate(Window),
     /// What one host call costs, without the backend.
     HostCall(Window),
+    /// What the way to a real PostgreSQL adds to a bare driver, and what a statement costs to classify.
+    Sql(Window),
     /// First calls: of a compiled function, after a start, after a deploy, from source.
     ColdStart(Window),
     /// How many functions and how many waiting calls one process holds.

@@ -69,6 +69,9 @@ goals! {
     /// `host-call`
     HOST_CALL = "one host call through the gate, without the backend", "us", Some(5.0), Some(2.0), Lower;
     HOST_CALL_ALLOCATIONS = "allocations of one warm host call", "", None, Some(0.0), Lower;
+    /// `sql`
+    SQL_ADDED = "a read by a guest on PostgreSQL, p50, over the bare driver", "us", Some(30.0), None, Lower;
+    CLASSIFY = "classify a typical statement that is not in the cache", "us", Some(20.0), None, Lower;
     /// `audit`
     AUDIT_ADDED = "durable audit, p50 added by group commit", "ms", Some(1.0), None, Lower;
     AUDIT_RATE = "durable audit, records a second", "1/s", None, Some(20_000.0), Higher;

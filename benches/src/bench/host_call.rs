@@ -3,7 +3,7 @@
 //! A run with `TIMES` host calls is compared with a run that makes none. The time is the run's own, as its usage says it: it
 //! ends before the wait for the disk begins, so the audit records that host calls queue are handed over and not waited for.
 
-mod application;
+pub(super) mod application;
 mod backend;
 
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::{
     serve::runtime,
     server::own_cpu_time,
 };
-use application::Application;
+use application::{Application, SQLITE};
 use backend::Backend;
 
 /// Host calls of one run: few enough for their records to fit the queue of the audit trail.
@@ -29,7 +29,7 @@ const TIMES: u32 = 200;
 
 /// A kind of host call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
+pub(in crate::bench) enum Op {
     /// Into the host and back, without the gate.
     Context,
     /// Through the gate without a resource: budget and escaping, no grant, no record.
@@ -75,7 +75,7 @@ struct Cost {
 pub(crate) fn run(window: &Window, places: &Places) -> anyhow::Result<Findings> {
     let runtime = runtime()?;
     let dir = places.fresh("host-call-")?;
-    let application = runtime.block_on(Application::open(places, dir.path()))?;
+    let application = runtime.block_on(Application::open(places, dir.path(), SQLITE))?;
     let backend = Backend::open(&application.config)?;
     // The writer of the trail and other threads stay free to use any core, as in a server with more than one.
     cores::pin(&[cores::choose()?.server])?;

@@ -18,17 +18,22 @@ use crate::{
     serve::airlock::compiler,
 };
 
-/// Room for many host calls in one run; everything else is as operators find it. Nothing is ever sent to the API.
-const SECTIONS: &str = r#"
+/// Room for many host calls; everything else is as operators find it.
+const ROOM: &str = r#"
+[admission]
+host_calls_per_second = 1_000_000_000
 [limits.default]
 host_calls = 1_000_000
 egress_requests = 1_000_000
-[resources.db]
-kind = "sql"
-[resources.db.bench]
+"#;
+/// An empty database.
+pub(super) const SQLITE: &str = r#"
 engine = "sqlite"
 path = "empty.db"
 operations = ["read"]
+"#;
+/// Nothing is ever sent there.
+const API: &str = r#"
 [resources.api]
 kind = "http"
 [resources.api.bench]
@@ -40,12 +45,12 @@ request_bytes_max = 1
 const SCOPE: &[&str] = &["db:read", "api:GET"];
 
 /// An application with one function.
-pub(super) struct Application {
+pub(in crate::bench) struct Application {
     app: App,
     issuer: Issuer,
     function: String,
     /// Its configuration.
-    pub(super) config: PathBuf,
+    pub(in crate::bench) config: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -54,13 +59,14 @@ struct Output {
 }
 
 impl Application {
-    /// Opens an application with its state in `dir` and deploys the guest.
-    pub(super) async fn open(places: &Places, dir: &Path) -> anyhow::Result<Self> {
+    /// Opens an application with its state in `dir` and deploys the guest, which is given that database.
+    pub(in crate::bench) async fn open(places: &Places, dir: &Path, database: &str) -> anyhow::Result<Self> {
         let component = places.build_project(HOST_CALLS)?;
         let issuer = Issuer::new()?;
         // An empty file is an empty database.
         std::fs::write(dir.join("empty.db"), b"").context("cannot make a database")?;
-        let config = issuer.configure(dir, &Setup { sections: SECTIONS, ..Setup::default() })?;
+        let sections = format!("{ROOM}[resources.db]\nkind = \"sql\"\n[resources.db.{ENVIRONMENT}]\n{database}{API}");
+        let config = issuer.configure(dir, &Setup { sections: &sections, ..Setup::default() })?;
         let parts = Parts { config: load(&config)?, compiler: compiler(&places.cache())?, own_listeners: Vec::new() };
         let app = App::open(parts).await?;
         deploy(&app, &issuer.builder_token()?, &component).await?;
@@ -68,7 +74,7 @@ impl Application {
     }
 
     /// A token that covers everything the guest does but one thing.
-    pub(super) fn token(&self) -> anyhow::Result<String> {
+    pub(in crate::bench) fn token(&self) -> anyhow::Result<String> {
         self.issuer.caller_token_with(CALLER, SCOPE)
     }
 
@@ -76,7 +82,7 @@ impl Application {
     ///
     /// # Errors
     /// When the run fails, or one of its host calls ends in another way than it must.
-    pub(super) async fn call(&self, token: &str, op: Op, times: u32) -> anyhow::Result<u64> {
+    pub(in crate::bench) async fn call(&self, token: &str, op: Op, times: u32) -> anyhow::Result<u64> {
         let request = InvokeRequest {
             function: self.function.parse()?,
             environment: ENVIRONMENT.parse()?,

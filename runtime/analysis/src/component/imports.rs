@@ -127,7 +127,7 @@ mod tests {
             "wasi:clocks/wall-clock@0.20.0",
             "wasi:random/random@0.3.0-rc-2026-01-01",
             "resources:orders-db/sql@1.0.1",
-            "resources:orders-db/kv@1.0.0",
+            "resources:orders-db/queue@1.0.0",
             "resources:Orders/sql@1.0.0",
             "resources:audit/sql@1.0.0",
             "evil:guest/log@1.0.0",
