@@ -101,19 +101,26 @@ function letGo(kept) {
   }
 }
 
+// Runs the work of a transaction. What went wrong in it is what the caller has to hear, whatever comes of rolling back: where
+// the database has ended the transaction already, that is refused.
+async function attempt(opened, work, resource) {
+  try {
+    return await work(Object.freeze(statements(resource, opened)));
+  } catch (thrown) {
+    await opened.rollback().catch(() => {});
+    throw thrown;
+  }
+}
+
 export function sqlClient(resource, host) {
   // Commits what `work` did when it returns, and undoes it when it throws.
   const transaction = async (work) => {
     if (typeof work !== "function") throw new TypeError("write transaction(async (tx) => { .. })");
     const opened = await told(resource, () => host.begin());
     try {
-      const result = await work(Object.freeze(statements(resource, opened)));
+      const result = await attempt(opened, work, resource);
       await told(resource, () => opened.commit());
       return result;
-    } catch (thrown) {
-      // What went wrong first is what the caller has to hear. A transaction that has ended takes no harm.
-      await opened.rollback().catch(() => {});
-      throw thrown;
     } finally {
       letGo(opened);
     }

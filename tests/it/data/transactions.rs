@@ -131,16 +131,19 @@ async fn a_statement_that_fails_undoes_what_came_before_it_and_ends_the_transact
             within(0, execute(CHANGE)),
             commit(0),
             begin(),
-            within(1, execute(CHANGE)),
-            commit(1),
+            within(1, execute("insert into orders (id, customer, total) values (1, 'x', 0)")),
+            json!({ "do": "rollback", "within": 1 }),
+            begin(),
+            within(2, execute(CHANGE)),
+            commit(2),
         ]);
         let answers = stage.steps(environment, steps).await;
         assert_eq!(answers[2]["error"]["kind"], "backend", "{environment}: {answers}");
-        for later in [3, 4] {
+        for later in [3, 4, 7] {
             assert_eq!(answers[later]["error"]["kind"], "bad_request", "{environment}: {answers}");
         }
-        assert_eq!(answers[7], json!("ended"), "{environment}: {answers}");
-        assert_eq!(stage.total(environment).await, before + 1.0, "{environment}: the second alone");
+        assert_eq!(answers[10], json!("ended"), "{environment}: {answers}");
+        assert_eq!(stage.total(environment).await, before + 1.0, "{environment}: the last alone");
     }
 }
 

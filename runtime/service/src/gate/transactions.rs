@@ -139,11 +139,11 @@ impl CallGate {
         }
     }
 
-    /// One that has ended has been rolled back, or has been committed by the guest itself.
+    /// One that has ended is refused: after a commit that nobody knows the outcome of, the trail must not say that it was undone.
     pub(super) async fn roll_back(&self, id: TransactionId) -> Performed {
         match self.take(id).await {
             Some(transaction) => transaction.rollback().await,
-            None => Performed::without_egress(Ok(HostReply::Ended)),
+            None => has_ended(),
         }
     }
 
