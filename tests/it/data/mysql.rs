@@ -4,6 +4,7 @@ mod bypasses;
 mod caps;
 mod roles;
 mod stopping;
+mod streams;
 mod tls;
 mod transactions;
 mod trouble;

@@ -46,7 +46,7 @@ async fn postgres_tells_types_keys_and_only_what_may_be_read() {
 async fn mariadb_tells_the_same_and_not_the_name_of_its_database() {
     let server = Mariadb::start();
     server.sql(
-        "create table lines (id bigint unsigned auto_increment primary key, order_id integer not null, note varchar(40) default null, \
+        "create table line_items (id bigint unsigned auto_increment primary key, order_id integer not null, note varchar(40) default null, \
          at timestamp default current_timestamp, foreign key (order_id) references orders (id))",
     );
     server.sql("create view totals as select customer, sum(total) as total from orders group by customer");
@@ -57,7 +57,7 @@ async fn mariadb_tells_the_same_and_not_the_name_of_its_database() {
         "note varchar(40) null",
         "at timestamp default",
     ];
-    let found = told(&schema, "lines");
+    let found = told(&schema, "line_items");
     assert_eq!(found[..3], lines[..3]);
     assert!(found[3].starts_with("at timestamp") && found[3].contains("default"), "{found:?}");
     assert!(schema.tables.iter().any(|table| table.name == "totals" && table.is_view));
