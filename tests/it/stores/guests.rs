@@ -277,3 +277,35 @@ async fn stores_are_reached_from_behind_the_wall() {
         assert_eq!(answers[3]["entries"], json!([{ "key": "a/b", "size": 5 }]), "{answers:?}");
     }
 }
+
+#[tokio::test]
+async fn a_listing_of_the_configuration_shows_no_secret_of_a_store() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let stores = format!(
+        "[resources.lock]\nkind = \"kv\"\n[resources.lock.desk]\nengine = \"redis\"\nhost = \"redis.example\"\n\
+         operations = [\"read\"]\nlogin = {{ user = \"app\", password = \"{REDIS_SECRET}\" }}\n\
+         [resources.docs]\nkind = \"blob\"\n[resources.docs.desk]\nengine = \"s3\"\n\
+         base_url = \"https://s3.example.com\"\nbucket = \"b\"\noperations = [\"read\"]\n\
+         credential = {{ access_key_id = \"AKIA\", secret = \"{S3_SECRET}\" }}\n"
+    );
+    let config = |development: bool| {
+        let harness = include_str!("../../harness/airlock.toml").replace("{{crm}}", "127.0.0.1:9");
+        format!("{harness}\n[environments.desk]\ndevelopment = {development}\n{stores}")
+    };
+    let key = airlock_access::SigningKey::generate(airlock_access::Algorithm::EdDsa, "test").expect("a key");
+    std::fs::write(dir.path().join("keys.json"), airlock_access::public_jwks(&[&key])).expect("written");
+    std::fs::write(dir.path().join("crm-token"), "a-token-of-the-test").expect("written");
+    let check = |development: bool| {
+        std::fs::write(dir.path().join("airlock.toml"), config(development)).expect("written");
+        let mut command = std::process::Command::new(airlock_tests::airlock_binary());
+        command.args(["config", "check", "--explain", "--config"]).arg(dir.path().join("airlock.toml"));
+        let listed = command.output().expect("airlock runs");
+        (listed.status.success(), String::from_utf8_lossy(&[listed.stdout, listed.stderr].concat()).into_owned())
+    };
+    let (is_valid, text) = check(true);
+    assert!(is_valid && text.contains("resources.lock.desk.login.password"), "{text}");
+    assert!(text.contains("resources.docs.desk.bucket"), "{text}");
+    assert!(!text.contains(REDIS_SECRET) && !text.contains(S3_SECRET), "{text}");
+    let (is_valid, text) = check(false);
+    assert!(!is_valid && text.contains("configuration itself") && !text.contains("canary"), "{text}");
+}

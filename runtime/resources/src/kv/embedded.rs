@@ -118,12 +118,11 @@ fn run(connections: &Connections, work: &Work<'_>) -> Result<KvReply, Fault> {
     }
     let mut connection = connections.take(work.command.changes())?;
     connection.busy_timeout(work.waiting.left().min(connection::BUSY_WAIT_MAX))?;
-    let reply = if work.command.changes() {
-        command::change(&mut connection, work)
-    } else {
-        command::apply(&connection, work)
-    }?;
-    // After an error it is closed: whatever was begun with it is undone.
-    connections.put_back(work.command.changes(), connection);
-    Ok(reply)
+    let ended =
+        if work.command.changes() { command::change(&mut connection, work) } else { command::apply(&connection, work) };
+    // What a change began and did not commit is undone by now. After an error of the database's it is closed.
+    if !matches!(ended, Err(Fault::Sqlite(_))) {
+        connections.put_back(work.command.changes(), connection);
+    }
+    ended
 }

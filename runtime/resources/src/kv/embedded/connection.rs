@@ -16,8 +16,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 pub(super) const BUSY_WAIT_MAX: Duration = Duration::from_secs(2);
 const PAGE_BYTES: u64 = 4_096;
 const CACHED_STATEMENTS: usize = 16;
+/// Pages that a connection keeps: all databases of the process share one bounded heap (`sqlite::heap`).
+const CACHE_KIB: u32 = 512;
 
-/// What an entry costs besides its key and value, in bytes: the 64 of the schema.
+/// An entry costs 64 bytes besides its key and value.
 const SCHEMA: &str = "
     BEGIN IMMEDIATE;
     CREATE TABLE IF NOT EXISTS entry (
@@ -100,7 +102,7 @@ impl Connections {
         let pages = (self.file_bytes_max / PAGE_BYTES).max(1);
         connection.execute_batch(&format!(
             "PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA max_page_count = {pages};"
+             PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA max_page_count = {pages};"
         ))?;
         connection.execute_batch(SCHEMA)?;
         if !changes {

@@ -221,4 +221,38 @@ mod tests {
             assert!(matches!(read(sent).await, Err(WireError::TooLarge(1_000))));
         }
     }
+
+    /// Whatever a server sends: an answer or an error, never a panic, and never more than the cap.
+    #[tokio::test]
+    async fn damaged_replies_end_in_a_reply_or_an_error() {
+        let seeds: [&[u8]; 4] = [
+            b"*2\r\n$2\r\n17\r\n*2\r\n$1\r\na\r\n$3\r\nb\r\n\r\n",
+            b"$5\r\nhello\r\n",
+            b"-ERR no\r\n",
+            b":9007199254740993\r\n",
+        ];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % below as u64).expect("small")
+        };
+        for round in 0..20_000 {
+            let mut sent = seeds[round % seeds.len()].to_vec();
+            for _ in 0..=random(4) {
+                let at = random(sent.len());
+                match random(4) {
+                    0 => sent[at] = b"*$+-:\r\n019\xff"[random(11)],
+                    1 => sent[at] = u8::try_from(random(256)).expect("a byte"),
+                    2 => drop(sent.drain(at..)),
+                    _ => sent.insert(at, b'9'),
+                }
+                sent.push(b'\n');
+            }
+            if let Ok(Reply::Bytes(Some(bytes))) = read(&sent).await {
+                assert!(bytes.len() <= 1_000);
+            }
+        }
+    }
 }
