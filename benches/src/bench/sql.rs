@@ -61,12 +61,7 @@ pub(crate) fn run(window: &Window, places: &Places) -> anyhow::Result<Findings> 
     Ok(findings(&rounds))
 }
 
-async fn one(
-    server: &Postgres,
-    client: &Client,
-    application: &Application,
-    length: Duration,
-) -> anyhow::Result<Round> {
+async fn one(server: &Postgres, client: &Client, application: &Application, length: Duration) -> anyhow::Result<Round> {
     Ok(Round {
         bare: bare(server, length).await?,
         client: p50(length, async || client.read(STATEMENT, json!([])).await.map(drop).map_err(Into::into)).await?,
@@ -124,8 +119,9 @@ fn classified(text: &str, length: Duration) -> f64 {
 fn findings(rounds: &[Round]) -> Findings {
     let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure));
     let (bare, client, guest) = (of(|round| round.bare), of(|round| round.client), of(|round| round.guest));
-    let classified: Vec<f64> =
-        (0..TYPICAL.len()).map(|at| median(rounds.iter().filter_map(|round| round.classify.get(at).copied()))).collect();
+    let classified: Vec<f64> = (0..TYPICAL.len())
+        .map(|at| median(rounds.iter().filter_map(|round| round.classify.get(at).copied())))
+        .collect();
     let texts: Vec<_> =
         TYPICAL.iter().zip(&classified).map(|(text, us)| json!({ "bytes": text.len(), "us": rounded(*us) })).collect();
     let rows = vec![
