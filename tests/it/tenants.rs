@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use airlock_model::AuditKind;
-use airlock_proto::v1::InvokeResponse;
+use airlock_proto::v1::{InvokeResponse, ReloadRequest};
 use airlock_tests::{
     Harness, Options,
     guests::WatGuest,
     output, reason,
     tokens::TokenSpec,
+    with_token,
     zoo::{
         specimens,
         tenants::{canary_reader, canary_writer, instance_hog},
@@ -191,10 +192,12 @@ async fn thirty_deploys_fail_no_call() {
 
 #[tokio::test]
 async fn an_answer_beyond_what_a_tenant_may_leave_unread_is_dropped_and_on_record() {
-    let more_config = "[admission]\nheld_bytes_max_per_tenant = \"1KiB\"\n".to_owned();
-    let harness = Harness::start_with(Options { more_config }).await;
+    let harness = Harness::start().await;
     harness.deploy_wat("small", &WatGuest::returning("1"), "").await;
     harness.deploy_wat("large", &WatGuest::returning(&format!("\"{}\"", "x".repeat(2_000))), "").await;
+    harness.set_config(&format!("{}[admission]\nheld_bytes_max_per_tenant = \"1KiB\"\n", harness.config()));
+    let reload = with_token(ReloadRequest { environment: "dev".to_owned() }, &harness.token(&TokenSpec::operator()));
+    harness.operator().reload(reload).await.expect("the smaller share is in force");
     let status = harness.invoke("large", "null").await.expect_err("dropped");
     assert_eq!(reason(&status), "tenant_busy");
     assert!(status.message().starts_with("the function ran, but its answer of 2002 bytes"), "{status:?}");
