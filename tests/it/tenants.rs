@@ -194,13 +194,13 @@ async fn thirty_deploys_fail_no_call() {
 async fn an_answer_beyond_what_a_tenant_may_leave_unread_is_dropped_and_on_record() {
     let harness = Harness::start().await;
     harness.deploy_wat("small", &WatGuest::returning("1"), "").await;
-    harness.deploy_wat("large", &WatGuest::returning(&format!("\"{}\"", "x".repeat(2_000))), "").await;
+    harness.deploy_wat("large", &WatGuest::returning(&format!("\"{}\"", "x".repeat(20_000))), "").await;
     harness.set_config(&format!("{}[admission]\nheld_bytes_max_per_tenant = \"1KiB\"\n", harness.config()));
     let reload = with_token(ReloadRequest { environment: "dev".to_owned() }, &harness.token(&TokenSpec::operator()));
     harness.operator().reload(reload).await.expect("the smaller share is in force");
     let status = harness.invoke("large", "null").await.expect_err("dropped");
     assert_eq!(reason(&status), "tenant_busy");
-    assert!(status.message().starts_with("the function ran, but its answer of 2002 bytes"), "{status:?}");
+    assert!(status.message().starts_with("the function ran, but its answer of 20002 bytes"), "{status:?}");
     assert!(status.metadata().contains_key("airlock-invocation-id"), "{status:?}");
     let trail = harness.trail().await;
     assert_eq!(trail.last().and_then(|record| record.event.reason.as_deref()), Some("tenant_busy"));

@@ -23,9 +23,8 @@ use std::{
     time::Duration,
 };
 
-use airlock_model::{HostError, HostReply, Operation, ResourceName, StatementClass};
+use airlock_model::{HostError, HostReply, Operation, ResourceName, StatementClass, TenantName};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinError,
     time::{Instant, timeout, timeout_at},
 };
@@ -34,7 +33,10 @@ pub(crate) use stream::Stream;
 pub(crate) use transaction::Transaction;
 
 use crate::{
-    BeginRequest, ConfigError, SqlRequest, SqliteConfig, TransactionMode, config::amount, request::no_connection,
+    BeginRequest, ConfigError, SqlRequest, SqliteConfig, TransactionMode,
+    config::amount,
+    places::{Place, Places},
+    request::no_connection,
 };
 use connection::{Connections, Role};
 use watch::{StopOnDrop, Watch};
@@ -51,6 +53,8 @@ const VALUE_BYTES_DEFAULT: u64 = 1 << 20;
 const VALUE_BYTES_MAX: u64 = 64 << 20;
 /// Some more than one call can hold by transactions and streams.
 const READ_CONNECTIONS: usize = 6;
+/// One is always left for the others.
+const READ_CONNECTIONS_PER_TENANT: usize = READ_CONNECTIONS - 1;
 /// How long an interrupted statement may take to come back before its thread is left to itself.
 const INTERRUPT_GRACE: Duration = Duration::from_millis(40);
 
@@ -88,13 +92,13 @@ pub(crate) struct Database {
 struct Pool {
     resource: ResourceName,
     connections: Arc<Connections>,
-    permits: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Database {
     pub(crate) fn new(resource: &ResourceName, settings: SqliteSettings) -> Self {
         let path: Arc<Path> = settings.path.into();
-        let pool = |role, size| Pool {
+        let pool = |role, (all, per_tenant)| Pool {
             resource: resource.clone(),
             connections: Arc::new(Connections::new(
                 resource.clone(),
@@ -102,10 +106,10 @@ impl Database {
                 role,
                 settings.value_bytes_max,
             )),
-            permits: Arc::new(Semaphore::new(size)),
+            places: Arc::new(Places::new(all, per_tenant)),
         };
-        let writes = settings.is_writable.then(|| pool(Role::Write, 1));
-        Self { reads: pool(Role::Read, READ_CONNECTIONS), writes }
+        let writes = settings.is_writable.then(|| pool(Role::Write, (1, 1)));
+        Self { reads: pool(Role::Read, (READ_CONNECTIONS, READ_CONNECTIONS_PER_TENANT)), writes }
     }
 
     /// Runs one statement, or says why not.
@@ -140,7 +144,7 @@ fn not_known() -> HostError {
 
 impl Pool {
     async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
-        let permit = self.permit(request.connection_by, request.deadline).await?;
+        let permit = self.place(&request.tenant, request.connection_by, request.deadline).await?;
         let late = if request.class == StatementClass::Read { explain::timeout() } else { not_known() };
         let connections = Arc::clone(&self.connections);
         let running = self.on_thread(request.deadline, late, move |watch| {
@@ -151,12 +155,10 @@ impl Pool {
         running.await.flatten()
     }
 
-    /// The right to use one connection.
-    async fn permit(&self, connection_by: Instant, deadline: Instant) -> Result<OwnedSemaphorePermit, HostError> {
-        match timeout_at(connection_by.min(deadline), Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(no_connection(&self.resource, connection_by, deadline)),
-        }
+    /// The right to use one connection. The tenant's own share comes first, so that no tenant holds all of them.
+    async fn place(&self, tenant: &TenantName, connection_by: Instant, deadline: Instant) -> Result<Place, HostError> {
+        let place = timeout_at(connection_by.min(deadline), self.places.take(tenant)).await.ok().flatten();
+        place.ok_or_else(|| no_connection(&self.resource, connection_by, deadline))
     }
 
     /// Does what blocks on a thread of its own, watched; it is stopped at the deadline, and when nobody waits for it any more.

@@ -67,7 +67,8 @@ impl<B> PromptBody<B> {
 }
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> PromptBody<B> {
-    /// Whether all of it is here already. Never waits.
+    /// Whether all of it is here already. Never waits. One that seems so takes no more from then on: nobody looked at the token
+    /// of whoever sends it.
     pub(crate) fn is_complete(&mut self) -> bool {
         if self.first.is_none() {
             self.first = self.inner.frame().now_or_never().map(|first| first.map(|frame| frame.map_err(Into::into)));
@@ -75,7 +76,12 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> PromptBody<B> {
         match &self.first {
             None => false,
             Some(None) => true,
-            Some(Some(Ok(frame))) => frame.data_ref().is_some_and(is_whole) || self.inner.is_end_stream(),
+            Some(Some(Ok(frame))) => {
+                let whole = frame.data_ref().filter(|data| is_whole(data)).map(Bytes::len);
+                self.bytes_max =
+                    whole.map_or(self.bytes_max, |length| length.saturating_sub(GRPC_HEADER_BYTES).min(self.bytes_max));
+                whole.is_some() || self.inner.is_end_stream()
+            }
             Some(Some(Err(_))) => true,
         }
     }

@@ -203,7 +203,8 @@ impl<A: Application> Router<A> {
         if is_complete {
             // Who invokes is told by the call itself, a moment later.
             let tenant = matches!(self.plane, Plane::Control(..)).then(|| self.app.tenant_of(bearer)).flatten();
-            return tenant.map_or(Ok(()), |tenant| holding.claim(&tenant));
+            tenant.inspect(|tenant| holding.name(tenant));
+            return Ok(());
         }
         holding.claim(&self.app.authenticate(bearer, wanted(request.uri().path()))?)?;
         request.body_mut().count_in(holding.clone());

@@ -205,7 +205,7 @@ fn keep(outcome: Outcome, holding: &Holding) -> Outcome {
         Outcome::FunctionError(error) => error.code.len() + error.message.len() + error.details.len(),
         Outcome::Failed(_) => return outcome,
     };
-    match holding.hold(bytes as u64) {
+    match holding.hold_answer(bytes as u64) {
         Ok(()) => outcome,
         Err(mut full) => {
             full.message =

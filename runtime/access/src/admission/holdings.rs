@@ -29,6 +29,10 @@ pub struct HoldingsConfig {
     pub bytes_max_per_tenant: u64,
 }
 
+/// Answers up to here are kept whatever is held, so that refusals, questions and operators get through. How many there can be is
+/// bounded by the calls that run and the streams that are open.
+const SMALL_ANSWER_BYTES: u64 = 16 << 10;
+
 /// What is held for all clients. Clones count together.
 #[derive(Clone)]
 pub struct Holdings(Arc<Mutex<Ledger>>);
@@ -87,21 +91,42 @@ impl Holding {
         lock(&held.ledger).check(tenant, 1)
     }
 
+    /// Says whose request it is, and lets it pass whatever is held: for small questions.
+    pub fn name(&self, tenant: &TenantName) {
+        if let Some(held) = &self.0 {
+            held.tenant.get_or_init(|| tenant.clone());
+        }
+    }
+
+    /// Counts an answer until it is sent. Small ones are counted and never refused.
+    ///
+    /// # Errors
+    /// Those of [`Holding::claim`].
+    pub fn hold_answer(&self, bytes: u64) -> Result<(), Failure> {
+        self.count(bytes, bytes > SMALL_ANSWER_BYTES)
+    }
+
     /// Counts bytes that are about to be kept; when they do not fit, none.
     ///
     /// # Errors
     /// Those of [`Holding::claim`].
     pub fn hold(&self, bytes: u64) -> Result<(), Failure> {
+        self.count(bytes, true)
+    }
+
+    fn count(&self, bytes: u64, is_bounded: bool) -> Result<(), Failure> {
         let Some(held) = &self.0 else { return Ok(()) };
         let mut ledger = lock(&held.ledger);
         if let Some(tenant) = held.tenant.get() {
-            ledger.check(tenant, bytes)?;
+            if is_bounded {
+                ledger.check(tenant, bytes)?;
+            }
             // A look before `entry`, which would want a name of its own each time.
             match ledger.tenants.get_mut(tenant) {
                 Some(sum) => *sum = sum.saturating_add(bytes),
                 None => drop(ledger.tenants.insert(tenant.clone(), bytes)),
             }
-        } else {
+        } else if is_bounded {
             ledger.check_total(bytes)?;
         }
         ledger.total = ledger.total.saturating_add(bytes);
@@ -217,6 +242,18 @@ mod tests {
         drop(answer);
         assert_eq!((holdings.bytes(), lock(&holdings.0).tenants.len()), (0, 0));
         open(&holdings, "acme").hold(60).expect("free again");
+    }
+
+    #[test]
+    fn small_answers_are_counted_and_pass_and_large_ones_do_not() {
+        let holdings = holdings(100, 60);
+        let full = open(&holdings, "acme");
+        full.hold(60).expect("room");
+        let question = holdings.open();
+        question.name(&"acme".parse().expect("a name"));
+        question.hold_answer(SMALL_ANSWER_BYTES).expect("an operator is answered");
+        assert_eq!(holdings.bytes(), 60 + SMALL_ANSWER_BYTES);
+        assert!(question.hold_answer(SMALL_ANSWER_BYTES + 1).is_err());
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub(super) fn check(dialect: Dialect, text: &str, tokens: &[TokenWithSpan]) -> R
     if dialect == Dialect::Mysql && ["/*!", "/*M!", "/*m!"].iter().any(|open| text.contains(open)) {
         return Err(unparsed(0, 0, "comments that MySQL executes (`/*!`) are not accepted: write the text plainly"));
     }
+    // They set session variables for one statement, and the parser drops some of them unseen.
+    if dialect == Dialect::Mysql && text.contains("/*+") {
+        return Err(unparsed(0, 0, "optimizer hints (`/*+`) are not accepted: leave them out"));
+    }
     let exotic = exotic_blanks(text);
     let mut before: Option<&TokenWithSpan> = None;
     for token in tokens {

@@ -81,7 +81,7 @@ fn changes_session(statement: &Statement) -> Judged {
 
 fn changes_schema(statement: &Statement) -> Judged {
     let reason = match statement {
-        Statement::CreateTable(_) => "CREATE TABLE changes the schema",
+        Statement::CreateTable(table) if !table.or_replace => "CREATE TABLE changes the schema",
         Statement::CreateView(_) | Statement::AlterView { .. } => "the statement changes a view",
         Statement::CreateIndex(_) | Statement::AlterIndex { .. } => "the statement changes an index",
         Statement::CreateSequence { .. } => "CREATE SEQUENCE changes the schema",
@@ -105,6 +105,9 @@ fn is_index_module(module: &str) -> bool {
 }
 
 fn destroys(statement: &Statement) -> Judged {
+    if matches!(statement, Statement::CreateTable(table) if table.or_replace) {
+        return Some((Forbidden, "CREATE OR REPLACE TABLE destroys the table that is there"));
+    }
     matches!(statement, Statement::Truncate(_)).then_some((Forbidden, "TRUNCATE removes all rows at once"))
 }
 

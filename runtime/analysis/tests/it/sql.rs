@@ -179,6 +179,7 @@ fn schema_changes_are_ddl() {
 #[test]
 fn destruction_is_forbidden_in_every_spelling() {
     all(EVERY, Forbidden, &["drop table t", "DROP TABLE IF EXISTS \"t\"", "dRoP/**/tAbLe t"].map(|text| text));
+    all(&[Mysql], Forbidden, &["create or replace table t (a int)"]);
     all(&[Postgres, Mysql], Forbidden, &["truncate table t", "drop schema s", "drop database d"]);
     all(&[Postgres], Forbidden, &["truncate t", "drop view v cascade", "drop table a, b cascade"]);
 }
@@ -299,6 +300,9 @@ fn comments_end_where_the_database_ends_them() {
     );
     all(&[Postgres], Read, &["select 1 /* /* */ ; delete from t */"]);
     refused(Mysql, "select 1 /*! + sleep(10) */");
+    for verb in ["select /*+ SET_VAR(sql_mode='') */ 1", "update /*+ SET_VAR(foreign_key_checks=0) */ t set a = 1"] {
+        refused(Mysql, verb);
+    }
     refused(Mysql, "select 1 --\u{a0}+ sleep(10)");
 }
 

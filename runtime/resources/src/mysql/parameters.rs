@@ -29,6 +29,17 @@ pub(super) enum Bound {
     Bytes(Vec<u8>),
 }
 
+impl Bound {
+    /// What it takes in memory besides itself.
+    pub(super) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Signed(_) | Self::Unsigned(_) | Self::Double(_) => 0,
+            Self::Decimal(text) | Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// Reads the array.
 ///
 /// # Errors

@@ -7,10 +7,13 @@ use std::borrow::Cow;
 
 use super::{explain::bad, fault::Fault, parameters::Bound};
 
+/// Bytes of all values together, each as often as the statement names it.
+const VALUES_BYTES_MAX: usize = 16 << 20;
+
 /// The statement with `?`, and the values in the order of the `?`.
 ///
 /// # Errors
-/// When a number has no value, a value no number, or both kinds are in one statement.
+/// When a number has no value, a value no number, both kinds are in one statement, or a few large values would become many.
 pub(super) fn bind(statement: &str, values: Vec<Bound>) -> Result<(Cow<'_, str>, Vec<Bound>), Fault> {
     let found = Found::read(statement);
     let Some(greatest) = found.numbers.iter().copied().max() else { return Ok((Cow::Borrowed(statement), values)) };
@@ -22,11 +25,18 @@ pub(super) fn bind(statement: &str, values: Vec<Bound>) -> Result<(Cow<'_, str>,
         return Err(bad(&format!("the statement has {greatest} parameters and {given} values were given")));
     }
     let value = |number: &usize| {
-        let value = number.checked_sub(1).and_then(|index| values.get(index)).cloned();
+        let value = number.checked_sub(1).and_then(|index| values.get(index));
         value.ok_or_else(|| bad("placeholders begin with `$1`"))
     };
-    let values = found.numbers.iter().map(value).collect::<Result<_, _>>()?;
-    Ok((Cow::Owned(found.text), values))
+    let named = found.numbers.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    // Before any is copied: a short text can name one value thousands of times.
+    let bytes = named.iter().map(|value| value.size_bytes()).fold(0, usize::saturating_add);
+    if bytes > VALUES_BYTES_MAX {
+        return Err(bad(&format!(
+            "the statement names values of {bytes} bytes in all, and may name {VALUES_BYTES_MAX}: name a large value once"
+        )));
+    }
+    Ok((Cow::Owned(found.text), named.into_iter().cloned().collect()))
 }
 
 #[derive(Default)]

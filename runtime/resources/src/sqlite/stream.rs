@@ -52,7 +52,7 @@ impl Database {
 impl Stream {
     async fn start(pool: &Pool, request: SqlRequest) -> Result<Self, HostError> {
         let deadline = request.deadline;
-        let permit = pool.permit(request.connection_by, deadline).await?;
+        let permit = pool.place(&request.tenant, request.connection_by, deadline).await?;
         let watch = Arc::new(Watch::new(deadline.into_std()));
         let watched = StopOnDrop(Arc::clone(&watch));
         let (connections, (asks, asked), (begun, beginning)) =

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use airlock_model::{HostError, HostReply};
-use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{Pool, connection::Guarded, explain, not_known};
-use crate::{BeginRequest, SqlRequest, transaction::NotCommitted};
+use crate::{BeginRequest, SqlRequest, places::Place, transaction::NotCommitted};
 
 /// An open transaction. Dropped, it is rolled back beside the call.
 pub(crate) struct Transaction {
@@ -17,12 +17,12 @@ pub(crate) struct Transaction {
 /// A connection and the right to it, which goes last: closing the connection rolls back.
 struct Held {
     guarded: Guarded,
-    permit: OwnedSemaphorePermit,
+    permit: Place,
 }
 
 impl Transaction {
     pub(super) async fn begin(pool: &Pool, request: &BeginRequest) -> Result<Self, HostError> {
-        let permit = pool.permit(request.connection_by, request.deadline).await?;
+        let permit = pool.place(&request.tenant, request.connection_by, request.deadline).await?;
         let connections = Arc::clone(&pool.connections);
         let begun = pool.on_thread(request.deadline, explain::timeout(), move |watch| {
             connections.begin(watch).map(|guarded| Held { guarded, permit })

@@ -47,7 +47,7 @@ async fn answer<M: prost::Message, R>(
     };
     let counted = outcome.and_then(|reply| {
         let message = respond(reply);
-        around.holding.hold(message.encoded_len() as u64)?;
+        around.holding.hold_answer(message.encoded_len() as u64)?;
         Ok(Response::new(message))
     });
     counted.map_err(|refusal| status::status(refusal, around.id()))

@@ -124,6 +124,23 @@ async fn bodies_that_never_end_are_counted_and_given_back() {
     assert_eq!(taken.code, 400, "read to its end: it is only not JSON");
 }
 
+/// What looks like a whole gRPC message needs no token to be read, so nothing more may come after it.
+#[tokio::test]
+async fn a_body_that_seemed_whole_takes_no_more() {
+    let house = House::open();
+    let mut stream = tokio::net::TcpStream::connect(house.server.control_addr()).await.unwrap();
+    let head = "POST /airlock.v1.FunctionService/Deploy HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                content-type: application/json\r\ncontent-length: 1000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&[0; 5]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stream.write_all(&[b' '; 100]).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer);
+    tokio::time::timeout(super::PATIENCE, read).await.expect("refused before the rest comes").ok();
+    assert!(answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
+}
+
 #[tokio::test]
 async fn a_question_may_not_be_as_large_as_an_upload() {
     let house = House::open();

@@ -16,7 +16,7 @@ use std::{
 };
 
 use airlock_access::Admitted;
-use airlock_model::{Digest, EffectiveLimits, HostCall, HostError, HostReply, Kept, LogLine, Usage};
+use airlock_model::{AuditEvent, Digest, EffectiveLimits, HostCall, HostError, HostReply, Kept, LogLine, Usage};
 use airlock_resources::Performed;
 use airlock_sandbox::Gate;
 use async_trait::async_trait;
@@ -29,7 +29,7 @@ use crate::{app::Backends, record::CallFacts};
 use budget::Budget;
 use plan::{Act, Plan};
 use streams::Streams;
-use trail::{OUTCOME_UNKNOWN, OpenIntent};
+use trail::{OUTCOME_UNKNOWN, OpenIntent, describe_reply};
 use transactions::Transactions;
 
 pub(crate) use classes::{Classes, Listed};
@@ -113,19 +113,36 @@ impl CallGate {
             Err(error) => return Err(self.deny_by_rule(event, error)),
         };
         let mut open = OpenIntent { gate: self, event: Some(event.clone()) };
-        self.record_intent(event, has_effect).await?;
+        if let Err(error) = self.record_intent(event, has_effect).await {
+            // It was not made, so there is nothing to close.
+            open.event = None;
+            return Err(error);
+        }
         let began = Instant::now();
         let performed = self.perform(act).await;
-        let is_unknown = performed.is_outcome_unknown;
-        let reply = self.budget.charge_reply(performed);
         if let Some(mut event) = open.event.take() {
             event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-            event.reason = is_unknown.then(|| OUTCOME_UNKNOWN.to_owned());
-            match &reply {
-                // What comes of it is known at its end.
-                Ok(HostReply::Streaming(id)) => self.streams.keep(*id, event),
-                _ => self.record_outcome(event, &reply),
+            event.reason = performed.is_outcome_unknown.then(|| OUTCOME_UNKNOWN.to_owned());
+            return self.conclude(event, performed);
+        }
+        self.budget.charge_reply(performed)
+    }
+
+    /// Records what became of the call, which is done whether or not the function has budget left to be told.
+    fn conclude(&self, mut event: AuditEvent, performed: Performed) -> Result<HostReply, HostError> {
+        let was_done = performed.reply.is_ok();
+        if let Ok(reply) = &performed.reply {
+            describe_reply(&mut event, reply);
+        }
+        let reply = self.budget.charge_reply(performed);
+        match &reply {
+            // What comes of it is known at its end.
+            Ok(HostReply::Streaming(id)) => self.streams.keep(*id, event),
+            Err(error) if was_done => {
+                event.message = Some(format!("the function was not given the answer: {error}"));
+                self.record_described(event);
             }
+            _ => self.record_outcome(event, &reply),
         }
         reply
     }

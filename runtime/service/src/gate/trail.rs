@@ -63,16 +63,18 @@ impl CallGate {
         })
     }
 
+    /// Records an outcome; a reply was described before.
     pub(super) fn record_outcome(&self, mut event: AuditEvent, reply: &Result<HostReply, HostError>) {
+        if let Err(error) = reply {
+            event.reason.get_or_insert_with(|| error.reason().to_owned());
+            event.message = Some(error.to_string());
+        }
+        self.record_described(event);
+    }
+
+    pub(super) fn record_described(&self, mut event: AuditEvent) {
         event.kind = AuditKind::HostCallOutcome;
         event.decision = Some(Decision::Permit);
-        match reply {
-            Ok(reply) => describe_reply(&mut event, reply),
-            Err(error) => {
-                event.reason.get_or_insert_with(|| error.reason().to_owned());
-                event.message = Some(error.to_string());
-            }
-        }
         self.enqueue_closing(event);
     }
 
@@ -112,7 +114,7 @@ impl Drop for OpenIntent<'_> {
     }
 }
 
-fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
+pub(super) fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
     event.reason = Some("ok".to_owned());
     event.bytes = Some(event.bytes.unwrap_or(0).saturating_add(reply.size_bytes()));
     match reply {

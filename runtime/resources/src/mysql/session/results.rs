@@ -19,6 +19,8 @@ const FETCH: u8 = 0x1c;
 const PORTION_ROWS: u32 = 100;
 /// More columns than any table or result has.
 const COLUMNS_MAX: u64 = 65_535;
+/// Bytes of the descriptions of all columns of a result.
+const DESCRIPTIONS_BYTES_MAX: usize = 1 << 20;
 
 /// Takes the rows of a result.
 pub(in crate::mysql) trait Rows {
@@ -111,9 +113,14 @@ impl Session {
             Answer::Failed(error) => Err(self.failed(error)),
             Answer::Columns(count) if count > COLUMNS_MAX => Err(garbage("more columns than there can be").into()),
             Answer::Columns(count) => {
-                let mut columns = Vec::new();
+                let (mut columns, mut bytes) = (Vec::new(), 0_usize);
                 for _ in 0..count {
-                    columns.push(types::column(&self.wire.packet().await?, self.has_extended_metadata)?);
+                    let described = self.wire.packet().await?;
+                    bytes = bytes.saturating_add(described.len());
+                    if bytes > DESCRIPTIONS_BYTES_MAX {
+                        return Err(garbage("columns that are too large").into());
+                    }
+                    columns.push(types::column(&described, self.has_extended_metadata)?);
                 }
                 let end = packet::end(&self.wire.packet().await?)?;
                 let end = end.ok_or_else(|| garbage("columns without an end"))?;

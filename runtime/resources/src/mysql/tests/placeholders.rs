@@ -49,3 +49,11 @@ fn numbers_without_a_value_and_values_without_a_number_are_refused() {
         assert!(ended.is_err() || ended == Ok((statement.to_owned(), vec![1])), "{statement}: {ended:?}");
     }
 }
+
+#[test]
+fn one_large_value_is_not_named_into_many() {
+    let large = || vec![Bound::Text("x".repeat(1 << 20))];
+    assert!(bind("select $1, $1", large()).is_ok());
+    let statement = format!("select {}", vec!["$1"; 20_000].join(","));
+    assert!(bind(&statement, large()).is_err(), "20 GiB");
+}

@@ -6,14 +6,22 @@ const TOTAL: &str = "SELECT total FROM orders WHERE id = 1";
 
 impl Bench {
     async fn begin(&self, mode: TransactionMode) -> Result<crate::Transaction, HostError> {
-        let deadline = tokio::time::Instant::now() + self.deadline_in;
-        let [resource, tenant] = ["orders", "acme"];
+        self.begin_as("acme", mode, self.deadline_in).await
+    }
+
+    async fn begin_as(
+        &self,
+        tenant: &str,
+        mode: TransactionMode,
+        connection_in: Duration,
+    ) -> Result<crate::Transaction, HostError> {
+        let now = tokio::time::Instant::now();
         let request = BeginRequest {
-            resource: resource.parse().expect("name"),
+            resource: "orders".parse().expect("name"),
             tenant: tenant.parse().expect("name"),
             mode,
-            connection_by: deadline,
-            deadline,
+            connection_by: now + connection_in,
+            deadline: now + self.deadline_in,
         };
         self.resources.begin(&self.environment, request).await
     }
@@ -38,6 +46,18 @@ async fn a_dropped_transaction_undoes_its_changes_and_gives_its_connection_back(
     // The write connection is one: this waits for all of them.
     assert_eq!(bench.write(CHANGE, "[]").await, Ok(1));
     assert_eq!(bench.total().await, "[[11.5]]");
+}
+
+#[tokio::test]
+async fn no_tenant_holds_every_reading_connection() {
+    let bench = Bench::new().await;
+    let mut held = Vec::new();
+    while let Ok(transaction) = bench.begin_as("acme", Read, Duration::from_millis(50)).await {
+        held.push(transaction);
+        assert!(held.len() < 6, "one is left");
+    }
+    assert_eq!(held.len(), 5);
+    assert!(bench.begin_as("globex", Read, Duration::from_secs(30)).await.is_ok(), "for the others");
 }
 
 #[tokio::test]
