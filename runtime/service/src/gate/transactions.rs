@@ -165,7 +165,8 @@ impl CallGate {
         event.decision = Some(Decision::Permit);
         event.reason = Some("ok".to_owned());
         event.message = Some(format!("{why}: it is rolled back"));
-        self.enqueue(event);
+        // It closes the transaction: there is room for it also when the trail's queue is full.
+        self.enqueue_closing(event);
     }
 
     pub(super) fn let_go_of_all(&self) {
