@@ -84,7 +84,7 @@ impl Postgres {
             if session.is_stale() && ended.is_ok() {
                 continue;
             }
-            let stage = if session.is_committing { Stage::Committing } else { Stage::Undone };
+            let stage = session.stage();
             return match ended {
                 Ok(ended) => ended.map_err(|fault| pool.backend.explain(stage, fault)),
                 Err(_) => Err(stopped(lease, stage).await),

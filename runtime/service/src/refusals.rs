@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use airlock_access::VerifiedToken;
@@ -48,9 +45,7 @@ impl From<Failure> for Refused {
 /// Limits how many refusals reach the audit trail one by one.
 #[derive(Default)]
 pub(crate) struct Refusals {
-    second: AtomicU64,
-    in_second: AtomicU64,
-    unrecorded: AtomicU64,
+    anonymous: Mutex<Flood>,
     tenants: Mutex<HashMap<TenantName, Floods>>,
 }
 
@@ -61,7 +56,7 @@ struct Floods {
     denied: Flood,
 }
 
-/// Refusals of one tenant, of one sort.
+/// Refusals of one sort, of one tenant or of nobody.
 #[derive(Default)]
 struct Flood {
     second: u64,
@@ -96,24 +91,37 @@ impl Sort {
     }
 }
 
+impl Flood {
+    /// How many were not recorded since the last that was; none when this one is not either.
+    fn count(&mut self, per_second_max: u64, now_s: u64) -> Option<u64> {
+        if self.second != now_s {
+            (self.second, self.in_second) = (now_s, 0);
+        }
+        self.in_second = self.in_second.saturating_add(1);
+        if self.in_second > per_second_max {
+            self.unrecorded = self.unrecorded.saturating_add(1);
+            return None;
+        }
+        Some(std::mem::take(&mut self.unrecorded))
+    }
+}
+
 impl Refusals {
     /// Puts a refusal on record and gives the failure back for the caller.
     pub(crate) fn record(&self, store: &Store, kind: AuditKind, subject: Subject<'_>, refused: Refused) -> Failure {
         let Refused { failure, token } = refused;
-        if token.is_none() && !self.has_room(clock::now_unix_s()) {
-            self.unrecorded.fetch_add(1, Relaxed);
-            return failure;
-        }
-        let tenant = token.as_ref().map(|token| &token.principal().tenant);
-        let message =
-            match tenant.map(|tenant| self.unrecorded_of(tenant, Sort::of(failure.reason), clock::now_unix_s())) {
-                Some(None) => return failure,
-                Some(Some(count @ 1..)) => {
-                    format!("{} (and {count} more refusals of the tenant, not recorded one by one)", failure.message)
-                }
-                Some(Some(0)) => failure.message.clone(),
-                None => self.message(&failure),
-            };
+        let (tenant, now_s) = (token.as_ref().map(|token| &token.principal().tenant), clock::now_unix_s());
+        let (unrecorded, whose) = match tenant {
+            Some(tenant) => (self.unrecorded_of(tenant, Sort::of(failure.reason), now_s), "of the tenant"),
+            None => (lock(&self.anonymous).count(ANONYMOUS_PER_SECOND_MAX, now_s), "without a valid token"),
+        };
+        let message = match unrecorded {
+            None => return failure,
+            Some(0) => failure.message.clone(),
+            Some(count) => {
+                format!("{} (and {count} more refusals {whose}, not recorded one by one)", failure.message)
+            }
+        };
         let mut event = AuditEvent::new(kind, clock::now_unix_ms());
         event.decision = Some(Decision::Deny);
         event.reason = Some(failure.reason.to_string());
@@ -130,17 +138,10 @@ impl Refusals {
         failure
     }
 
-    fn has_room(&self, now_s: u64) -> bool {
-        if self.second.swap(now_s, Relaxed) != now_s {
-            self.in_second.store(0, Relaxed);
-        }
-        self.in_second.fetch_add(1, Relaxed) < ANONYMOUS_PER_SECOND_MAX
-    }
-
     /// How many of the tenant's refusals of this sort were not recorded since the last that was; none when this one is not
     /// either.
     fn unrecorded_of(&self, tenant: &TenantName, sort: Sort, now_s: u64) -> Option<u64> {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tenants = lock(&self.tenants);
         if tenants.len() >= TENANTS_MAX && !tenants.contains_key(tenant) {
             tenants.retain(|_, floods| floods.shed.second == now_s || floods.denied.second == now_s);
         }
@@ -149,26 +150,13 @@ impl Refusals {
             Sort::Shed => &mut floods.shed,
             Sort::Denied => &mut floods.denied,
         };
-        if flood.second != now_s {
-            (flood.second, flood.in_second) = (now_s, 0);
-        }
-        flood.in_second = flood.in_second.saturating_add(1);
-        if flood.in_second > sort.per_second_max() {
-            flood.unrecorded = flood.unrecorded.saturating_add(1);
-            return None;
-        }
-        Some(std::mem::take(&mut flood.unrecorded))
+        flood.count(sort.per_second_max(), now_s)
     }
+}
 
-    fn message(&self, failure: &Failure) -> String {
-        match self.unrecorded.swap(0, Relaxed) {
-            0 => failure.message.clone(),
-            count => format!(
-                "{} (and {count} more refusals without a valid token, not recorded one by one)",
-                failure.message
-            ),
-        }
-    }
+/// A panic while the lock is held leaves counts that are at most one off.
+fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a refused request was about.

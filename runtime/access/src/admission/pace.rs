@@ -37,8 +37,8 @@ impl Paces {
 
     /// Takes one host call, and says how long it has to wait.
     pub(super) fn take(&mut self, tenant: &TenantName, now: Duration) -> Duration {
-        let per_second = self.own.get(tenant).unwrap_or(&self.per_second).get();
-        let interval = Duration::from_nanos((1_000_000_000 / per_second).max(1));
+        let per_second = self.own.get(tenant).unwrap_or(&self.per_second);
+        let interval = interval(*per_second);
         let even_at = match self.even_at.get_mut(tenant) {
             Some(even_at) => even_at,
             None => self.remember(tenant, now),
@@ -53,6 +53,11 @@ impl Paces {
         }
         self.even_at.entry(tenant.clone()).or_insert(now)
     }
+}
+
+/// The time between two of so many in a second, spread evenly.
+pub(super) fn interval(per_second: NonZeroU64) -> Duration {
+    Duration::from_nanos((1_000_000_000 / per_second).max(1))
 }
 
 fn numbers(config: &AdmissionConfig) -> (NonZeroU64, BTreeMap<TenantName, NonZeroU64>) {

@@ -7,6 +7,7 @@ use airlock_model::{Quota, TenantName, TenantQuotas};
 use super::{
     AdmissionConfig, DayUsage, Moment,
     busy::{Bound, Busy},
+    pace::interval,
 };
 
 const DAY_MS: u64 = 86_400_000;
@@ -130,8 +131,7 @@ impl Account {
 
     /// The time between two calls, and how much earlier than even calls may come.
     fn pace(&self) -> Option<(Duration, Duration)> {
-        let per_second = self.quotas.calls_per_second?.get();
-        let interval = Duration::from_nanos((1_000_000_000 / per_second).max(1));
+        let interval = interval(self.quotas.calls_per_second?);
         let more = u32::try_from(self.burst().saturating_sub(1)).unwrap_or(u32::MAX);
         Some((interval, interval.saturating_mul(more)))
     }

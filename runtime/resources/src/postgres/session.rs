@@ -12,7 +12,7 @@ use super::{
     startup::BackendKey,
     wire::{Incoming, MESSAGE_BYTES_MAX, Wire, garbage},
 };
-use crate::database::{PooledSession, refused};
+use crate::database::{PooledSession, Stage, refused};
 
 pub(super) use result::{Ended, Rows, Wish};
 
@@ -37,7 +37,7 @@ pub(super) struct Session {
     uses: u32,
     is_stale: bool,
     /// Whether a COMMIT has been sent and not been answered.
-    pub(super) is_committing: bool,
+    is_committing: bool,
 }
 
 /// What the server says about a statement before it runs.
@@ -62,6 +62,11 @@ impl Session {
             is_stale: false,
             is_committing: false,
         }
+    }
+
+    /// How far the statement at hand has come.
+    pub(super) fn stage(&self) -> Stage {
+        if self.is_committing { Stage::Committing } else { Stage::Undone }
     }
 
     /// Opens a transaction of several statements.

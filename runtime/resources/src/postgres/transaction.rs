@@ -57,7 +57,7 @@ impl Transaction {
         let lost = || NotCommitted::Undone(timeout(Stopped::Unconfirmed));
         let session = self.lease.session().ok_or_else(lost)?;
         let ended = timeout_at(deadline, session.commit()).await;
-        let stage = if session.is_committing { Stage::Committing } else { Stage::Undone };
+        let stage = session.stage();
         let error = match ended {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(fault)) => self.pool.backend.explain(stage, fault),

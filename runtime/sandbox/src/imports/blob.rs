@@ -1,11 +1,11 @@
 //! `resources:<name>/blob@1.0.0`.
 
 use airlock_model::{BlobAction, BlobCall, BlobReply, HostCall, HostReply, ResourceName};
-use wasmtime::component::{Accessor, ComponentNamedList, Lift, Linker, LinkerInstance, Lower};
+use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lower};
 
 use super::{
-    charge::{mismatched, through_gate},
-    types::{GuestHostError, GuestObjectInfo, GuestObjectPage, GuestPiece},
+    asking,
+    types::{GuestObjectInfo, GuestObjectPage, GuestPiece},
 };
 use crate::state::CallState;
 
@@ -34,21 +34,10 @@ where
     R: Lower + Send + 'static,
 {
     let resource = resource.clone();
-    instance.func_wrap_concurrent(name, move |accessor: &Accessor<CallState>, arguments: A| {
-        let call = HostCall::Blob(BlobCall { resource: resource.clone(), action: action(arguments) });
-        Box::pin(async move { Ok((ask(accessor, call, result).await?,)) })
-    })
-}
-
-async fn ask<R>(
-    accessor: &Accessor<CallState>,
-    call: HostCall,
-    result: fn(BlobReply) -> Result<R, BlobReply>,
-) -> wasmtime::Result<Result<R, GuestHostError>> {
-    Ok(match through_gate(accessor, call).await? {
-        Ok(HostReply::Blob(reply)) => result(reply).map_err(|other| mismatched(&HostReply::Blob(other)).into()),
-        Ok(other) => Err(mismatched(&other).into()),
-        Err(error) => Err(error.into()),
+    let call = move |arguments| HostCall::Blob(BlobCall { resource: resource.clone(), action: action(arguments) });
+    asking::function(instance, name, call, move |reply| match reply {
+        HostReply::Blob(reply) => result(reply).map_err(HostReply::Blob),
+        other => Err(other),
     })
 }
 

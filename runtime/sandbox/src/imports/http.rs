@@ -1,23 +1,18 @@
 //! `resources:<name>/http@1.0.0`.
 
 use airlock_model::{HostCall, HostReply, HttpCall, ResourceName};
-use wasmtime::{
-    Result,
-    component::{Accessor, Linker},
-};
+use wasmtime::component::Linker;
 
 use super::{
-    charge::{mismatched, through_gate},
-    types::{GuestHostError, GuestRequest, GuestResponse},
+    asking,
+    types::{GuestRequest, GuestResponse},
 };
 use crate::state::CallState;
 
-pub(super) fn link(linker: &mut Linker<CallState>, import: &str, resource: &ResourceName) -> Result<()> {
+pub(super) fn link(linker: &mut Linker<CallState>, import: &str, resource: &ResourceName) -> wasmtime::Result<()> {
     let resource = resource.clone();
-    linker.instance(import)?.func_wrap_concurrent("send", move |accessor: &Accessor<CallState>, (request,)| {
-        let call = http_call(&resource, request);
-        Box::pin(async move { Ok((send(accessor, call).await?,)) })
-    })
+    let call = move |(request,)| http_call(&resource, request);
+    asking::function(&mut linker.instance(import)?, "send", call, response)
 }
 
 fn http_call(resource: &ResourceName, request: GuestRequest) -> HostCall {
@@ -31,10 +26,6 @@ fn http_call(resource: &ResourceName, request: GuestRequest) -> HostCall {
     })
 }
 
-async fn send(accessor: &Accessor<CallState>, call: HostCall) -> Result<Result<GuestResponse, GuestHostError>> {
-    Ok(match through_gate(accessor, call).await? {
-        Ok(HostReply::Http(reply)) => Ok(reply.into()),
-        Ok(other) => Err(mismatched(&other).into()),
-        Err(error) => Err(error.into()),
-    })
+fn response(reply: HostReply) -> Result<GuestResponse, HostReply> {
+    if let HostReply::Http(reply) = reply { Ok(reply.into()) } else { Err(reply) }
 }

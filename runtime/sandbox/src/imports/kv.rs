@@ -1,12 +1,9 @@
 //! `resources:<name>/kv@1.0.0`.
 
 use airlock_model::{HostCall, HostReply, KeyPage, KvAction, KvCall, KvReply, ResourceName};
-use wasmtime::component::{Accessor, ComponentNamedList, Lift, Linker, LinkerInstance, Lower};
+use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lower};
 
-use super::{
-    charge::{mismatched, through_gate},
-    types::{GuestHostError, GuestKeyPage},
-};
+use super::{asking, types::GuestKeyPage};
 use crate::state::CallState;
 
 pub(super) fn link(linker: &mut Linker<CallState>, import: &str, resource: &ResourceName) -> wasmtime::Result<()> {
@@ -34,21 +31,10 @@ where
     R: Lower + Send + 'static,
 {
     let resource = resource.clone();
-    instance.func_wrap_concurrent(name, move |accessor: &Accessor<CallState>, arguments: A| {
-        let call = HostCall::Kv(KvCall { resource: resource.clone(), action: action(arguments) });
-        Box::pin(async move { Ok((ask(accessor, call, result).await?,)) })
-    })
-}
-
-async fn ask<R>(
-    accessor: &Accessor<CallState>,
-    call: HostCall,
-    result: fn(KvReply) -> Result<R, KvReply>,
-) -> wasmtime::Result<Result<R, GuestHostError>> {
-    Ok(match through_gate(accessor, call).await? {
-        Ok(HostReply::Kv(reply)) => result(reply).map_err(|other| mismatched(&HostReply::Kv(other)).into()),
-        Ok(other) => Err(mismatched(&other).into()),
-        Err(error) => Err(error.into()),
+    let call = move |arguments| HostCall::Kv(KvCall { resource: resource.clone(), action: action(arguments) });
+    asking::function(instance, name, call, move |reply| match reply {
+        HostReply::Kv(reply) => result(reply).map_err(HostReply::Kv),
+        other => Err(other),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Links exactly what a component imports, and nothing that is not ours to give.
 
+mod asking;
 mod blob;
 mod charge;
 mod charged;

@@ -6,12 +6,12 @@
 use airlock_model::{BatchCall, HostCall, HostReply, Kept, ResourceName, SqlCall, SqlVerb, StreamId};
 use wasmtime::{
     Result,
-    component::{Accessor, LinkerInstance, Resource, ResourceType},
+    component::{LinkerInstance, Resource, ResourceType},
 };
 
-use super::{Statement, mismatched, through_gate};
+use super::Statement;
 use crate::{
-    imports::types::{GuestHostError, GuestRows},
+    imports::{asking, types::GuestRows},
     state::CallState,
 };
 
@@ -26,31 +26,21 @@ pub(super) fn link(instance: &mut LinkerInstance<'_, CallState>, resource: &Reso
         Ok(())
     })?;
     let name = resource.clone();
-    instance.func_wrap_concurrent("query-stream", move |accessor: &Accessor<CallState>, statement: Statement| {
-        let (statement, parameters) = statement;
+    let query = move |(statement, parameters): Statement| {
         let (resource, verb) = (name.clone(), SqlVerb::Query);
-        let call = HostCall::Stream(SqlCall { resource, within: None, verb, statement, parameters });
-        Box::pin(async move { Ok((start(accessor, call).await?,)) })
-    })?;
+        HostCall::Stream(SqlCall { resource, within: None, verb, statement, parameters })
+    };
+    asking::function(instance, "query-stream", query, started)?;
     let name = resource.clone();
-    instance.func_wrap_concurrent("[method]batches.next", move |accessor: &Accessor<CallState>, (held,): (Held,)| {
-        let call = HostCall::NextBatch(BatchCall { resource: name.clone(), stream: StreamId(held.rep()) });
-        Box::pin(async move { Ok((next(accessor, call).await?,)) })
-    })
+    let next =
+        move |(held,): (Held,)| HostCall::NextBatch(BatchCall { resource: name.clone(), stream: StreamId(held.rep()) });
+    asking::function(instance, "[method]batches.next", next, batch)
 }
 
-async fn start(accessor: &Accessor<CallState>, call: HostCall) -> Result<Result<Held, GuestHostError>> {
-    Ok(match through_gate(accessor, call).await? {
-        Ok(HostReply::Streaming(StreamId(number))) => Ok(Resource::new_own(number)),
-        Ok(other) => Err(mismatched(&other).into()),
-        Err(error) => Err(error.into()),
-    })
+fn started(reply: HostReply) -> Result<Held, HostReply> {
+    if let HostReply::Streaming(StreamId(number)) = reply { Ok(Resource::new_own(number)) } else { Err(reply) }
 }
 
-async fn next(accessor: &Accessor<CallState>, call: HostCall) -> Result<Result<Option<GuestRows>, GuestHostError>> {
-    Ok(match through_gate(accessor, call).await? {
-        Ok(HostReply::Batch(rows)) => Ok(rows.map(GuestRows::from)),
-        Ok(other) => Err(mismatched(&other).into()),
-        Err(error) => Err(error.into()),
-    })
+fn batch(reply: HostReply) -> Result<Option<GuestRows>, HostReply> {
+    if let HostReply::Batch(rows) = reply { Ok(rows.map(GuestRows::from)) } else { Err(reply) }
 }

@@ -5,11 +5,11 @@ use airlock_model::{
 };
 use wasmtime::{
     Result,
-    component::{Accessor, LinkerInstance, Resource, ResourceType},
+    component::{LinkerInstance, Resource, ResourceType},
 };
 
-use super::{execute, mismatched, query, sql_call, through_gate};
-use crate::{imports::types::GuestHostError, state::CallState};
+use super::{affected, rows, sql_call};
+use crate::{imports::asking, state::CallState};
 
 /// What a guest holds of a transaction; its number is the gate's.
 struct Transaction;
@@ -23,45 +23,26 @@ pub(super) fn link(instance: &mut LinkerInstance<'_, CallState>, resource: &Reso
     })?;
     link_ends(instance, resource)?;
     let name = resource.clone();
-    instance.func_wrap_concurrent(
-        "[method]transaction.query",
-        move |accessor: &Accessor<CallState>, (held, statement, parameters): (Held, String, String)| {
-            let call = sql_call(&name, Some(id(&held)), SqlVerb::Query, (statement, parameters));
-            Box::pin(async move { Ok((query(accessor, call).await?,)) })
-        },
-    )?;
+    let query = move |(held, statement, parameters): (Held, String, String)| {
+        sql_call(&name, Some(id(&held)), SqlVerb::Query, (statement, parameters))
+    };
+    asking::function(instance, "[method]transaction.query", query, rows)?;
     let name = resource.clone();
-    instance.func_wrap_concurrent(
-        "[method]transaction.execute",
-        move |accessor: &Accessor<CallState>, (held, statement, parameters): (Held, String, String)| {
-            let call = sql_call(&name, Some(id(&held)), SqlVerb::Execute, (statement, parameters));
-            Box::pin(async move { Ok((execute(accessor, call).await?,)) })
-        },
-    )
+    let execute = move |(held, statement, parameters): (Held, String, String)| {
+        sql_call(&name, Some(id(&held)), SqlVerb::Execute, (statement, parameters))
+    };
+    asking::function(instance, "[method]transaction.execute", execute, affected)
 }
 
 fn link_ends(instance: &mut LinkerInstance<'_, CallState>, resource: &ResourceName) -> Result<()> {
     let name = resource.clone();
-    instance.func_wrap_concurrent("begin", move |accessor: &Accessor<CallState>, (): ()| {
-        let call = call(&name, TransactionStep::Begin);
-        Box::pin(async move { Ok((begin(accessor, call).await?,)) })
-    })?;
+    asking::function(instance, "begin", move |(): ()| call(&name, TransactionStep::Begin), begun)?;
     let name = resource.clone();
-    instance.func_wrap_concurrent(
-        "[method]transaction.commit",
-        move |accessor: &Accessor<CallState>, (held,): (Held,)| {
-            let call = call(&name, TransactionStep::Commit(id(&held)));
-            Box::pin(async move { Ok((end(accessor, call).await?,)) })
-        },
-    )?;
+    let commit = move |(held,): (Held,)| call(&name, TransactionStep::Commit(id(&held)));
+    asking::function(instance, "[method]transaction.commit", commit, ended)?;
     let name = resource.clone();
-    instance.func_wrap_concurrent(
-        "[method]transaction.rollback",
-        move |accessor: &Accessor<CallState>, (held,): (Held,)| {
-            let call = call(&name, TransactionStep::Rollback(id(&held)));
-            Box::pin(async move { Ok((end(accessor, call).await?,)) })
-        },
-    )
+    let rollback = move |(held,): (Held,)| call(&name, TransactionStep::Rollback(id(&held)));
+    asking::function(instance, "[method]transaction.rollback", rollback, ended)
 }
 
 fn id(held: &Held) -> TransactionId {
@@ -72,18 +53,10 @@ fn call(resource: &ResourceName, step: TransactionStep) -> HostCall {
     HostCall::Transaction(TransactionCall { resource: resource.clone(), step })
 }
 
-async fn begin(accessor: &Accessor<CallState>, call: HostCall) -> Result<Result<Held, GuestHostError>> {
-    Ok(match through_gate(accessor, call).await? {
-        Ok(HostReply::Begun(TransactionId(number))) => Ok(Resource::new_own(number)),
-        Ok(other) => Err(mismatched(&other).into()),
-        Err(error) => Err(error.into()),
-    })
+fn begun(reply: HostReply) -> Result<Held, HostReply> {
+    if let HostReply::Begun(TransactionId(number)) = reply { Ok(Resource::new_own(number)) } else { Err(reply) }
 }
 
-async fn end(accessor: &Accessor<CallState>, call: HostCall) -> Result<Result<(), GuestHostError>> {
-    Ok(match through_gate(accessor, call).await? {
-        Ok(HostReply::Ended) => Ok(()),
-        Ok(other) => Err(mismatched(&other).into()),
-        Err(error) => Err(error.into()),
-    })
+fn ended(reply: HostReply) -> Result<(), HostReply> {
+    if let HostReply::Ended = reply { Ok(()) } else { Err(reply) }
 }
