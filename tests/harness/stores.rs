@@ -5,7 +5,7 @@ mod blob;
 use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use airlock_model::{EnvironmentName, HostError, HostReply, KvAction, KvCommand, KvReply, ResourceName, TenantName};
-use airlock_resources::{BindingConfig, KvRequest, Permitted, Resources, Sources};
+use airlock_resources::{BindingConfig, KvRequest, Performed, Permitted, Resources, Sources};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -49,15 +49,22 @@ impl KvClient {
         self.ask_until(tenant, action, Instant::now() + PATIENCE).await
     }
 
-    /// As the gate does: parse, then perform.
     pub async fn ask_until(&self, tenant: &str, action: KvAction, deadline: Instant) -> Result<KvReply, HostError> {
-        let command = KvCommand::parse(action).map_err(|why| HostError::BadRequest(why.to_string()))?;
-        let tenant: TenantName = tenant.parse().expect("a name");
-        let request = Permitted::Kv(KvRequest { resource: resource(), tenant, command, deadline });
-        match self.resources.perform(&self.environment, request).await.reply? {
+        match self.perform(tenant, action, deadline).await.reply? {
             HostReply::Kv(reply) => Ok(reply),
             other => panic!("another kind of reply: {other:?}"),
         }
+    }
+
+    /// As the gate does: parse, then perform.
+    pub async fn perform(&self, tenant: &str, action: KvAction, deadline: Instant) -> Performed {
+        let command = match KvCommand::parse(action) {
+            Ok(command) => command,
+            Err(why) => return Performed::without_egress(Err(HostError::BadRequest(why.to_string()))),
+        };
+        let tenant: TenantName = tenant.parse().expect("a name");
+        let request = Permitted::Kv(KvRequest { resource: resource(), tenant, command, deadline });
+        self.resources.perform(&self.environment, request).await
     }
 
     pub async fn set(&self, tenant: &str, key: &str, value: &str) -> Result<KvReply, HostError> {

@@ -68,3 +68,25 @@ async fn a_configuration_that_the_server_could_change_is_a_warning() {
     let (code, report) = examine(place.command(&airlock_binary()));
     assert_eq!((code, status(&report, "writable_directories")), (0, "warning"), "{report:#}");
 }
+
+#[tokio::test]
+async fn every_backend_is_asked_and_one_that_does_not_answer_is_named() {
+    let place = Place::make(None).await;
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    let binding = format!(
+        "[resources.away]\nkind = \"kv\"\n[resources.away.dev]\nengine = \"redis\"\nhost = \"127.0.0.1\"\nport = {}\n\
+         allow_private = [\"127.0.0.1/32\"]\ntls = \"disable\"\noperations = [\"read\"]\n\n[environments.dev]",
+        nobody.port()
+    );
+    place.configure("[environments.dev]", &binding);
+    let (code, report) = examine(place.command(&airlock_binary()));
+    assert_eq!(code, 0, "a server starts without it: {report:#}");
+    let checks = report["checks"].as_array().expect("checks").iter().filter(|check| check["name"] == "resource");
+    let of = |status: &str| {
+        let found = checks.clone().filter(|check| check["status"] == status);
+        found.map(|check| check["detail"].as_str().expect("a detail")).collect::<Vec<_>>()
+    };
+    assert!(of("ok").iter().any(|detail| detail.starts_with("`orders-db` in `dev` answers")), "{report:#}");
+    let away = of("warning");
+    assert!(matches!(away[..], [one] if one.starts_with("`away` in `dev`: ") && one.contains("refuses")), "{report:#}");
+}

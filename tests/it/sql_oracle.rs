@@ -1,10 +1,14 @@
 //! PostgreSQL as the judge: whatever is classed a read changes nothing when an ordinary role runs it on the read path.
 //!
-//! `AIRLOCK_SQL_CORPUS=DIR` adds the statements of `DIR/postgresql_regress_labelled.jsonl`.
+//! `AIRLOCK_SQL_CORPUS=DIR` adds the statements of `DIR/postgresql_regress_labelled.jsonl`; `AIRLOCK_SQL_DIFFERENTIAL` says how many
+//! statements the grammar makes up.
+
+mod grammar;
 
 use airlock_analysis::{Dialect, classify};
 use airlock_model::StatementClass;
 use airlock_tests::postgres::Cluster;
+use grammar::Grammar;
 use tokio_postgres::{Client, NoTls};
 
 /// No statement of one's own accord: what then changes was changed by a statement under test.
@@ -182,6 +186,19 @@ fn corpus() -> Vec<String> {
     text.lines().filter_map(sql).collect()
 }
 
+/// Runs those that are classed reads, and gives how many PostgreSQL ran.
+async fn change_nothing(bench: &Bench, statements: &[String]) -> usize {
+    let mut ran = 0;
+    let before = bench.state().await;
+    for batch in statements.chunks(100) {
+        for statement in batch {
+            ran += usize::from(bench.read(statement).await);
+        }
+        assert_eq!(bench.state().await, before, "one of these changed something: {batch:#?}");
+    }
+    ran
+}
+
 #[tokio::test]
 async fn nothing_that_is_classed_a_read_changes_a_postgresql() {
     let bench = Bench::start().await;
@@ -191,16 +208,36 @@ async fn nothing_that_is_classed_a_read_changes_a_postgresql() {
     statements.extend(corpus());
     let all = statements.len();
     statements.retain(|statement| is_read(statement));
-    let mut ran = 0_usize;
-    let before = bench.state().await;
-    for batch in statements.chunks(100) {
-        for statement in batch {
-            ran += usize::from(bench.read(statement).await);
-        }
-        assert_eq!(bench.state().await, before, "one of these changed something: {batch:#?}");
-    }
+    let ran = change_nothing(&bench, &statements).await;
     println!("{} of {all} statements are reads; PostgreSQL ran {ran} of them, and nothing changed", statements.len());
     assert!(ran > 1_000, "only {ran} statements ran");
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long it may take is up to whoever runs the test")]
+fn made_up() -> usize {
+    std::env::var("AIRLOCK_SQL_DIFFERENTIAL").map_or(6_000, |count| count.parse().expect("a number"))
+}
+
+/// The classifier against the server itself, on statements that nobody wrote.
+#[tokio::test]
+async fn nothing_that_a_grammar_makes_up_passes_for_a_read_and_changes_a_postgresql() {
+    let bench = Bench::start().await;
+    bench.app.batch_execute("set statement_timeout = '2s'").await.expect("set");
+    let mut calls = bench.calls().await;
+    // Scalar calls that mostly are reads: those that are none stand in the grammar itself.
+    calls.retain(|call| {
+        call.starts_with("select ") && !call.contains(" from ") && (is_read(call) || call.contains("pg_"))
+    });
+    let mut grammar = Grammar::new(0x5eed, &calls);
+    let count = made_up();
+    let mut reads: Vec<String> = (0..count).map(|_| grammar.statement()).collect();
+    reads.retain(|statement| is_read(statement));
+    let ran = change_nothing(&bench, &reads).await;
+    println!(
+        "{} of {count} made-up statements are reads; PostgreSQL ran {ran} of them, and nothing changed",
+        reads.len()
+    );
+    assert!(ran > count / 100, "only {ran} statements ran");
 }
 
 /// The oracle can fail: these change something on the very same path.

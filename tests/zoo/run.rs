@@ -34,6 +34,9 @@ const TURN_PATIENCE: Duration = Duration::from_secs(300);
 const SETTLED_BYTES: u64 = 1 << 20;
 /// For everything that was measured to have ended.
 const END_SETTLE: Duration = Duration::from_secs(3);
+/// Added to the niceness of the hostile callers: enough that the neighbour's client goes first, and little enough that
+/// their answers are read in time.
+const CALLERS_NICENESS: i32 = 4;
 /// The tenant that every specimen belongs to.
 const TENANT: &str = "hostile";
 /// How a guest ends that took the server with it.
@@ -42,6 +45,9 @@ const ABORTED: &str = "abort";
 /// Runs everything.
 pub(crate) async fn visit(keeper: &Keeper, options: &Options) -> anyhow::Result<Document> {
     let mut stage = Stage::raise(&keeper.guests).await?;
+    // This thread is the hostile callers. What they spend would be spent on machines of their own: the server, started
+    // before this, and the neighbour, a thread of its own, go first.
+    rustix::process::nice(CALLERS_NICENESS).context("cannot step back behind the server")?;
     stage.calm(Phase::CalmBefore).await;
     stage.document.resident_before = stage.server.memory()?.resident;
     stage.alone().await?;

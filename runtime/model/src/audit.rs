@@ -32,6 +32,8 @@ pub enum AuditKind {
     ConfigReloaded,
     /// The tables of a database were shown to somebody who writes functions.
     SchemaDescribed,
+    /// A database has said that it stopped a statement which its call had left running.
+    StatementStopped,
 }
 
 /// Which way a decision went.

@@ -10,13 +10,12 @@ mod s3;
 
 use std::net::SocketAddr;
 
-use airlock_model::{BlobReply, EnvironmentName, HostError, HostReply, Reason, ResourceName, TenantName};
+use airlock_model::{BlobCommand, BlobReply, EnvironmentName, HostError, HostReply, Reason, ResourceName, TenantName};
 
 pub(crate) use check::{BlobSettings, check_directory, check_s3};
 pub use config::{DirectoryConfig, S3Config, S3Credential};
 
-use crate::BlobRequest;
-use airlock_model::BlobCommand;
+use crate::{BlobRequest, failed::Failed};
 use directory::Directory;
 use s3::S3;
 
@@ -47,11 +46,11 @@ impl BlobStore {
     }
 
     /// Carries out one command, or says why not.
-    pub(crate) async fn perform(&self, request: BlobRequest) -> Result<HostReply, HostError> {
+    pub(crate) async fn perform(&self, request: BlobRequest) -> Result<HostReply, Failed> {
         let (found, allowed) = (stored_bytes(&request.command), self.object_bytes_max());
         if found > allowed {
             let text = format!("the object has {found} bytes, the binding allows {allowed}");
-            return Err(HostError::BadRequest(text));
+            return Err(HostError::BadRequest(text).into());
         }
         let reply = match self {
             Self::Directory(store) => store.perform(request).await,
@@ -77,12 +76,12 @@ fn owner(is_shared: bool, tenant: &TenantName) -> &str {
     if is_shared { "" } else { tenant.as_str() }
 }
 
-type Answer = Result<BlobReply, HostError>;
+type Answer = Result<BlobReply, Failed>;
 
 /// A change was sent or begun, and nobody knows more.
-fn unknown_effect() -> HostError {
+fn unknown_effect() -> Failed {
     let text = "the deadline passed while the store was at work: whether the change took effect is not known";
-    HostError::Timeout(text.to_owned())
+    Failed::Unknown(HostError::Timeout(text.to_owned()))
 }
 
 /// The deadline passed, and nothing has changed.

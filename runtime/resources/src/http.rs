@@ -11,6 +11,7 @@ mod exchange;
 mod explain;
 mod headers;
 mod meter;
+mod reach;
 mod reply;
 mod scrub;
 mod target;

@@ -17,7 +17,7 @@ use airlock_model::{EnvironmentName, HostError, HostReply, KvReply, Reason, Reso
 pub(crate) use check::{KvSettings, check_embedded, check_redis};
 pub use config::{EmbeddedConfig, RedisConfig, StoreTls};
 
-use crate::KvRequest;
+use crate::{KvRequest, failed::Failed};
 use embedded::Embedded;
 use redis::Redis;
 
@@ -48,11 +48,11 @@ impl KvStore {
     }
 
     /// Carries out one command, or says why not.
-    pub(crate) async fn perform(&self, request: KvRequest) -> Result<HostReply, HostError> {
+    pub(crate) async fn perform(&self, request: KvRequest) -> Result<HostReply, Failed> {
         let (found, allowed) = (request.command.value_bytes(), self.value_bytes_max());
         if found as u64 > allowed {
             let text = format!("the value has {found} bytes, the binding allows {allowed}");
-            return Err(HostError::BadRequest(text));
+            return Err(HostError::BadRequest(text).into());
         }
         let reply = match self {
             Self::Embedded(store) => store.perform(request).await,
@@ -92,12 +92,12 @@ impl Sharing {
     }
 }
 
-type Answer = Result<KvReply, HostError>;
+type Answer = Result<KvReply, Failed>;
 
 /// A change was sent or begun, and nobody knows more.
-fn unknown_effect() -> HostError {
+fn unknown_effect() -> Failed {
     let text = "the deadline passed while the store was at work: whether the change took effect is not known";
-    HostError::Timeout(text.to_owned())
+    Failed::Unknown(HostError::Timeout(text.to_owned()))
 }
 
 /// The deadline passed, and nothing has changed.

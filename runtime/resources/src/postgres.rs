@@ -43,6 +43,7 @@ use crate::{
     database::{
         Hidden, Lease, Login, Pool, PooledSession as _, Server, Stage, Stopped, refused, timeout, timeout_committing,
     },
+    failed::Failed,
 };
 use server::Role;
 
@@ -69,7 +70,7 @@ impl Postgres {
     }
 
     /// Runs one statement, or says why not.
-    pub(crate) async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
+    pub(crate) async fn perform(&self, request: SqlRequest) -> Result<HostReply, Failed> {
         let pool = match request.class {
             StatementClass::Read => Some(&self.reads),
             StatementClass::Write | StatementClass::Ddl => self.changes.as_ref(),
@@ -78,17 +79,20 @@ impl Postgres {
         let pool = pool.ok_or_else(not_allowed)?;
         loop {
             let mut lease = pool.lease(&request.tenant, request.connection_by, request.deadline).await?;
-            let Some(session) = lease.session() else { return Err(timeout(Stopped::Unconfirmed)) };
+            lease.report_to(&request.stop);
+            let Some(session) = lease.session() else { return Err(timeout(Stopped::Unconfirmed).into()) };
             let ended = timeout_at(request.deadline, statement::run(session, &pool.backend.types, &request)).await;
             // Idle sessions end with a restart of the server, and sometimes that is only seen now.
             if session.is_stale() && ended.is_ok() {
                 continue;
             }
             let stage = session.stage();
-            return match ended {
-                Ok(ended) => ended.map_err(|fault| pool.backend.explain(stage, fault)),
-                Err(_) => Err(stopped(lease, stage).await),
+            let error = match ended {
+                Ok(Ok(reply)) => return Ok(reply),
+                Ok(Err(fault)) => pool.backend.explain(stage, fault),
+                Err(_) => stopped(lease, stage).await,
             };
+            return Err(stage.failed(error));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Every binding of every environment, and the one function that uses them.
 
+mod probe;
+
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use airlock_model::{
@@ -14,6 +16,7 @@ use crate::{
     address::AddressPolicy,
     blob::BlobStore,
     config::Engine,
+    failed::Failed,
     http::HttpClient,
     kv::KvStore,
     mysql::Mysql,
@@ -23,6 +26,8 @@ use crate::{
     stream,
     transaction::{Open, access_of},
 };
+
+pub use probe::Probe;
 
 /// The SQL dialect of a database, for whoever has to parse statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +210,7 @@ impl Resources {
     ) -> Result<Schema, HostError> {
         let dialect = self.dialect(resource, environment).ok_or_else(|| wrong_kind(resource))?;
         let request = schema::request(dialect, resource, tenant, deadline);
-        schema::read(resource, self.perform_sql(environment, request).await?)
+        schema::read(resource, self.perform_sql(environment, request).await.map_err(Failed::into_error)?)
     }
 
     /// Carries out a permitted call, within its deadline and caps.
@@ -213,21 +218,21 @@ impl Resources {
     /// Dropping the future stops the work: a statement is interrupted, a connection with a request on it is closed.
     pub async fn perform(&self, environment: &EnvironmentName, call: Permitted) -> Performed {
         match call {
-            Permitted::Sql(request) => Performed::without_egress(self.perform_sql(environment, request).await),
+            Permitted::Sql(request) => Performed::ended(self.perform_sql(environment, request).await),
             Permitted::Http(request) => self.perform_http(environment, request).await,
-            Permitted::Kv(request) => Performed::without_egress(self.perform_kv(environment, request).await),
-            Permitted::Blob(request) => Performed::without_egress(self.perform_blob(environment, request).await),
+            Permitted::Kv(request) => Performed::ended(self.perform_kv(environment, request).await),
+            Permitted::Blob(request) => Performed::ended(self.perform_blob(environment, request).await),
         }
     }
 
-    async fn perform_sql(&self, environment: &EnvironmentName, request: SqlRequest) -> Result<HostReply, HostError> {
+    async fn perform_sql(&self, environment: &EnvironmentName, request: SqlRequest) -> Result<HostReply, Failed> {
         let bound = self.get(&request.resource, environment)?;
         bound.check(&request.resource, &access_of(request.class)?)?;
         match &bound.client {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
             Client::Mysql(database) => database.perform(request).await,
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => Err(wrong_kind(&request.resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => Err(wrong_kind(&request.resource).into()),
         }
     }
 
@@ -278,17 +283,17 @@ impl Resources {
         client.perform(request).await
     }
 
-    async fn perform_kv(&self, environment: &EnvironmentName, request: KvRequest) -> Result<HostReply, HostError> {
+    async fn perform_kv(&self, environment: &EnvironmentName, request: KvRequest) -> Result<HostReply, Failed> {
         let bound = self.get(&request.resource, environment)?;
-        let Client::Kv(store) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+        let Client::Kv(store) = &bound.client else { return Err(wrong_kind(&request.resource).into()) };
         let access = if request.command.changes() { Access::Write } else { Access::Read };
         bound.check(&request.resource, &access)?;
         store.perform(request).await
     }
 
-    async fn perform_blob(&self, environment: &EnvironmentName, request: BlobRequest) -> Result<HostReply, HostError> {
+    async fn perform_blob(&self, environment: &EnvironmentName, request: BlobRequest) -> Result<HostReply, Failed> {
         let bound = self.get(&request.resource, environment)?;
-        let Client::Blob(store) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+        let Client::Blob(store) = &bound.client else { return Err(wrong_kind(&request.resource).into()) };
         let access = if request.command.changes() { Access::Write } else { Access::Read };
         bound.check(&request.resource, &access)?;
         store.perform(request).await

@@ -6,6 +6,8 @@ use airlock_model::{
 };
 use tokio::time::Instant;
 
+use crate::{StopNotice, failed::Failed};
+
 /// A host call that the gate has permitted. Everything in it is parsed; nothing in it is trusted further than that.
 #[derive(Debug)]
 pub enum Permitted {
@@ -42,6 +44,8 @@ pub struct SqlRequest {
     pub rows_max: u64,
     /// Bytes of the result, column names included; the rest is cut and marked.
     pub bytes_max: u64,
+    /// Told when the statement was stopped because nobody waits for it any more.
+    pub stop: StopNotice,
 }
 
 /// A query whose rows are taken in batches. Its `rows_max` and `bytes_max` are those of one batch.
@@ -155,5 +159,11 @@ impl Performed {
     #[must_use]
     pub fn without_egress(reply: Result<HostReply, HostError>) -> Self {
         Self { reply, egress_bytes: 0, is_outcome_unknown: false }
+    }
+
+    /// The same of a call that may have taken effect although it failed.
+    pub(crate) fn ended(ended: Result<HostReply, Failed>) -> Self {
+        let is_outcome_unknown = matches!(ended, Err(Failed::Unknown(_)));
+        Self { is_outcome_unknown, ..Self::without_egress(ended.map_err(Failed::into_error)) }
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{Dialect, SqlRequest};
+use crate::{Dialect, SqlRequest, StopNotice};
 
 /// Columns of one database that are told; more are cut.
 const COLUMNS_MAX: u64 = 20_000;
@@ -120,6 +120,7 @@ pub(crate) fn request(dialect: Dialect, resource: &ResourceName, tenant: &Tenant
         connection_by: deadline,
         rows_max: COLUMNS_MAX,
         bytes_max: BYTES_MAX,
+        stop: StopNotice::default(),
     }
 }
 

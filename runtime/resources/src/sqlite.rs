@@ -35,6 +35,7 @@ pub(crate) use transaction::Transaction;
 use crate::{
     BeginRequest, ConfigError, SqlRequest, SqliteConfig, TransactionMode,
     config::amount,
+    failed::Failed,
     places::{Place, Places},
     request::no_connection,
 };
@@ -113,7 +114,7 @@ impl Database {
     }
 
     /// Runs one statement, or says why not.
-    pub(crate) async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
+    pub(crate) async fn perform(&self, request: SqlRequest) -> Result<HostReply, Failed> {
         let pool = match request.class {
             StatementClass::Read => Some(&self.reads),
             StatementClass::Write | StatementClass::Ddl => self.writes.as_ref(),
@@ -143,16 +144,20 @@ fn not_known() -> HostError {
 }
 
 impl Pool {
-    async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
+    async fn perform(&self, request: SqlRequest) -> Result<HostReply, Failed> {
         let permit = self.place(&request.tenant, request.connection_by, request.deadline).await?;
-        let late = if request.class == StatementClass::Read { explain::timeout() } else { not_known() };
+        let reads = request.class == StatementClass::Read;
+        let late = if reads { explain::timeout() } else { not_known() };
         let connections = Arc::clone(&self.connections);
         let running = self.on_thread(request.deadline, late, move |watch| {
             let reply = connections.run(watch, &request);
             drop(permit);
+            // Whoever still waits has the reply.
+            request.stop.confirm();
             reply
         });
-        running.await.flatten()
+        let ended = running.await.map_err(|error| if reads { error.into() } else { Failed::Unknown(error) })?;
+        Ok(ended?)
     }
 
     /// The right to use one connection. The tenant's own share comes first, so that no tenant holds all of them.

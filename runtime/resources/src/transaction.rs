@@ -21,14 +21,6 @@ pub(crate) enum Open {
     Mysql(mysql::Transaction),
 }
 
-/// Why a transaction was not committed.
-pub(crate) enum NotCommitted {
-    /// It was not, for certain.
-    Undone(HostError),
-    /// It may have been: nobody has said.
-    Unknown(HostError),
-}
-
 impl Transaction {
     /// Carries out a permitted statement in the transaction, within its deadline and caps.
     ///
@@ -56,13 +48,7 @@ impl Transaction {
             Open::Postgres(open) => open.commit(deadline).await,
             Open::Mysql(open) => open.commit(deadline).await,
         };
-        match ended {
-            Ok(()) => Performed::without_egress(Ok(HostReply::Ended)),
-            Err(NotCommitted::Undone(error)) => Performed::without_egress(Err(error)),
-            Err(NotCommitted::Unknown(error)) => {
-                Performed { is_outcome_unknown: true, ..Performed::without_egress(Err(error)) }
-            }
-        }
+        Performed::ended(ended.map(|()| HostReply::Ended))
     }
 
     /// Undoes the changes. When the database does not answer, it undoes them as soon as it notices that we are gone.

@@ -9,6 +9,7 @@ pub mod config;
 mod control;
 mod deploy;
 mod gate;
+pub mod health;
 mod input;
 mod invoke;
 pub mod isolation;

@@ -235,7 +235,7 @@ fn policy_key(why: &PolicyError) -> &'static str {
     }
 }
 
-fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resources, StartError> {
+pub(crate) fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resources, StartError> {
     let mut resources = Resources::new();
     for (name, resource) in &config.resources {
         for (environment, binding) in resource.bindings() {

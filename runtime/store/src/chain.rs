@@ -75,6 +75,7 @@ pub(crate) const fn kind_name(kind: AuditKind) -> &'static str {
         AuditKind::ControlRefused => "control_refused",
         AuditKind::ConfigReloaded => "config_reloaded",
         AuditKind::SchemaDescribed => "schema_described",
+        AuditKind::StatementStopped => "statement_stopped",
     }
 }
 

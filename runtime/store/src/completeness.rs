@@ -86,7 +86,8 @@ impl CallLedger {
             | AuditKind::DeployRefused
             | AuditKind::ControlRefused
             | AuditKind::ConfigReloaded
-            | AuditKind::SchemaDescribed => self.issued(number),
+            | AuditKind::SchemaDescribed
+            | AuditKind::StatementStopped => self.issued(number),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
 use airlock_resources::{
-    BeginRequest, BindingConfig, Permitted, Resources, Schema, Sources, SqlRequest, Stream, StreamRequest, Transaction,
-    TransactionMode,
+    BeginRequest, BindingConfig, Performed, Permitted, Resources, Schema, Sources, SqlRequest, StopNotice, Stream,
+    StreamRequest, Transaction, TransactionMode,
 };
 use serde_json::Value;
 
@@ -28,6 +28,7 @@ pub fn statement(class: StatementClass, text: &str, parameters: &Value) -> SqlRe
         deadline: tokio::time::Instant::now() + PATIENCE,
         rows_max: 10_000,
         bytes_max: 8 << 20,
+        stop: StopNotice::default(),
     }
 }
 
@@ -44,7 +45,11 @@ impl Client {
     }
 
     pub async fn perform(&self, request: SqlRequest) -> Result<HostReply, HostError> {
-        self.resources.perform(&self.environment, Permitted::Sql(request)).await.reply
+        self.performed(request).await.reply
+    }
+
+    pub async fn performed(&self, request: SqlRequest) -> Performed {
+        self.resources.perform(&self.environment, Permitted::Sql(request)).await
     }
 
     pub async fn begin(&self, mode: TransactionMode) -> Result<Transaction, HostError> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use airlock_model::{BlobAction, BlobCommand, BlobReply, EnvironmentName, HostError, HostReply, ObjectPage, Piece};
-use airlock_resources::{BindingConfig, BlobRequest, Permitted, Resources, Sources};
+use airlock_resources::{BindingConfig, BlobRequest, Performed, Permitted, Resources, Sources};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -44,9 +44,19 @@ impl BlobClient {
         self.ask_until(tenant, action, Instant::now() + PATIENCE).await
     }
 
-    /// As the gate does: parse, then perform.
     pub async fn ask_until(&self, tenant: &str, action: BlobAction, deadline: Instant) -> Result<BlobReply, HostError> {
-        let command = BlobCommand::parse(action).map_err(|why| HostError::BadRequest(why.to_string()))?;
+        match self.perform(tenant, action, deadline).await.reply? {
+            HostReply::Blob(reply) => Ok(reply),
+            other => panic!("another kind of reply: {other:?}"),
+        }
+    }
+
+    /// As the gate does: parse, then perform.
+    pub async fn perform(&self, tenant: &str, action: BlobAction, deadline: Instant) -> Performed {
+        let command = match BlobCommand::parse(action) {
+            Ok(command) => command,
+            Err(why) => return Performed::without_egress(Err(HostError::BadRequest(why.to_string()))),
+        };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
         let request = Permitted::Blob(BlobRequest {
             resource: "files".parse().expect("a name"),
@@ -55,10 +65,7 @@ impl BlobClient {
             deadline,
             now_unix_ms: u64::try_from(now).expect("before the end of time"),
         });
-        match self.resources.perform(&self.environment, request).await.reply? {
-            HostReply::Blob(reply) => Ok(reply),
-            other => panic!("another kind of reply: {other:?}"),
-        }
+        self.resources.perform(&self.environment, request).await
     }
 
     pub async fn put(&self, tenant: &str, key: &str, bytes: &[u8]) -> Result<BlobReply, HostError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use airlock_model::{HostError, StatementClass};
+use airlock_model::{AuditKind, HostError, StatementClass};
 use airlock_tests::{
     Harness, Options,
     postgres::{Postgres, statement},
@@ -56,6 +56,17 @@ async fn a_call_that_is_over_leaves_nothing_running() {
     let ended = harness.invoke_as(&soon, "sql-probe", &call).await.expect_err("stopped");
     assert_eq!(airlock_tests::reason(&ended), "time_exhausted");
     println!("idle on the server {:?} after the call", server.wait_until_running(0).await);
+    // The trail hears of it from the database itself.
+    loop {
+        let trail = harness.trail().await;
+        let stopped = trail.iter().find(|record| record.event.kind == AuditKind::StatementStopped);
+        if let Some(record) = stopped {
+            assert_eq!(record.event.message.as_deref(), Some("cancelled, server confirmed"));
+            assert_eq!(record.event.resource.as_deref(), Some("orders-db"));
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

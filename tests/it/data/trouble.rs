@@ -10,6 +10,7 @@ use std::{
 };
 
 use airlock_model::{HostError, StatementClass};
+use airlock_resources::SqlRequest;
 use airlock_tests::postgres::{Client, NAMES, Postgres, READ_SECRET, statement};
 use serde_json::json;
 use tokio::{
@@ -160,6 +161,27 @@ async fn pass_on(
             return;
         }
     }
+}
+
+/// Sleeps when the transaction commits.
+const SLOW_COMMIT: &str = "
+    create function nap() returns trigger language plpgsql as $$ begin perform pg_sleep(600); return null; end $$;
+    create constraint trigger nap after insert on orders deferrable initially deferred for each row execute function nap()";
+
+#[tokio::test]
+async fn a_change_that_may_have_been_made_says_so() {
+    let server = Postgres::start();
+    server.sql(SLOW_COMMIT);
+    let client = server.client("connections_max = 1");
+    let soon = tokio::time::Instant::now() + Duration::from_millis(1_000);
+    let insert = |text| SqlRequest { deadline: soon, ..statement(StatementClass::Write, text, &json!([])) };
+    let performed = client.performed(insert("insert into orders values (9, 'x', 0)")).await;
+    assert!(matches!(&performed.reply, Err(HostError::Timeout(text)) if text.contains("not known")), "{performed:?}");
+    assert!(performed.is_outcome_unknown);
+    server.wait_until_idle().await;
+    let refused =
+        client.performed(statement(StatementClass::Write, "insert into nothing values (1)", &json!([]))).await;
+    assert!(refused.reply.is_err() && !refused.is_outcome_unknown, "{refused:?}");
 }
 
 #[tokio::test]

@@ -82,10 +82,12 @@ async fn a_change_that_may_have_happened_says_so() {
     let client = KvClient::new(&server.binding("connections_max = 1"));
     client.set("acme", "k", "v").await.expect("set");
     server.freeze();
-    let soon = Instant::now() + Duration::from_millis(300);
-    let change = client.ask_until("acme", set("k", "other", None), soon).await.expect_err("frozen");
+    let soon = || Instant::now() + Duration::from_millis(300);
+    let change = client.perform("acme", set("k", "other", None), soon()).await;
+    let read = client.perform("acme", get(), soon()).await;
     server.thaw();
-    assert!(matches!(&change, HostError::Timeout(text) if text.contains("not known")), "{change:?}");
+    assert!(matches!(&change.reply, Err(HostError::Timeout(text)) if text.contains("not known")), "{change:?}");
+    assert!(change.is_outcome_unknown && !read.is_outcome_unknown, "{read:?}");
 }
 
 #[tokio::test]

@@ -163,6 +163,28 @@ async fn a_server_that_says_nothing_is_a_timeout() {
     let soon = || Instant::now() + Duration::from_millis(300);
     let read = client.ask_until("acme", get(), soon()).await.expect_err("silence");
     assert!(matches!(&read, HostError::Timeout(_)) && hides_everything(&read), "{read:?}");
-    let change = client.ask_until("acme", put("k", b"x"), soon()).await.expect_err("silence");
-    assert!(matches!(&change, HostError::Timeout(text) if text.contains("not known")), "{change:?}");
+    let change = client.perform("acme", put("k", b"x"), soon()).await;
+    assert!(matches!(&change.reply, Err(HostError::Timeout(text)) if text.contains("not known")), "{change:?}");
+    assert!(change.is_outcome_unknown);
+}
+
+#[tokio::test]
+async fn a_change_without_a_whole_answer_is_unknown_and_one_that_was_not_sent_is_not() {
+    let server = S3::start();
+    let patient = || Instant::now() + Duration::from_secs(60);
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nshort".to_vec();
+    let refused = b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec();
+    for (answer, is_unknown) in [(cut, true), (Vec::new(), true), (refused, false)] {
+        let port = impostor(Some(answer)).await;
+        let client = BlobClient::new(&server.binding(&format!("base_url = \"http://127.0.0.1:{port}\"")));
+        let change = client.perform("acme", put("k", b"x"), patient()).await;
+        assert_eq!(change.is_outcome_unknown, is_unknown, "{change:?}");
+        assert!(matches!(&change.reply, Err(HostError::Unavailable(text)) if text.contains("not known") == is_unknown));
+        let read = client.perform("acme", get(), patient()).await;
+        assert!(read.reply.is_err() && !read.is_outcome_unknown, "{read:?}");
+    }
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let client = BlobClient::new(&server.binding(&format!("base_url = \"http://{nobody}\"")));
+    let change = client.perform("acme", put("k", b"x"), patient()).await;
+    assert!(change.reply.is_err() && !change.is_outcome_unknown, "{change:?}");
 }

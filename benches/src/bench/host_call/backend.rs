@@ -6,7 +6,7 @@ use std::{
 };
 
 use airlock_model::{EnvironmentName, HttpMethod, ResourceName, SqlVerb, StatementClass};
-use airlock_resources::{HttpRequest, Permitted, Resources, Sources, SqlRequest};
+use airlock_resources::{HttpRequest, Permitted, Resources, Sources, SqlRequest, StopNotice};
 
 use super::{Op, application::load};
 use crate::{allocations, issuer::ENVIRONMENT, processor::median};
@@ -94,6 +94,7 @@ fn query() -> anyhow::Result<Permitted> {
         deadline: tokio::time::Instant::now() + LONG,
         rows_max: 10_000,
         bytes_max: 1 << 20,
+        stop: StopNotice::default(),
     }))
 }
 

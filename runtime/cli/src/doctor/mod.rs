@@ -3,6 +3,7 @@
 mod attempt;
 mod configuration;
 mod machine;
+mod resources;
 
 use std::{
     io::Write,
@@ -107,6 +108,7 @@ fn examine(subject: &Subject, valid: Check) -> anyhow::Result<Report> {
     checks.extend(machine.checks(subject.config.as_ref()));
     if let Some(config) = &subject.config {
         checks.extend(configuration::checks(config, &subject.config_file));
+        checks.extend(resources::checks(config)?);
     }
     checks.push(configuration::cache(&subject.cache_dir));
     let kernel = Kernel {

@@ -16,6 +16,7 @@ use tokio::time::timeout_at;
 use super::{Answer, PAGE_OBJECTS, PIECE_BYTES_MAX, check::DirectorySettings, full, owner, too_late, unknown_effect};
 use crate::{
     BlobRequest,
+    failed::Failed,
     places::Places,
     thread::{self, Lost, Waiting},
 };
@@ -64,12 +65,12 @@ impl Directory {
         let BlobRequest { tenant, command, deadline, now_unix_ms, .. } = request;
         if let BlobCommand::SignedUrl { .. } = command {
             let text = format!("`{}` is a directory of the host, which has no URLs: read with `get`", self.resource);
-            return Err(HostError::BadRequest(text));
+            return Err(HostError::BadRequest(text).into());
         }
         let changes = command.changes();
         let places = if changes { &self.writes } else { &self.reads };
         let Ok(Some(place)) = timeout_at(deadline, places.take(&tenant)).await else {
-            return Err(too_late(&self.resource));
+            return Err(too_late(&self.resource).into());
         };
         let settings = Arc::clone(&self.settings);
         let owner = name::of_owner(owner(settings.is_shared, &tenant));
@@ -78,12 +79,13 @@ impl Directory {
         });
         match ended.await {
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(fault)) => Err(self.explain(&fault)),
+            Ok(Err(fault)) => Err(self.explain(&fault).into()),
             Err(Lost::Late) if changes => Err(unknown_effect()),
-            Err(Lost::Late) => Err(too_late(&self.resource)),
+            Err(Lost::Late) => Err(too_late(&self.resource).into()),
             Err(error @ Lost::Panicked(_)) => {
                 tracing::error!(resource = %self.resource, %error, "work on a directory is lost");
-                Err(super::unusable(&self.resource))
+                let error = super::unusable(&self.resource);
+                Err(if changes { Failed::Unknown(error) } else { error.into() })
             }
         }
     }

@@ -16,7 +16,7 @@ use hyper::Method;
 use tokio::time::timeout_at;
 
 use super::{Answer, PAGE_OBJECTS, PIECE_BYTES_MAX, check::S3Settings, owner, too_late, unknown_effect};
-use crate::{BlobRequest, places::Places};
+use crate::{BlobRequest, failed::Failed, places::Places};
 use answer::Head;
 use client::{Asked, Client};
 
@@ -64,12 +64,12 @@ impl S3 {
     pub(super) async fn perform(&self, request: BlobRequest) -> Answer {
         let (changes, deadline) = (request.command.changes(), request.deadline);
         let Ok(Some(_place)) = timeout_at(deadline, self.places.take(&request.tenant)).await else {
-            return Err(too_late(&self.resource));
+            return Err(too_late(&self.resource).into());
         };
         match timeout_at(deadline, self.run(request)).await {
             Ok(answer) => answer,
             Err(_) if changes => Err(unknown_effect()),
-            Err(_) => Err(too_late(&self.resource)),
+            Err(_) => Err(too_late(&self.resource).into()),
         }
     }
 
@@ -104,7 +104,7 @@ impl S3 {
                 let answer = self.client.ask(asked, now, DOCUMENT_BYTES_MAX).await?;
                 answer.expect(&[200], &self.resource)?;
                 let page = listing::read(&answer.body, &space, prefix.as_str());
-                page.map(BlobReply::Objects).ok_or_else(|| answer::malformed(&self.resource))
+                Ok(BlobReply::Objects(page.ok_or_else(|| answer::malformed(&self.resource))?))
             }
             BlobCommand::SignedUrl { key, ttl_ms } => self.signed_url(&object(&key), ttl_ms.get(), now),
         }
@@ -126,28 +126,28 @@ impl S3 {
                 let head = Head::of_piece(&answer).ok_or_else(|| answer::malformed(&self.resource))?;
                 Ok(BlobReply::Piece(Some(head.into_piece(answer.body))))
             }
-            _ => Err(answer.refused(&self.resource)),
+            _ => Err(answer.refused(&self.resource).into()),
         }
     }
 
-    async fn head(&self, object: &str, now: u64) -> Result<Option<Head>, HostError> {
+    async fn head(&self, object: &str, now: u64) -> Result<Option<Head>, Failed> {
         let answer = self.client.ask(Asked::new(Method::HEAD, object.to_owned()), now, 0).await?;
         match answer.status {
             // A HEAD has no body that could say what is missing.
             404 => Ok(None),
-            200 => Head::of_whole(&answer).map(Some).ok_or_else(|| answer::malformed(&self.resource)),
-            _ => Err(answer.refused(&self.resource)),
+            200 => Ok(Some(Head::of_whole(&answer).ok_or_else(|| answer::malformed(&self.resource))?)),
+            _ => Err(answer.refused(&self.resource).into()),
         }
     }
 
     fn signed_url(&self, object: &str, ttl_ms: u64, now: u64) -> Answer {
         let Some(max) = self.signed_url_ms_max else {
             let text = format!("the binding of `{}` gives out no URLs: read with `get`", self.resource);
-            return Err(HostError::BadRequest(text));
+            return Err(HostError::BadRequest(text).into());
         };
         if ttl_ms > max.get() {
             let text = format!("the URL would live {ttl_ms} ms, the binding allows {max} ms");
-            return Err(HostError::BadRequest(text));
+            return Err(HostError::BadRequest(text).into());
         }
         Ok(BlobReply::Url(self.client.signed_url(object, ttl_ms.div_ceil(1_000), now)))
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
 
 use super::{Backend, Pool, PooledSession as _, Stopped};
-use crate::places::Place;
+use crate::{StopNotice, places::Place};
 
 /// How long a session may take to become as good as new.
 const RESET_MAX: Duration = Duration::from_secs(5);
@@ -18,11 +18,17 @@ const CONFIRM_MAX: Duration = Duration::from_millis(500);
 pub(crate) struct Lease<B: Backend> {
     pool: Arc<Pool<B>>,
     held: Option<(B::Session, Place)>,
+    stop: StopNotice,
 }
 
 impl<B: Backend> Lease<B> {
     pub(super) fn new(pool: Arc<Pool<B>>, session: B::Session, place: Place) -> Self {
-        Self { pool, held: Some((session, place)) }
+        Self { pool, held: Some((session, place)), stop: StopNotice::default() }
+    }
+
+    /// Who hears of it when the statement that runs next is stopped.
+    pub(crate) fn report_to(&mut self, stop: &StopNotice) {
+        self.stop = stop.clone();
     }
 
     /// The session. `None` only after [`Lease::stop`].
@@ -43,22 +49,25 @@ impl<B: Backend> Lease<B> {
         let (session, place) = self.held.take()?;
         // Without a runtime there is nobody left to lend it to: dropping it closes the connection.
         let runtime = Handle::try_current().ok()?;
-        let pool = Arc::clone(&self.pool);
+        let (pool, stop) = (Arc::clone(&self.pool), self.stop.clone());
         Some(runtime.spawn(async move {
-            let stopped = settle(&pool, session).await;
+            let stopped = settle(&pool, session, &stop).await;
             drop(place);
             stopped
         }))
     }
 }
 
-async fn settle<B: Backend>(pool: &Pool<B>, mut session: B::Session) -> Stopped {
+async fn settle<B: Backend>(pool: &Pool<B>, mut session: B::Session, stop: &StopNotice) -> Stopped {
     if session.is_stale() {
         // The server has ended it: there is nothing to cancel.
         return Stopped::Confirmed;
     }
     if !session.is_at_rest() {
         let stopped = pool.backend.stop(session).await;
+        if stopped == Stopped::Confirmed {
+            stop.confirm();
+        }
         tracing::info!(resource = %pool.backend.resource(), confirmed = stopped == Stopped::Confirmed, "a statement was cancelled");
         return stopped;
     }

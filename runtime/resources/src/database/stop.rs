@@ -2,6 +2,8 @@
 
 use airlock_model::{HostError, Reason, ResourceName};
 
+use crate::failed::Failed;
+
 /// How far a statement had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -9,6 +11,16 @@ pub(crate) enum Stage {
     Undone,
     /// The server has been told to make it last.
     Committing,
+}
+
+impl Stage {
+    /// What an error at this stage says about the effect.
+    pub(crate) fn failed(self, error: HostError) -> Failed {
+        match self {
+            Self::Undone => Failed::Undone(error),
+            Self::Committing => Failed::Unknown(error),
+        }
+    }
 }
 
 /// Whether the server has said that it stopped.

@@ -15,6 +15,7 @@ use tokio::time::timeout_at;
 use super::{Answer, Sharing, check::EmbeddedSettings, full, too_late, unknown_effect};
 use crate::{
     KvRequest,
+    failed::Failed,
     places::Places,
     thread::{self, Lost, Waiting},
 };
@@ -66,7 +67,7 @@ impl Embedded {
         let changes = command.changes();
         let places = if changes { &self.writes } else { &self.reads };
         let Ok(Some(place)) = timeout_at(deadline, places.take(&tenant)).await else {
-            return Err(too_late(&self.resource));
+            return Err(too_late(&self.resource).into());
         };
         let (owner, tenant_bytes_max) = (self.sharing.owner(&tenant).to_owned(), self.tenant_bytes_max);
         let connections = Arc::clone(&self.connections);
@@ -76,12 +77,12 @@ impl Embedded {
         });
         match ended.await {
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(fault)) => Err(self.explain(fault)),
+            Ok(Err(fault)) => Err(self.explain(fault).into()),
             Err(Lost::Late) if changes => Err(unknown_effect()),
-            Err(Lost::Late) => Err(too_late(&self.resource)),
+            Err(Lost::Late) => Err(too_late(&self.resource).into()),
             Err(error @ Lost::Panicked(_)) => {
                 tracing::error!(resource = %self.resource, %error, "a command is lost");
-                Err(self.unusable())
+                Err(if changes { Failed::Unknown(self.unusable()) } else { self.unusable().into() })
             }
         }
     }

@@ -12,11 +12,11 @@ mod wire;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use airlock_model::{EnvironmentName, HostError, ResourceName, TenantName};
+use airlock_model::{EnvironmentName, ResourceName, TenantName};
 use tokio::time::timeout_at;
 
 use super::{Answer, Sharing, check::RedisSettings, too_late, unknown_effect};
-use crate::{KvRequest, address::AddressPolicy, dial::Origin};
+use crate::{KvRequest, address::AddressPolicy, dial::Origin, failed::Failed};
 use command::Keys;
 use pool::{Pool, Server};
 
@@ -61,7 +61,7 @@ impl Redis {
         let keys = Keys::new(self.space(&tenant), self.value_bytes_max);
         let mut lease = match timeout_at(deadline, self.pool.lease(&tenant)).await {
             Ok(lease) => lease?,
-            Err(_) => return Err(too_late(&self.resource)),
+            Err(_) => return Err(too_late(&self.resource).into()),
         };
         match timeout_at(deadline, command::run(&mut lease.session, &keys, &command)).await {
             Ok(ended) => {
@@ -73,11 +73,11 @@ impl Redis {
             }
             // The connection ends with the lease. What the server has begun, it ends by itself: no command waits.
             Err(_) if command.changes() => Err(unknown_effect()),
-            Err(_) => Err(too_late(&self.resource)),
+            Err(_) => Err(too_late(&self.resource).into()),
         }
     }
 
-    fn explain(&self, changes: bool, fault: session::Fault) -> HostError {
+    fn explain(&self, changes: bool, fault: session::Fault) -> Failed {
         explain::fault(&self.resource, changes, fault)
     }
 

@@ -12,7 +12,7 @@ use super::{begin, server::Role, statement, stopped};
 use crate::{
     BeginRequest, SqlRequest, TransactionMode,
     database::{Lease, Pool, PooledSession as _, Stage, Stopped, timeout},
-    transaction::NotCommitted,
+    failed::Failed,
 };
 
 /// An open transaction.
@@ -43,6 +43,7 @@ impl Transaction {
 
     /// Runs one statement. Only a transaction in which it succeeded comes back.
     pub(crate) async fn perform(mut self, request: &SqlRequest) -> Result<(Self, HostReply), HostError> {
+        self.lease.report_to(&request.stop);
         let Some(session) = self.lease.session() else { return Err(timeout(Stopped::Unconfirmed)) };
         let running = statement::run_within(session, self.mode, request);
         match timeout_at(request.deadline, running).await {
@@ -53,9 +54,8 @@ impl Transaction {
     }
 
     /// Makes the changes last.
-    pub(crate) async fn commit(mut self, deadline: Instant) -> Result<(), NotCommitted> {
-        let lost = || NotCommitted::Undone(timeout(Stopped::Unconfirmed));
-        let session = self.lease.session().ok_or_else(lost)?;
+    pub(crate) async fn commit(mut self, deadline: Instant) -> Result<(), Failed> {
+        let session = self.lease.session().ok_or_else(|| timeout(Stopped::Unconfirmed))?;
         let ended = timeout_at(deadline, session.commit()).await;
         let stage = session.stage();
         let error = match ended {
@@ -63,10 +63,7 @@ impl Transaction {
             Ok(Err(fault)) => self.pool.backend.explain(stage, fault),
             Err(_) => stopped(self.lease, stage).await,
         };
-        Err(match stage {
-            Stage::Undone => NotCommitted::Undone(error),
-            Stage::Committing => NotCommitted::Unknown(error),
-        })
+        Err(stage.failed(error))
     }
 
     /// Undoes the changes, and waits for the server's word that they are.

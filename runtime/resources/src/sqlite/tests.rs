@@ -7,7 +7,7 @@ use airlock_model::{EnvironmentName, Limit, Rows, SqlVerb};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::*;
-use crate::{BindingConfig, Permitted, Resources, Sources};
+use crate::{BindingConfig, Permitted, Resources, Sources, StopNotice};
 
 mod caps;
 mod refusals;
@@ -61,6 +61,7 @@ impl Bench {
             deadline: tokio::time::Instant::now() + self.deadline_in,
             rows_max: 1_000,
             bytes_max: 1 << 20,
+            stop: StopNotice::default(),
         }
     }
 

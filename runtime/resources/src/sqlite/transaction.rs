@@ -6,7 +6,7 @@ use airlock_model::{HostError, HostReply};
 use tokio::{runtime::Handle, time::Instant};
 
 use super::{Pool, connection::Guarded, explain, not_known};
-use crate::{BeginRequest, SqlRequest, places::Place, transaction::NotCommitted};
+use crate::{BeginRequest, SqlRequest, failed::Failed, places::Place};
 
 /// An open transaction. Dropped, it is rolled back beside the call.
 pub(crate) struct Transaction {
@@ -35,7 +35,9 @@ impl Transaction {
         let Held { guarded, permit } = self.take()?;
         let connections = Arc::clone(&self.pool.connections);
         let running = self.pool.on_thread(request.deadline, explain::timeout(), move |watch| {
-            let (guarded, reply) = connections.run_within(guarded, watch, &request)?;
+            let ran = connections.run_within(guarded, watch, &request);
+            request.stop.confirm();
+            let (guarded, reply) = ran?;
             Ok((Held { guarded, permit }, reply))
         });
         let (held, reply) = running.await.flatten()?;
@@ -44,15 +46,15 @@ impl Transaction {
     }
 
     /// Makes the changes last.
-    pub(crate) async fn commit(mut self, deadline: Instant) -> Result<(), NotCommitted> {
-        let Held { guarded, permit } = self.take().map_err(NotCommitted::Undone)?;
+    pub(crate) async fn commit(mut self, deadline: Instant) -> Result<(), Failed> {
+        let Held { guarded, permit } = self.take()?;
         let connections = Arc::clone(&self.pool.connections);
         let running = self.pool.on_thread(deadline, not_known(), move |watch| {
             let ended = connections.commit(guarded, watch);
             drop(permit);
             ended
         });
-        running.await.map_err(NotCommitted::Unknown)?.map_err(NotCommitted::Undone)
+        Ok(running.await.map_err(Failed::Unknown)??)
     }
 
     /// Undoes the changes.

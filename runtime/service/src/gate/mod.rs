@@ -3,6 +3,7 @@
 mod blob;
 mod budget;
 mod classes;
+mod intent;
 mod kv;
 mod log;
 mod plan;
@@ -27,9 +28,10 @@ use tokio::{
 
 use crate::{app::Backends, record::CallFacts};
 use budget::Budget;
+use intent::OpenIntent;
 use plan::{Act, Plan};
 use streams::Streams;
-use trail::{OUTCOME_UNKNOWN, OpenIntent, describe_reply};
+use trail::{OUTCOME_UNKNOWN, describe_reply};
 use transactions::Transactions;
 
 pub(crate) use classes::{Classes, Listed};
@@ -112,15 +114,15 @@ impl CallGate {
             Ok(act) => act,
             Err(error) => return Err(self.deny_by_rule(event, error)),
         };
-        let mut open = OpenIntent { gate: self, event: Some(event.clone()) };
+        let mut open = OpenIntent::new(self, event.clone(), act.stop_notice());
         if let Err(error) = self.record_intent(event, has_effect).await {
             // It was not made, so there is nothing to close.
-            open.event = None;
+            drop(open.take());
             return Err(error);
         }
         let began = Instant::now();
         let performed = self.perform(act).await;
-        if let Some(mut event) = open.event.take() {
+        if let Some(mut event) = open.take() {
             event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
             event.reason = performed.is_outcome_unknown.then(|| OUTCOME_UNKNOWN.to_owned());
             return self.conclude(event, performed);
@@ -159,13 +161,21 @@ impl CallGate {
         }
     }
 
-    /// Room to hold a connection from one host call to the next.
-    fn room(&self) -> Result<OwnedSemaphorePermit, HostError> {
-        Arc::clone(&self.room).try_acquire_owned().map_err(|_| {
+    /// Whether the call has reached its own deadline.
+    fn is_late(&self) -> bool {
+        Instant::now() + AFTER_THE_CALL >= self.deadline
+    }
+
+    /// Room to hold a connection from one host call to the next, and when waiting for that connection ends: others that are
+    /// being opened at the same time count.
+    fn room(&self) -> Result<(OwnedSemaphorePermit, Instant), HostError> {
+        let connection_by = self.connection_by();
+        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| {
             HostError::BadRequest(format!(
                 "a call may have {HELD_MAX} transactions and streams open at a time: end one before the next"
             ))
-        })
+        })?;
+        Ok((room, connection_by))
     }
 
     /// When waiting for a connection ends.

@@ -5,7 +5,7 @@ use airlock_model::{
     Access, AuditEvent, AuditKind, HostCall, HostError, HttpCall, HttpMethod, Layer, Limit, Reason, RequestPath,
     ResourceName, SqlCall, SqlVerb, StatementClass, TransactionId,
 };
-use airlock_resources::{BeginRequest, HttpRequest, Permitted, SqlRequest, StreamRequest};
+use airlock_resources::{BeginRequest, HttpRequest, Permitted, SqlRequest, StopNotice, StreamRequest};
 
 use super::{CallGate, arguments_digest};
 use crate::config::WritePolicy;
@@ -36,6 +36,17 @@ pub(super) enum Act {
     /// Ending one.
     Commit(TransactionId),
     Rollback(TransactionId),
+}
+
+impl Act {
+    /// Where the word comes from that a statement was stopped; `None` for what stops by itself.
+    pub(super) fn stop_notice(&self) -> Option<StopNotice> {
+        match self {
+            Self::Alone(Permitted::Sql(request)) | Self::Within(_, request) => Some(request.stop.clone()),
+            Self::Alone(Permitted::Http(_) | Permitted::Kv(_) | Permitted::Blob(_)) => None,
+            Self::Stream(_) | Self::Begin(_) | Self::Commit(_) | Self::Rollback(_) => None,
+        }
+    }
 }
 
 impl CallGate {
@@ -134,6 +145,7 @@ impl CallGate {
             deadline: self.deadline,
             rows_max: limits.get(Limit::ResultRows),
             bytes_max: limits.get(Limit::ResultBytes),
+            stop: StopNotice::default(),
         })
     }
 

@@ -76,8 +76,10 @@ impl CallGate {
         Performed::without_egress(began.map(HostReply::Streaming))
     }
 
-    async fn try_start(&self, request: StreamRequest) -> Result<StreamId, HostError> {
-        let (room, began, resource) = (self.room()?, Instant::now(), request.query.resource.clone());
+    async fn try_start(&self, mut request: StreamRequest) -> Result<StreamId, HostError> {
+        let (room, connection_by) = self.room()?;
+        request.query.connection_by = connection_by;
+        let (began, resource) = (Instant::now(), request.query.resource.clone());
         let stream = self.facts.settings.resources.stream(&self.facts.deployed.environment, request).await?;
         let id = StreamId(self.streams.next.fetch_add(1, Relaxed));
         let stream = AsyncMutex::new(Some(stream));
@@ -117,10 +119,14 @@ impl CallGate {
         self.close(id, None);
     }
 
+    /// Ends the queries that the call left running.
     pub(super) fn end_streams(&self) {
         let left: Vec<StreamId> = self.streams.lock().keys().copied().collect();
+        let cut = self
+            .is_late()
+            .then(|| HostError::Timeout("the call reached its deadline before all rows were taken".to_owned()));
         for id in left {
-            self.close(id, None);
+            self.close(id, cut.as_ref());
         }
     }
 

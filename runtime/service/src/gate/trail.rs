@@ -95,25 +95,6 @@ impl CallGate {
     }
 }
 
-/// A recorded intent that has no outcome yet. A guest that ends without waiting for its call drops it here.
-pub(super) struct OpenIntent<'a> {
-    pub(super) gate: &'a CallGate,
-    pub(super) event: Option<AuditEvent>,
-}
-
-impl Drop for OpenIntent<'_> {
-    fn drop(&mut self) {
-        if let Some(mut event) = self.event.take() {
-            event.kind = AuditKind::HostCallOutcome;
-            event.decision = Some(Decision::Permit);
-            event.reason = Some(OUTCOME_UNKNOWN.to_owned());
-            event.message =
-                Some("the function ended before this call did; whether it took effect is not known".to_owned());
-            self.gate.enqueue_closing(event);
-        }
-    }
-}
-
 pub(super) fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
     event.reason = Some("ok".to_owned());
     event.bytes = Some(event.bytes.unwrap_or(0).saturating_add(reply.size_bytes()));

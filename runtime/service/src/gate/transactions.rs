@@ -103,10 +103,11 @@ impl CallGate {
     }
 
     pub(super) async fn begin(&self, request: BeginRequest) -> Performed {
-        let room = match self.room() {
+        let (room, connection_by) = match self.room() {
             Ok(room) => room,
             Err(error) => return Performed::without_egress(Err(error)),
         };
+        let request = BeginRequest { connection_by, ..request };
         let (resource, mode) = (request.resource.clone(), request.mode);
         let begun = self.facts.settings.resources.begin(&self.facts.deployed.environment, request).await;
         Performed::without_egress(begun.map(|transaction| {

@@ -18,7 +18,9 @@ use crate::{
     blob::check::S3Settings,
     breaker::Breaker,
     dial::Origin,
+    failed::Failed,
     http::{self, Guarded},
+    log::chain,
 };
 
 /// The way to one bucket.
@@ -72,9 +74,10 @@ impl Client {
     /// Sends one request and reads its answer: a body of at most `bytes_max`, or a document where it is an error.
     ///
     /// # Errors
-    /// When there is no whole answer, in words that a guest may see.
-    pub(super) async fn ask(&self, asked: Asked, now_unix_ms: u64, bytes_max: u64) -> Result<Answer, HostError> {
+    /// When there is no whole answer, in words that a guest may see. A change that was sent may have been made.
+    pub(super) async fn ask(&self, asked: Asked, now_unix_ms: u64, bytes_max: u64) -> Result<Answer, Failed> {
         self.breaker.check(&self.resource, Instant::now())?;
+        let changes = !asked.method.is_safe();
         let request = self.request(asked, now_unix_ms)?;
         let sent = self.guarded.request(request).await;
         match &sent {
@@ -82,8 +85,19 @@ impl Client {
             Err(error) if http::is_forbidden(error) => {}
             Err(_) => self.breaker.failed(Instant::now()),
         }
-        let response = sent.map_err(|error| http::explain_request(&self.resource, &error))?;
-        self.read(response, bytes_max).await
+        let response = match sent {
+            Ok(response) => response,
+            Err(error) if changes && !error.is_connect() => return Err(self.unknown(&error)),
+            Err(error) => return Err(http::explain_request(&self.resource, &error).into()),
+        };
+        let is_made = changes && response.status().is_success();
+        self.read(response, bytes_max).await.map_err(|error| if is_made { self.unknown(&error) } else { error.into() })
+    }
+
+    fn unknown(&self, error: &(dyn std::error::Error + 'static)) -> Failed {
+        tracing::warn!(resource = %self.resource, error = %chain(error), "no answer to a change");
+        let text = format!("the connection to `{}` broke: whether the change took effect is not known", self.resource);
+        Failed::Unknown(HostError::Unavailable(text))
     }
 
     async fn read(&self, response: Response<Incoming>, bytes_max: u64) -> Result<Answer, HostError> {

@@ -3,24 +3,27 @@
 use airlock_model::{HostError, ResourceName};
 
 use super::{session::Fault, wire::WireError};
-use crate::kv::{backend, full};
+use crate::{
+    failed::Failed,
+    kv::{backend, full},
+};
 
 /// Puts the fault of a command into words.
-pub(super) fn fault(resource: &ResourceName, changes: bool, fault: Fault) -> HostError {
+pub(super) fn fault(resource: &ResourceName, changes: bool, fault: Fault) -> Failed {
     match fault {
-        Fault::Host(error) => error,
-        Fault::Server(text) => reported(resource, &text),
+        Fault::Host(error) => error.into(),
+        Fault::Server(text) => reported(resource, &text).into(),
         Fault::Wire(WireError::TooLarge(_)) => {
             backend("KV_VALUE_TOO_LARGE", "the entry is larger than `value_bytes_max` of the binding allows to read")
+                .into()
         }
         Fault::Wire(WireError::Broken(_)) | Fault::Unexpected => {
             tracing::warn!(%resource, error = %crate::log::chain(&fault), "a connection to a store broke");
-            let text = if changes {
-                format!("the connection to `{resource}` broke: whether the change took effect is not known")
-            } else {
-                format!("the connection to `{resource}` broke before the reply was complete")
-            };
-            HostError::Unavailable(text)
+            if changes {
+                let text = format!("the connection to `{resource}` broke: whether the change took effect is not known");
+                return Failed::Unknown(HostError::Unavailable(text));
+            }
+            HostError::Unavailable(format!("the connection to `{resource}` broke before the reply was complete")).into()
         }
     }
 }
