@@ -87,6 +87,12 @@ pub struct HttpConfig {
     /// Longest time to resolve and connect, in milliseconds; 3 s unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub connect_timeout_ms: Option<NonZeroU64>,
+    /// Exchanges under way at a time; 64 unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub requests_max: Option<NonZeroU64>,
+    /// How many of them may be one tenant's; half of them unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub tenant_requests_max: Option<NonZeroU64>,
 }
 
 /// How a credential travels.

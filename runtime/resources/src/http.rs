@@ -4,6 +4,7 @@
 //! connects to exactly the one it judged; it follows no redirect, knows no proxy and asks for no compression. What
 //! comes back is capped, stripped of hop-by-hop headers and cookies, and scrubbed of the credential.
 
+mod body;
 mod check;
 mod connect;
 mod credential;
@@ -11,38 +12,51 @@ mod exchange;
 mod explain;
 mod headers;
 mod meter;
+mod pace;
 mod reply;
 mod scrub;
 mod target;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use ::http::Request;
-use airlock_model::{HostError, HostReply, HttpReply, ResourceName};
-use bytes::Bytes;
-use http_body_util::Full;
+use ::http::{Request, Response};
+use airlock_model::{HostError, HostReply, ResourceName, TenantName};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::ClientConfig;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
-use crate::{HttpRequest, Performed, address::AddressPolicy, dial::Origin};
+use crate::{
+    HttpRequest, Performed,
+    address::AddressPolicy,
+    dial::Origin,
+    places::{Place, Places},
+};
+pub(crate) use body::Outgoing;
 pub(crate) use check::{HttpSettings, check};
 use connect::Dialer;
+use credential::Credential;
 pub(crate) use explain::{is_forbidden, request as explain_request};
-use meter::Meter;
+pub(crate) use meter::Meter;
+use pace::Pace;
+pub(crate) use reply::Answer;
+use reply::Reading;
 pub(crate) use target::BaseUrl;
 
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 32;
 const RESPONSE_HEADERS_MAX: usize = 100;
 const RESPONSE_HEAD_BYTES_MAX: u32 = 64 << 10;
+/// What a server may send of one response, and of all on one connection, before anybody reads it.
+const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
 /// A client that reaches one origin and no other, whatever URI it is handed.
-pub(crate) type Guarded = Client<HttpsConnector<Dialer>, Full<Bytes>>;
+pub(crate) type Guarded = Client<HttpsConnector<Dialer>, Outgoing>;
 
 /// Makes one, with a connection pool of its own.
 pub(crate) fn guarded(tls: &ClientConfig, origin: Origin) -> Guarded {
@@ -59,6 +73,8 @@ pub(crate) fn guarded(tls: &ClientConfig, origin: Origin) -> Guarded {
         .http1_max_headers(RESPONSE_HEADERS_MAX)
         .http1_max_buf_size(RESPONSE_HEAD_BYTES_MAX as usize)
         .http2_max_header_list_size(RESPONSE_HEAD_BYTES_MAX)
+        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .build(connector)
 }
 
@@ -68,44 +84,70 @@ pub(crate) struct HttpClient {
     resource: ResourceName,
     settings: HttpSettings,
     client: Guarded,
+    places: Places,
 }
 
 impl HttpClient {
     pub(crate) fn new(resource: ResourceName, settings: HttpSettings, policy: AddressPolicy) -> Self {
         let client = guarded(&settings.tls, settings.origin(policy));
-        Self { resource, settings, client }
+        let places = Places::new(settings.requests_max, settings.tenant_requests_max);
+        Self { resource, settings, client, places }
     }
 
     /// Sends one request and reads its whole response, within deadline, caps and budget.
     pub(crate) async fn perform(&self, request: HttpRequest) -> Performed {
-        let mut meter = Meter::new(request.egress_bytes_max);
-        let until = request.deadline.min(Instant::now() + self.settings.timeout);
-        let reply = match timeout_at(until, self.exchange(request, &mut meter)).await {
-            Ok(reply) => reply,
-            Err(_) => Err(HostError::Timeout(format!("`{}` did not answer in time", self.resource))),
+        let meter = Arc::new(Meter::new(request.egress_bytes_max));
+        let pace = Pace::whole(request.deadline, self.settings.timeout);
+        let reply = match self.exchange(request, &meter, pace).await {
+            Ok(answer) => answer.collect().await,
+            Err(error) => Err(error),
         };
         Performed { egress_bytes: meter.spent(), ..Performed::without_egress(reply.map(HostReply::Http)) }
     }
 
-    async fn exchange(&self, request: HttpRequest, meter: &mut Meter) -> Result<HttpReply, HostError> {
-        let outgoing = exchange::assemble(&self.settings, request)?;
-        let size = exchange::size_bytes(&outgoing);
-        meter.spend(size)?;
-        let response = self.send(outgoing).await.inspect_err(|error| {
-            if !has_left(error) {
-                meter.refund(size);
-            }
-        });
-        reply::read(&self.settings, response.map_err(|error| explain::request(&self.resource, &error))?, meter)
-            .await
-            .map_err(|fault| explain::response(&self.resource, fault))
+    /// Sends one request; its response is read in pieces, each of which may take as long as `timeout_ms` says. What the
+    /// exchange costs stands in the meter, also when it fails.
+    ///
+    /// # Errors
+    /// Why there is no response, in words that a guest may see.
+    pub(crate) async fn open(&self, request: HttpRequest, meter: &Arc<Meter>) -> Result<Answer, HostError> {
+        let pace = Pace::pieces(request.deadline, self.settings.timeout);
+        self.exchange(request, meter, pace).await
     }
 
-    async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<::http::Response<hyper::body::Incoming>, hyper_util::client::legacy::Error> {
-        self.client.request(request).await
+    async fn exchange(&self, request: HttpRequest, meter: &Arc<Meter>, pace: Pace) -> Result<Answer, HostError> {
+        let tenant = request.tenant.clone();
+        let outgoing = exchange::assemble(&self.settings, request)?;
+        let place = self.place(&tenant, pace).await?;
+        let response = pace.step(&self.resource, self.send(outgoing, meter)).await??;
+        let reading = Reading {
+            resource: self.resource.clone(),
+            scrubber: self.settings.credential.as_ref().map(Credential::scrubber),
+            meter: Arc::clone(meter),
+            pace,
+            response_bytes_max: self.settings.response_bytes_max,
+            place,
+        };
+        Answer::begin(response, reading)
+    }
+
+    /// Waits until the binding has room for one more exchange of this tenant.
+    async fn place(&self, tenant: &TenantName, pace: Pace) -> Result<Option<Place>, HostError> {
+        timeout_at(pace.step_ends(), self.places.take(tenant)).await.map_err(|_| {
+            let text = format!("as many requests to `{}` are under way as its binding allows: try again", self.resource);
+            HostError::Unavailable(text)
+        })
+    }
+
+    async fn send(&self, request: Request<Outgoing>, meter: &Meter) -> Result<Response<Incoming>, HostError> {
+        let size = exchange::size_bytes(&request);
+        meter.send(size)?;
+        self.client.request(request).await.map_err(|error| {
+            if !has_left(&error) {
+                meter.refund(size);
+            }
+            explain::request(&self.resource, &error)
+        })
     }
 }
 

@@ -93,6 +93,8 @@ pub(crate) fn no_connection(resource: &ResourceName, connection_by: Instant, dea
 pub struct HttpRequest {
     /// The API.
     pub resource: ResourceName,
+    /// Who is charged with the connection.
+    pub tenant: TenantName,
     /// Method.
     pub method: HttpMethod,
     /// Path below the binding's base URL, as the policy saw it.
@@ -107,6 +109,8 @@ pub struct HttpRequest {
     pub deadline: Instant,
     /// What is left of the call's egress budget, in bytes, both ways together.
     pub egress_bytes_max: u64,
+    /// Milliseconds since the Unix epoch: what requests are signed for.
+    pub now_unix_ms: u64,
 }
 
 /// One command to a key-value store.

@@ -72,6 +72,7 @@ impl Backend {
 fn unsent() -> anyhow::Result<Permitted> {
     Ok(Permitted::Http(HttpRequest {
         resource: resource("api")?,
+        tenant: "bench".parse()?,
         method: HttpMethod::Get,
         path: "/things".parse()?,
         query: Vec::new(),
@@ -79,6 +80,7 @@ fn unsent() -> anyhow::Result<Permitted> {
         body: Some(b"ab".to_vec()),
         deadline: tokio::time::Instant::now() + LONG,
         egress_bytes_max: 1 << 20,
+        now_unix_ms: 0,
     }))
 }
 

@@ -1,6 +1,6 @@
 //! From the operator's text to settings that hold.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use airlock_model::Digest;
 use ipnet::IpNet;
@@ -26,6 +26,8 @@ pub(crate) struct HttpSettings {
     pub(super) response_bytes_max: u64,
     pub(super) timeout: Duration,
     pub(super) connect_timeout: Duration,
+    pub(super) requests_max: usize,
+    pub(super) tenant_requests_max: usize,
 }
 
 impl HttpSettings {
@@ -43,6 +45,7 @@ impl HttpSettings {
 
 const BODY_BYTES_MAX: u64 = 256 << 20;
 const TIMEOUT_MS_MAX: u64 = 10 * 60 * 1000;
+const REQUESTS_MAX: u64 = 10_000;
 
 /// Checks what the operator wrote, and reads the credential and the certificates.
 ///
@@ -55,6 +58,7 @@ pub(crate) fn check(config: &HttpConfig, sources: &Sources<'_>) -> Result<HttpSe
         return Err(ConfigError::Plaintext { host: base.host().to_owned() });
     }
     let milliseconds = |key, value, default| amount(key, value, default, TIMEOUT_MS_MAX).map(Duration::from_millis);
+    let requests_max = requests("requests_max", config.requests_max, 64)?;
     Ok(HttpSettings {
         base,
         allow_private,
@@ -64,5 +68,13 @@ pub(crate) fn check(config: &HttpConfig, sources: &Sources<'_>) -> Result<HttpSe
         response_bytes_max: amount("response_bytes_max", config.response_bytes_max, 8 << 20, BODY_BYTES_MAX)?,
         timeout: milliseconds("timeout_ms", config.timeout_ms, 10_000)?,
         connect_timeout: milliseconds("connect_timeout_ms", config.connect_timeout_ms, 3_000)?,
+        requests_max,
+        tenant_requests_max: requests("tenant_requests_max", config.tenant_requests_max, requests_max / 2)?,
     })
+}
+
+/// How many exchanges may be under way at a time: at least one.
+fn requests(key: &'static str, value: Option<NonZeroU64>, default: usize) -> Result<usize, ConfigError> {
+    let count = amount(key, value, default.max(1) as u64, REQUESTS_MAX)?;
+    Ok(usize::try_from(count).unwrap_or(default))
 }

@@ -1,5 +1,7 @@
 //! The credential of a binding: put on the wire here, and nowhere else.
 
+use std::sync::Arc;
+
 use ::http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use airlock_model::Digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,7 +17,7 @@ const SECRET_BYTES_MIN: usize = 4;
 #[derive(Debug)]
 pub(super) struct Credential {
     way: Way,
-    scrubber: Scrubber,
+    scrubber: Arc<Scrubber>,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Credential {
                 Way::Query(name.clone(), secret)
             }
         };
-        let credential = Self { way, scrubber: Scrubber::new(&known) };
+        let credential = Self { way, scrubber: Arc::new(Scrubber::new(&known)) };
         credential.check_value()?;
         Ok(credential)
     }
@@ -98,8 +100,8 @@ impl Credential {
         Digest::of_parts(&[way.as_bytes(), name.as_bytes(), value.expose().as_bytes()])
     }
 
-    pub(super) fn scrubber(&self) -> &Scrubber {
-        &self.scrubber
+    pub(super) fn scrubber(&self) -> Arc<Scrubber> {
+        Arc::clone(&self.scrubber)
     }
 }
 

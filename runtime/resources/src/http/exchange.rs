@@ -3,10 +3,8 @@
 use ::http::{Method, Request};
 use airlock_model::{HostError, HttpMethod};
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Body as _;
 
-use super::{HttpSettings, credential::Credential, headers};
+use super::{HttpSettings, body::Outgoing, credential::Credential, headers};
 use crate::HttpRequest;
 
 const METHOD_AND_VERSION_BYTES: u64 = 16;
@@ -15,7 +13,7 @@ const METHOD_AND_VERSION_BYTES: u64 = 16;
 ///
 /// # Errors
 /// When the body is too large or has no place in the method, or a header is not the guest's to set.
-pub(super) fn assemble(settings: &HttpSettings, request: HttpRequest) -> Result<Request<Full<Bytes>>, HostError> {
+pub(super) fn assemble(settings: &HttpSettings, request: HttpRequest) -> Result<Request<Outgoing>, HostError> {
     let body = request.body.filter(|body| !body.is_empty()).unwrap_or_default();
     if body.len() as u64 > settings.request_bytes_max {
         let text = format!("the body has {} bytes, the binding allows {}", body.len(), settings.request_bytes_max);
@@ -33,7 +31,7 @@ pub(super) fn assemble(settings: &HttpSettings, request: HttpRequest) -> Result<
         return Err(HostError::BadRequest(format!("the query parameter `{name}` is set by the host: leave it out")));
     }
     let uri = settings.base.uri(&request.path, &request.query, parameter)?;
-    let mut outgoing = Request::new(Full::new(Bytes::from(body)));
+    let mut outgoing = Request::new(Outgoing::Whole(Bytes::from(body)));
     *outgoing.method_mut() = method(request.method);
     *outgoing.uri_mut() = uri;
     *outgoing.headers_mut() = headers::outgoing(&request.headers, credential)?;
@@ -41,10 +39,10 @@ pub(super) fn assemble(settings: &HttpSettings, request: HttpRequest) -> Result<
 }
 
 /// What the request takes of the budget: head and body, without framing.
-pub(super) fn size_bytes(request: &Request<Full<Bytes>>) -> u64 {
+pub(super) fn size_bytes(request: &Request<Outgoing>) -> u64 {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len()) as u64;
     let host = request.uri().authority().map_or(0, |host| host.as_str().len()) as u64;
-    let body = request.body().size_hint().lower();
+    let body = request.body().known_bytes();
     METHOD_AND_VERSION_BYTES + target + host + headers::size_bytes(request.headers()) + body
 }
 

@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 
 use airlock_model::{HostError, ResourceName};
 
-use super::reply::Fault;
 use crate::{
     dial::DialError,
     log::{causes, chain},
@@ -33,15 +32,8 @@ pub(crate) fn request(resource: &ResourceName, error: &hyper_util::client::legac
     }
 }
 
-/// A response that broke off or went over a cap.
-pub(super) fn response(resource: &ResourceName, fault: Fault) -> HostError {
-    match fault {
-        Fault::Host(error) => error,
-        Fault::Broken(error) => exchange(resource, &error),
-    }
-}
-
-fn exchange(resource: &ResourceName, error: &hyper::Error) -> HostError {
+/// A response that broke off.
+pub(super) fn exchange(resource: &ResourceName, error: &hyper::Error) -> HostError {
     tracing::warn!(%resource, error = %chain(error), "a response failed");
     if error.is_parse() {
         return malformed();

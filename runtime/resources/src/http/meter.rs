@@ -1,30 +1,32 @@
 //! Counting egress bytes against what is left of the budget.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use airlock_model::{HostError, Limit};
 
-/// Bytes of one exchange, both ways.
+/// Bytes of one exchange, both ways. Whoever began it and whoever reads the body look at the same one.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     left_at_start: u64,
-    spent: u64,
+    sent: AtomicU64,
+    received: AtomicU64,
 }
 
 impl Meter {
     pub(super) fn new(left: u64) -> Self {
-        Self { left_at_start: left, spent: 0 }
+        Self { left_at_start: left, sent: AtomicU64::new(0), received: AtomicU64::new(0) }
     }
 
-    /// Counts bytes.
+    /// Counts bytes that are about to leave.
     ///
     /// # Errors
-    /// When the budget does not cover them. Then they are not counted: whoever asks first does not send, and whoever
-    /// has received already counts with [`Self::received`].
-    pub(super) fn spend(&mut self, bytes: u64) -> Result<(), HostError> {
-        let total = self.spent.saturating_add(bytes);
+    /// When the budget does not cover them. Then they are not counted, and must not leave.
+    pub(super) fn send(&self, bytes: u64) -> Result<(), HostError> {
+        let total = self.spent().saturating_add(bytes);
         if total > self.left_at_start {
             return Err(self.exhausted(total));
         }
-        self.spent = total;
+        self.sent.fetch_add(bytes, Relaxed);
         Ok(())
     }
 
@@ -32,22 +34,33 @@ impl Meter {
     ///
     /// # Errors
     /// When the budget does not cover them.
-    pub(super) fn received(&mut self, bytes: u64) -> Result<(), HostError> {
-        self.spent = self.spent.saturating_add(bytes);
-        if self.spent > self.left_at_start { Err(self.exhausted(self.spent)) } else { Ok(()) }
+    pub(super) fn receive(&self, bytes: u64) -> Result<(), HostError> {
+        self.received.fetch_add(bytes, Relaxed);
+        let spent = self.spent();
+        if spent > self.left_at_start { Err(self.exhausted(spent)) } else { Ok(()) }
     }
 
     /// Takes back what never left.
-    pub(super) fn refund(&mut self, bytes: u64) {
-        self.spent = self.spent.saturating_sub(bytes);
+    pub(super) fn refund(&self, bytes: u64) {
+        self.sent.fetch_sub(bytes, Relaxed);
     }
 
-    pub(super) fn spent(&self) -> u64 {
-        self.spent
+    /// Bytes that have left.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+
+    /// Bytes that have come in.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    pub(crate) fn spent(&self) -> u64 {
+        self.sent().saturating_add(self.received())
     }
 
     pub(super) fn left(&self) -> u64 {
-        self.left_at_start.saturating_sub(self.spent)
+        self.left_at_start.saturating_sub(self.spent())
     }
 
     pub(super) fn exhausted(&self, used: u64) -> HostError {

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use airlock_model::{EnvironmentName, HttpMethod, Limit};
+use airlock_model::{EnvironmentName, HttpMethod, HttpReply, Limit};
 use tokio::{
+    time::Instant,
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
@@ -149,6 +150,7 @@ impl Bench {
 fn request(method: HttpMethod, path: &str) -> HttpRequest {
     HttpRequest {
         resource: "api".parse().expect("name"),
+        tenant: "acme".parse().expect("name"),
         method,
         path: path.parse().expect("path"),
         query: Vec::new(),
@@ -156,6 +158,7 @@ fn request(method: HttpMethod, path: &str) -> HttpRequest {
         body: None,
         deadline: Instant::now() + Duration::from_secs(20),
         egress_bytes_max: 1 << 30,
+        now_unix_ms: 1_369_353_600_000,
     }
 }
 

@@ -8,7 +8,7 @@ use airlock_model::{
 use airlock_resources::{BeginRequest, HttpRequest, Permitted, SqlRequest, StreamRequest};
 
 use super::{CallGate, arguments_digest};
-use crate::config::WritePolicy;
+use crate::{clock, config::WritePolicy};
 
 /// Characters of a statement or path that the trail keeps.
 const TARGET_CHARS_MAX: usize = 4_096;
@@ -161,6 +161,7 @@ impl CallGate {
         self.check_grant(&call.resource, &Access::Http(method, path.clone()))?;
         Ok(Act::Alone(Permitted::Http(HttpRequest {
             resource: call.resource,
+            tenant: self.facts.principal.tenant.clone(),
             method,
             path,
             query: call.query,
@@ -168,6 +169,7 @@ impl CallGate {
             body: call.body,
             deadline: self.deadline,
             egress_bytes_max: self.budget.egress_bytes_left(),
+            now_unix_ms: clock::now_unix_ms(),
         })))
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use airlock_model::{Digest, HostError, ResourceName};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming};
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::{
     blob::check::S3Settings,
     breaker::Breaker,
     dial::Origin,
-    http::{self, Guarded},
+    http::{self, Guarded, Outgoing},
 };
 
 /// The way to one bucket.
@@ -107,7 +107,7 @@ impl Client {
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: bytes })
     }
 
-    fn request(&self, asked: Asked, now_unix_ms: u64) -> Result<Request<Full<Bytes>>, HostError> {
+    fn request(&self, asked: Asked, now_unix_ms: u64) -> Result<Request<Outgoing>, HostError> {
         let (path, stamp) = (self.path(&asked.object), Stamp::of(now_unix_ms));
         let payload = Digest::of(&asked.body).to_string();
         let headers = [
@@ -127,7 +127,7 @@ impl Client {
         for (name, value) in sent.chain([&("authorization", authorization.as_str())]) {
             request = request.header(*name, *value);
         }
-        request.body(Full::new(Bytes::from(asked.body))).map_err(|error| {
+        request.body(Outgoing::Whole(Bytes::from(asked.body))).map_err(|error| {
             tracing::error!(resource = %self.resource, %error, "a request could not be put together");
             HostError::BadRequest("key and content type do not make a request".to_owned())
         })
