@@ -1,9 +1,11 @@
 //! HTTP APIs through one guarded client.
 //!
-//! The binding owns scheme, host, port and credential. The client resolves the host itself, judges every address and
-//! connects to exactly the one it judged; it follows no redirect, knows no proxy and asks for no compression. What
-//! comes back is capped, stripped of hop-by-hop headers and cookies, and scrubbed of the credential.
+//! The binding owns scheme, host, port and credential, and lists the other origins that a function may name. The client
+//! resolves the host itself, judges every address and connects to exactly the one it judged; it knows no proxy and asks for no
+//! compression, and follows a redirect only as a request of its own. What comes back is capped, stripped of hop-by-hop headers
+//! and cookies, and scrubbed of the credential.
 
+mod attempt;
 mod body;
 mod check;
 mod connect;
@@ -13,15 +15,19 @@ mod explain;
 mod headers;
 mod meter;
 mod pace;
+mod place;
+mod redirect;
 mod reply;
+mod route;
 mod scrub;
+mod session;
 mod target;
+mod types;
+mod verdict;
 
 use std::{sync::Arc, time::Duration};
 
-use ::http::{Request, Response};
 use airlock_model::{HostError, HostReply, ResourceName, TenantName};
-use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::Client,
@@ -36,16 +42,22 @@ use crate::{
     dial::Origin,
     places::{Place, Places},
 };
+use attempt::Arrived;
 pub(crate) use body::Outgoing;
 pub(crate) use check::{HttpSettings, check};
 use connect::Dialer;
-use credential::Credential;
+use credential::Tokens;
+use exchange::Prepared;
 pub(crate) use explain::{is_forbidden, request as explain_request};
 pub(crate) use meter::Meter;
 use pace::Pace;
+use redirect::Hops;
 pub(crate) use reply::Answer;
 use reply::Reading;
+use route::Routes;
+pub use session::HttpExchange;
 pub(crate) use target::BaseUrl;
+pub use verdict::{EgressDecision, EgressVerdict};
 
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 32;
@@ -78,20 +90,27 @@ pub(crate) fn guarded(tls: &ClientConfig, origin: Origin) -> Guarded {
         .build(connector)
 }
 
-/// The client of one binding, with a connection pool of its own.
+/// The client of one binding, with connections of its own.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
     resource: ResourceName,
     settings: HttpSettings,
-    client: Guarded,
+    routes: Routes,
+    tokens: Option<Tokens>,
     places: Places,
 }
 
 impl HttpClient {
     pub(crate) fn new(resource: ResourceName, settings: HttpSettings, policy: AddressPolicy) -> Self {
-        let client = guarded(&settings.tls, settings.origin(policy));
+        let tokens =
+            settings.token_origin(policy.clone()).map(|origin| Tokens::new(guarded(&settings.tls_elsewhere, origin)));
+        let routes = Routes::new(&settings, policy);
         let places = Places::new(settings.requests_max, settings.tenant_requests_max);
-        Self { resource, settings, client, places }
+        Self { resource, settings, routes, tokens, places }
+    }
+
+    pub(crate) fn settings(&self) -> &HttpSettings {
+        &self.settings
     }
 
     /// Sends one request and reads its whole response, within deadline, caps and budget.
@@ -102,7 +121,11 @@ impl HttpClient {
             Ok(answer) => answer.collect().await,
             Err(error) => Err(error),
         };
-        Performed { egress_bytes: meter.spent(), ..Performed::without_egress(reply.map(HostReply::Http)) }
+        Performed {
+            egress_bytes: meter.spent(),
+            traffic: Some(meter.traffic()),
+            ..Performed::without_egress(reply.map(HostReply::Http))
+        }
     }
 
     /// Sends one request; its response is read in pieces, each of which may take as long as `timeout_ms` says. What the
@@ -115,45 +138,67 @@ impl HttpClient {
         self.exchange(request, meter, pace).await
     }
 
-    async fn exchange(&self, request: HttpRequest, meter: &Arc<Meter>, pace: Pace) -> Result<Answer, HostError> {
+    /// As [`Self::open`], with a body that comes in pieces too. Sent once, without redirects.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) async fn upload(
+        &self,
+        request: HttpRequest,
+        body: Outgoing,
+        meter: &Arc<Meter>,
+    ) -> Result<Answer, HostError> {
+        let pace = Pace::pieces(request.deadline, self.settings.timeout);
+        let place = self.place(&request.tenant, pace).await?;
+        let prepared = Prepared::new(&self.settings, request)?;
+        self.visit(meter, &prepared.place);
+        let arrived = self.once(&prepared, body, meter, pace).await?;
+        self.begin(arrived, meter, pace, place)
+    }
+
+    async fn exchange(&self, mut request: HttpRequest, meter: &Arc<Meter>, pace: Pace) -> Result<Answer, HostError> {
+        let mut hops = Hops { grants: request.hops.take(), left: self.settings.redirects_max };
         let tenant = request.tenant.clone();
-        let outgoing = exchange::assemble(&self.settings, request)?;
+        let mut prepared = Prepared::new(&self.settings, request)?;
         let place = self.place(&tenant, pace).await?;
-        let response = pace.step(&self.resource, self.send(outgoing, meter)).await??;
+        loop {
+            self.visit(meter, &prepared.place);
+            let arrived = self.until_answered(&prepared, meter, pace).await?;
+            match hops.next(&self.settings, &self.resource, &prepared, &arrived)? {
+                Some(next) => prepared = next,
+                None => return self.begin(arrived, meter, pace, place),
+            }
+        }
+    }
+
+    fn begin(
+        &self,
+        arrived: Arrived,
+        meter: &Arc<Meter>,
+        pace: Pace,
+        place: Option<Place>,
+    ) -> Result<Answer, HostError> {
+        let Arrived { response, presented } = arrived;
         let reading = Reading {
             resource: self.resource.clone(),
-            scrubber: self.settings.credential.as_ref().map(Credential::scrubber),
+            scrubber: presented.scrubber,
             meter: Arc::clone(meter),
             pace,
             response_bytes_max: self.settings.response_bytes_max,
             place,
         };
+        self.settings.check_response(&response)?;
         Answer::begin(response, reading)
     }
 
     /// Waits until the binding has room for one more exchange of this tenant.
     async fn place(&self, tenant: &TenantName, pace: Pace) -> Result<Option<Place>, HostError> {
         timeout_at(pace.step_ends(), self.places.take(tenant)).await.map_err(|_| {
-            let text = format!("as many requests to `{}` are under way as its binding allows: try again", self.resource);
+            let text =
+                format!("as many requests to `{}` are under way as its binding allows: try again", self.resource);
             HostError::Unavailable(text)
         })
     }
-
-    async fn send(&self, request: Request<Outgoing>, meter: &Meter) -> Result<Response<Incoming>, HostError> {
-        let size = exchange::size_bytes(&request);
-        meter.send(size)?;
-        self.client.request(request).await.map_err(|error| {
-            if !has_left(&error) {
-                meter.refund(size);
-            }
-            explain::request(&self.resource, &error)
-        })
-    }
-}
-
-/// Whether any of the request may have been sent.
-fn has_left(error: &hyper_util::client::legacy::Error) -> bool {
-    !error.is_connect()
 }
 
 #[cfg(test)]

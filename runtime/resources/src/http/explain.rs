@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use airlock_model::{HostError, ResourceName};
+use airlock_model::{HostError, Reason, ResourceName};
 
 use crate::{
     dial::DialError,
@@ -46,6 +46,15 @@ pub(super) fn malformed() -> HostError {
     HostError::Backend {
         code: "response_malformed".to_owned(),
         message: "the API answered with something that is not HTTP, or with too large a head".to_owned(),
+    }
+}
+
+/// A rule that refused, by its stable name.
+pub(super) fn refused(rule: &str, text: impl std::fmt::Display, hint: &str) -> HostError {
+    HostError::Denied {
+        reason: Reason::EgressDenied.to_string(),
+        rule: format!("{text} (rule `{rule}`)"),
+        hint: hint.to_owned(),
     }
 }
 

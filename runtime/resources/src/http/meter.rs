@@ -1,20 +1,27 @@
 //! Counting egress bytes against what is left of the budget.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+};
 
 use airlock_model::{HostError, Limit};
 
+use crate::Traffic;
+
 /// Bytes of one exchange, both ways. Whoever began it and whoever reads the body look at the same one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Meter {
     left_at_start: u64,
     sent: AtomicU64,
     received: AtomicU64,
+    attempts: AtomicU32,
+    hosts: Mutex<Vec<String>>,
 }
 
 impl Meter {
     pub(super) fn new(left: u64) -> Self {
-        Self { left_at_start: left, sent: AtomicU64::new(0), received: AtomicU64::new(0) }
+        Self { left_at_start: left, ..Self::default() }
     }
 
     /// Counts bytes that are about to leave.
@@ -43,6 +50,27 @@ impl Meter {
     /// Takes back what never left.
     pub(super) fn refund(&self, bytes: u64) {
         self.sent.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Counts a request that is sent, whether or not it arrives.
+    pub(super) fn attempted(&self) {
+        self.attempts.fetch_add(1, Relaxed);
+    }
+
+    /// Notes where the exchange went.
+    pub(super) fn visited(&self, host: String) {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+    }
+
+    /// What the trail keeps.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Traffic {
+            hosts,
+            attempts: self.attempts.load(Relaxed),
+            sent_bytes: self.sent(),
+            received_bytes: self.received(),
+        }
     }
 
     /// Bytes that have left.

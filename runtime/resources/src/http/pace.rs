@@ -28,6 +28,11 @@ impl Pace {
         self.ends.min(Instant::now() + self.wait_max)
     }
 
+    /// Whether something can still begin after a pause.
+    pub(super) fn allows(&self, pause: Duration) -> bool {
+        Instant::now() + pause < self.ends
+    }
+
     /// Waits for one step.
     ///
     /// # Errors

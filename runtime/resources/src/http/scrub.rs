@@ -44,11 +44,15 @@ impl Scrubber {
         if spans.is_empty() { bytes } else { redacted(&bytes, &spans) }
     }
 
+    /// Whether a spelling stands in it.
+    pub(super) fn finds(&self, text: &[u8]) -> bool {
+        self.needles.iter().any(|needle| memmem::find(text, needle).is_some())
+    }
+
     /// Where spellings stand, in order; those that overlap are one span.
     fn spans(&self, text: &[u8]) -> Vec<Range<usize>> {
         let fit = self.needles.iter().filter(|needle| needle.len() <= text.len());
-        let found =
-            fit.flat_map(|needle| memmem::find_iter(text, needle.as_slice()).map(|at| at..at + needle.len()));
+        let found = fit.flat_map(|needle| memmem::find_iter(text, needle.as_slice()).map(|at| at..at + needle.len()));
         merged(found.collect())
     }
 

@@ -9,13 +9,13 @@ use std::{
 
 use airlock_model::{EnvironmentName, HttpMethod, HttpReply, Limit};
 use tokio::{
-    time::Instant,
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    time::Instant,
 };
 
 use super::*;
-use crate::{BindingConfig, Permitted, Resources, Sources};
+use crate::{BindingConfig, Network, Permitted, Resources, Sources};
 
 mod certificate;
 mod egress;
@@ -123,7 +123,8 @@ impl Bench {
         let (resource, environment): (ResourceName, EnvironmentName) =
             ("api".parse().expect("name"), "dev".parse().expect("name"));
         let mut resources = Resources::new();
-        resources.add(resource, environment.clone(), binding, own_listeners).expect("first");
+        let network = Network { own_listeners: own_listeners.to_vec(), resolver: None };
+        resources.add(resource, environment.clone(), binding, &network).expect("first");
         Self { resources, environment }
     }
 
@@ -159,6 +160,9 @@ fn request(method: HttpMethod, path: &str) -> HttpRequest {
         deadline: Instant::now() + Duration::from_secs(20),
         egress_bytes_max: 1 << 30,
         now_unix_ms: 1_369_353_600_000,
+        origin: None,
+        hops: None,
+        traceparent: None,
     }
 }
 

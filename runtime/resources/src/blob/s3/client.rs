@@ -1,7 +1,5 @@
 //! Requests to one bucket: signed, sent over the guarded connector, answers read under a cap.
 
-use std::net::SocketAddr;
-
 use airlock_model::{Digest, HostError, ResourceName};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -11,14 +9,15 @@ use tokio::time::Instant;
 use super::{
     DOCUMENT_BYTES_MAX,
     answer::{self, Answer},
-    sign::{self, Signed, Signer, Stamp},
 };
 use crate::{
+    Network,
     address::AddressPolicy,
     blob::check::S3Settings,
     breaker::Breaker,
     dial::Origin,
     http::{self, Guarded, Outgoing},
+    sign::{self, Signed, Signer, Stamp},
 };
 
 /// The way to one bucket.
@@ -53,17 +52,17 @@ impl Asked {
 }
 
 impl Client {
-    pub(super) fn new(resource: ResourceName, settings: S3Settings, own_listeners: &[SocketAddr]) -> Self {
+    pub(super) fn new(resource: ResourceName, settings: S3Settings, network: &Network) -> Self {
         let S3Settings { base, bucket, region, access_key_id, secret, allow_private, tls, connect_timeout, .. } =
             settings;
-        let policy = AddressPolicy::new(allow_private, own_listeners);
+        let policy = AddressPolicy::new(allow_private, network);
         let origin = Origin { host: base.host_to_resolve(), port: base.port(), policy, connect_timeout };
         Self {
             resource,
             origin: base.origin(),
             authority: base.authority(),
             bucket,
-            signer: Signer { access_key_id, secret, region },
+            signer: Signer { access_key_id, secret, region, service: "s3".to_owned() },
             guarded: http::guarded(&tls, origin),
             breaker: Breaker::default(),
         }
