@@ -136,6 +136,9 @@ impl Gate for Closed {
             | HostCall::Stream(_)
             | HostCall::NextBatch(_)
             | HostCall::Http(_)
+            | HostCall::Open(_)
+            | HostCall::Exchange(_)
+            | HostCall::Covers(_)
             | HostCall::Kv(_)
             | HostCall::Blob(_) => Err(HostError::Unavailable("nothing is behind this gate".to_owned())),
         }

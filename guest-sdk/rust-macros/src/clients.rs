@@ -128,20 +128,53 @@ fn statements(calling: Calling, receiver: &TokenStream, raw: &TokenStream) -> To
 
 fn http(calling: Calling) -> TokenStream {
     let (async_, await_) = words(calling);
-    let argument = match calling {
-        Calling::Sync => quote! { &raw_request },
-        Calling::Async => quote! { raw_request },
+    let (argument, url, bytes) = match calling {
+        Calling::Sync => (quote! { &raw_request }, quote! { url }, quote! { bytes }),
+        Calling::Async => (quote! { raw_request }, quote! { url.to_owned() }, quote! { bytes.to_vec() }),
     };
     quote! {
         use ::airlock_guest::HostError;
-        use ::airlock_guest::http::{Request, Response};
+        use ::airlock_guest::http::{Head, Request, Response};
 
-        /// Sends one request. Redirects are not followed.
+        /// Sends one request. Redirects are followed as far as the binding says.
         pub(crate) #async_ fn request(request: Request) -> ::core::result::Result<Response, HostError> {
             let Request { method, path, query, headers, body } = request;
             let raw_request = raw::Request { method, path, query, headers, body };
             let raw::Response { status, headers, body } = raw::send(#argument) #await_ ?;
             Ok(Response { status, headers, body })
+        }
+
+        /// Whether the resource covers a URL.
+        pub(crate) #async_ fn covers(url: &str) -> ::core::result::Result<bool, HostError> {
+            Ok(raw::covers(#url) #await_ ?)
+        }
+
+        /// Prepares a request that is carried out step by step.
+        pub(crate) #async_ fn open(request: Request) -> ::core::result::Result<Exchange, HostError> {
+            let Request { method, path, query, headers, body } = request;
+            let raw_request = raw::Request { method, path, query, headers, body };
+            Ok(Exchange(raw::open(#argument) #await_ ?))
+        }
+
+        /// First `write`, as often as needed, then `response`, then `next` until there is none. Dropped, it breaks off.
+        pub(crate) struct Exchange(raw::Exchange);
+
+        impl Exchange {
+            /// Hands over a piece of the request's body, and waits until there is room for the next.
+            pub(crate) #async_ fn write(&mut self, bytes: &[u8]) -> ::core::result::Result<(), HostError> {
+                Ok(self.0.write(#bytes) #await_ ?)
+            }
+
+            /// Ends the request, and waits for the head of its response.
+            pub(crate) #async_ fn response(&mut self) -> ::core::result::Result<Head, HostError> {
+                let raw::Head { status, headers } = self.0.response() #await_ ?;
+                Ok(Head { status, headers })
+            }
+
+            /// The next piece of the response's body, none after the last of them.
+            pub(crate) #async_ fn next(&mut self) -> ::core::result::Result<Option<::std::vec::Vec<u8>>, HostError> {
+                Ok(self.0.next() #await_ ?)
+            }
         }
 
         /// Reads one path.

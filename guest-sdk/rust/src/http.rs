@@ -10,7 +10,7 @@ use crate::error::HostError;
 pub struct Request {
     /// Upper case, for instance `GET`.
     pub method: String,
-    /// Absolute path without query, for instance `/customers/42`.
+    /// Absolute path without query, for instance `/customers/42`; or a whole URL of an origin that the resource covers.
     pub path: String,
     /// Names and values; the host encodes them.
     pub query: Vec<(String, String)>,
@@ -94,6 +94,15 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.body)
     }
+}
+
+/// The head of a response whose body is read in pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names and values in the order received.
+    pub headers: Vec<(String, String)>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ import "airlock:sdk/lockdown";
 import "airlock:sdk/text";
 import "airlock:sdk/console";
 import "airlock:sdk/random";
+import "airlock:sdk/fetch";
 import handle from "airlock:project/entry";
 import { serve } from "airlock:sdk/handler";
 

@@ -64,20 +64,93 @@ class Response {
   }
 }
 
-export function httpClient(resource, host) {
-  const request = async ({ method = "GET", path, query, headers, body }) => {
-    const fields = pairs(headers, "headers");
-    const call = {
-      method: text(method, "the method").toUpperCase(),
-      path: text(path, "the path"),
-      query: pairs(query, "query"),
-      headers: fields,
-      body: encodeBody(body, fields),
-    };
+// A request as the host takes it.
+function prepared({ method = "GET", path, query, headers, body }) {
+  const fields = pairs(headers, "headers");
+  return {
+    method: text(method, "the method").toUpperCase(),
+    path: text(path, "the path"),
+    query: pairs(query, "query"),
+    headers: fields,
+    body: encodeBody(body, fields),
+  };
+}
+
+// A host call whose failure is one of this SDK's errors.
+async function told(resource, call) {
+  try {
+    return await call();
+  } catch (thrown) {
+    throw fromHost(resource, thrown);
+  }
+}
+
+const comesInPieces = (body) =>
+  typeof body === "object" && body !== null && !ArrayBuffer.isView(body) && !Array.isArray(body) &&
+  typeof (body[Symbol.asyncIterator] ?? body[Symbol.iterator]) === "function";
+
+// Breaks an exchange off without waiting for the engine to find out that nobody has it.
+function letGo(exchange) {
+  try {
+    exchange[Symbol.dispose]();
+  } catch {
+    // A call in it has not ended, because nobody waits for it: the host ends both with the function.
+  }
+}
+
+// The response of an exchange. It is read once, and broken off when the loop over it is left early.
+class Stream {
+  #resource;
+  #exchange;
+  constructor(resource, exchange, head) {
+    this.status = head.status;
+    this.ok = head.status >= 200 && head.status <= 299;
+    this.headers = head.headers;
+    this.#resource = resource;
+    this.#exchange = exchange;
+  }
+  header(name) {
+    return Response.prototype.header.call(this, name);
+  }
+  async *[Symbol.asyncIterator]() {
     try {
-      return new Response(await host.send(call));
+      for (;;) {
+        const piece = await told(this.#resource, () => this.#exchange.next());
+        if (piece === null) return;
+        yield Uint8Array.from(piece);
+      }
+    } finally {
+      letGo(this.#exchange);
+    }
+  }
+}
+
+// Every client of this function, for `fetch`.
+export const clients = [];
+
+export function httpClient(resource, host) {
+  const request = async (call) => {
+    const raw = prepared(call);
+    return new Response(await told(resource, () => host.send(raw)));
+  };
+  const covers = (url) => told(resource, () => host.covers(text(url, "the URL")));
+  clients.push({ resource, request, covers });
+  // Bodies of any size: what is an iterable of text or bytes is sent piece by piece, and the response is read the same way.
+  const stream = async ({ body, ...call }) => {
+    const pieces = comesInPieces(body) ? body : null;
+    const raw = prepared({ ...call, body: pieces === null ? body : null });
+    const exchange = await told(resource, () => host.open(raw));
+    try {
+      if (pieces !== null) {
+        for await (const piece of pieces) {
+          const bytes = encodeBody(piece, [["content-type", ""]]);
+          if (bytes !== null) await told(resource, () => exchange.write(bytes));
+        }
+      }
+      return new Stream(resource, exchange, await told(resource, () => exchange.response()));
     } catch (thrown) {
-      throw fromHost(resource, thrown);
+      letGo(exchange);
+      throw thrown;
     }
   };
   const value = async (call) => {
@@ -88,6 +161,7 @@ export function httpClient(resource, host) {
   const withBody = (method) => (path, body, options) => value({ ...options, method, path, body });
   return Object.freeze({
     request,
+    stream,
     get: (path, options) => value({ ...options, method: "GET", path }),
     post: withBody("POST"),
     put: withBody("PUT"),

@@ -55,6 +55,14 @@ declare module "@airlock/clients" {
     json(): any;
   }
 
+  export interface HttpStream extends AsyncIterable<Uint8Array> {
+    readonly status: number;
+    /** True for 200 to 299. */
+    readonly ok: boolean;
+    readonly headers: readonly (readonly [string, string])[];
+    header(name: string): string | null;
+  }
+
   /**
    * Paths are absolute and without a query: `/customers/42`. The methods resolve to the parsed JSON body, to text where
    * the body is not JSON, or to null where there is none; a status outside 200 to 299 throws `HttpError`.
@@ -67,6 +75,11 @@ declare module "@airlock/clients" {
     delete<Body = any>(path: string, body?: unknown, options?: HttpOptions): Promise<Body>;
     /** Resolves to the whole response, whatever its status. */
     request(call: HttpOptions & { method?: string; path: string; body?: unknown }): Promise<HttpResponse>;
+    /**
+     * Bodies of any size: `body` may be an iterable of text or bytes, sent piece by piece, and the response is read with
+     * `for await (const piece of response)`. Leaving the loop breaks the exchange off.
+     */
+    stream(call: HttpOptions & { method?: string; path: string; body?: unknown }): Promise<HttpStream>;
   }
 
   export interface KvOptions {
@@ -202,3 +215,24 @@ declare class TextDecoder {
   readonly encoding: string;
   decode(bytes?: ArrayBuffer | ArrayBufferView): string;
 }
+
+interface FetchResponse {
+  readonly url: string;
+  readonly status: number;
+  /** True for 200 to 299. */
+  readonly ok: boolean;
+  readonly headers: Iterable<readonly [string, string]> & { get(name: string): string | null; has(name: string): boolean };
+  text(): Promise<string>;
+  json(): Promise<any>;
+  bytes(): Promise<Uint8Array>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/**
+ * A request through the resource of kind `http` that covers the URL; what none covers is a `HostError` of kind `denied` that names
+ * the rule. The host decides about credentials and redirects.
+ */
+declare function fetch(
+  url: string | { toString(): string },
+  options?: { method?: string; headers?: Record<string, string> | Iterable<readonly [string, string]>; body?: unknown },
+): Promise<FetchResponse>;

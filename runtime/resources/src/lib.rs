@@ -19,6 +19,7 @@ mod kv;
 mod log;
 mod mysql;
 mod needs;
+mod network;
 mod places;
 mod postgres;
 mod registry;
@@ -26,6 +27,7 @@ mod request;
 mod schema;
 mod secret;
 mod sheet;
+mod sign;
 mod sqlite;
 mod stop;
 mod stream;
@@ -34,15 +36,20 @@ mod tls;
 mod transaction;
 
 pub use blob::{DirectoryConfig, S3Config, S3Credential};
-pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
+pub use config::{
+    AuditPath, Binding, BindingConfig, ClientCertificateConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig,
+};
 pub use database::{RoleConfig, TlsMode};
+pub use http::{EgressDecision, EgressVerdict, HttpExchange};
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
 pub use mysql::MysqlConfig;
 pub use needs::Needs;
+pub use network::Network;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Probe, Resources};
 pub use request::{
-    BeginRequest, BlobRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, TransactionMode,
+    BeginRequest, BlobRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, Traffic,
+    TransactionMode,
 };
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

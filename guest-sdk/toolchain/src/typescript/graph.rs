@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use airlock_model::ResourceKind;
 use oxc::allocator::Allocator;
 use oxc::span::Span;
 use oxc_resolver::{ResolveOptions, Resolver};
@@ -170,6 +171,8 @@ impl<'a> Loader<'a, '_> {
     ) -> Result<Option<Resolved>, BuildError> {
         match importer {
             Origin::Sdk(_) if specifier == sdk::PROJECT_ENTRY => Ok(Some(Resolved::Origin(self.entry()?))),
+            // Only `fetch` asks for them, and only HTTP APIs are of use to it.
+            Origin::Sdk(_) if specifier == sdk::RESOURCES => Ok(Some(Resolved::Origin(self.for_fetch()))),
             Origin::Sdk(_) | Origin::Resources => Ok(Some(internal(specifier))),
             Origin::File(_) if specifier == sdk::RESOURCES => Ok(Some(Resolved::Origin(Origin::Resources))),
             Origin::File(path) => {
@@ -187,6 +190,11 @@ impl<'a> Loader<'a, '_> {
                 }
             }
         }
+    }
+
+    fn for_fetch(&self) -> Origin {
+        let has_api = self.project.resources.iter().any(|resource| resource.kind == ResourceKind::Http);
+        if has_api { Origin::Resources } else { Origin::Sdk(sdk::NOTHING) }
     }
 
     fn entry(&self) -> Result<Origin, BuildError> {

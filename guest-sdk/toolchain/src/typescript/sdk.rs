@@ -12,6 +12,8 @@ pub(super) const ENTRY: &str = "airlock:sdk/entry";
 pub(super) const PROJECT_ENTRY: &str = "airlock:project/entry";
 /// The module that is generated from `function.toml`.
 pub(super) const RESOURCES: &str = "@airlock/resources";
+/// A module without content.
+pub(super) const NOTHING: &str = "airlock:sdk/nothing";
 /// The module with `setLines`, which the bundle calls last.
 pub(super) const STACK: &str = "airlock:sdk/stack";
 
@@ -25,6 +27,9 @@ const MODULES: &[(&str, &str)] = &[
     (STACK, include_str!("../../../typescript/runtime/stack.js")),
     ("airlock:sdk/errors", include_str!("../../../typescript/runtime/errors.js")),
     ("airlock:sdk/sql", include_str!("../../../typescript/runtime/sql.js")),
+    ("airlock:sdk/fetch", include_str!("../../../typescript/runtime/fetch.js")),
+    // In the place of the resources of a function that has none of kind `http`.
+    (NOTHING, ""),
     ("airlock:sdk/http", include_str!("../../../typescript/runtime/http.js")),
     ("airlock:sdk/kv", include_str!("../../../typescript/runtime/kv.js")),
     ("airlock:sdk/blob", include_str!("../../../typescript/runtime/blob.js")),

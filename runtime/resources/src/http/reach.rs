@@ -2,20 +2,22 @@
 
 use ::http::{Method, Request};
 use airlock_model::HostError;
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use super::{HttpClient, explain};
+use super::{HttpClient, Outgoing, explain, place::Place};
 
 impl HttpClient {
-    /// Asks for the head of the base URL, without the credential. Any status is an answer.
+    /// Asks for the head of the binding's origin, without the credential. Any status is an answer.
     ///
     /// # Errors
     /// Why there is none, in words that a guest may see.
     pub(crate) async fn reach(&self, deadline: Instant) -> Result<(), HostError> {
-        let request = Request::builder().method(Method::HEAD).uri(self.settings.base.origin());
-        let request = request.body(http_body_util::Full::default());
+        let body = Outgoing::Whole(Bytes::new());
+        let request = Request::builder().method(Method::HEAD).uri(self.settings.base.origin()).body(body);
         let request = request.map_err(|_| HostError::BadRequest("the base URL makes no request".to_owned()))?;
-        match timeout_at(deadline, self.client.request(request)).await {
+        let route = self.routes.to(&self.settings, &Place::Own);
+        match timeout_at(deadline, route.client.request(request)).await {
             Ok(answered) => answered.map(drop).map_err(|error| explain::request(&self.resource, &error)),
             Err(_) => Err(HostError::Timeout(format!("`{}` did not answer in time", self.resource))),
         }

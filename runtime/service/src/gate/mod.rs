@@ -3,6 +3,8 @@
 mod blob;
 mod budget;
 mod classes;
+mod exchanges;
+mod http;
 mod intent;
 mod kv;
 mod log;
@@ -28,10 +30,11 @@ use tokio::{
 
 use crate::{app::Backends, record::CallFacts};
 use budget::Budget;
+use exchanges::Exchanges;
 use intent::OpenIntent;
 use plan::{Act, Plan};
 use streams::Streams;
-use trail::{OUTCOME_UNKNOWN, describe_reply};
+use trail::{OUTCOME_UNKNOWN, describe_reply, describe_traffic};
 use transactions::Transactions;
 
 pub(crate) use classes::{Classes, Listed};
@@ -60,6 +63,7 @@ pub(crate) struct CallGate {
     room: Arc<Semaphore>,
     transactions: Transactions,
     streams: Streams,
+    exchanges: Exchanges,
     /// When a host call ends at the latest.
     deadline: Instant,
     logs: Option<mpsc::Sender<LogLine>>,
@@ -84,6 +88,7 @@ impl CallGate {
             room: Arc::new(Semaphore::new(HELD_MAX)),
             transactions: Transactions::new(),
             streams: Streams::new(),
+            exchanges: Exchanges::new(),
             deadline: ends + AFTER_THE_CALL,
             logs,
         }
@@ -94,6 +99,7 @@ impl CallGate {
     pub(crate) fn settle(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
         self.let_go_of_all();
         self.end_streams();
+        self.end_exchanges();
         self.record_unrecorded();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         self.admitted.settle(fuel);
@@ -133,6 +139,9 @@ impl CallGate {
     /// Records what became of the call, which is done whether or not the function has budget left to be told.
     fn conclude(&self, mut event: AuditEvent, performed: Performed) -> Result<HostReply, HostError> {
         let was_done = performed.reply.is_ok();
+        if let Some(traffic) = &performed.traffic {
+            describe_traffic(&mut event, traffic);
+        }
         if let Ok(reply) = &performed.reply {
             describe_reply(&mut event, reply);
         }
@@ -140,6 +149,7 @@ impl CallGate {
         match &reply {
             // What comes of it is known at its end.
             Ok(HostReply::Streaming(id)) => self.streams.keep(*id, event),
+            Ok(HostReply::Opened(id)) => self.exchanges.keep(*id, event),
             Err(error) if was_done => {
                 event.message = Some(format!("the function was not given the answer: {error}"));
                 self.record_described(event);
@@ -154,6 +164,7 @@ impl CallGate {
         match act {
             Act::Alone(permitted) => resources.perform(environment, permitted).await,
             Act::Stream(request) => self.start_stream(request).await,
+            Act::Open(request) => self.open_exchange(*request),
             Act::Begin(request) => self.begin(request).await,
             Act::Within(id, request) => self.perform_within(id, request).await,
             Act::Commit(id) => self.commit(id).await,
@@ -161,9 +172,10 @@ impl CallGate {
         }
     }
 
-    /// Whether the call has reached its own deadline.
-    fn is_late(&self) -> bool {
-        Instant::now() + AFTER_THE_CALL >= self.deadline
+    /// Why what is open ends with the call, where that is its deadline.
+    fn cut_short(&self) -> Option<HostError> {
+        let is_late = Instant::now() + AFTER_THE_CALL >= self.deadline;
+        is_late.then(|| HostError::Timeout("the call reached its deadline before this had ended".to_owned()))
     }
 
     /// Room to hold a connection from one host call to the next, and when waiting for that connection ends: others that are
@@ -190,6 +202,7 @@ impl Drop for CallGate {
     fn drop(&mut self) {
         self.let_go_of_all();
         self.end_streams();
+        self.end_exchanges();
         self.record_unrecorded();
     }
 }
@@ -209,10 +222,13 @@ impl Gate for CallGate {
         match call {
             HostCall::Log(line) => self.log(line).await,
             HostCall::NextBatch(asked) => self.next_batch(asked).await,
+            HostCall::Exchange(asked) => self.step(asked).await,
+            HostCall::Covers(asked) => self.covers(asked),
             call @ (HostCall::Sql(_)
             | HostCall::Transaction(_)
             | HostCall::Stream(_)
             | HostCall::Http(_)
+            | HostCall::Open(_)
             | HostCall::Kv(_)
             | HostCall::Blob(_)) => self.touch(call).await,
         }
@@ -222,6 +238,7 @@ impl Gate for CallGate {
         match kept {
             Kept::Transaction(id) => self.let_go(id, "the function let go of the transaction without ending it"),
             Kept::Stream(id) => self.end_stream(id),
+            Kept::Exchange(id) => self.end_exchange(id),
         }
     }
 }

@@ -122,9 +122,7 @@ impl CallGate {
     /// Ends the queries that the call left running.
     pub(super) fn end_streams(&self) {
         let left: Vec<StreamId> = self.streams.lock().keys().copied().collect();
-        let cut = self
-            .is_late()
-            .then(|| HostError::Timeout("the call reached its deadline before all rows were taken".to_owned()));
+        let cut = self.cut_short();
         for id in left {
             self.close(id, cut.as_ref());
         }

@@ -34,6 +34,17 @@ enum Call {
         headers: Vec<(String, String)>,
         body: Option<String>,
     },
+    /// A request to `crm`, step by step: the body and the response in pieces.
+    Stream {
+        method: String,
+        path: String,
+        #[serde(default)]
+        pieces: Vec<String>,
+        /// Pieces of the response that are read; all of them when missing.
+        read: Option<usize>,
+    },
+    /// Whether `crm` covers a URL.
+    Covers { url: String },
 }
 
 #[derive(Deserialize)]
@@ -52,6 +63,7 @@ enum Answer {
     Rows { columns: Vec<Column>, rows: Box<RawValue>, truncated: bool },
     Affected { affected: u64 },
     Response { status: u16, headers: Vec<(String, String)>, body: String },
+    Covered { covered: bool },
     Failed { error: HostError },
 }
 
@@ -92,5 +104,20 @@ async fn perform(call: Call) -> Result<Answer, HostError> {
             let body = response.text();
             Ok(Answer::Response { status: response.status, headers: response.headers, body })
         }
+        Call::Stream { method, path, pieces, read } => {
+            let mut exchange = resources::crm::open(Request::new(method, path)).await?;
+            for piece in pieces {
+                exchange.write(piece.as_bytes()).await?;
+            }
+            let head = exchange.response().await?;
+            let mut body = Vec::new();
+            for _ in 0..read.unwrap_or(usize::MAX) {
+                let Some(piece) = exchange.next().await? else { break };
+                body.extend(piece);
+            }
+            let body = String::from_utf8_lossy(&body).into_owned();
+            Ok(Answer::Response { status: head.status, headers: head.headers, body })
+        }
+        Call::Covers { url } => Ok(Answer::Covered { covered: resources::crm::covers(&url).await? }),
     }
 }

@@ -1,5 +1,6 @@
 //! A host for components under test: the imports of the contract, and nothing that they must not have.
 
+mod exchange;
 mod held;
 
 use std::pin::Pin;
@@ -230,12 +231,11 @@ fn contract(linker: &mut Linker<()>, seen: &Shared) -> wasmtime::Result<()> {
         }) as Pin<Box<dyn Future<Output = _> + Send>>
     })?;
     held::link(&mut sql, seen)?;
-    linker.instance("resources:crm/http@1.0.0")?.func_wrap_concurrent(
-        "send",
-        |_: &Accessor<()>, (request,): (Request,)| {
-            Box::pin(async move { Ok((respond(request),)) }) as Pin<Box<dyn Future<Output = _> + Send>>
-        },
-    )
+    let mut http = linker.instance("resources:crm/http@1.0.0")?;
+    http.func_wrap_concurrent("send", |_: &Accessor<()>, (request,): (Request,)| {
+        Box::pin(async move { Ok((respond(request),)) }) as Pin<Box<dyn Future<Output = _> + Send>>
+    })?;
+    exchange::link(&mut http)
 }
 
 /// Counts the call as under way while other tasks get their turn.

@@ -52,6 +52,20 @@ const cases: Record<string, (input: Input) => unknown> = {
   },
   get: async () => crm.get("/customers/ada"),
   post: async () => crm.post("/customers/new", { name: "é€😀" }, { query: { a: [1, 2], b: undefined }, headers: { "x-y": "z" } }),
+  async fetched() {
+    const response = await fetch("https://crm.example/customers/new?a=b", { method: "post", headers: { "x-y": "z" }, body: "text" });
+    return { status: response.status, type: response.headers.get("Content-Type"), asked: await response.json() };
+  },
+  async streamed() {
+    async function* pieces() {
+      yield "one";
+      yield new Uint8Array([116, 119, 111]);
+    }
+    const response = await crm.stream({ method: "POST", path: "/echo", body: pieces() });
+    const seen = [];
+    for await (const piece of response) seen.push(String.fromCharCode(...piece));
+    return { status: response.status, kind: response.header("X-Kind"), seen };
+  },
   async status() {
     try {
       return await crm.get("/customers/nobody");
@@ -263,6 +277,20 @@ fn http_bodies_are_json_and_failures_are_errors() {
     assert_eq!(value("status"), json!({ "status": 404, "path": "/customers/nobody" }));
     let response = json!({ "status": 404, "ok": false, "type": "application/json", "path": "/customers/nobody" });
     assert_eq!(value("response"), response);
+}
+
+#[test]
+fn fetch_is_a_request_through_the_resource_that_covers_the_url() {
+    let fetched = value("fetched");
+    assert_eq!((&fetched["status"], &fetched["type"]), (&json!(201), &json!("application/json")), "{fetched}");
+    let asked = &fetched["asked"];
+    assert_eq!((&asked["method"], &asked["path"]), (&json!("POST"), &json!("https://crm.example/customers/new?a=b")));
+    assert_eq!((&asked["body"], &asked["headers"][0]), (&json!("text"), &json!(["x-y", "z"])));
+}
+
+#[test]
+fn an_exchange_goes_piece_by_piece_both_ways() {
+    assert_eq!(value("streamed"), json!({ "status": 201, "kind": "echo", "seen": ["one", "two"] }));
 }
 
 #[test]

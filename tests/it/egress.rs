@@ -1,0 +1,13 @@
+//! What goes out over HTTP, against real servers and a DNS server of our own on loopback.
+
+mod client;
+mod credentials;
+mod dns;
+mod explain;
+mod guests;
+mod names;
+mod redirects;
+mod repeats;
+mod spellings;
+mod streams;
+mod upstream;
