@@ -15,6 +15,7 @@ use crate::{
     http::{self, HttpSettings},
     kv::{self, EmbeddedConfig, KvSettings, RedisConfig},
     mysql::{self, MysqlConfig},
+    pace::Pace,
     postgres::{self, PostgresConfig, PostgresSettings},
     sqlite::{self, SqliteSettings},
 };
@@ -49,6 +50,9 @@ pub struct SqliteConfig {
     pub path: PathBuf,
     /// What the environment allows: `read`, `write`, `ddl`.
     pub operations: Vec<Operation>,
+    /// Calls of all functions together in a second, spread evenly; as many as come unless set. Those beyond wait their turn.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub calls_per_second_max: Option<NonZeroU64>,
     /// Largest single value or row, in bytes; 1 MiB unless set. Larger values make single operations, which cannot be
     /// interrupted, quadratically slower.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
@@ -63,6 +67,9 @@ pub struct HttpConfig {
     pub base_url: String,
     /// What the environment allows: `GET`, `POST:/customers/*`. Patterns do not contain the prefix of `base_url`.
     pub operations: Vec<Operation>,
+    /// Calls of all functions together in a second, spread evenly; as many as come unless set. Those beyond wait their turn.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub calls_per_second_max: Option<NonZeroU64>,
     /// Sent with every request; the guest never sees it.
     #[serde(default)]
     pub credential: Option<CredentialConfig>,
@@ -403,6 +410,7 @@ impl ConfigError {
 pub struct Binding {
     pub(crate) operations: Vec<Operation>,
     pub(crate) engine: Engine,
+    pub(crate) pace: Pace,
     /// Tells whether two bindings are the same, secrets included; `None` when that is not known.
     pub(crate) fingerprint: Option<Digest>,
 }
@@ -442,6 +450,20 @@ impl BindingConfig {
             Self::Redis(config) => &config.operations,
             Self::Directory(config) => &config.operations,
             Self::S3(config) => &config.operations,
+        }
+    }
+
+    /// Calls in a second, as written.
+    const fn calls_per_second_max(&self) -> Option<NonZeroU64> {
+        match self {
+            Self::Sqlite(config) => config.calls_per_second_max,
+            Self::Http(config) => config.calls_per_second_max,
+            Self::Postgres(config) => config.calls_per_second_max,
+            Self::Mysql(config) => config.calls_per_second_max,
+            Self::Embedded(config) => config.calls_per_second_max,
+            Self::Redis(config) => config.calls_per_second_max,
+            Self::Directory(config) => config.calls_per_second_max,
+            Self::S3(config) => config.calls_per_second_max,
         }
     }
 
@@ -497,7 +519,8 @@ impl BindingConfig {
             Self::S3(config) => Engine::Blob(blob::check_s3(config, sources)?),
         };
         let fingerprint = self.fingerprint(&engine);
-        Ok(Binding { operations, engine, fingerprint })
+        let pace = Pace::new(self.calls_per_second_max())?;
+        Ok(Binding { operations, engine, fingerprint, pace })
     }
 
     /// Of what is written (references to secrets, not secrets, are in it) and of the secret. Certificates are not looked

@@ -20,6 +20,7 @@ mod log;
 mod mysql;
 mod needs;
 mod network;
+mod pace;
 mod places;
 mod postgres;
 mod registry;

@@ -20,6 +20,7 @@ use crate::{
     http::{EgressVerdict, HttpClient, HttpExchange},
     kv::KvStore,
     mysql::Mysql,
+    pace::Pace,
     postgres::Postgres,
     schema,
     sqlite::{Database, heap},
@@ -75,6 +76,7 @@ pub enum AddError {
 pub(crate) struct Bound {
     grants: Arc<[Grant]>,
     client: Client,
+    pub(crate) pace: Pace,
     fingerprint: Option<Digest>,
     credential: Option<Digest>,
 }
@@ -125,7 +127,7 @@ impl Resources {
             Engine::Kv(settings) => settings.credential_mark(),
             Engine::Blob(settings) => settings.credential_mark(),
         };
-        let fingerprint = binding.fingerprint;
+        let (fingerprint, pace) = (binding.fingerprint, binding.pace);
         let client = match binding.engine {
             Engine::Sqlite(settings) => Client::Sqlite(Database::new(&resource, settings)),
             Engine::Http(settings) => {
@@ -137,7 +139,7 @@ impl Resources {
             Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, network)),
             Engine::Blob(settings) => Client::Blob(BlobStore::new(resource, &environment, settings, network)),
         };
-        environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
+        environments.insert(environment, Arc::new(Bound { grants, client, pace, fingerprint, credential }));
         Ok(())
     }
 
@@ -227,7 +229,7 @@ impl Resources {
 
     async fn perform_sql(&self, environment: &EnvironmentName, request: SqlRequest) -> Result<HostReply, Failed> {
         let bound = self.get(&request.resource, environment)?;
-        bound.check(&request.resource, &access_of(request.class)?)?;
+        bound.admit(&request.resource, &access_of(request.class)?, request.deadline).await?;
         match &bound.client {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
@@ -243,7 +245,7 @@ impl Resources {
     pub async fn stream(&self, environment: &EnvironmentName, request: StreamRequest) -> Result<Stream, HostError> {
         let StreamRequest { query, rows_total_max } = request;
         let bound = self.get(&query.resource, environment)?;
-        bound.check(&query.resource, &access_of(query.class)?)?;
+        bound.admit(&query.resource, &access_of(query.class)?, query.deadline).await?;
         let batch_rows_max = query.rows_max;
         let open = match &bound.client {
             Client::Sqlite(database) => stream::Open::Sqlite(database.stream(query).await?),
@@ -260,6 +262,7 @@ impl Resources {
     /// Why there is none, in words that a guest may see.
     pub async fn begin(&self, environment: &EnvironmentName, request: BeginRequest) -> Result<Transaction, HostError> {
         let (resource, bound) = (request.resource.clone(), Arc::clone(self.get(&request.resource, environment)?));
+        bound.pace.turn(&resource, request.deadline).await?;
         let open = match &bound.client {
             Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
             Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
@@ -270,7 +273,7 @@ impl Resources {
     }
 
     async fn perform_http(&self, environment: &EnvironmentName, request: HttpRequest) -> Performed {
-        match self.http(environment, &request) {
+        match self.http(environment, &request).await {
             Ok(client) => client.perform(request).await,
             Err(denied) => Performed::without_egress(Err(denied)),
         }
@@ -280,13 +283,18 @@ impl Resources {
     ///
     /// # Errors
     /// Why there is none, in words that a guest may see.
-    pub fn exchange(&self, environment: &EnvironmentName, request: HttpRequest) -> Result<HttpExchange, HostError> {
-        Ok(HttpExchange::new(Arc::clone(self.http(environment, &request)?), request))
+    pub async fn exchange(
+        &self,
+        environment: &EnvironmentName,
+        request: HttpRequest,
+    ) -> Result<HttpExchange, HostError> {
+        Ok(HttpExchange::new(Arc::clone(self.http(environment, &request).await?), request))
     }
 
-    fn http(&self, environment: &EnvironmentName, request: &HttpRequest) -> Result<&Arc<HttpClient>, HostError> {
+    async fn http(&self, environment: &EnvironmentName, request: &HttpRequest) -> Result<&Arc<HttpClient>, HostError> {
         let bound = self.get(&request.resource, environment)?;
-        bound.check(&request.resource, &Access::Http(request.method, request.path.clone()))?;
+        let access = Access::Http(request.method, request.path.clone());
+        bound.admit(&request.resource, &access, request.deadline).await?;
         bound.http(&request.resource)
     }
 
@@ -337,7 +345,7 @@ impl Resources {
         let bound = self.get(&request.resource, environment)?;
         let Client::Kv(store) = &bound.client else { return Err(wrong_kind(&request.resource).into()) };
         let access = if request.command.changes() { Access::Write } else { Access::Read };
-        bound.check(&request.resource, &access)?;
+        bound.admit(&request.resource, &access, request.deadline).await?;
         store.perform(request).await
     }
 
@@ -345,7 +353,7 @@ impl Resources {
         let bound = self.get(&request.resource, environment)?;
         let Client::Blob(store) = &bound.client else { return Err(wrong_kind(&request.resource).into()) };
         let access = if request.command.changes() { Access::Write } else { Access::Read };
-        bound.check(&request.resource, &access)?;
+        bound.admit(&request.resource, &access, request.deadline).await?;
         store.perform(request).await
     }
 
@@ -383,6 +391,12 @@ impl Bound {
 
     fn is_same(&self, other: &Self) -> bool {
         self.fingerprint.is_some() && self.fingerprint == other.fingerprint
+    }
+
+    /// Checks, and waits for a turn.
+    async fn admit(&self, resource: &ResourceName, access: &Access, deadline: Instant) -> Result<(), HostError> {
+        self.check(resource, access)?;
+        self.pace.turn(resource, deadline).await
     }
 
     /// The gate has checked this; a binding does not take its word for it.

@@ -30,6 +30,9 @@ impl Transaction {
         if let Err(denied) = access_of(request.class).and_then(|access| bound.check(&resource, &access)) {
             return (None, Performed::without_egress(Err(denied)));
         }
+        if let Err(late) = bound.pace.turn(&resource, request.deadline).await {
+            return (None, Performed::without_egress(Err(late)));
+        }
         let ended: Result<(Open, HostReply), HostError> = match open {
             Open::Sqlite(open) => open.perform(request).await.map(|(open, reply)| (Open::Sqlite(open), reply)),
             Open::Postgres(open) => open.perform(&request).await.map(|(open, reply)| (Open::Postgres(open), reply)),

@@ -94,8 +94,8 @@ impl Api {
         self.resources.explain_egress(&self.environment, &self.resource, method, url).await.expect("a verdict")
     }
 
-    pub(super) fn open(&self, request: HttpRequest) -> HttpExchange {
-        self.resources.exchange(&self.environment, request).expect("an exchange")
+    pub(super) async fn open(&self, request: HttpRequest) -> HttpExchange {
+        self.resources.exchange(&self.environment, request).await.expect("an exchange")
     }
 }
 

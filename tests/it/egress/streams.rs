@@ -55,7 +55,7 @@ async fn streams_hold_what_they_are_asked_for_and_no_more() {
     let api = Api::at(address, MANY);
     let mut open = Vec::new();
     for _ in 0..count {
-        let mut exchange = api.open(api.request(HttpMethod::Get, "/"));
+        let mut exchange = api.open(api.request(HttpMethod::Get, "/")).await;
         assert_eq!(exchange.head().await.map(|head| head.status), Ok(200));
         open.push((exchange, 0_usize));
     }
@@ -94,7 +94,7 @@ async fn a_secret_cut_anywhere_does_not_pass_a_stream() {
         })
         .await;
         let api = Api::at(upstream.address, BEARER);
-        let mut exchange = api.open(api.request(HttpMethod::Get, "/"));
+        let mut exchange = api.open(api.request(HttpMethod::Get, "/")).await;
         exchange.head().await.expect("a head");
         let mut seen = Vec::new();
         while let Some(piece) = exchange.next().await.expect("a piece") {
@@ -109,7 +109,7 @@ async fn a_secret_cut_anywhere_does_not_pass_a_stream() {
 async fn a_body_in_pieces_arrives_whole_or_not_at_all() {
     let upstream = Upstream::start(|request| ok(&request.len().to_string())).await;
     let api = Api::at(upstream.address, &format!("request_bytes_max = 20\n{BEARER}"));
-    let mut whole = api.open(api.request(HttpMethod::Post, "/"));
+    let mut whole = api.open(api.request(HttpMethod::Post, "/")).await;
     for piece in ["one ", "two ", "three"] {
         whole.write(piece.as_bytes().to_vec()).await.expect("written");
     }
@@ -119,10 +119,10 @@ async fn a_body_in_pieces_arrives_whole_or_not_at_all() {
     let traffic = whole.traffic();
     assert_eq!((traffic.attempts, traffic.hosts.len()), (1, 1));
 
-    let mut dropped = api.open(api.request(HttpMethod::Post, "/"));
+    let mut dropped = api.open(api.request(HttpMethod::Post, "/")).await;
     dropped.write(b"half".to_vec()).await.expect("written");
     drop(dropped);
-    let mut large = api.open(api.request(HttpMethod::Post, "/"));
+    let mut large = api.open(api.request(HttpMethod::Post, "/")).await;
     large.write(vec![b'x'; 20]).await.expect("written");
     assert!(matches!(large.write(b"y".to_vec()).await, Err(HostError::BadRequest(_))));
     assert!(matches!(large.head().await, Err(HostError::BadRequest(_))), "it is over");
@@ -133,13 +133,13 @@ async fn a_body_in_pieces_arrives_whole_or_not_at_all() {
 async fn steps_out_of_turn_are_mistakes_and_send_nothing() {
     let upstream = Upstream::start(|_| ok("hello")).await;
     let api = Api::at(upstream.address, "");
-    let mut early = api.open(api.request(HttpMethod::Get, "/"));
+    let mut early = api.open(api.request(HttpMethod::Get, "/")).await;
     assert!(matches!(early.next().await, Err(HostError::BadRequest(_))));
     assert_eq!(upstream.connections(), 0);
-    let mut read = api.open(api.request(HttpMethod::Get, "/"));
+    let mut read = api.open(api.request(HttpMethod::Get, "/")).await;
     read.head().await.expect("a head");
     assert!(matches!(read.write(b"x".to_vec()).await, Err(HostError::BadRequest(_))));
-    drop(api.open(api.request(HttpMethod::Get, "/")));
+    drop(api.open(api.request(HttpMethod::Get, "/")).await);
     assert_eq!(upstream.connections(), 1);
 }
 
@@ -147,7 +147,7 @@ async fn steps_out_of_turn_are_mistakes_and_send_nothing() {
 async fn a_slow_drip_ends_at_the_wait_for_one_piece_or_at_the_deadline() {
     let upstream = Upstream::start(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec()).await;
     let api = Api::at(upstream.address, "timeout_ms = 300");
-    let mut exchange = api.open(api.request(HttpMethod::Get, "/"));
+    let mut exchange = api.open(api.request(HttpMethod::Get, "/")).await;
     exchange.head().await.expect("a head");
     assert_eq!(exchange.next().await, Ok(Some(b"half".to_vec())));
     assert!(matches!(exchange.next().await, Err(HostError::Timeout(_))));
@@ -159,9 +159,9 @@ async fn an_endless_body_ends_at_the_cap_and_one_tenant_at_its_share() {
     let address = flood("x".repeat(64 << 10), 10_000).await;
     let api =
         Api::at(address, "response_bytes_max = 1000000\nrequests_max = 2\ntenant_requests_max = 1\ntimeout_ms = 2000");
-    let mut exchange = api.open(api.request(HttpMethod::Get, "/"));
+    let mut exchange = api.open(api.request(HttpMethod::Get, "/")).await;
     exchange.head().await.expect("a head");
-    let mut second = api.open(api.request(HttpMethod::Get, "/"));
+    let mut second = api.open(api.request(HttpMethod::Get, "/")).await;
     let refused = second.head().await;
     assert!(matches!(&refused, Err(HostError::Unavailable(text)) if text.contains("under way")), "{refused:?}");
     let error = loop {
@@ -172,6 +172,6 @@ async fn an_endless_body_ends_at_the_cap_and_one_tenant_at_its_share() {
     };
     assert!(matches!(&error, HostError::Backend { code, .. } if code == "response_too_large"), "{error:?}");
     drop(exchange);
-    let mut third = api.open(api.request(HttpMethod::Get, "/"));
+    let mut third = api.open(api.request(HttpMethod::Get, "/")).await;
     assert!(third.head().await.is_ok(), "its place is free again");
 }

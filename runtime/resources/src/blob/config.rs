@@ -18,6 +18,9 @@ pub struct DirectoryConfig {
     pub path: PathBuf,
     /// What the environment allows: `read`, `write`.
     pub operations: Vec<Operation>,
+    /// Calls of all functions together in a second, spread evenly; as many as come unless set. Those beyond wait their turn.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub calls_per_second_max: Option<NonZeroU64>,
     /// Whether all tenants have the same objects; each has its own unless set.
     #[serde(default)]
     pub shared: bool,
@@ -47,6 +50,9 @@ pub struct S3Config {
     pub credential: S3Credential,
     /// What the environment allows: `read`, `write`.
     pub operations: Vec<Operation>,
+    /// Calls of all functions together in a second, spread evenly; as many as come unless set. Those beyond wait their turn.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub calls_per_second_max: Option<NonZeroU64>,
     /// What all keys begin with, up to a `/`; `airlock/<resource>/<environment>/` unless set.
     #[serde(default)]
     pub prefix: Option<String>,

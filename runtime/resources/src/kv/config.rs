@@ -16,6 +16,9 @@ use crate::RoleConfig;
 pub struct EmbeddedConfig {
     /// What the environment allows: `read`, `write`.
     pub operations: Vec<Operation>,
+    /// Calls of all functions together in a second, spread evenly; as many as come unless set. Those beyond wait their turn.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub calls_per_second_max: Option<NonZeroU64>,
     /// Whether all tenants have the same keys; each has its own unless set.
     #[serde(default)]
     pub shared: bool,
@@ -50,6 +53,9 @@ pub struct RedisConfig {
     pub login: Option<RoleConfig>,
     /// What the environment allows: `read`, `write`.
     pub operations: Vec<Operation>,
+    /// Calls of all functions together in a second, spread evenly; as many as come unless set. Those beyond wait their turn.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub calls_per_second_max: Option<NonZeroU64>,
     /// What all keys begin with, up to a `:`; `airlock:<resource>:<environment>:` unless set.
     #[serde(default)]
     pub prefix: Option<String>,

@@ -28,6 +28,9 @@ pub struct MysqlConfig {
     pub write: Option<RoleConfig>,
     /// What the environment allows: `read`, `write`, `ddl`.
     pub operations: Vec<Operation>,
+    /// Calls of all functions together in a second, spread evenly; as many as come unless set. Those beyond wait their turn.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub calls_per_second_max: Option<NonZeroU64>,
     /// How the connection is protected; `verify-full` unless set.
     #[serde(default)]
     pub tls: TlsMode,

@@ -87,13 +87,13 @@ impl Slot {
 }
 
 impl CallGate {
-    pub(super) fn open_exchange(&self, request: HttpRequest) -> Performed {
-        Performed::without_egress(self.try_open(request).map(HostReply::Opened))
+    pub(super) async fn open_exchange(&self, request: HttpRequest) -> Performed {
+        Performed::without_egress(self.try_open(request).await.map(HostReply::Opened))
     }
 
-    fn try_open(&self, request: HttpRequest) -> Result<ExchangeId, HostError> {
+    async fn try_open(&self, request: HttpRequest) -> Result<ExchangeId, HostError> {
         let resource = request.resource.clone();
-        let exchange = self.facts.settings.resources.exchange(&self.facts.deployed.environment, request)?;
+        let exchange = self.facts.settings.resources.exchange(&self.facts.deployed.environment, request).await?;
         let mut open = self.exchanges.lock();
         if open.len() >= OPEN_MAX {
             let text = format!("a call may have {OPEN_MAX} exchanges open at a time: end one before the next");

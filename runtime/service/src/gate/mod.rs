@@ -164,7 +164,7 @@ impl CallGate {
         match act {
             Act::Alone(permitted) => resources.perform(environment, permitted).await,
             Act::Stream(request) => self.start_stream(request).await,
-            Act::Open(request) => self.open_exchange(*request),
+            Act::Open(request) => self.open_exchange(*request).await,
             Act::Begin(request) => self.begin(request).await,
             Act::Within(id, request) => self.perform_within(id, request).await,
             Act::Commit(id) => self.commit(id).await,
