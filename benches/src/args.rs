@@ -31,6 +31,8 @@ pub(crate) enum Command {
     HostCall(Window),
     /// What the way to a real PostgreSQL adds to a bare driver, and what a statement costs to classify.
     Sql(Window),
+    /// What the guarded HTTP client adds to bare hyper, and what streams hold.
+    Egress(Window),
     /// First calls: of a compiled function, after a start, after a deploy, from source.
     ColdStart(Window),
     /// How many functions and how many waiting calls one process holds.

@@ -6,6 +6,7 @@ mod child;
 pub(crate) mod cold_start;
 pub(crate) mod compute;
 pub(crate) mod density;
+pub(crate) mod egress;
 pub(crate) mod host_call;
 pub(crate) mod instantiate;
 pub(crate) mod invoke;

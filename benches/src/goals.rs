@@ -72,6 +72,8 @@ goals! {
     /// `sql`
     SQL_ADDED = "a read by a guest on PostgreSQL, p50, over the bare driver", "us", Some(30.0), None, Lower;
     CLASSIFY = "classify a typical statement that is not in the cache", "us", Some(20.0), None, Lower;
+    /// `egress`
+    EGRESS_ADDED = "a GET by the guarded client on loopback, p50, over bare hyper", "us", Some(150.0), None, Lower;
     /// `audit`
     AUDIT_ADDED = "durable audit, p50 added by group commit", "ms", Some(1.0), None, Lower;
     AUDIT_RATE = "durable audit, records a second", "1/s", None, Some(20_000.0), Higher;

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Instantiate(window) => bench::alone("instantiate", &window, bench::instantiate::run),
         Command::HostCall(window) => bench::alone("host-call", &window, bench::host_call::run),
         Command::Sql(window) => bench::alone("sql", &window, bench::sql::run),
+        Command::Egress(window) => bench::alone("egress", &window, bench::egress::run),
         Command::ColdStart(window) => bench::alone("cold-start", &window, bench::cold_start::run),
         Command::Density(options) => {
             bench::alone("density", &options.window, |_, places| bench::density::run(&options, places))

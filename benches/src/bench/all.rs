@@ -32,6 +32,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "instantiate", arguments: &[], goals: &[goals::QUICKJS_IN_PROCESS] },
     Bench { name: "host-call", arguments: &[], goals: &[goals::HOST_CALL, goals::HOST_CALL_ALLOCATIONS] },
     Bench { name: "sql", arguments: &[], goals: &[goals::SQL_ADDED, goals::CLASSIFY] },
+    Bench { name: "egress", arguments: &[], goals: &[goals::EGRESS_ADDED] },
     Bench { name: "compute", arguments: &[], goals: &[goals::COMPUTE_SHA, goals::COMPUTE_JSON] },
     Bench { name: "scaling", arguments: &[], goals: &[goals::TWO_CORES, goals::TWO_CORES_SERVED] },
     Bench {

@@ -36,7 +36,7 @@ class FetchHeaders {
   }
   get(name) {
     const wanted = String(name).toLowerCase();
-    const values = this.#entries.filter(([candidate]) => candidate === wanted).map(([, value]) => value);
+    const values = this.#entries.filter(([candidate]) => candidate.toLowerCase() === wanted).map(([, value]) => value);
     return values.length === 0 ? null : values.join(", ");
   }
   has(name) {

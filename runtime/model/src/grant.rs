@@ -357,6 +357,17 @@ impl Grants {
         }
         Ok(())
     }
+
+    /// Allows to ask about a resource when every layer covers any operation on it.
+    ///
+    /// # Errors
+    /// The first layer that does not, in the order manifest, token, environment.
+    pub fn check_any(&self, resource: &ResourceName) -> Result<(), Layer> {
+        let layers =
+            [(Layer::Manifest, &self.manifest), (Layer::Token, &self.token), (Layer::Environment, &self.environment)];
+        let lacks = |grants: &[Grant]| !grants.iter().any(|grant| grant.resource == *resource);
+        layers.into_iter().find(|(_, grants)| lacks(grants)).map_or(Ok(()), |(layer, _)| Err(layer))
+    }
 }
 
 #[cfg(test)]

@@ -79,7 +79,12 @@ async fn a_path_stands_in_the_trail_as_the_operator_wants_it() {
         harness.reload().await.expect("reloaded");
         let found = ask(&harness, &json!({ "op": "http", "method": "GET", "path": "/customers/ada" })).await;
         assert_eq!(found["status"], json!(200), "{found}");
+        let narrow = TokenSpec::only("sql-probe", &["crm:GET:/echo"]);
+        let call = json!({ "op": "http", "method": "GET", "path": "/customers/ada" }).to_string();
+        assert_eq!(harness.probe(&narrow, &call).await["error"]["reason"], "not_granted");
         let trail = harness.trail().await;
+        let text = trail.iter().map(|record| format!("{:?}", record.event)).collect::<String>();
+        assert_eq!(text.contains("/customers/ada"), policy == "plain", "{policy}: {text}");
         let targets: Vec<_> = trail.iter().filter_map(|record| record.event.target.as_deref()).collect();
         assert!(
             !targets.is_empty() && targets.iter().all(|target| target.starts_with(expected)),

@@ -33,9 +33,33 @@ fn every_credential_kind_is_read_and_never_printed() {
         "{ kind = 'basic', username = 'me', value = { env = 'KEY' } }",
         "{ kind = 'header', name = 'x-key', value = { env = 'KEY' } }",
         "{ kind = 'query', name = 'key', value = { env = 'KEY' } }",
+        "{ kind = 'oauth2', token_url = 'https://login.example.com/token', client_id = 'me', value = { env = 'KEY' } }",
+        "{ kind = 'aws_sigv4', access_key_id = 'A1', region = 'eu-west-1', service = 's3', value = { env = 'KEY' } }",
     ] {
         let binding = http(&format!("credential = {credential}")).expect(credential);
         assert!(!format!("{binding:?}").contains("canary"), "{credential}");
+    }
+}
+
+#[test]
+fn what_widens_a_binding_is_read_strictly() {
+    let wide = "origins = ['https://*.example.com', 'https://files.example.com:8443']\nredirects_max = 10\nretries_max = 0
+        request_types = ['application/json']\ntrace = true\naudit_path = 'hash'";
+    assert!(http(wide).is_ok());
+    for (extra, part) in [
+        ("origins = ['https://*']", "one whole label"),
+        ("origins = ['https://files.example.com/x']", "an origin is"),
+        ("origins = ['http://files.example.com']", "http://"),
+        ("redirects_max = 11", "redirects_max"),
+        ("retries_max = 6", "retries_max"),
+        ("response_types = ['*/*']", "response_types"),
+        ("audit_path = 'none'", "none"),
+        ("client_certificate = { certificate = '/nonexistent', key = { env = 'KEY' } }", "cannot be read"),
+        ("credential = { kind = 'oauth2', token_url = 'http://login.example.com/', client_id = 'me', value = { env = 'KEY' } }", "http://"),
+        ("credential = { kind = 'aws_sigv4', access_key_id = 'A 1', region = 'r', service = 's', value = { env = 'KEY' } }", "letters"),
+    ] {
+        let text = refusal(http(extra));
+        assert!(text.contains(part), "{extra}: {text}");
     }
 }
 

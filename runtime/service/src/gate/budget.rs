@@ -72,6 +72,14 @@ impl Budget {
         self.charge(Limit::LogBytes, &self.log_bytes, bytes)
     }
 
+    /// Whether anything is left of `egress_bytes`, for what goes on across host calls.
+    pub(super) fn check_egress(&self) -> Result<(), HostError> {
+        if self.egress_bytes_left() > 0 {
+            return Ok(());
+        }
+        Err(self.exceeded(Limit::EgressBytes, self.egress_bytes.load(Relaxed).saturating_add(1)))
+    }
+
     /// What is left of `egress_bytes`.
     pub(super) fn egress_bytes_left(&self) -> u64 {
         self.limits.get(Limit::EgressBytes).saturating_sub(self.egress_bytes.load(Relaxed))

@@ -119,7 +119,10 @@ impl CallGate {
         let Some(slot) = slot else { return after_the_end(&step) };
         let mut held = slot.exchange.lock().await;
         let Some(mut exchange) = held.take() else { return after_the_end(&step) };
-        let taken = take(&mut exchange, step).await;
+        let taken = match self.budget.check_egress() {
+            Ok(()) => take(&mut exchange, step).await,
+            Err(exhausted) => Err(exhausted),
+        };
         let reply = self.charge_step(&slot, &exchange, taken);
         match &reply {
             Ok(HostReply::Piece(None)) => self.close_exchange(id, None),

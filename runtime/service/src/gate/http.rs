@@ -2,7 +2,7 @@
 
 use airlock_model::{
     Access, AuditEvent, CoverCall, Digest, HostCall, HostError, HostReply, HttpCall, HttpMethod, PathError, Reason,
-    RequestPath, UrlError, WebOrigin, WebUrl,
+    RequestPath, ResourceName, UrlError, WebOrigin, WebUrl,
 };
 use airlock_resources::{HttpRequest, Performed};
 
@@ -30,7 +30,7 @@ impl CallGate {
     ) -> Result<HttpRequest, HostError> {
         event.resource = Some(call.resource.to_string());
         event.operation = Some(call.method.chars().take(16).collect());
-        event.target = Some(self.path_in_trail(&call, &call.path));
+        event.target = Some(self.path_in_trail(&call.resource, &call.path));
         event.arguments_sha256 = arguments_digest(&[
             format!("{:?}{:?}", call.query, call.headers).as_bytes(),
             call.body.as_deref().unwrap_or_default(),
@@ -41,8 +41,11 @@ impl CallGate {
         })?;
         *has_effect = !method.is_safe();
         let Aim { origin, path, mut query } = self.aim(&call)?;
-        event.target = Some(self.path_in_trail(&call, path.as_str()));
-        self.check_grant(&call.resource, &Access::Http(method, path.clone()))?;
+        let shown = self.path_in_trail(&call.resource, path.as_str());
+        event.target = Some(shown.clone());
+        let granted = self.check_grant(&call.resource, &Access::Http(method, path.clone()));
+        // A function is told its own path; the trail is not where the operator hides it.
+        granted.inspect_err(|error| event.message = Some(error.to_string().replace(path.as_str(), &shown)))?;
         query.extend(call.query);
         Ok(HttpRequest {
             resource: call.resource,
@@ -86,14 +89,20 @@ impl CallGate {
         if let Err(error) = self.budget.charge_call(&call) {
             return Err(self.deny_beyond_budget(&call, error));
         }
+        if let Err(layer) = self.admitted.grants().check_any(&asked.resource) {
+            let rule = format!("nothing on `{}` is covered by {}", asked.resource, layer.place());
+            let error = denied(Reason::NotGranted, rule, "declare an operation on it, and ask for a token that covers one");
+            return Err(self.deny_by_rule(self.describe(&call), error));
+        }
         let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
         let located = asked.url.parse().ok().map(|url: WebUrl| resources.locate(environment, &asked.resource, &url));
         self.budget.charge_reply(Performed::without_egress(Ok(HostReply::Covered(matches!(located, Some(Ok(_)))))))
     }
 
-    fn path_in_trail(&self, call: &HttpCall, path: &str) -> String {
+    /// A path or a URL as the operator wants it in the trail.
+    pub(super) fn path_in_trail(&self, resource: &ResourceName, path: &str) -> String {
         let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
-        let shown = resources.path_in_trail(environment, &call.resource, path);
+        let shown = resources.path_in_trail(environment, resource, path);
         shown.chars().take(TARGET_CHARS_MAX).collect()
     }
 

@@ -85,13 +85,20 @@ impl CallGate {
     /// Which resource a call is about and what it asks, for the trail; judges nothing.
     pub(super) fn describe(&self, call: &HostCall) -> AuditEvent {
         let mut event = self.facts.event(AuditKind::HostCallIntent);
+        let shown;
         let (resource, target) = match call {
             HostCall::Sql(call) | HostCall::Stream(call) => (&call.resource, call.statement.as_str()),
             HostCall::NextBatch(call) => (&call.resource, "the next batch"),
             HostCall::Transaction(call) => (&call.resource, call.step.as_str()),
-            HostCall::Http(call) | HostCall::Open(call) => (&call.resource, call.path.as_str()),
+            HostCall::Http(call) | HostCall::Open(call) => {
+                shown = self.path_in_trail(&call.resource, &call.path);
+                (&call.resource, shown.as_str())
+            }
             HostCall::Exchange(call) => (&call.resource, "the next step"),
-            HostCall::Covers(call) => (&call.resource, call.url.as_str()),
+            HostCall::Covers(call) => {
+                shown = self.path_in_trail(&call.resource, &call.url);
+                (&call.resource, shown.as_str())
+            }
             HostCall::Kv(call) => (&call.resource, call.action.target()),
             HostCall::Blob(call) => (&call.resource, call.action.target()),
             HostCall::Log(_) => return event,

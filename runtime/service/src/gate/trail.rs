@@ -49,7 +49,7 @@ impl CallGate {
         event.kind = AuditKind::HostCallOutcome;
         event.decision = Some(Decision::Deny);
         event.reason = Some(error.reason().to_owned());
-        event.message = Some(error.to_string());
+        event.message.get_or_insert_with(|| error.to_string());
         self.enqueue(event);
         error
     }

@@ -5,7 +5,8 @@ use aws_lc_rs::{
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
@@ -58,17 +59,25 @@ impl Certificate {
     }
 
     pub(super) fn pem(&self) -> String {
-        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &self.der);
-        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+        pem("CERTIFICATE", &self.der)
+    }
+
+    fn key_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.key)
     }
 
     /// Serves one response per connection over TLS, from a thread of its own, and counts the requests it could read.
     pub(super) fn serve(&self) -> (u16, Arc<AtomicUsize>) {
+        self.serve_to(None)
+    }
+
+    /// As [`Self::serve`], to those alone who show a certificate.
+    fn serve_to(&self, shown: Option<&Self>) -> (u16, Arc<AtomicUsize>) {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
         let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("versions")
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier(shown))
             .with_single_cert(vec![CertificateDer::from(self.der.clone())], key)
             .expect("certificate");
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -87,6 +96,19 @@ impl Certificate {
         });
         (port, served)
     }
+}
+
+fn pem(kind: &str, der: &[u8]) -> String {
+    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
+    format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n")
+}
+
+fn verifier(shown: Option<&Certificate>) -> Arc<dyn ClientCertVerifier> {
+    let Some(shown) = shown else { return WebPkiClientVerifier::no_client_auth() };
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(shown.der.clone())).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().expect("a verifier")
 }
 
 fn answer(mut stream: impl std::io::Read + std::io::Write) -> std::io::Result<()> {
@@ -120,4 +142,26 @@ async fn a_certificate_of_the_bindings_own_authority_and_name_is_accepted_and_no
     let (wrong_port, wrong_served) = other_name.serve();
     assert!(matches!(bind(wrong_port, &other_name).get("/").await, Err(HostError::Unavailable(_))));
     assert_eq!((served.load(Ordering::SeqCst), wrong_served.load(Ordering::SeqCst)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_gets_ours_and_another_origin_does_not() {
+    let dir = tempfile::tempdir().expect("directory");
+    let (server, ours) = (Certificate::for_host("localhost"), Certificate::for_host("airlock.test"));
+    let files = [("ca.pem", server.pem()), ("cert.pem", ours.pem()), ("key.pem", ours.key_pem())];
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    files.iter().for_each(|(name, text)| std::fs::write(path(name), text).expect("write"));
+    let (port, served) = server.serve_to(Some(&ours));
+    let listed = format!("allow_private = ['127.0.0.1', '::1']\nca_file = '{}'\nretries_max = 0", path("ca.pem"));
+    let shown =
+        format!("client_certificate = {{ certificate = '{}', key = {{ file = '{}' }} }}", path("cert.pem"), path("key.pem"));
+    let base = format!("https://localhost:{port}");
+    let identified = Bench::new(&base, &format!("{listed}\n{shown}"));
+    assert_eq!(identified.get("/").await.map(|reply| text(&reply)), Ok("over tls".to_owned()));
+    assert!(Bench::new(&base, &listed).get("/").await.is_err(), "without one there is no connection");
+    let elsewhere = Bench::new("https://api.test", &format!("{listed}\n{shown}\norigins = ['{base}']"));
+    let url: airlock_model::WebUrl = format!("{base}/").parse().expect("URL");
+    let call = HttpRequest { origin: Some(url.origin), ..request(HttpMethod::Get, "/") };
+    assert!(elsewhere.send(call).await.is_err(), "it is shown to the binding's own server alone");
+    assert_eq!(served.load(Ordering::SeqCst), 1);
 }
