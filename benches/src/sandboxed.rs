@@ -136,6 +136,7 @@ impl Gate for Closed {
             | HostCall::Stream(_)
             | HostCall::NextBatch(_)
             | HostCall::Http(_)
+            | HostCall::Graphql(_)
             | HostCall::Kv(_)
             | HostCall::Blob(_) => Err(HostError::Unavailable("nothing is behind this gate".to_owned())),
         }

@@ -17,6 +17,7 @@ mod data;
 mod deploy;
 mod deploy_fuzz;
 mod doctor;
+mod egress;
 mod errors;
 mod examples;
 mod gate;

@@ -67,6 +67,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => commands::token::run(command, style),
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Sql(command) => commands::sql::run(&command, style),
+        Command::Graphql(command) => commands::graphql::run(&command, style),
         Command::Completions { shell } => Ok(commands::completions(shell)),
         // Handled before the runtime starts: they limit themselves first.
         Command::Serve(_) | Command::CompileChild { .. } | Command::WallAttempt { .. } => Ok(ExitCode::FAILURE),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BatchCall, BlobCall, BlobReply, KvCall, KvReply, Limit, ResourceName, StreamId, TransactionCall, TransactionId,
+    BatchCall, BlobCall, BlobReply, GraphqlCall, GraphqlReply, KvCall, KvReply, Limit, ResourceName, StreamId,
+    TransactionCall, TransactionId,
 };
 
 /// One request from a guest. Goes through the gate, and only through the gate.
@@ -19,6 +20,8 @@ pub enum HostCall {
     NextBatch(BatchCall),
     /// An HTTP request.
     Http(HttpCall),
+    /// A GraphQL document.
+    Graphql(GraphqlCall),
     /// A call to a key-value store.
     Kv(KvCall),
     /// A call to an object store.
@@ -42,6 +45,7 @@ impl HostCall {
             Self::Http(call) => {
                 call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
             }
+            Self::Graphql(call) => call.document.len() + call.variables.len(),
             Self::Kv(call) => call.action.size_bytes(),
             Self::Blob(call) => call.action.size_bytes(),
             Self::Log(line) => line.size_bytes(),
@@ -155,6 +159,8 @@ pub enum HostReply {
     Ended,
     /// For [`HostCall::Http`].
     Http(HttpReply),
+    /// For [`HostCall::Graphql`].
+    Graphql(GraphqlReply),
     /// For [`HostCall::Kv`].
     Kv(KvReply),
     /// For [`HostCall::Blob`].
@@ -174,6 +180,7 @@ impl HostReply {
             Self::Http(reply) => {
                 reply.body.len() + reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
             }
+            Self::Graphql(reply) => reply.size_bytes(),
             Self::Kv(reply) => reply.size_bytes(),
             Self::Blob(reply) => reply.size_bytes(),
             Self::Affected(_)

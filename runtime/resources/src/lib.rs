@@ -13,11 +13,13 @@ mod breaker;
 mod config;
 mod database;
 mod dial;
+mod graphql;
 mod http;
 mod kv;
 mod log;
 mod mysql;
 mod needs;
+mod over_http;
 mod places;
 mod postgres;
 mod registry;
@@ -34,13 +36,16 @@ mod transaction;
 pub use blob::{DirectoryConfig, S3Config, S3Credential};
 pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
 pub use database::{RoleConfig, TlsMode};
+pub use graphql::{GraphqlConfig, GraphqlKeys};
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
 pub use mysql::MysqlConfig;
 pub use needs::Needs;
+pub use over_http::OverHttp;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Resources};
 pub use request::{
-    BeginRequest, BlobRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, TransactionMode,
+    BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest,
+    TransactionMode,
 };
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

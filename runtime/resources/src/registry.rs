@@ -3,17 +3,18 @@
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use airlock_model::{
-    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, Reason, ResourceKind, ResourceName,
-    StatementClass, TenantName,
+    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, OperationClass, Reason, ResourceKind,
+    ResourceName, StatementClass, TenantName,
 };
 use tokio::time::Instant;
 
 use crate::{
-    BeginRequest, Binding, BlobRequest, HttpRequest, KvRequest, Performed, Permitted, Schema, SqlRequest, Stream,
-    StreamRequest, Transaction,
+    BeginRequest, Binding, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Performed, Permitted, Schema,
+    SqlRequest, Stream, StreamRequest, Transaction,
     address::AddressPolicy,
     blob::BlobStore,
     config::Engine,
+    graphql::Graphql,
     http::HttpClient,
     kv::KvStore,
     mysql::Mysql,
@@ -82,6 +83,7 @@ enum Client {
     Mysql(Box<Mysql>),
     Kv(KvStore),
     Blob(BlobStore),
+    Graphql(Box<Graphql>),
 }
 
 impl Resources {
@@ -119,6 +121,7 @@ impl Resources {
             Engine::Mysql(settings) => Some(settings.credential_mark()),
             Engine::Kv(settings) => settings.credential_mark(),
             Engine::Blob(settings) => settings.credential_mark(),
+            Engine::Graphql(settings) => settings.credential_mark(),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -131,6 +134,10 @@ impl Resources {
             Engine::Mysql(settings) => Client::Mysql(Box::new(Mysql::new(resource, *settings, own_listeners))),
             Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, own_listeners)),
             Engine::Blob(settings) => Client::Blob(BlobStore::new(resource, &environment, settings, own_listeners)),
+            Engine::Graphql(settings) => {
+                let policy = AddressPolicy::new(settings.allow_private().to_vec(), own_listeners);
+                Client::Graphql(Box::new(Graphql::new(resource, *settings, policy)))
+            }
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
         Ok(())
@@ -169,6 +176,7 @@ impl Resources {
             Client::Http(_) => ResourceKind::Http,
             Client::Kv(_) => ResourceKind::Kv,
             Client::Blob(_) => ResourceKind::Blob,
+            Client::Graphql(_) => ResourceKind::Graphql,
         })
     }
 
@@ -179,7 +187,7 @@ impl Resources {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
             Client::Mysql(_) => Some(Dialect::Mysql),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => None,
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => None,
         })
     }
 
@@ -217,6 +225,7 @@ impl Resources {
             Permitted::Http(request) => self.perform_http(environment, request).await,
             Permitted::Kv(request) => Performed::without_egress(self.perform_kv(environment, request).await),
             Permitted::Blob(request) => Performed::without_egress(self.perform_blob(environment, request).await),
+            Permitted::Graphql(request) => self.perform_graphql(environment, request).await,
         }
     }
 
@@ -227,7 +236,9 @@ impl Resources {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
             Client::Mysql(database) => database.perform(request).await,
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => Err(wrong_kind(&request.resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+                Err(wrong_kind(&request.resource))
+            }
         }
     }
 
@@ -244,7 +255,9 @@ impl Resources {
             Client::Sqlite(database) => stream::Open::Sqlite(database.stream(query).await?),
             Client::Postgres(database) => stream::Open::Postgres(Box::new(database.stream(query).await?)),
             Client::Mysql(database) => stream::Open::Mysql(Box::new(database.stream(query).await?)),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => return Err(wrong_kind(&query.resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+                return Err(wrong_kind(&query.resource));
+            }
         };
         Ok(Stream { open, rows_left: rows_total_max, batch_rows_max })
     }
@@ -259,7 +272,9 @@ impl Resources {
             Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
             Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
             Client::Mysql(database) => Open::Mysql(database.begin(request).await?),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => return Err(wrong_kind(&resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+                return Err(wrong_kind(&resource));
+            }
         };
         Ok(Transaction { resource, bound, open })
     }
@@ -292,6 +307,21 @@ impl Resources {
         let access = if request.command.changes() { Access::Write } else { Access::Read };
         bound.check(&request.resource, &access)?;
         store.perform(request).await
+    }
+
+    async fn perform_graphql(&self, environment: &EnvironmentName, request: GraphqlRequest) -> Performed {
+        let found = self.get(&request.resource, environment).and_then(|bound| {
+            let Client::Graphql(client) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+            let access = match request.class {
+                OperationClass::Query => Access::Query,
+                OperationClass::Mutation => Access::Mutation,
+            };
+            bound.check(&request.resource, &access).map(|()| client)
+        });
+        match found {
+            Ok(client) => client.perform(request).await,
+            Err(denied) => Performed::without_egress(Err(denied)),
+        }
     }
 
     fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Arc<Bound>> {

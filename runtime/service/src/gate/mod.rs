@@ -3,6 +3,8 @@
 mod blob;
 mod budget;
 mod classes;
+mod documents;
+mod graphql;
 mod kv;
 mod log;
 mod plan;
@@ -33,6 +35,7 @@ use trail::{OUTCOME_UNKNOWN, OpenIntent, describe_reply};
 use transactions::Transactions;
 
 pub(crate) use classes::{Classes, Listed};
+pub(crate) use documents::Documents;
 pub(crate) use plan::analysed_as;
 
 /// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
@@ -203,6 +206,7 @@ impl Gate for CallGate {
             | HostCall::Transaction(_)
             | HostCall::Stream(_)
             | HostCall::Http(_)
+            | HostCall::Graphql(_)
             | HostCall::Kv(_)
             | HostCall::Blob(_)) => self.touch(call).await,
         }

@@ -49,6 +49,7 @@ impl CallGate {
             }
             HostCall::Transaction(call) => self.plan_transaction(call, &mut event, &mut has_effect),
             HostCall::Http(call) => self.plan_http(call, &mut event, &mut has_effect),
+            HostCall::Graphql(call) => self.plan_graphql(call, &mut event, &mut has_effect).map(Act::Alone),
             HostCall::Kv(call) => {
                 describe(&mut event, &call.resource, call.action.target());
                 self.plan_kv(call, &mut event, &mut has_effect).map(Act::Alone)
@@ -72,6 +73,7 @@ impl CallGate {
             HostCall::NextBatch(call) => (&call.resource, "the next batch"),
             HostCall::Transaction(call) => (&call.resource, call.step.as_str()),
             HostCall::Http(call) => (&call.resource, call.path.as_str()),
+            HostCall::Graphql(call) => (&call.resource, call.document.as_str()),
             HostCall::Kv(call) => (&call.resource, call.action.target()),
             HostCall::Blob(call) => (&call.resource, call.action.target()),
             HostCall::Log(_) => return event,
@@ -182,7 +184,7 @@ impl CallGate {
         bound.map(drop).ok_or_else(|| self.unbound(resource))
     }
 
-    fn unbound(&self, resource: &ResourceName) -> HostError {
+    pub(super) fn unbound(&self, resource: &ResourceName) -> HostError {
         let rule = format!("environment `{}` does not bind `{resource}`", self.facts.deployed.environment);
         let hint = "ask the operator for [resources.<name>.<environment>] in airlock.toml";
         denied(Reason::ResourceUnbound, rule, hint)
@@ -213,7 +215,7 @@ impl CallGate {
     }
 }
 
-fn describe(event: &mut AuditEvent, resource: &ResourceName, target: &str) {
+pub(super) fn describe(event: &mut AuditEvent, resource: &ResourceName, target: &str) {
     event.resource = Some(resource.to_string());
     event.target = Some(target.chars().take(TARGET_CHARS_MAX).collect());
 }
@@ -227,7 +229,7 @@ pub(crate) fn analysed_as(dialect: airlock_resources::Dialect) -> Dialect {
     }
 }
 
-fn denied(reason: Reason, rule: impl Into<String>, hint: &str) -> HostError {
+pub(super) fn denied(reason: Reason, rule: impl Into<String>, hint: &str) -> HostError {
     HostError::Denied { reason: reason.as_str().to_owned(), rule: rule.into(), hint: hint.to_owned() }
 }
 

@@ -123,6 +123,6 @@ pub(super) fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
         HostReply::Http(response) => event.status = Some(response.status),
         HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
         HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended => {}
-        HostReply::Kv(_) | HostReply::Blob(_) | HostReply::Logged => {}
+        HostReply::Kv(_) | HostReply::Blob(_) | HostReply::Graphql(_) | HostReply::Logged => {}
     }
 }
