@@ -137,6 +137,9 @@ impl Gate for Closed {
             | HostCall::NextBatch(_)
             | HostCall::Http(_)
             | HostCall::Graphql(_)
+            | HostCall::Open(_)
+            | HostCall::Exchange(_)
+            | HostCall::Covers(_)
             | HostCall::Kv(_)
             | HostCall::Blob(_) => Err(HostError::Unavailable("nothing is behind this gate".to_owned())),
         }

@@ -5,7 +5,7 @@ mod blob;
 use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use airlock_model::{EnvironmentName, HostError, HostReply, KvAction, KvCommand, KvReply, ResourceName, TenantName};
-use airlock_resources::{BindingConfig, KvRequest, Permitted, Resources, Sources};
+use airlock_resources::{BindingConfig, KvRequest, Network, Permitted, Resources, Sources};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ impl KvClient {
         let sources = Sources { read_env: &|_| None, allow_inline: false };
         let binding = config.resolve(&sources).expect("a valid binding");
         let mut resources = Resources::new();
-        resources.add(resource, environment.clone(), binding, &[]).expect("added");
+        resources.add(resource, environment.clone(), binding, &Network::default()).expect("added");
         Self { resources, environment, state }
     }
 

@@ -67,6 +67,9 @@ pub enum Command {
     /// Look at GraphQL documents as the server does.
     #[command(subcommand)]
     Graphql(GraphqlCommand),
+    /// See which requests a configuration lets out.
+    #[command(subcommand)]
+    Egress(EgressCommand),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -261,6 +264,29 @@ pub struct RunOptions {
     /// Which environment of the configuration.
     #[arg(short, long, default_value = "dev")]
     pub environment: String,
+}
+
+#[derive(Subcommand)]
+pub enum EgressCommand {
+    /// Say whether a request would leave, by which rule, and to which address; resolves names and connects to nothing.
+    Explain(EgressOptions),
+}
+
+#[derive(Args)]
+pub struct EgressOptions {
+    /// An HTTP API of the configuration.
+    #[arg(long)]
+    pub resource: airlock_model::ResourceName,
+    /// The environment whose binding is meant.
+    #[arg(short, long, default_value = "dev")]
+    pub environment: airlock_model::EnvironmentName,
+    /// The configuration file.
+    #[arg(long, default_value = "airlock.toml")]
+    pub config: PathBuf,
+    /// For instance `GET`.
+    pub method: String,
+    /// The whole URL, as a function would write it for `fetch`.
+    pub url: String,
 }
 
 #[derive(Args)]

@@ -66,6 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Cancel(options) => commands::cancel::run(options, style).await,
         Command::Token(command) => commands::token::run(command, style),
         Command::Audit(command) => commands::audit::run(command, style).await,
+        Command::Egress(command) => commands::egress::run(command, style).await,
         Command::Sql(command) => commands::sql::run(&command, style),
         Command::Graphql(command) => commands::graphql::run(&command, style),
         Command::Completions { shell } => Ok(commands::completions(shell)),

@@ -115,6 +115,18 @@ pub struct AuditEvent {
     /// HTTP status of the backend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// Where an HTTP request went: a host, and one more for each redirect that was followed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// HTTP requests that were sent for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Bytes that left for it over HTTP: heads and bodies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_bytes: Option<u64>,
+    /// Bytes that came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_bytes: Option<u64>,
     /// How long it took, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
@@ -150,6 +162,10 @@ impl AuditEvent {
             rows: None,
             bytes: None,
             status: None,
+            hosts: Vec::new(),
+            attempts: None,
+            sent_bytes: None,
+            received_bytes: None,
             duration_us: None,
             usage: None,
         }

@@ -1,4 +1,4 @@
-//! What the host keeps for a guest from one host call to the next: transactions and streamed queries.
+//! What the host keeps for a guest from one host call to the next: transactions, streamed queries and HTTP exchanges.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub enum Kept {
     Transaction(TransactionId),
     /// A query: unless it has ended, it is.
     Stream(StreamId),
+    /// An HTTP exchange: unless it has ended, it breaks off.
+    Exchange(ExchangeId),
 }
 
 /// The beginning or the end of a transaction.
@@ -71,4 +73,40 @@ impl TransactionStep {
             Self::Commit(id) | Self::Rollback(id) => Some(id),
         }
     }
+}
+
+/// An HTTP exchange of one invocation that is carried out step by step, by a number that the host gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ExchangeId(pub u32);
+
+/// The next step of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeCall {
+    /// The API.
+    pub resource: ResourceName,
+    /// The exchange.
+    pub exchange: ExchangeId,
+    /// What to do.
+    pub step: ExchangeStep,
+}
+
+/// What a guest asks about an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExchangeStep {
+    /// To send a piece of the request's body.
+    Write(Vec<u8>),
+    /// To end the request, and for the head of the response.
+    Head,
+    /// For the next piece of the response's body.
+    Next,
+}
+
+/// Asks whether a resource covers a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverCall {
+    /// The API.
+    pub resource: ResourceName,
+    /// As the guest wrote it.
+    pub url: String,
 }

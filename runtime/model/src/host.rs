@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BatchCall, BlobCall, BlobReply, GraphqlCall, GraphqlReply, KvCall, KvReply, Limit, ResourceName, StreamId,
-    TransactionCall, TransactionId,
+    BatchCall, BlobCall, BlobReply, CoverCall, ExchangeCall, ExchangeId, ExchangeStep, GraphqlCall, GraphqlReply, KvCall,
+    KvReply, Limit, ResourceName, StreamId, TransactionCall, TransactionId,
 };
 
 /// One request from a guest. Goes through the gate, and only through the gate.
@@ -20,6 +20,12 @@ pub enum HostCall {
     NextBatch(BatchCall),
     /// An HTTP request.
     Http(HttpCall),
+    /// An HTTP request that is carried out step by step.
+    Open(HttpCall),
+    /// One of its steps.
+    Exchange(ExchangeCall),
+    /// Whether an API covers a URL.
+    Covers(CoverCall),
     /// A GraphQL document.
     Graphql(GraphqlCall),
     /// A call to a key-value store.
@@ -42,9 +48,12 @@ impl HostCall {
         let size = match self {
             Self::Sql(call) | Self::Stream(call) => call.statement.len() + call.parameters.len(),
             Self::Transaction(_) | Self::NextBatch(_) => 0,
-            Self::Http(call) => {
+            Self::Http(call) | Self::Open(call) => {
                 call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
             }
+            Self::Exchange(ExchangeCall { step: ExchangeStep::Write(bytes), .. }) => bytes.len(),
+            Self::Exchange(_) => 0,
+            Self::Covers(call) => call.url.len(),
             Self::Graphql(call) => call.document.len() + call.variables.len(),
             Self::Kv(call) => call.action.size_bytes(),
             Self::Blob(call) => call.action.size_bytes(),
@@ -86,7 +95,7 @@ pub struct HttpCall {
     pub resource: ResourceName,
     /// As the guest wrote it.
     pub method: String,
-    /// As the guest wrote it.
+    /// As the guest wrote it: a path, or a whole URL.
     pub path: String,
     /// Names and values, not yet encoded.
     pub query: Vec<(String, String)>,
@@ -155,10 +164,18 @@ pub enum HostReply {
     Streaming(StreamId),
     /// For [`HostCall::NextBatch`]; `None` after the last rows.
     Batch(Option<Rows>),
-    /// For [`HostCall::Transaction`], when it has ended.
+    /// For [`HostCall::Transaction`], when it has ended, and for [`ExchangeStep::Write`].
     Ended,
     /// For [`HostCall::Http`].
     Http(HttpReply),
+    /// For [`HostCall::Open`].
+    Opened(ExchangeId),
+    /// For [`ExchangeStep::Head`].
+    Head(HttpHead),
+    /// For [`ExchangeStep::Next`]; `None` after the last piece.
+    Piece(Option<Vec<u8>>),
+    /// For [`HostCall::Covers`].
+    Covered(bool),
     /// For [`HostCall::Graphql`].
     Graphql(GraphqlReply),
     /// For [`HostCall::Kv`].
@@ -177,9 +194,9 @@ impl HostReply {
             Self::Rows(rows) | Self::Batch(Some(rows)) => {
                 rows.rows.len() + rows.columns.iter().map(|c| c.name.len() + c.database_type.len()).sum::<usize>()
             }
-            Self::Http(reply) => {
-                reply.body.len() + reply.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
-            }
+            Self::Http(reply) => reply.body.len() + lengths(&reply.headers),
+            Self::Head(head) => lengths(&head.headers),
+            Self::Piece(piece) => piece.as_ref().map_or(0, Vec::len),
             Self::Graphql(reply) => reply.size_bytes(),
             Self::Kv(reply) => reply.size_bytes(),
             Self::Blob(reply) => reply.size_bytes(),
@@ -187,11 +204,17 @@ impl HostReply {
             | Self::Begun(_)
             | Self::Streaming(_)
             | Self::Batch(None)
+            | Self::Opened(_)
+            | Self::Covered(_)
             | Self::Ended
             | Self::Logged => 0,
         };
         size as u64
     }
+}
+
+fn lengths(headers: &[(String, String)]) -> usize {
+    headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 /// A column of a result.
@@ -225,6 +248,15 @@ pub struct HttpReply {
     pub headers: Vec<(String, String)>,
     /// The whole body, within the caps.
     pub body: Vec<u8>,
+}
+
+/// The head of an HTTP response whose body is read in pieces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpHead {
+    /// Status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
 }
 
 /// Every way a host call can fail, as the guest sees it. A value, never a trap.

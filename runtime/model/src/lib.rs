@@ -24,6 +24,7 @@ pub mod quantity;
 pub mod quota;
 pub mod reason;
 pub mod statement;
+pub mod web;
 
 pub use audit::{AuditEvent, AuditKind, Decision};
 pub use blob::{BlobAction, BlobCall, BlobCommand, BlobReply, ObjectInfo, ObjectKey, ObjectPage, Piece};
@@ -32,8 +33,13 @@ pub use failure::{Failure, LimitReport};
 pub use finding::{Finding, Severity};
 pub use grant::{Access, ControlScope, Grant, Grants, HttpMethod, Layer, Operation, Scope};
 pub use graphql::{DocumentReport, GraphqlCall, GraphqlError, GraphqlReply, GraphqlVerb, OperationClass};
-pub use held::{BatchCall, Kept, StreamId, TransactionCall, TransactionId, TransactionStep};
-pub use host::{HostCall, HostError, HostReply, HttpCall, HttpReply, LogLevel, LogLine, Rows, SqlCall, SqlVerb};
+pub use held::{
+    BatchCall, CoverCall, ExchangeCall, ExchangeId, ExchangeStep, Kept, StreamId, TransactionCall, TransactionId,
+    TransactionStep,
+};
+pub use host::{
+    HostCall, HostError, HostReply, HttpCall, HttpHead, HttpReply, LogLevel, LogLine, Rows, SqlCall, SqlVerb,
+};
 pub use invoke::{FunctionError, InvocationContext, InvocationId, InvokeRequest, Outcome, Principal, Usage};
 pub use key::{Cursor, KeyError, KeyPrefix, StoreKey};
 pub use kv::{KeyPage, KvAction, KvCall, KvCommand, KvReply};
@@ -45,3 +51,4 @@ pub use place::{LimitPlaces, PlaceTable};
 pub use quota::{LimitName, Quota, TenantQuotas};
 pub use reason::Reason;
 pub use statement::{StatementClass, StatementReport};
+pub use web::{OriginPattern, Scheme, UrlError, WebOrigin, WebUrl};

@@ -11,7 +11,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::ConfigError;
+use crate::{ConfigError, Network, dial::DialError};
 
 /// What an address is for. Everything but `Global` needs a listing; the last three are never allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,11 +174,22 @@ pub(crate) enum Forbidden {
     NotListed,
 }
 
+impl Forbidden {
+    /// The stable name of the rule.
+    pub(crate) const fn rule(&self) -> &'static str {
+        match self {
+            Self::Class(_) => "address_forbidden",
+            Self::OwnListener => "own_listener",
+            Self::NotListed => "address_not_listed",
+        }
+    }
+}
+
 /// The addresses that one binding may connect to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct AddressPolicy {
     allowed: Vec<IpNet>,
-    own_listeners: Vec<SocketAddr>,
+    network: Network,
     global: Global,
 }
 
@@ -191,13 +202,27 @@ enum Global {
 }
 
 impl AddressPolicy {
-    pub(crate) fn new(allowed: Vec<IpNet>, own_listeners: &[SocketAddr]) -> Self {
-        Self { allowed, own_listeners: own_listeners.to_vec(), global: Global::Allowed }
+    pub(crate) fn new(allowed: Vec<IpNet>, network: &Network) -> Self {
+        Self { allowed, network: network.clone(), global: Global::Allowed }
     }
 
     /// Only what is listed: for connections that do not check who answers.
-    pub(crate) fn only_listed(allowed: Vec<IpNet>, own_listeners: &[SocketAddr]) -> Self {
-        Self { allowed, own_listeners: own_listeners.to_vec(), global: Global::OnlyListed }
+    pub(crate) fn only_listed(allowed: Vec<IpNet>, network: &Network) -> Self {
+        Self { allowed, network: network.clone(), global: Global::OnlyListed }
+    }
+
+    /// Every address of a host that this policy allows to be connected to.
+    ///
+    /// # Errors
+    /// When the host has no address, or one that is not allowed. All or none: a name that has one forbidden address is being
+    /// played with, or configured by mistake.
+    pub(crate) async fn targets(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
+        let resolve = |source| DialError::Resolve { host: host.to_owned(), source };
+        let targets = self.network.addresses(host, port).await.map_err(resolve)?;
+        for target in &targets {
+            self.check(*target).map_err(|why| DialError::Forbidden { target: *target, why })?;
+        }
+        if targets.is_empty() { Err(DialError::NoAddress(host.to_owned())) } else { Ok(targets) }
     }
 
     /// Allows a target when it is global or listed, and not one of our own listeners.
@@ -206,7 +231,7 @@ impl AddressPolicy {
     /// Why not.
     pub(crate) fn check(&self, target: SocketAddr) -> Result<(), Forbidden> {
         let address = target.ip().to_canonical();
-        if self.own_listeners.iter().any(|own| reaches(*own, SocketAddr::new(address, target.port()))) {
+        if self.network.own_listeners.iter().any(|own| reaches(*own, SocketAddr::new(address, target.port()))) {
             return Err(Forbidden::OwnListener);
         }
         self.check_class(address)?;

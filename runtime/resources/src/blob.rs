@@ -8,14 +8,12 @@ mod config;
 mod directory;
 mod s3;
 
-use std::net::SocketAddr;
-
 use airlock_model::{BlobReply, EnvironmentName, HostError, HostReply, Reason, ResourceName, TenantName};
 
 pub(crate) use check::{BlobSettings, check_directory, check_s3};
 pub use config::{DirectoryConfig, S3Config, S3Credential};
 
-use crate::BlobRequest;
+use crate::{BlobRequest, Network};
 use airlock_model::BlobCommand;
 use directory::Directory;
 use s3::S3;
@@ -38,11 +36,11 @@ impl BlobStore {
         resource: ResourceName,
         environment: &EnvironmentName,
         settings: BlobSettings,
-        own_listeners: &[SocketAddr],
+        network: &Network,
     ) -> Self {
         match settings {
             BlobSettings::Directory(settings) => Self::Directory(Directory::new(resource, settings)),
-            BlobSettings::S3(settings) => Self::S3(Box::new(S3::new(resource, environment, *settings, own_listeners))),
+            BlobSettings::S3(settings) => Self::S3(Box::new(S3::new(resource, environment, *settings, network))),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_model::{Digest, EnvironmentName, Operation, ResourceKind, ResourceName};
+use airlock_model::{Digest, EnvironmentName, Operation, ResourceKind, ResourceName, UrlError};
 use serde::Deserialize;
 
 use crate::{
@@ -75,9 +75,34 @@ pub struct HttpConfig {
     /// Allows `http://` to a host that is not listed in `allow_private`.
     #[serde(default)]
     pub allow_plaintext: bool,
+    /// Other origins that a function may name in a whole URL and that redirects may lead to: `https://files.example.com:8443`,
+    /// `https://*.example.com` for one label. They never get the credential.
+    #[serde(default)]
+    pub origins: Vec<String>,
     /// PEM certificates to trust instead of the public ones.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// A certificate to show to the server of `base_url`.
+    #[serde(default)]
+    pub client_certificate: Option<ClientCertificateConfig>,
+    /// Content types that bodies may have on the way out, and on the way in: `["application/json", "text/*"]`. All unless set.
+    #[serde(default)]
+    pub request_types: Vec<String>,
+    /// See `request_types`.
+    #[serde(default)]
+    pub response_types: Vec<String>,
+    /// Redirects that are followed, each judged like a request of its own; none unless set, 10 at most.
+    #[serde(default)]
+    pub redirects_max: u8,
+    /// How often a request is repeated that may be; 2 unless set, 5 at most.
+    #[serde(default)]
+    pub retries_max: Option<u8>,
+    /// Whether requests carry `traceparent` (W3C Trace Context), made from the invocation.
+    #[serde(default)]
+    pub trace: bool,
+    /// How paths stand in the audit trail.
+    #[serde(default)]
+    pub audit_path: AuditPath,
     /// Largest request body, in bytes; 1 MiB unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub request_bytes_max: Option<NonZeroU64>,
@@ -90,6 +115,35 @@ pub struct HttpConfig {
     /// Longest time to resolve and connect, in milliseconds; 3 s unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub connect_timeout_ms: Option<NonZeroU64>,
+    /// Exchanges under way at a time; 64 unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub requests_max: Option<NonZeroU64>,
+    /// How many of them may be one tenant's; half of them unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub tenant_requests_max: Option<NonZeroU64>,
+}
+
+/// How the path of a request stands in the audit trail.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditPath {
+    /// As it is.
+    #[default]
+    Plain,
+    /// As the pattern of `operations` that covers it.
+    Redacted,
+    /// Its SHA-256.
+    Hash,
+}
+
+/// A certificate of Airlock's own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificateConfig {
+    /// PEM file: the certificate, then its chain.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: CredentialRef,
 }
 
 /// How a credential travels.
@@ -121,6 +175,36 @@ pub enum CredentialConfig {
         name: String,
         /// The value.
         value: CredentialRef,
+    },
+    /// `authorization: Bearer <token>` with a token that is fetched with the client's own credential (RFC 6749 section 4.4) and
+    /// renewed before it expires, or when the API refuses it.
+    Oauth2 {
+        /// Where tokens are fetched, over the same guarded client.
+        token_url: String,
+        /// The client's name.
+        client_id: String,
+        /// The client's secret.
+        value: CredentialRef,
+        /// What the token is asked for.
+        #[serde(default)]
+        scopes: Vec<String>,
+        /// Whom it is for, where the server wants to know.
+        #[serde(default)]
+        audience: Option<String>,
+        /// Sends name and secret in the body instead of in `authorization: Basic`.
+        #[serde(default)]
+        secret_in_body: bool,
+    },
+    /// AWS Signature Version 4.
+    AwsSigv4 {
+        /// The key's name.
+        access_key_id: String,
+        /// The secret access key.
+        value: CredentialRef,
+        /// For instance `eu-central-1`.
+        region: String,
+        /// For instance `execute-api`.
+        service: String,
     },
 }
 
@@ -161,6 +245,10 @@ impl HttpConfig {
     /// Takes every relative path from `base`.
     pub(crate) fn resolve_paths(&mut self, base: &Path) {
         self.ca_file = self.ca_file.take().map(|file| base.join(file));
+        if let Some(shown) = &mut self.client_certificate {
+            shown.certificate = base.join(&shown.certificate);
+            shown.key.resolve_path(base);
+        }
         if let Some(credential) = &mut self.credential {
             credential.value_mut().resolve_path(base);
         }
@@ -168,12 +256,25 @@ impl HttpConfig {
 }
 
 impl CredentialConfig {
+    pub(crate) fn value(&self) -> &CredentialRef {
+        match self {
+            Self::Bearer { value }
+            | Self::Basic { value, .. }
+            | Self::Header { value, .. }
+            | Self::Query { value, .. }
+            | Self::Oauth2 { value, .. }
+            | Self::AwsSigv4 { value, .. } => value,
+        }
+    }
+
     fn value_mut(&mut self) -> &mut CredentialRef {
         match self {
             Self::Bearer { value }
             | Self::Basic { value, .. }
             | Self::Header { value, .. }
-            | Self::Query { value, .. } => value,
+            | Self::Query { value, .. }
+            | Self::Oauth2 { value, .. }
+            | Self::AwsSigv4 { value, .. } => value,
         }
     }
 }
@@ -232,6 +333,22 @@ pub enum ConfigError {
         /// What it has to be.
         rule: &'static str,
     },
+    /// A certificate to show that cannot be used.
+    #[error("`client_certificate` `{path}` {rule}")]
+    ClientCertificate {
+        /// As written.
+        path: PathBuf,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// Not an origin.
+    #[error("`origins` has `{text}`: {why}")]
+    Origin {
+        /// As written.
+        text: String,
+        /// What it has to be.
+        why: UrlError,
+    },
     /// An amount that does not fit.
     #[error("`{key}` is {value}: the most is {max}")]
     TooLarge {
@@ -282,6 +399,8 @@ impl ConfigError {
             Self::AllowPrivate(_) => Some("allow_private"),
             Self::Credential(_) | Self::Secret(_) => Some("credential"),
             Self::CaFile { .. } => Some("ca_file"),
+            Self::ClientCertificate { .. } => Some("client_certificate"),
+            Self::Origin { .. } => Some("origins"),
             Self::TooLarge { key, .. } | Self::Server { key, .. } | Self::Key { key, .. } => Some(key),
             Self::Password { role, .. } => Some(role),
             Self::Tls(_) => None,
@@ -414,7 +533,11 @@ impl BindingConfig {
     /// at, so a binding that names a file of them has none.
     fn fingerprint(&self, engine: &Engine) -> Option<Digest> {
         let mark = match (self, engine) {
-            (Self::Http(config), Engine::Http(settings)) if config.ca_file.is_none() => settings.credential_mark(),
+            (Self::Http(config), Engine::Http(settings))
+                if config.ca_file.is_none() && config.client_certificate.is_none() =>
+            {
+                settings.credential_mark()
+            }
             (Self::Postgres(config), Engine::Postgres(settings)) if config.ca_file.is_none() => {
                 Some(settings.server.credential_mark())
             }

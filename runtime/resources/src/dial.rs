@@ -5,7 +5,7 @@ use std::{future::poll_fn, io, net::SocketAddr, pin::Pin, task::Poll, time::Dura
 use airlock_model::{HostError, Reason, ResourceName};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     time::timeout,
 };
 
@@ -64,15 +64,17 @@ impl Origin {
         }
     }
 
+    /// The addresses that a connection would be tried to, in order.
+    ///
+    /// # Errors
+    /// As [`AddressPolicy::targets`].
+    pub(crate) async fn targets(&self) -> Result<Vec<SocketAddr>, DialError> {
+        self.policy.targets(&self.host, self.port).await
+    }
+
     async fn resolve_and_connect(&self) -> Result<TcpStream, DialError> {
-        let resolve = |source| DialError::Resolve { host: self.host.clone(), source };
-        let targets: Vec<SocketAddr> = lookup_host((self.host.as_str(), self.port)).await.map_err(resolve)?.collect();
-        // All or none: a name that has one forbidden address is being played with, or configured by mistake.
-        for target in &targets {
-            self.policy.check(*target).map_err(|why| DialError::Forbidden { target: *target, why })?;
-        }
         let mut last = DialError::NoAddress(self.host.clone());
-        for target in targets {
+        for target in self.targets().await? {
             match connect_checked(target).await {
                 Ok(stream) => return Ok(stream),
                 Err(source) => last = DialError::Connect { target, source },

@@ -64,6 +64,7 @@ impl Graphql {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         Ok(HttpRequest {
             resource: request.resource,
+            tenant: request.tenant,
             method: HttpMethod::Post,
             path: self.path.clone(),
             query: Vec::new(),
@@ -71,6 +72,10 @@ impl Graphql {
             body: Some(body),
             deadline: request.deadline,
             egress_bytes_max: request.egress_bytes_max,
+            now_unix_ms: request.now_unix_ms,
+            origin: None,
+            hops: None,
+            traceparent: request.traceparent,
         })
     }
 }

@@ -1,9 +1,12 @@
 //! HTTP APIs through one guarded client.
 //!
-//! The binding owns scheme, host, port and credential. The client resolves the host itself, judges every address and
-//! connects to exactly the one it judged; it follows no redirect, knows no proxy and asks for no compression. What
-//! comes back is capped, stripped of hop-by-hop headers and cookies, and scrubbed of the credential.
+//! The binding owns scheme, host, port and credential, and lists the other origins that a function may name. The client
+//! resolves the host itself, judges every address and connects to exactly the one it judged; it knows no proxy and asks for no
+//! compression, and follows a redirect only as a request of its own. What comes back is capped, stripped of hop-by-hop headers
+//! and cookies, and scrubbed of the credential.
 
+mod attempt;
+mod body;
 mod check;
 mod connect;
 mod credential;
@@ -11,38 +14,61 @@ mod exchange;
 mod explain;
 mod headers;
 mod meter;
+mod pace;
+mod place;
+mod redirect;
 mod reply;
+mod route;
 mod scrub;
+mod session;
 mod target;
+mod types;
+mod verdict;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use ::http::Request;
-use airlock_model::{HostError, HostReply, HttpReply, ResourceName};
-use bytes::Bytes;
-use http_body_util::Full;
+use airlock_model::{HostError, HostReply, ResourceName, TenantName};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::ClientConfig;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
-use crate::{HttpRequest, Performed, address::AddressPolicy, dial::Origin};
+use crate::{
+    HttpRequest, Performed,
+    address::AddressPolicy,
+    dial::Origin,
+    places::{Place, Places},
+};
+use attempt::Arrived;
+pub(crate) use body::Outgoing;
 pub(crate) use check::{HttpSettings, check};
 use connect::Dialer;
+use credential::Tokens;
+use exchange::Prepared;
 pub(crate) use explain::{is_forbidden, request as explain_request};
-use meter::Meter;
+pub(crate) use meter::Meter;
+use pace::Pace;
+use redirect::Hops;
+pub(crate) use reply::Answer;
+use reply::Reading;
+use route::Routes;
+pub use session::HttpExchange;
 pub(crate) use target::BaseUrl;
+pub use verdict::{EgressDecision, EgressVerdict};
 
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 32;
 const RESPONSE_HEADERS_MAX: usize = 100;
 const RESPONSE_HEAD_BYTES_MAX: u32 = 64 << 10;
+/// What a server may send of one response, and of all on one connection, before anybody reads it.
+const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
 /// A client that reaches one origin and no other, whatever URI it is handed.
-pub(crate) type Guarded = Client<HttpsConnector<Dialer>, Full<Bytes>>;
+pub(crate) type Guarded = Client<HttpsConnector<Dialer>, Outgoing>;
 
 /// Makes one, with a connection pool of its own.
 pub(crate) fn guarded(tls: &ClientConfig, origin: Origin) -> Guarded {
@@ -59,59 +85,120 @@ pub(crate) fn guarded(tls: &ClientConfig, origin: Origin) -> Guarded {
         .http1_max_headers(RESPONSE_HEADERS_MAX)
         .http1_max_buf_size(RESPONSE_HEAD_BYTES_MAX as usize)
         .http2_max_header_list_size(RESPONSE_HEAD_BYTES_MAX)
+        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .build(connector)
 }
 
-/// The client of one binding, with a connection pool of its own.
+/// The client of one binding, with connections of its own.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
     resource: ResourceName,
     settings: HttpSettings,
-    client: Guarded,
+    routes: Routes,
+    tokens: Option<Tokens>,
+    places: Places,
 }
 
 impl HttpClient {
     pub(crate) fn new(resource: ResourceName, settings: HttpSettings, policy: AddressPolicy) -> Self {
-        let client = guarded(&settings.tls, settings.origin(policy));
-        Self { resource, settings, client }
+        let tokens =
+            settings.token_origin(policy.clone()).map(|origin| Tokens::new(guarded(&settings.tls_elsewhere, origin)));
+        let routes = Routes::new(&settings, policy);
+        let places = Places::new(settings.requests_max, settings.tenant_requests_max);
+        Self { resource, settings, routes, tokens, places }
+    }
+
+    pub(crate) fn settings(&self) -> &HttpSettings {
+        &self.settings
     }
 
     /// Sends one request and reads its whole response, within deadline, caps and budget.
     pub(crate) async fn perform(&self, request: HttpRequest) -> Performed {
-        let mut meter = Meter::new(request.egress_bytes_max);
-        let until = request.deadline.min(Instant::now() + self.settings.timeout);
-        let reply = match timeout_at(until, self.exchange(request, &mut meter)).await {
-            Ok(reply) => reply,
-            Err(_) => Err(HostError::Timeout(format!("`{}` did not answer in time", self.resource))),
+        let meter = Arc::new(Meter::new(request.egress_bytes_max));
+        let pace = Pace::whole(request.deadline, self.settings.timeout);
+        let reply = match self.exchange(request, &meter, pace).await {
+            Ok(answer) => answer.collect().await,
+            Err(error) => Err(error),
         };
-        Performed { egress_bytes: meter.spent(), ..Performed::without_egress(reply.map(HostReply::Http)) }
+        Performed {
+            egress_bytes: meter.spent(),
+            traffic: Some(meter.traffic()),
+            ..Performed::without_egress(reply.map(HostReply::Http))
+        }
     }
 
-    async fn exchange(&self, request: HttpRequest, meter: &mut Meter) -> Result<HttpReply, HostError> {
-        let outgoing = exchange::assemble(&self.settings, request)?;
-        let size = exchange::size_bytes(&outgoing);
-        meter.spend(size)?;
-        let response = self.send(outgoing).await.inspect_err(|error| {
-            if !has_left(error) {
-                meter.refund(size);
-            }
-        });
-        reply::read(&self.settings, response.map_err(|error| explain::request(&self.resource, &error))?, meter)
-            .await
-            .map_err(|fault| explain::response(&self.resource, fault))
+    /// Sends one request; its response is read in pieces, each of which may take as long as `timeout_ms` says. What the
+    /// exchange costs stands in the meter, also when it fails.
+    ///
+    /// # Errors
+    /// Why there is no response, in words that a guest may see.
+    pub(crate) async fn open(&self, request: HttpRequest, meter: &Arc<Meter>) -> Result<Answer, HostError> {
+        let pace = Pace::pieces(request.deadline, self.settings.timeout);
+        self.exchange(request, meter, pace).await
     }
 
-    async fn send(
+    /// As [`Self::open`], with a body that comes in pieces too. Sent once, without redirects.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) async fn upload(
         &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<::http::Response<hyper::body::Incoming>, hyper_util::client::legacy::Error> {
-        self.client.request(request).await
+        request: HttpRequest,
+        body: Outgoing,
+        meter: &Arc<Meter>,
+    ) -> Result<Answer, HostError> {
+        let pace = Pace::pieces(request.deadline, self.settings.timeout);
+        let place = self.place(&request.tenant, pace).await?;
+        let prepared = Prepared::new(&self.settings, request)?;
+        self.visit(meter, &prepared.place);
+        let arrived = self.once(&prepared, body, meter, pace).await?;
+        self.begin(arrived, meter, pace, place)
     }
-}
 
-/// Whether any of the request may have been sent.
-fn has_left(error: &hyper_util::client::legacy::Error) -> bool {
-    !error.is_connect()
+    async fn exchange(&self, mut request: HttpRequest, meter: &Arc<Meter>, pace: Pace) -> Result<Answer, HostError> {
+        let mut hops = Hops { grants: request.hops.take(), left: self.settings.redirects_max };
+        let tenant = request.tenant.clone();
+        let mut prepared = Prepared::new(&self.settings, request)?;
+        let place = self.place(&tenant, pace).await?;
+        loop {
+            self.visit(meter, &prepared.place);
+            let arrived = self.until_answered(&prepared, meter, pace).await?;
+            match hops.next(&self.settings, &self.resource, &prepared, &arrived)? {
+                Some(next) => prepared = next,
+                None => return self.begin(arrived, meter, pace, place),
+            }
+        }
+    }
+
+    fn begin(
+        &self,
+        arrived: Arrived,
+        meter: &Arc<Meter>,
+        pace: Pace,
+        place: Option<Place>,
+    ) -> Result<Answer, HostError> {
+        let Arrived { response, presented } = arrived;
+        let reading = Reading {
+            resource: self.resource.clone(),
+            scrubber: presented.scrubber,
+            meter: Arc::clone(meter),
+            pace,
+            response_bytes_max: self.settings.response_bytes_max,
+            place,
+        };
+        self.settings.check_response(&response)?;
+        Answer::begin(response, reading)
+    }
+
+    /// Waits until the binding has room for one more exchange of this tenant.
+    async fn place(&self, tenant: &TenantName, pace: Pace) -> Result<Option<Place>, HostError> {
+        timeout_at(pace.step_ends(), self.places.take(tenant)).await.map_err(|_| {
+            let text =
+                format!("as many requests to `{}` are under way as its binding allows: try again", self.resource);
+            HostError::Unavailable(text)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -10,14 +10,12 @@ mod embedded;
 mod number;
 mod redis;
 
-use std::net::SocketAddr;
-
 use airlock_model::{EnvironmentName, HostError, HostReply, KvReply, Reason, ResourceName, TenantName};
 
 pub(crate) use check::{KvSettings, check_embedded, check_redis};
 pub use config::{EmbeddedConfig, RedisConfig, StoreTls};
 
-use crate::KvRequest;
+use crate::{KvRequest, Network};
 use embedded::Embedded;
 use redis::Redis;
 
@@ -37,13 +35,11 @@ impl KvStore {
         resource: ResourceName,
         environment: &EnvironmentName,
         settings: KvSettings,
-        own_listeners: &[SocketAddr],
+        network: &Network,
     ) -> Self {
         match settings {
             KvSettings::Embedded(settings) => Self::Embedded(Embedded::new(resource, settings)),
-            KvSettings::Redis(settings) => {
-                Self::Redis(Box::new(Redis::new(resource, environment, *settings, own_listeners)))
-            }
+            KvSettings::Redis(settings) => Self::Redis(Box::new(Redis::new(resource, environment, *settings, network))),
         }
     }
 

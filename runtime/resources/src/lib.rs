@@ -19,6 +19,7 @@ mod kv;
 mod log;
 mod mysql;
 mod needs;
+mod network;
 mod over_http;
 mod places;
 mod postgres;
@@ -27,6 +28,7 @@ mod request;
 mod schema;
 mod secret;
 mod sheet;
+mod sign;
 mod sqlite;
 mod stream;
 mod thread;
@@ -34,17 +36,21 @@ mod tls;
 mod transaction;
 
 pub use blob::{DirectoryConfig, S3Config, S3Credential};
-pub use config::{Binding, BindingConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig};
+pub use config::{
+    AuditPath, Binding, BindingConfig, ClientCertificateConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig,
+};
 pub use database::{RoleConfig, TlsMode};
 pub use graphql::{GraphqlConfig, GraphqlKeys};
+pub use http::{EgressDecision, EgressVerdict, HttpExchange};
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
 pub use mysql::MysqlConfig;
 pub use needs::Needs;
+pub use network::Network;
 pub use over_http::OverHttp;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Resources};
 pub use request::{
-    BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest,
+    BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, Traffic,
     TransactionMode,
 };
 pub use schema::{Column, Schema, Table};

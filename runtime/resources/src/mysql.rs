@@ -32,7 +32,7 @@ mod types;
 mod value;
 mod wire;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use airlock_model::{HostError, HostReply, ResourceName, StatementClass};
 use tokio::time::timeout_at;
@@ -44,7 +44,7 @@ pub(crate) use stream::Stream;
 pub(crate) use transaction::Transaction;
 
 use crate::{
-    BeginRequest, SqlRequest, TransactionMode,
+    BeginRequest, Network, SqlRequest, TransactionMode,
     database::{
         Hidden, Lease, Login, Pool, PooledSession as _, Server, ServerSettings, Stage, Stopped, refused, timeout,
         timeout_committing,
@@ -61,12 +61,12 @@ pub(crate) struct Mysql {
 }
 
 impl Mysql {
-    pub(crate) fn new(resource: ResourceName, settings: ServerSettings, own_listeners: &[SocketAddr]) -> Self {
+    pub(crate) fn new(resource: ResourceName, settings: ServerSettings, network: &Network) -> Self {
         let roles = [&settings.read].into_iter().chain(&settings.write).map(|login| login.user.clone());
         // Messages name tables with their database.
         let names = roles.chain([settings.host.clone(), settings.database.clone()]);
         let hidden = Hidden::new(names, &settings.database);
-        let server = Arc::new(Server::new(resource, &settings, hidden, own_listeners));
+        let server = Arc::new(Server::new(resource, &settings, hidden, network));
         let places = (settings.connections_max, settings.connections_per_tenant_max);
         let pool = |login: Login| Arc::new(Pool::new(Role::new(Arc::clone(&server), login), places));
         Self { reads: pool(settings.read), changes: settings.write.map(pool) }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_model::Operation;
+use airlock_model::{Operation, OriginPattern};
 use url::{Host, Url};
 
 use crate::{
@@ -22,8 +22,8 @@ pub struct Needs {
     pub database: Option<(PathBuf, bool)>,
     /// A directory to read and write.
     pub directory: Option<PathBuf>,
-    /// TCP port to connect to.
-    pub port: Option<u16>,
+    /// TCP ports to connect to.
+    pub ports: Vec<u16>,
     /// Whether a host name has to be resolved.
     pub resolves_names: bool,
 }
@@ -58,13 +58,27 @@ fn sqlite(config: &SqliteConfig) -> Needs {
 
 fn http(config: &HttpConfig) -> Needs {
     let url = Url::parse(&config.base_url).ok();
-    let secret = config.credential.as_ref().and_then(CredentialConfig::file);
-    let files = secret.into_iter().chain(config.ca_file.as_deref()).map(Path::to_owned);
+    let shown = config.client_certificate.as_ref();
+    let token_url = config.credential.as_ref().and_then(CredentialConfig::token_url);
+    let urls: Vec<Url> = url.into_iter().chain(token_url).collect();
+    let patterns: Vec<OriginPattern> = config.origins.iter().filter_map(|text| text.parse().ok()).collect();
+    let secrets = config.credential.iter().map(CredentialConfig::value).chain(shown.map(|shown| &shown.key));
+    let files = secrets.filter_map(file).chain(config.ca_file.as_deref()).chain(shown.map(|shown| &*shown.certificate));
+    let is_name = |url: &Url| matches!(url.host(), Some(Host::Domain(_)));
+    let mut ports: Vec<u16> = urls.iter().filter_map(Url::port_or_known_default).collect();
+    ports.extend(patterns.iter().map(OriginPattern::port));
     Needs {
-        files: files.collect(),
-        port: url.as_ref().and_then(Url::port_or_known_default),
-        resolves_names: url.as_ref().is_some_and(|url| matches!(url.host(), Some(Host::Domain(_)))),
+        files: files.map(Path::to_owned).collect(),
+        ports,
+        resolves_names: urls.iter().any(is_name) || !patterns.is_empty(),
         ..Needs::default()
+    }
+}
+
+fn file(reference: &CredentialRef) -> Option<&Path> {
+    match reference {
+        CredentialRef::File(path) => Some(path),
+        CredentialRef::Env(_) | CredentialRef::Inline(_) => None,
     }
 }
 
@@ -76,7 +90,7 @@ fn server(config: &ServerConfig<'_>) -> Needs {
     });
     Needs {
         files: secrets.chain(config.ca_file).map(Path::to_owned).collect(),
-        port: Some(config.port),
+        ports: vec![config.port],
         resolves_names: config.host.parse::<IpAddr>().is_err(),
         ..Needs::default()
     }
@@ -89,7 +103,7 @@ fn redis(config: &RedisConfig) -> Needs {
     });
     Needs {
         files: secret.into_iter().chain(config.ca_file.as_deref()).map(Path::to_owned).collect(),
-        port: Some(config.port.get()),
+        ports: vec![config.port.get()],
         resolves_names: config.host.parse::<IpAddr>().is_err(),
         ..Needs::default()
     }
@@ -103,20 +117,21 @@ fn s3(config: &S3Config) -> Needs {
     };
     Needs {
         files: secret.into_iter().chain(config.ca_file.as_deref()).map(Path::to_owned).collect(),
-        port: url.as_ref().and_then(Url::port_or_known_default),
+        ports: url.as_ref().and_then(Url::port_or_known_default).into_iter().collect(),
         resolves_names: url.as_ref().is_some_and(|url| matches!(url.host(), Some(Host::Domain(_)))),
         ..Needs::default()
     }
 }
 
 impl CredentialConfig {
-    fn file(&self) -> Option<&Path> {
+    fn token_url(&self) -> Option<Url> {
         match self {
-            Self::Bearer { value: CredentialRef::File(path) }
-            | Self::Basic { value: CredentialRef::File(path), .. }
-            | Self::Header { value: CredentialRef::File(path), .. }
-            | Self::Query { value: CredentialRef::File(path), .. } => Some(path),
-            Self::Bearer { .. } | Self::Basic { .. } | Self::Header { .. } | Self::Query { .. } => None,
+            Self::Oauth2 { token_url, .. } => Url::parse(token_url).ok(),
+            Self::Bearer { .. }
+            | Self::Basic { .. }
+            | Self::Header { .. }
+            | Self::Query { .. }
+            | Self::AwsSigv4 { .. } => None,
         }
     }
 }
@@ -136,9 +151,9 @@ mod tests {
              credential = { kind = 'basic', username = 'u', value = { file = '/s/token' } }",
         );
         let files = vec!["/s/token".into(), "/c/ca.pem".into()];
-        assert_eq!(found, Needs { files, port: Some(443), resolves_names: true, ..Needs::default() });
+        assert_eq!(found, Needs { files, ports: vec![443], resolves_names: true, ..Needs::default() });
         let plain = needs("engine = 'http'\nbase_url = 'http://127.0.0.1:8080'\noperations = ['GET']");
-        assert_eq!(plain, Needs { port: Some(8080), ..Needs::default() });
+        assert_eq!(plain, Needs { ports: vec![8080], ..Needs::default() });
     }
 
     #[test]
@@ -148,7 +163,7 @@ mod tests {
              read = { user = 'r', password = { file = '/s/r' } }\nwrite = { user = 'w', password = { env = 'W' } }",
         );
         let files = vec!["/s/r".into(), "/c/ca.pem".into()];
-        assert_eq!(found, Needs { files, port: Some(5432), resolves_names: true, ..Needs::default() });
+        assert_eq!(found, Needs { files, ports: vec![5432], resolves_names: true, ..Needs::default() });
     }
 
     #[test]
@@ -157,13 +172,13 @@ mod tests {
             "engine = 'redis'\nhost = '10.0.0.1'\noperations = ['read']\n\
              login = { user = 'u', password = { file = '/s/redis' } }",
         );
-        assert_eq!(redis, Needs { files: vec!["/s/redis".into()], port: Some(6379), ..Needs::default() });
+        assert_eq!(redis, Needs { files: vec!["/s/redis".into()], ports: vec![6379], ..Needs::default() });
         let s3 = needs(
             "engine = 's3'\nbase_url = 'https://s3.example.com'\nbucket = 'b'\noperations = ['read']\n\
              credential = { access_key_id = 'A', secret = { file = '/s/s3' } }",
         );
         let files = vec!["/s/s3".into()];
-        assert_eq!(s3, Needs { files, port: Some(443), resolves_names: true, ..Needs::default() });
+        assert_eq!(s3, Needs { files, ports: vec![443], resolves_names: true, ..Needs::default() });
         let directory = needs("engine = 'directory'\npath = '/d/files'\noperations = ['read']");
         assert_eq!(directory, Needs { directory: Some("/d/files".into()), ..Needs::default() });
         assert_eq!(needs("engine = 'embedded'\noperations = ['read']"), Needs::default());

@@ -27,7 +27,7 @@ mod transaction;
 mod types;
 mod wire;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use airlock_model::{HostError, HostReply, ResourceName, StatementClass};
 use tokio::time::timeout_at;
@@ -39,7 +39,7 @@ pub(crate) use stream::Stream;
 pub(crate) use transaction::Transaction;
 
 use crate::{
-    BeginRequest, SqlRequest, TransactionMode,
+    BeginRequest, Network, SqlRequest, TransactionMode,
     database::{
         Hidden, Lease, Login, Pool, PooledSession as _, Server, Stage, Stopped, refused, timeout, timeout_committing,
     },
@@ -54,11 +54,11 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) fn new(resource: ResourceName, settings: PostgresSettings, own_listeners: &[SocketAddr]) -> Self {
+    pub(crate) fn new(resource: ResourceName, settings: PostgresSettings, network: &Network) -> Self {
         let PostgresSettings { server: settings, search_path } = settings;
         let roles = [&settings.read].into_iter().chain(&settings.write).map(|login| login.user.clone());
         let hidden = Hidden::new(roles.chain([settings.host.clone()]), &settings.database);
-        let server = Arc::new(Server::new(resource, &settings, hidden, own_listeners));
+        let server = Arc::new(Server::new(resource, &settings, hidden, network));
         let places = (settings.connections_max, settings.connections_per_tenant_max);
         let pool = |login: Login, read_only: &str| {
             let session =

@@ -1,21 +1,21 @@
 //! Every binding of every environment, and the one function that uses them.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use airlock_model::{
-    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, OperationClass, Reason, ResourceKind,
-    ResourceName, StatementClass, TenantName,
+    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, Operation, OperationClass, Reason, RequestPath, ResourceKind,
+    ResourceName, StatementClass, TenantName, WebOrigin, WebUrl,
 };
 use tokio::time::Instant;
 
 use crate::{
-    BeginRequest, Binding, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Performed, Permitted, Schema,
+    AuditPath, BeginRequest, Binding, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Network, Performed, Permitted, Schema,
     SqlRequest, Stream, StreamRequest, Transaction,
     address::AddressPolicy,
     blob::BlobStore,
     config::Engine,
     graphql::Graphql,
-    http::HttpClient,
+    http::{EgressVerdict, HttpClient, HttpExchange},
     kv::KvStore,
     mysql::Mysql,
     postgres::Postgres,
@@ -78,7 +78,7 @@ pub(crate) struct Bound {
 #[derive(Debug)]
 enum Client {
     Sqlite(Database),
-    Http(Box<HttpClient>),
+    Http(Arc<HttpClient>),
     Postgres(Box<Postgres>),
     Mysql(Box<Mysql>),
     Kv(KvStore),
@@ -97,7 +97,7 @@ impl Resources {
 
     /// Binds a resource in an environment. Opens nothing: databases and connections open on first use.
     ///
-    /// `own_listeners` are the addresses this process listens on; no request is ever sent there.
+    /// No request is ever sent to the listeners of the network, and names are resolved as it says.
     ///
     /// # Errors
     /// When the pair is bound already.
@@ -106,7 +106,7 @@ impl Resources {
         resource: ResourceName,
         environment: EnvironmentName,
         binding: Binding,
-        own_listeners: &[SocketAddr],
+        network: &Network,
     ) -> Result<(), AddError> {
         let environments = self.bound.entry(resource.clone()).or_default();
         if environments.contains_key(&environment) {
@@ -127,15 +127,15 @@ impl Resources {
         let client = match binding.engine {
             Engine::Sqlite(settings) => Client::Sqlite(Database::new(&resource, settings)),
             Engine::Http(settings) => {
-                let policy = AddressPolicy::new(settings.allow_private.clone(), own_listeners);
-                Client::Http(Box::new(HttpClient::new(resource, *settings, policy)))
+                let policy = AddressPolicy::new(settings.allow_private.clone(), network);
+                Client::Http(Arc::new(HttpClient::new(resource, *settings, policy)))
             }
-            Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, own_listeners))),
-            Engine::Mysql(settings) => Client::Mysql(Box::new(Mysql::new(resource, *settings, own_listeners))),
-            Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, own_listeners)),
-            Engine::Blob(settings) => Client::Blob(BlobStore::new(resource, &environment, settings, own_listeners)),
+            Engine::Postgres(settings) => Client::Postgres(Box::new(Postgres::new(resource, *settings, network))),
+            Engine::Mysql(settings) => Client::Mysql(Box::new(Mysql::new(resource, *settings, network))),
+            Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, network)),
+            Engine::Blob(settings) => Client::Blob(BlobStore::new(resource, &environment, settings, network)),
             Engine::Graphql(settings) => {
-                let policy = AddressPolicy::new(settings.allow_private().to_vec(), own_listeners);
+                let policy = AddressPolicy::new(settings.allow_private().to_vec(), network);
                 Client::Graphql(Box::new(Graphql::new(resource, *settings, policy)))
             }
         };
@@ -280,17 +280,67 @@ impl Resources {
     }
 
     async fn perform_http(&self, environment: &EnvironmentName, request: HttpRequest) -> Performed {
-        let bound = match self.get(&request.resource, environment) {
-            Ok(bound) => bound,
-            Err(denied) => return Performed::without_egress(Err(denied)),
-        };
-        let Client::Http(client) = &bound.client else {
-            return Performed::without_egress(Err(wrong_kind(&request.resource)));
-        };
-        if let Err(denied) = bound.check(&request.resource, &Access::Http(request.method, request.path.clone())) {
-            return Performed::without_egress(Err(denied));
+        match self.http(environment, &request) {
+            Ok(client) => client.perform(request).await,
+            Err(denied) => Performed::without_egress(Err(denied)),
         }
-        client.perform(request).await
+    }
+
+    /// Prepares a permitted exchange that is carried out step by step. Nothing is sent before its first step.
+    ///
+    /// # Errors
+    /// Why there is none, in words that a guest may see.
+    pub fn exchange(&self, environment: &EnvironmentName, request: HttpRequest) -> Result<HttpExchange, HostError> {
+        Ok(HttpExchange::new(Arc::clone(self.http(environment, &request)?), request))
+    }
+
+    fn http(&self, environment: &EnvironmentName, request: &HttpRequest) -> Result<&Arc<HttpClient>, HostError> {
+        let bound = self.get(&request.resource, environment)?;
+        bound.check(&request.resource, &Access::Http(request.method, request.path.clone()))?;
+        bound.http(&request.resource)
+    }
+
+    /// Where a URL leads within a binding: an origin other than its own, and the path that grants speak of.
+    ///
+    /// # Errors
+    /// `Denied` when the binding does not cover it; `BadRequest` when the resource is no HTTP API.
+    pub fn locate(
+        &self,
+        environment: &EnvironmentName,
+        resource: &ResourceName,
+        url: &WebUrl,
+    ) -> Result<(Option<WebOrigin>, RequestPath), HostError> {
+        self.get(resource, environment)?.http(resource)?.settings().locate(url)
+    }
+
+    /// A path as the trail of a binding has it.
+    #[must_use]
+    pub fn path_in_trail(&self, environment: &EnvironmentName, resource: &ResourceName, path: &str) -> String {
+        let bound = self.find(resource, environment);
+        let policy = bound.and_then(|bound| Some(bound.http(resource).ok()?.settings().audit_path));
+        match (policy.unwrap_or_default(), bound) {
+            (AuditPath::Plain, _) => path.to_owned(),
+            (AuditPath::Hash, _) => format!("sha256:{}", Digest::of(path.as_bytes())),
+            (AuditPath::Redacted, bound) => {
+                bound.and_then(|bound| bound.pattern_of(path)).unwrap_or("(no pattern covers it)".to_owned())
+            }
+        }
+    }
+
+    /// What would be decided about a request, and why, without sending it.
+    ///
+    /// # Errors
+    /// When the resource is not bound in the environment, or no HTTP API.
+    pub async fn explain_egress(
+        &self,
+        environment: &EnvironmentName,
+        resource: &ResourceName,
+        method: &str,
+        url: &str,
+    ) -> Result<EgressVerdict, HostError> {
+        let bound = self.get(resource, environment)?;
+        let covers = |access: &Access| bound.check(resource, access).is_ok();
+        Ok(bound.http(resource)?.explain(method, url, covers).await)
     }
 
     async fn perform_kv(&self, environment: &EnvironmentName, request: KvRequest) -> Result<HostReply, HostError> {
@@ -338,6 +388,27 @@ impl Resources {
 }
 
 impl Bound {
+    fn http(&self, resource: &ResourceName) -> Result<&Arc<HttpClient>, HostError> {
+        match &self.client {
+            Client::Http(client) => Ok(client),
+            Client::Sqlite(_)
+            | Client::Postgres(_)
+            | Client::Mysql(_)
+            | Client::Kv(_)
+            | Client::Blob(_)
+            | Client::Graphql(_) => Err(wrong_kind(resource)),
+        }
+    }
+
+    /// The first pattern of its operations that covers a path.
+    fn pattern_of(&self, path: &str) -> Option<String> {
+        let path: RequestPath = path.parse().ok()?;
+        self.grants.iter().find_map(|grant| match &grant.operation {
+            Operation::Http(_, pattern) if pattern.matches(&path) => Some(pattern.to_string()),
+            _ => None,
+        })
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         self.fingerprint.is_some() && self.fingerprint == other.fingerprint
     }
@@ -389,7 +460,7 @@ mod tests {
             let read_env = |_: &str| Some(secret.to_owned());
             let binding = config.resolve(&Sources { read_env: &read_env, allow_inline: false }).expect("valid");
             let mut resources = Resources::new();
-            resources.add(name.clone(), dev.clone(), binding, &[]).expect("added");
+            resources.add(name.clone(), dev.clone(), binding, &Network::default()).expect("added");
             resources
         };
         let old = with_secret("canary-1", "");
@@ -407,8 +478,8 @@ mod tests {
         let (orders, dev): (ResourceName, EnvironmentName) = ("orders".parse().unwrap(), "dev".parse().unwrap());
         let prod: EnvironmentName = "prod".parse().unwrap();
         let mut resources = Resources::new();
-        assert_eq!(resources.add(orders.clone(), dev.clone(), binding(), &[]), Ok(()));
-        assert!(resources.add(orders.clone(), dev.clone(), binding(), &[]).is_err());
+        assert_eq!(resources.add(orders.clone(), dev.clone(), binding(), &Network::default()), Ok(()));
+        assert!(resources.add(orders.clone(), dev.clone(), binding(), &Network::default()).is_err());
         assert_eq!(resources.kind_of(&orders, &dev), Some(ResourceKind::Sql));
         assert_eq!(resources.dialect(&orders, &dev), Some(Dialect::Sqlite));
         let grants = resources.operations_in(&dev);

@@ -1,8 +1,8 @@
 //! What the gate hands in once it has permitted a host call, and what comes back.
 
 use airlock_model::{
-    BlobCommand, HostError, HostReply, HttpMethod, KvCommand, OperationClass, RequestPath, ResourceName, SqlVerb,
-    StatementClass, TenantName,
+    BlobCommand, Grants, HostError, HostReply, HttpMethod, KvCommand, OperationClass, RequestPath, ResourceName, SqlVerb,
+    StatementClass, TenantName, WebOrigin,
 };
 use tokio::time::Instant;
 
@@ -95,6 +95,8 @@ pub(crate) fn no_connection(resource: &ResourceName, connection_by: Instant, dea
 pub struct HttpRequest {
     /// The API.
     pub resource: ResourceName,
+    /// Who is charged with the connection.
+    pub tenant: TenantName,
     /// Method.
     pub method: HttpMethod,
     /// Path below the binding's base URL, as the policy saw it.
@@ -109,6 +111,14 @@ pub struct HttpRequest {
     pub deadline: Instant,
     /// What is left of the call's egress budget, in bytes, both ways together.
     pub egress_bytes_max: u64,
+    /// Milliseconds since the Unix epoch: what requests are signed for.
+    pub now_unix_ms: u64,
+    /// An origin of the binding's `origins`, as it located one; `None` for its own.
+    pub origin: Option<WebOrigin>,
+    /// What each hop of a redirect must be covered by; without it none is followed.
+    pub hops: Option<Grants>,
+    /// What `traceparent` says, where the binding sends one.
+    pub traceparent: Option<String>,
 }
 
 /// One command to a key-value store.
@@ -144,6 +154,8 @@ pub struct BlobRequest {
 pub struct GraphqlRequest {
     /// The API.
     pub resource: ResourceName,
+    /// Who is charged with the connection.
+    pub tenant: TenantName,
     /// What analysis found that it does.
     pub class: OperationClass,
     /// Exactly one operation.
@@ -154,6 +166,23 @@ pub struct GraphqlRequest {
     pub deadline: Instant,
     /// What is left of the call's egress budget, in bytes, both ways together.
     pub egress_bytes_max: u64,
+    /// Milliseconds since the Unix epoch: what requests are signed for.
+    pub now_unix_ms: u64,
+    /// What `traceparent` says, where the binding sends one.
+    pub traceparent: Option<String>,
+}
+
+/// What crossed the network for one exchange, for the trail.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Where it went: one host, and one more for each redirect that was followed.
+    pub hosts: Vec<String>,
+    /// Requests that were sent.
+    pub attempts: u32,
+    /// Bytes that left: heads and bodies, without TLS and framing.
+    pub sent_bytes: u64,
+    /// Bytes that came in.
+    pub received_bytes: u64,
 }
 
 /// What came of a permitted call.
@@ -165,6 +194,8 @@ pub struct Performed {
     pub reply: Result<HostReply, HostError>,
     /// Bytes that left and entered the host over HTTP for this call: heads and bodies, without TLS and framing.
     pub egress_bytes: u64,
+    /// Where they went.
+    pub traffic: Option<Traffic>,
     /// Whether the backend may have done what was asked although the reply is an error.
     pub is_outcome_unknown: bool,
 }
@@ -173,6 +204,6 @@ impl Performed {
     /// What came of a call that needed no HTTP.
     #[must_use]
     pub fn without_egress(reply: Result<HostReply, HostError>) -> Self {
-        Self { reply, egress_bytes: 0, is_outcome_unknown: false }
+        Self { reply, egress_bytes: 0, traffic: None, is_outcome_unknown: false }
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use airlock_analysis::{DocumentRefusal, graphql::QUERY, sdl_of};
-use airlock_model::{EnvironmentName, HostError, HostReply, OperationClass, ResourceName};
+use airlock_model::{EnvironmentName, HostError, HostReply, OperationClass, ResourceName, TenantName};
 use airlock_resources::{GraphqlRequest, Permitted};
 use tokio::time::Instant;
 
-use crate::{App, Config, StartError, settings::bind_resources};
+use crate::{App, Config, StartError, clock, settings::bind_resources};
 
 const TIME_MAX: Duration = Duration::from_secs(60);
 const EGRESS_BYTES_MAX: u64 = 64 << 20;
@@ -33,15 +33,19 @@ impl App {
         config: &Config,
         resource: ResourceName,
         environment: &EnvironmentName,
+        tenant: TenantName,
     ) -> Result<String, IntrospectError> {
         let resources = bind_resources(config, &[config.server.data, config.server.control])?;
         let request = GraphqlRequest {
             resource,
+            tenant,
             class: OperationClass::Query,
             document: QUERY.to_owned(),
             variables: "{}".to_owned(),
             deadline: Instant::now() + TIME_MAX,
             egress_bytes_max: EGRESS_BYTES_MAX,
+            now_unix_ms: clock::now_unix_ms(),
+            traceparent: None,
         };
         match resources.perform(environment, Permitted::Graphql(request)).await.reply? {
             HostReply::Graphql(reply) => Ok(sdl_of(&reply.data)?),

@@ -62,11 +62,10 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
         if let Some(directory) = &needs.directory {
             wall.write(&absolute(directory));
         }
-        if let Some(port) = needs.port {
-            wall.connect(port);
-        }
+        needs.ports.iter().for_each(|port| wall.connect(*port));
         if needs.resolves_names {
             allow_names(&mut wall);
+            config.egress.resolver.iter().for_each(|resolver| wall.connect(resolver.port()));
         }
     }
     wall

@@ -23,7 +23,7 @@ mod settings;
 mod today;
 
 pub use airlock_access::{Holding, Holdings, HoldingsConfig};
-pub use airlock_resources::{Column, Dialect, Schema, Table};
+pub use airlock_resources::{Column, Dialect, EgressDecision, EgressVerdict, Schema, Table};
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use app::{App, Parts, StartError, Wanted};
 pub use catalog::{Described, ResourceSummary};
@@ -31,6 +31,6 @@ pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Upload};
 pub use introspect::IntrospectError;
 pub use invoke::{Answer, InvokeCall, InvokeError, InvokeReply};
-pub use operator::LimitInForce;
+pub use operator::{EgressError, EgressQuestion, LimitInForce};
 pub use reload::Change;
 pub use running::CallName;

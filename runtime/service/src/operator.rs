@@ -1,13 +1,16 @@
 //! What operators ask about: the configuration in force, and which limits it gives to whom.
 
-use airlock_model::{ControlScope, EnvironmentName, Failure, FunctionName, Limit, LimitSource, TenantName};
+use airlock_model::{
+    ControlScope, EnvironmentName, Failure, FunctionName, HostError, Limit, LimitSource, ResourceName, TenantName,
+};
+use airlock_resources::EgressVerdict;
 
 use crate::{
     App,
     app::StartError,
     config::{Config, Setting},
     control::function_unknown,
-    settings::Settings,
+    settings::{self, Settings},
 };
 
 /// One limit in force, with where it comes from.
@@ -23,6 +26,30 @@ pub struct LimitInForce {
     pub place: String,
 }
 
+/// A request that nobody sends.
+#[derive(Debug, Clone, Copy)]
+pub struct EgressQuestion<'a> {
+    /// The HTTP API.
+    pub resource: &'a ResourceName,
+    /// The environment whose binding is meant.
+    pub environment: &'a EnvironmentName,
+    /// As a function would write it.
+    pub method: &'a str,
+    /// A whole URL.
+    pub url: &'a str,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] StartError),
+    /// The resource.
+    #[error(transparent)]
+    Resource(#[from] HostError),
+}
+
 impl App {
     /// Judges a configuration as [`App::open`] would, keys and credentials included, without opening anything, and
     /// lists every value with its source.
@@ -31,6 +58,17 @@ impl App {
     /// What the start of a server with this configuration would say.
     pub fn explain_config(config: Config) -> Result<Vec<Setting>, StartError> {
         Settings::build(config, &[], None).map(|settings| settings.listing)
+    }
+
+    /// What would be decided about a request through a binding, and why. Resolves names, and connects to nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, or that the resource is no HTTP API of the environment.
+    pub async fn explain_egress(config: &Config, asked: EgressQuestion<'_>) -> Result<EgressVerdict, EgressError> {
+        let own_listeners = [config.server.data, config.server.control];
+        let resources = settings::bind_resources(config, &own_listeners)?;
+        let EgressQuestion { resource, environment, method, url } = asked;
+        Ok(resources.explain_egress(environment, resource, method, url).await?)
     }
 
     /// The configuration in force: every value with its source, without secrets.

@@ -14,7 +14,7 @@ use airlock_model::{
     Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource, Limits, PlaceTable,
     Reason, ResourceName, TenantName, place::join,
 };
-use airlock_resources::{Resources, Sources};
+use airlock_resources::{Network, Resources, Sources};
 
 use crate::{
     app::StartError,
@@ -245,6 +245,7 @@ fn policy_key(why: &PolicyError) -> &'static str {
 
 pub(crate) fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resources, StartError> {
     let mut resources = Resources::new();
+    let network = Network { own_listeners: own_listeners.to_vec(), resolver: config.egress.resolver };
     for (name, resource) in &config.resources {
         for (environment, binding) in resource.bindings() {
             let allow_inline = config.environments.get(environment).is_some_and(|e| e.development);
@@ -255,7 +256,7 @@ pub(crate) fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> R
                 config.origins.locate(ConfigError::value(key, why))
             };
             let binding = binding.resolve(&sources).map_err(unclear)?;
-            resources.add(name.clone(), environment.clone(), binding, own_listeners)?;
+            resources.add(name.clone(), environment.clone(), binding, &network)?;
         }
     }
     Ok(resources)

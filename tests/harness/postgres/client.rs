@@ -2,8 +2,8 @@
 
 use airlock_model::{EnvironmentName, HostError, HostReply, Rows, SqlVerb, StatementClass};
 use airlock_resources::{
-    BeginRequest, BindingConfig, Permitted, Resources, Schema, Sources, SqlRequest, Stream, StreamRequest, Transaction,
-    TransactionMode,
+    BeginRequest, BindingConfig, Network, Permitted, Resources, Schema, Sources, SqlRequest, Stream, StreamRequest,
+    Transaction, TransactionMode,
 };
 use serde_json::Value;
 
@@ -39,7 +39,9 @@ impl Client {
         let binding: BindingConfig = toml::from_str(binding).expect("a binding");
         let binding = binding.resolve(&sources).expect("a valid binding");
         let mut resources = Resources::new();
-        resources.add("orders-db".parse().expect("a name"), environment.clone(), binding, &[]).expect("added");
+        resources
+            .add("orders-db".parse().expect("a name"), environment.clone(), binding, &Network::default())
+            .expect("added");
         Self { resources, environment }
     }
 

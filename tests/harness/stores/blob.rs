@@ -6,7 +6,7 @@ use std::{
 };
 
 use airlock_model::{BlobAction, BlobCommand, BlobReply, EnvironmentName, HostError, HostReply, ObjectPage, Piece};
-use airlock_resources::{BindingConfig, BlobRequest, Permitted, Resources, Sources};
+use airlock_resources::{BindingConfig, BlobRequest, Network, Permitted, Resources, Sources};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -31,7 +31,9 @@ impl BlobClient {
         let sources = Sources { read_env: &|_| None, allow_inline: false };
         let binding = config.resolve(&sources).expect("a valid binding");
         let mut resources = Resources::new();
-        resources.add("files".parse().expect("a name"), environment.clone(), binding, &[]).expect("added");
+        resources
+            .add("files".parse().expect("a name"), environment.clone(), binding, &Network::default())
+            .expect("added");
         Self { resources, environment, dir }
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use airlock_model::{EnvironmentName, HttpMethod, ResourceName, SqlVerb, StatementClass};
-use airlock_resources::{HttpRequest, Permitted, Resources, Sources, SqlRequest};
+use airlock_resources::{HttpRequest, Network, Permitted, Resources, Sources, SqlRequest};
 
 use super::{Op, application::load};
 use crate::{allocations, issuer::ENVIRONMENT, processor::median};
@@ -28,7 +28,7 @@ impl Backend {
         for (name, resource) in &load(config)?.resources {
             for (environment, binding) in resource.bindings() {
                 let binding = binding.resolve(&Sources { read_env: &|_| None, allow_inline: false })?;
-                resources.add(name.clone(), environment.clone(), binding, &[])?;
+                resources.add(name.clone(), environment.clone(), binding, &Network::default())?;
             }
         }
         Ok(Self { resources, environment: ENVIRONMENT.parse()? })
@@ -72,6 +72,7 @@ impl Backend {
 fn unsent() -> anyhow::Result<Permitted> {
     Ok(Permitted::Http(HttpRequest {
         resource: resource("api")?,
+        tenant: "bench".parse()?,
         method: HttpMethod::Get,
         path: "/things".parse()?,
         query: Vec::new(),
@@ -79,6 +80,10 @@ fn unsent() -> anyhow::Result<Permitted> {
         body: Some(b"ab".to_vec()),
         deadline: tokio::time::Instant::now() + LONG,
         egress_bytes_max: 1 << 20,
+        now_unix_ms: 0,
+        origin: None,
+        hops: None,
+        traceparent: None,
     }))
 }
 

@@ -7,6 +7,7 @@ pub mod check;
 pub mod compile_child;
 pub mod config;
 pub mod deploy;
+pub mod egress;
 pub mod graphql;
 pub mod inspect;
 pub mod invoke;

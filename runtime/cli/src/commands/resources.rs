@@ -152,7 +152,7 @@ async fn introspect(
     file: &Path,
 ) -> anyhow::Result<ExitCode> {
     let config = Config::load(file)?;
-    let sdl = App::introspect(&config, name.clone(), environment).await?;
+    let sdl = App::introspect(&config, name.clone(), environment, "operator".parse()?).await?;
     match output {
         Some(output) => std::fs::write(output, sdl).with_context(|| format!("cannot write `{}`", output.display()))?,
         None => io::stdout().write_all(sdl.as_bytes())?,

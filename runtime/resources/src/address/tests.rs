@@ -108,8 +108,11 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn policy(allowed: &[&str], own: &[&str]) -> AddressPolicy {
-    let own: Vec<SocketAddr> = own.iter().map(|text| text.parse().expect("listener")).collect();
-    AddressPolicy::new(allowed.iter().map(|text| parse_net(text).expect("net")).collect(), &own)
+    let own_listeners = own.iter().map(|text| text.parse().expect("listener")).collect();
+    AddressPolicy::new(
+        allowed.iter().map(|text| parse_net(text).expect("net")).collect(),
+        &Network { own_listeners, resolver: None },
+    )
 }
 
 fn check(policy: &AddressPolicy, address: &str) -> Result<(), Forbidden> {

@@ -7,16 +7,13 @@
 mod answer;
 mod client;
 mod listing;
-mod sign;
-
-use std::net::SocketAddr;
 
 use airlock_model::{BlobCommand, BlobReply, EnvironmentName, HostError, ObjectKey, ResourceName, TenantName};
 use hyper::Method;
 use tokio::time::timeout_at;
 
 use super::{Answer, PAGE_OBJECTS, PIECE_BYTES_MAX, check::S3Settings, owner, too_late, unknown_effect};
-use crate::{BlobRequest, places::Places};
+use crate::{BlobRequest, Network, places::Places};
 use answer::Head;
 use client::{Asked, Client};
 
@@ -42,7 +39,7 @@ impl S3 {
         resource: ResourceName,
         environment: &EnvironmentName,
         settings: S3Settings,
-        own_listeners: &[SocketAddr],
+        network: &Network,
     ) -> Self {
         // Names have no `/`, so no two bindings meet by default.
         let prefix = settings.prefix.clone().unwrap_or_else(|| format!("airlock/{resource}/{environment}/"));
@@ -51,7 +48,7 @@ impl S3 {
             is_shared: settings.is_shared,
             object_bytes_max: settings.object_bytes_max,
             signed_url_ms_max: settings.signed_url_ms_max,
-            client: Client::new(resource.clone(), settings, own_listeners),
+            client: Client::new(resource.clone(), settings, network),
             places: Places::new(REQUESTS.0, REQUESTS.1),
             resource,
         }

@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{Hidden, ServerSettings, Tls};
 use crate::{
+    Network,
     address::AddressPolicy,
     breaker::Breaker,
     dial::{DialError, Origin},
@@ -43,12 +44,12 @@ impl<E: StdError + Send + Sync + 'static> From<E> for NoSession {
 
 impl Server {
     /// Takes what is about the server and not about its roles.
-    pub(crate) fn new(resource: ResourceName, settings: &ServerSettings, hidden: Hidden, own: &[SocketAddr]) -> Self {
+    pub(crate) fn new(resource: ResourceName, settings: &ServerSettings, hidden: Hidden, network: &Network) -> Self {
         let allowed = settings.allow_private.clone();
         let policy = if settings.tls.checks_server() {
-            AddressPolicy::new(allowed, own)
+            AddressPolicy::new(allowed, network)
         } else {
-            AddressPolicy::only_listed(allowed, own)
+            AddressPolicy::only_listed(allowed, network)
         };
         let (host, port, connect_timeout) = (settings.host.clone(), settings.port, settings.connect_timeout);
         Self {

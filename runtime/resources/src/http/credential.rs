@@ -1,12 +1,18 @@
 //! The credential of a binding: put on the wire here, and nowhere else.
 
-use ::http::{HeaderName, HeaderValue, header::AUTHORIZATION};
-use airlock_model::Digest;
+mod aws;
+mod oauth;
+
+use std::sync::Arc;
+
+use ::http::{HeaderName, HeaderValue, Request, header::AUTHORIZATION};
+use airlock_model::{Digest, HostError};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use super::{headers, scrub::Scrubber};
-use crate::{ConfigError, CredentialConfig, Secret, Sources};
+use super::{body::Outgoing, headers, scrub::Scrubber};
+use crate::{ConfigError, CredentialConfig, Secret, Sources, sign::Signer};
+pub(super) use oauth::{OAuthSettings, Token, Tokens};
 
 /// Shorter ones cannot be scrubbed without mangling every other word of a response.
 const SECRET_BYTES_MIN: usize = 4;
@@ -15,7 +21,7 @@ const SECRET_BYTES_MIN: usize = 4;
 #[derive(Debug)]
 pub(super) struct Credential {
     way: Way,
-    scrubber: Scrubber,
+    scrubber: Arc<Scrubber>,
 }
 
 #[derive(Debug)]
@@ -24,6 +30,18 @@ enum Way {
     Header(HeaderName, Secret),
     /// Name and value of a query parameter.
     Query(String, Secret),
+    /// A token that is fetched.
+    OAuth(Box<OAuthSettings>),
+    /// A signature of the request.
+    Aws(Box<Signer>),
+}
+
+/// What was presented with one request, and so must not come back to a guest.
+#[derive(Debug, Default)]
+pub(super) struct Presented {
+    pub(super) scrubber: Option<Arc<Scrubber>>,
+    /// The token that was used, to be renewed when the API refuses it.
+    pub(super) token: Option<Arc<Token>>,
 }
 
 impl Credential {
@@ -32,11 +50,7 @@ impl Credential {
     /// # Errors
     /// When the secret cannot be had, is shorter than 4 bytes, or does not fit where it has to go.
     pub(super) fn resolve(written: &CredentialConfig, sources: &Sources<'_>) -> Result<Self, ConfigError> {
-        let (CredentialConfig::Bearer { value }
-        | CredentialConfig::Basic { value, .. }
-        | CredentialConfig::Header { value, .. }
-        | CredentialConfig::Query { value, .. }) = written;
-        let secret = value.resolve(sources)?;
+        let secret = written.value().resolve(sources)?;
         if secret.expose().len() < SECRET_BYTES_MIN {
             return Err(ConfigError::Credential("is too short to be kept out of responses: use at least 4 bytes"));
         }
@@ -58,8 +72,10 @@ impl Credential {
                 }
                 Way::Query(name.clone(), secret)
             }
+            CredentialConfig::Oauth2 { .. } => Way::OAuth(Box::new(OAuthSettings::check(written, secret)?)),
+            CredentialConfig::AwsSigv4 { .. } => Way::Aws(Box::new(aws::signer(written, secret)?)),
         };
-        let credential = Self { way, scrubber: Scrubber::new(&known) };
+        let credential = Self { way, scrubber: Arc::new(Scrubber::new(&known)) };
         credential.check_value()?;
         Ok(credential)
     }
@@ -69,24 +85,56 @@ impl Credential {
             Way::Header(_, value) if headers::ascii_value(value.expose()).is_none() => {
                 Err(ConfigError::Credential("has a value that cannot stand in a header: use visible ASCII, one line"))
             }
-            Way::Header(..) | Way::Query(..) => Ok(()),
+            Way::Header(..) | Way::Query(..) | Way::OAuth(_) | Way::Aws(_) => Ok(()),
         }
     }
 
-    /// The header to set, marked so that it is never printed nor kept in a compression table.
-    pub(super) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        let Way::Header(name, value) = &self.way else { return None };
-        let mut value = headers::ascii_value(value.expose())?;
-        value.set_sensitive(true);
-        Some((name.clone(), value))
+    /// The header that it sets, and that a guest therefore cannot.
+    pub(super) fn header_name(&self) -> Option<&HeaderName> {
+        match &self.way {
+            Way::Header(name, _) => Some(name),
+            Way::Query(..) => None,
+            Way::OAuth(_) | Way::Aws(_) => Some(&AUTHORIZATION),
+        }
     }
 
     /// The query parameter to add.
     pub(super) fn parameter(&self) -> Option<(&str, &str)> {
         match &self.way {
             Way::Query(name, value) => Some((name, value.expose())),
-            Way::Header(..) => None,
+            Way::Header(..) | Way::OAuth(_) | Way::Aws(_) => None,
         }
+    }
+
+    /// How its tokens are fetched, if it has any.
+    pub(super) fn oauth(&self) -> Option<&OAuthSettings> {
+        match &self.way {
+            Way::OAuth(settings) => Some(settings),
+            Way::Header(..) | Way::Query(..) | Way::Aws(_) => None,
+        }
+    }
+
+    /// Puts it on a request that is otherwise complete; its parameter is there already.
+    ///
+    /// # Errors
+    /// When the request cannot carry it.
+    pub(super) fn present(
+        &self,
+        request: &mut Request<Outgoing>,
+        token: Option<Arc<Token>>,
+        now_unix_ms: u64,
+    ) -> Result<Presented, HostError> {
+        let mut scrubber = Arc::clone(&self.scrubber);
+        match (&self.way, &token) {
+            (Way::Header(name, value), _) => insert(request, name.clone(), value.expose()),
+            (Way::OAuth(_), Some(token)) => {
+                insert(request, AUTHORIZATION, token.header());
+                scrubber = token.scrubber();
+            }
+            (Way::Aws(signer), _) => scrubber = aws::sign(signer, request, now_unix_ms)?,
+            (Way::Query(..) | Way::OAuth(_), _) => {}
+        }
+        Ok(Presented { scrubber: Some(scrubber), token })
     }
 
     /// Tells two credentials apart without showing either.
@@ -94,13 +142,23 @@ impl Credential {
         let (way, name, value) = match &self.way {
             Way::Header(name, value) => ("header", name.as_str(), value),
             Way::Query(name, value) => ("query", name.as_str(), value),
+            Way::OAuth(settings) => ("oauth2", settings.client_id(), settings.secret()),
+            Way::Aws(signer) => ("aws_sigv4", signer.access_key_id.as_str(), &signer.secret),
         };
         Digest::of_parts(&[way.as_bytes(), name.as_bytes(), value.expose().as_bytes()])
     }
+}
 
-    pub(super) fn scrubber(&self) -> &Scrubber {
-        &self.scrubber
+/// Sets a header that is never printed nor kept in a compression table.
+fn insert(request: &mut Request<Outgoing>, name: HeaderName, text: &str) {
+    if let Some(mut value) = headers::ascii_value(text) {
+        value.set_sensitive(true);
+        request.headers_mut().insert(name, value);
     }
+}
+
+fn plain(text: &str) -> Result<HeaderValue, HostError> {
+    headers::ascii_value(text).ok_or_else(|| HostError::BadRequest("the request cannot be signed".to_owned()))
 }
 
 fn basic_pair(username: &str, secret: &Secret) -> Result<Zeroizing<String>, ConfigError> {

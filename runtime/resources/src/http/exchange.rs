@@ -1,50 +1,100 @@
 //! The request as it leaves.
 
-use ::http::{Method, Request};
-use airlock_model::{HostError, HttpMethod};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use airlock_model::{HostError, HttpMethod, RequestPath};
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Body as _;
 
-use super::{HttpSettings, credential::Credential, headers};
+use super::{HttpSettings, body::Outgoing, credential::Credential, headers, place::Place, target};
 use crate::HttpRequest;
 
 const METHOD_AND_VERSION_BYTES: u64 = 16;
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Puts a request together from what the guest gave and what the binding owns.
-///
-/// # Errors
-/// When the body is too large or has no place in the method, or a header is not the guest's to set.
-pub(super) fn assemble(settings: &HttpSettings, request: HttpRequest) -> Result<Request<Full<Bytes>>, HostError> {
-    let body = request.body.filter(|body| !body.is_empty()).unwrap_or_default();
-    if body.len() as u64 > settings.request_bytes_max {
-        let text = format!("the body has {} bytes, the binding allows {}", body.len(), settings.request_bytes_max);
-        return Err(HostError::BadRequest(text));
+/// A request that has passed every check of its own. It may be sent more than once, each time with a credential of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) method: HttpMethod,
+    pub(super) place: Place,
+    pub(super) path: RequestPath,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) now_unix_ms: u64,
+}
+
+impl Prepared {
+    /// Takes over what the guest gave.
+    ///
+    /// # Errors
+    /// When the body is too large or has no place in the method, or a header or parameter is not the guest's to set.
+    pub(super) fn new(settings: &HttpSettings, request: HttpRequest) -> Result<Self, HostError> {
+        let body = request.body.filter(|body| !body.is_empty()).unwrap_or_default();
+        settings.check_request_size(body.len() as u64)?;
+        if !body.is_empty() && matches!(request.method, HttpMethod::Get | HttpMethod::Head) {
+            // Servers disagree on where such a request ends (RFC 9110 section 9.3.1).
+            return Err(HostError::BadRequest("GET and HEAD carry no body".to_owned()));
+        }
+        settings.check_listed(request.origin.as_ref())?;
+        let place = Place::of(request.origin);
+        let credential = settings.credential_at(&place);
+        if let Some((name, _)) = credential.and_then(Credential::parameter)
+            && request.query.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))
+        {
+            return Err(HostError::BadRequest(format!(
+                "the query parameter `{name}` is set by the host: leave it out"
+            )));
+        }
+        let mut injected: Vec<&HeaderName> = credential.and_then(Credential::header_name).into_iter().collect();
+        let trace = request.traceparent.filter(|_| settings.trace);
+        injected.extend(trace.as_ref().map(|_| &TRACEPARENT));
+        let mut headers = headers::outgoing(&request.headers, &injected)?;
+        if let Some(value) = trace.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(&TRACEPARENT, value);
+        }
+        if !body.is_empty() {
+            settings.request_types.check_request(headers.get(header::CONTENT_TYPE))?;
+        }
+        Ok(Self {
+            method: request.method,
+            place,
+            path: request.path,
+            query: request.query,
+            headers,
+            body: Bytes::from(body),
+            now_unix_ms: request.now_unix_ms,
+        })
     }
-    if !body.is_empty() && matches!(request.method, HttpMethod::Get | HttpMethod::Head) {
-        // Servers disagree on where such a request ends (RFC 9110 section 9.3.1).
-        return Err(HostError::BadRequest("GET and HEAD carry no body".to_owned()));
+
+    /// The request of one attempt, complete but for a credential in a header.
+    ///
+    /// # Errors
+    /// `BadRequest` when it is too long.
+    pub(super) fn request(&self, settings: &HttpSettings, body: Outgoing) -> Result<Request<Outgoing>, HostError> {
+        let uri = match &self.place {
+            Place::Own => {
+                let parameter = settings.credential.as_ref().and_then(Credential::parameter);
+                settings.base.uri(&self.path, &self.query, parameter)?
+            }
+            Place::Other(origin) => target::uri(&origin.to_string(), &self.path, &self.query, None)?,
+        };
+        let mut outgoing = Request::new(body);
+        *outgoing.method_mut() = method(self.method);
+        *outgoing.uri_mut() = uri;
+        *outgoing.headers_mut() = self.headers.clone();
+        Ok(outgoing)
     }
-    let credential = settings.credential.as_ref();
-    let parameter = credential.and_then(Credential::parameter);
-    if let Some((name, _)) = parameter
-        && request.query.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))
-    {
-        return Err(HostError::BadRequest(format!("the query parameter `{name}` is set by the host: leave it out")));
+
+    /// Its body, when that is at hand.
+    pub(super) fn whole_body(&self) -> Outgoing {
+        Outgoing::Whole(self.body.clone())
     }
-    let uri = settings.base.uri(&request.path, &request.query, parameter)?;
-    let mut outgoing = Request::new(Full::new(Bytes::from(body)));
-    *outgoing.method_mut() = method(request.method);
-    *outgoing.uri_mut() = uri;
-    *outgoing.headers_mut() = headers::outgoing(&request.headers, credential)?;
-    Ok(outgoing)
 }
 
 /// What the request takes of the budget: head and body, without framing.
-pub(super) fn size_bytes(request: &Request<Full<Bytes>>) -> u64 {
+pub(super) fn size_bytes(request: &Request<Outgoing>) -> u64 {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len()) as u64;
     let host = request.uri().authority().map_or(0, |host| host.as_str().len()) as u64;
-    let body = request.body().size_hint().lower();
+    let body = request.body().known_bytes();
     METHOD_AND_VERSION_BYTES + target + host + headers::size_bytes(request.headers()) + body
 }
 

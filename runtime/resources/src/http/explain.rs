@@ -2,9 +2,8 @@
 
 use std::error::Error as StdError;
 
-use airlock_model::{HostError, ResourceName};
+use airlock_model::{HostError, Reason, ResourceName};
 
-use super::reply::Fault;
 use crate::{
     dial::DialError,
     log::{causes, chain},
@@ -33,15 +32,8 @@ pub(crate) fn request(resource: &ResourceName, error: &hyper_util::client::legac
     }
 }
 
-/// A response that broke off or went over a cap.
-pub(super) fn response(resource: &ResourceName, fault: Fault) -> HostError {
-    match fault {
-        Fault::Host(error) => error,
-        Fault::Broken(error) => exchange(resource, &error),
-    }
-}
-
-fn exchange(resource: &ResourceName, error: &hyper::Error) -> HostError {
+/// A response that broke off.
+pub(super) fn exchange(resource: &ResourceName, error: &hyper::Error) -> HostError {
     tracing::warn!(%resource, error = %chain(error), "a response failed");
     if error.is_parse() {
         return malformed();
@@ -54,6 +46,15 @@ pub(super) fn malformed() -> HostError {
     HostError::Backend {
         code: "response_malformed".to_owned(),
         message: "the API answered with something that is not HTTP, or with too large a head".to_owned(),
+    }
+}
+
+/// A rule that refused, by its stable name.
+pub(super) fn refused(rule: &str, text: impl std::fmt::Display, hint: &str) -> HostError {
+    HostError::Denied {
+        reason: Reason::EgressDenied.to_string(),
+        rule: format!("{text} (rule `{rule}`)"),
+        hint: hint.to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 use airlock_model::{HostError, Reason};
 
-use super::{credential::Credential, scrub::Scrubber};
+use super::scrub::Scrubber;
 
 const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 16 << 10;
@@ -27,7 +27,7 @@ const FRAMING: [&str; 13] = [
 
 /// Headers that say who asks, or that some servers let override the method or path that the policy allowed, or that
 /// would get a response past the scrubber in pieces or compressed.
-const OURS: [&str; 20] = [
+const OURS: [&str; 23] = [
     "accept-encoding",
     "authorization",
     "cf-connecting-ip",
@@ -38,6 +38,9 @@ const OURS: [&str; 20] = [
     "if-range",
     "range",
     "true-client-ip",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-http-method",
@@ -51,6 +54,16 @@ const OURS: [&str; 20] = [
 ];
 const OUR_PREFIXES: [&str; 3] = ["proxy-", "x-forwarded-", "sec-fetch-"];
 
+/// Request headers that say nothing of whom they are meant for.
+const HARMLESS: [HeaderName; 6] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_TYPE,
+    header::USER_AGENT,
+];
+
 /// Response headers that are the host's own business: sessions that belong to its credential, and where to go next.
 const KEPT_BACK: [&str; 5] =
     ["set-cookie", "set-cookie2", "alt-svc", "proxy-authenticate", "proxy-authentication-info"];
@@ -60,23 +73,22 @@ pub(super) fn is_framing(name: &str) -> bool {
     FRAMING.contains(&name)
 }
 
-/// The guest's headers, checked, with ours on top.
+/// The guest's headers, checked, with ours beside them; `injected` is what the credential will set.
 ///
 /// # Errors
 /// `BadRequest` for a header that is none, `Denied` for one that is not the guest's to set. Refused rather than
 /// stripped, so that the author of the function learns that it never had an effect.
-pub(super) fn outgoing(given: &[(String, String)], credential: Option<&Credential>) -> Result<HeaderMap, HostError> {
+pub(super) fn outgoing(given: &[(String, String)], injected: &[&HeaderName]) -> Result<HeaderMap, HostError> {
     let size = given.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
     if given.len() > HEADERS_MAX || size > HEADER_BYTES_MAX {
         let text = format!("more than {HEADERS_MAX} headers or {HEADER_BYTES_MAX} bytes of them");
         return Err(HostError::BadRequest(text));
     }
-    let injected = credential.and_then(Credential::header);
-    let mut headers = HeaderMap::with_capacity(given.len() + 3);
+    let mut headers = HeaderMap::with_capacity(given.len() + 4);
     for (name, value) in given {
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| HostError::BadRequest("a header name is not a legal name".to_owned()))?;
-        if is_ours(&parsed, injected.as_ref().map(|(name, _)| name)) {
+        if is_ours(&parsed, injected) {
             return Err(denied(&parsed));
         }
         let Some(value) = ascii_value(value) else {
@@ -87,8 +99,13 @@ pub(super) fn outgoing(given: &[(String, String)], credential: Option<&Credentia
     }
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static("airlock"));
-    headers.extend(injected);
     Ok(headers)
+}
+
+/// What another origin gets to see of them: nothing that a guest meant for this one.
+pub(super) fn for_another_origin(headers: &HeaderMap) -> HeaderMap {
+    let kept = headers.iter().filter(|(name, _)| HARMLESS.contains(name));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// A value that every server reads alike: visible ASCII, spaces and tabs.
@@ -96,14 +113,14 @@ pub(super) fn ascii_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())
 }
 
-fn is_ours(name: &HeaderName, injected: Option<&HeaderName>) -> bool {
+fn is_ours(name: &HeaderName, injected: &[&HeaderName]) -> bool {
     // CGI and its heirs read `X_Forwarded_For` and `X-Forwarded-For` as one.
     let alike = |text: &str| text.replace('_', "-");
     let name = alike(name.as_str());
     is_framing(&name)
         || OURS.contains(&name.as_str())
         || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || injected.is_some_and(|injected| alike(injected.as_str()) == name)
+        || injected.iter().any(|injected| alike(injected.as_str()) == name)
 }
 
 fn denied(name: &HeaderName) -> HostError {

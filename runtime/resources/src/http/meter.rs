@@ -1,30 +1,39 @@
 //! Counting egress bytes against what is left of the budget.
 
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+};
+
 use airlock_model::{HostError, Limit};
 
-/// Bytes of one exchange, both ways.
-#[derive(Debug)]
-pub(super) struct Meter {
+use crate::Traffic;
+
+/// Bytes of one exchange, both ways. Whoever began it and whoever reads the body look at the same one.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
     left_at_start: u64,
-    spent: u64,
+    sent: AtomicU64,
+    received: AtomicU64,
+    attempts: AtomicU32,
+    hosts: Mutex<Vec<String>>,
 }
 
 impl Meter {
     pub(super) fn new(left: u64) -> Self {
-        Self { left_at_start: left, spent: 0 }
+        Self { left_at_start: left, ..Self::default() }
     }
 
-    /// Counts bytes.
+    /// Counts bytes that are about to leave.
     ///
     /// # Errors
-    /// When the budget does not cover them. Then they are not counted: whoever asks first does not send, and whoever
-    /// has received already counts with [`Self::received`].
-    pub(super) fn spend(&mut self, bytes: u64) -> Result<(), HostError> {
-        let total = self.spent.saturating_add(bytes);
+    /// When the budget does not cover them. Then they are not counted, and must not leave.
+    pub(super) fn send(&self, bytes: u64) -> Result<(), HostError> {
+        let total = self.spent().saturating_add(bytes);
         if total > self.left_at_start {
             return Err(self.exhausted(total));
         }
-        self.spent = total;
+        self.sent.fetch_add(bytes, Relaxed);
         Ok(())
     }
 
@@ -32,22 +41,54 @@ impl Meter {
     ///
     /// # Errors
     /// When the budget does not cover them.
-    pub(super) fn received(&mut self, bytes: u64) -> Result<(), HostError> {
-        self.spent = self.spent.saturating_add(bytes);
-        if self.spent > self.left_at_start { Err(self.exhausted(self.spent)) } else { Ok(()) }
+    pub(super) fn receive(&self, bytes: u64) -> Result<(), HostError> {
+        self.received.fetch_add(bytes, Relaxed);
+        let spent = self.spent();
+        if spent > self.left_at_start { Err(self.exhausted(spent)) } else { Ok(()) }
     }
 
     /// Takes back what never left.
-    pub(super) fn refund(&mut self, bytes: u64) {
-        self.spent = self.spent.saturating_sub(bytes);
+    pub(super) fn refund(&self, bytes: u64) {
+        self.sent.fetch_sub(bytes, Relaxed);
     }
 
-    pub(super) fn spent(&self) -> u64 {
-        self.spent
+    /// Counts a request that is sent, whether or not it arrives.
+    pub(super) fn attempted(&self) {
+        self.attempts.fetch_add(1, Relaxed);
+    }
+
+    /// Notes where the exchange went.
+    pub(super) fn visited(&self, host: String) {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+    }
+
+    /// What the trail keeps.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Traffic {
+            hosts,
+            attempts: self.attempts.load(Relaxed),
+            sent_bytes: self.sent(),
+            received_bytes: self.received(),
+        }
+    }
+
+    /// Bytes that have left.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+
+    /// Bytes that have come in.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    pub(crate) fn spent(&self) -> u64 {
+        self.sent().saturating_add(self.received())
     }
 
     pub(super) fn left(&self) -> u64 {
-        self.left_at_start.saturating_sub(self.spent)
+        self.left_at_start.saturating_sub(self.spent())
     }
 
     pub(super) fn exhausted(&self, used: u64) -> HostError {

@@ -1,86 +1,149 @@
-//! The response as it is read: capped, decoded by nobody, scrubbed.
+//! The response as it is read: piece by piece, capped, decoded by nobody, scrubbed.
 
-use ::http::{Response, header};
-use airlock_model::{HostError, HttpReply};
+use std::{fmt, sync::Arc};
+
+use ::http::{HeaderMap, HeaderValue, Response, header};
+use airlock_model::{HostError, HttpReply, ResourceName};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
-use super::{HttpSettings, RESPONSE_HEAD_BYTES_MAX, credential::Credential, explain, headers, meter::Meter};
+use super::{
+    RESPONSE_HEAD_BYTES_MAX, explain, headers,
+    meter::Meter,
+    pace::Pace,
+    scrub::{Passage, Scrubber},
+};
+use crate::places::Place;
 
 const STATUS_LINE_BYTES: u64 = 16;
 
-/// Why there is no whole response.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
-    /// A cap or budget.
-    #[error(transparent)]
-    Host(#[from] HostError),
-    /// The connection.
-    #[error(transparent)]
-    Broken(#[from] hyper::Error),
+/// What a response is read by.
+pub(super) struct Reading {
+    pub(super) resource: ResourceName,
+    pub(super) scrubber: Option<Arc<Scrubber>>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) pace: Pace,
+    pub(super) response_bytes_max: u64,
+    /// The right to have this exchange under way.
+    pub(super) place: Option<Place>,
 }
 
-/// Reads the whole response. Redirects are responses like others.
-pub(super) async fn read(
-    settings: &HttpSettings,
-    response: Response<Incoming>,
-    meter: &mut Meter,
-) -> Result<HttpReply, Fault> {
-    let (head, mut body) = response.into_parts();
-    let head_bytes = STATUS_LINE_BYTES + headers::size_bytes(&head.headers);
-    meter.received(head_bytes)?;
-    // hyper's own cap is on its buffer, which one large read may overshoot.
-    if head_bytes > u64::from(RESPONSE_HEAD_BYTES_MAX) {
-        return Err(explain::malformed().into());
+/// A response whose body is still to be read. Dropped, the rest of it is never asked for.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case, nothing hop-by-hop, no cookies, no secret.
+    pub(crate) headers: Vec<(String, String)>,
+    body: Option<Incoming>,
+    passage: Option<Passage>,
+    read_bytes: u64,
+    reading: Reading,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
     }
-    refuse_encoded(&head.headers)?;
-    check_announced(settings, body.size_hint().lower(), meter)?;
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        // Trailers are read past and dropped.
-        let Ok(data) = frame?.into_data() else { continue };
-        meter.received(data.len() as u64)?;
-        check_size(settings, (bytes.len() + data.len()) as u64)?;
-        bytes.extend_from_slice(&data);
+}
+
+impl Answer {
+    /// Takes the head in. Redirects are responses like others.
+    ///
+    /// # Errors
+    /// When the head is too large, the body is encoded or announced larger than the caps and the budget allow.
+    pub(super) fn begin(response: Response<Incoming>, reading: Reading) -> Result<Self, HostError> {
+        let (head, body) = response.into_parts();
+        let head_bytes = STATUS_LINE_BYTES + headers::size_bytes(&head.headers);
+        reading.meter.receive(head_bytes)?;
+        // hyper's own cap is on its buffer, which one large read may overshoot.
+        if head_bytes > u64::from(RESPONSE_HEAD_BYTES_MAX) {
+            return Err(explain::malformed());
+        }
+        refuse_encoded(&head.headers)?;
+        reading.check_announced(body.size_hint().lower())?;
+        let headers = headers::incoming(&head.headers, reading.scrubber.as_deref(), body.is_end_stream());
+        let passage = reading.scrubber.clone().map(Passage::new);
+        Ok(Self { status: head.status.as_u16(), headers, body: Some(body), passage, read_bytes: 0, reading })
     }
-    let scrubber = settings.credential.as_ref().map(Credential::scrubber);
-    let headers = headers::incoming(&head.headers, scrubber, bytes.is_empty());
-    let body = match scrubber {
-        Some(scrubber) => scrubber.scrub(bytes),
-        None => bytes,
-    };
-    Ok(HttpReply { status: head.status.as_u16(), headers, body })
+
+    /// The next bytes of the body, none after the last of them. A piece is never empty, and seldom larger than 64 KiB.
+    ///
+    /// # Errors
+    /// `Timeout`, `Unavailable` when the connection broke, `Backend` for what is no HTTP or larger than the cap, `Limit` when the
+    /// budget does not cover it. The body has ended then.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, HostError> {
+        while let Some(mut body) = self.body.take() {
+            let frame = self.reading.pace.step(&self.reading.resource, body.frame()).await?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|error| explain::exchange(&self.reading.resource, &error))?;
+            // Trailers are read past and dropped.
+            let piece = frame.into_data().unwrap_or_default();
+            self.take_in(piece.len() as u64)?;
+            self.body = Some(body);
+            let clean = match &mut self.passage {
+                Some(passage) => passage.push(&piece),
+                None => piece.into(),
+            };
+            if !clean.is_empty() {
+                return Ok(Some(clean));
+            }
+        }
+        // The exchange is over: another may begin.
+        self.reading.place = None;
+        let rest = self.passage.take().map(|mut passage| passage.finish()).unwrap_or_default();
+        Ok(Some(rest).filter(|rest| !rest.is_empty()))
+    }
+
+    /// The whole response.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(super) async fn collect(mut self) -> Result<HttpReply, HostError> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.next().await? {
+            // A response is most often one piece, which then needs no copy.
+            if body.is_empty() { body = piece } else { body.extend_from_slice(&piece) }
+        }
+        Ok(HttpReply { status: self.status, headers: self.headers, body })
+    }
+
+    fn take_in(&mut self, bytes: u64) -> Result<(), HostError> {
+        self.read_bytes = self.read_bytes.saturating_add(bytes);
+        self.reading.meter.receive(bytes)?;
+        self.reading.check_size(self.read_bytes)
+    }
+}
+
+impl Reading {
+    /// A length that is announced needs no reading to be refused.
+    fn check_announced(&self, announced: u64) -> Result<(), HostError> {
+        if announced > self.meter.left() {
+            return Err(self.meter.exhausted(self.meter.spent().saturating_add(announced)));
+        }
+        self.check_size(announced)
+    }
+
+    fn check_size(&self, size: u64) -> Result<(), HostError> {
+        if size <= self.response_bytes_max {
+            return Ok(());
+        }
+        Err(HostError::Backend {
+            code: "response_too_large".to_owned(),
+            message: format!(
+                "the response is larger than {} bytes, which `response_bytes_max` of the binding allows",
+                self.response_bytes_max
+            ),
+        })
+    }
 }
 
 /// An encoded body would carry an echoed credential past the scrubber. We asked for `identity`.
-fn refuse_encoded(headers: &::http::HeaderMap) -> Result<(), HostError> {
-    let is_plain = |value: &::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), HostError> {
+    let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) {
         return Ok(());
     }
     Err(HostError::Backend {
         code: "response_encoded".to_owned(),
         message: "the API compressed its response although it was asked not to".to_owned(),
-    })
-}
-
-/// A length that is announced needs no reading to be refused.
-fn check_announced(settings: &HttpSettings, announced: u64, meter: &Meter) -> Result<(), HostError> {
-    if announced > meter.left() {
-        return Err(meter.exhausted(meter.spent().saturating_add(announced)));
-    }
-    check_size(settings, announced)
-}
-
-fn check_size(settings: &HttpSettings, size: u64) -> Result<(), HostError> {
-    if size <= settings.response_bytes_max {
-        return Ok(());
-    }
-    Err(HostError::Backend {
-        code: "response_too_large".to_owned(),
-        message: format!(
-            "the response is larger than {} bytes, which `response_bytes_max` of the binding allows",
-            settings.response_bytes_max
-        ),
     })
 }

@@ -4,7 +4,7 @@
 //! encoded text at any of the three alignments), percent-encoding in the usual sets, hexadecimal, and JSON escapes. An
 //! upstream that transforms the secret in another way is beyond this; the host of a binding is trusted not to.
 
-use std::fmt;
+use std::{fmt, ops::Range, sync::Arc};
 
 use base64::{
     Engine as _,
@@ -23,9 +23,10 @@ const ALIGNED_BYTES_MIN: usize = 8;
 const COMPONENT: &AsciiSet = &QUERY.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
 const WHATWG_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
 
-/// Every spelling of a credential, longest first, zeroed when dropped.
+/// Every spelling of a credential, zeroed when dropped.
 pub(super) struct Scrubber {
     needles: Vec<Zeroizing<Vec<u8>>>,
+    longest: usize,
 }
 
 impl Scrubber {
@@ -33,17 +34,36 @@ impl Scrubber {
         let mut needles: Vec<_> = secrets.iter().flat_map(|secret| spellings(secret)).collect();
         needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         needles.dedup();
-        Self { needles }
+        let longest = needles.first().map_or(0, |needle| needle.len());
+        Self { needles, longest }
     }
 
     /// Replaces every spelling by `[redacted]`.
-    pub(super) fn scrub(&self, mut bytes: Vec<u8>) -> Vec<u8> {
-        for needle in &self.needles {
-            if let Some(clean) = replace(&bytes, needle) {
-                bytes = clean;
-            }
-        }
-        bytes
+    pub(super) fn scrub(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let spans = self.spans(&bytes);
+        if spans.is_empty() { bytes } else { redacted(&bytes, &spans) }
+    }
+
+    /// Whether a spelling stands in it.
+    pub(super) fn finds(&self, text: &[u8]) -> bool {
+        self.needles.iter().any(|needle| memmem::find(text, needle).is_some())
+    }
+
+    /// Where spellings stand, in order; those that overlap are one span.
+    fn spans(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let fit = self.needles.iter().filter(|needle| needle.len() <= text.len());
+        let found = fit.flat_map(|needle| memmem::find_iter(text, needle.as_slice()).map(|at| at..at + needle.len()));
+        merged(found.collect())
+    }
+
+    /// Where the last spelling begins that the text cuts short; its end where it cuts none.
+    fn whole_until(&self, text: &[u8]) -> usize {
+        let from = text.len().saturating_sub(self.longest.saturating_sub(1));
+        let is_begun = |at: &usize| {
+            let rest = text.get(*at..).unwrap_or_default();
+            self.needles.iter().any(|needle| needle.len() > rest.len() && needle.starts_with(rest))
+        };
+        (from..text.len()).find(is_begun).unwrap_or(text.len())
     }
 }
 
@@ -53,17 +73,75 @@ impl fmt::Debug for Scrubber {
     }
 }
 
-fn replace(haystack: &[u8], needle: &[u8]) -> Option<Vec<u8>> {
-    let mut found = memmem::find_iter(haystack, needle).peekable();
-    found.peek()?;
-    let (mut clean, mut rest_from) = (Vec::with_capacity(haystack.len()), 0);
-    for at in found {
-        clean.extend_from_slice(haystack.get(rest_from..at).unwrap_or_default());
-        clean.extend_from_slice(REPLACEMENT);
-        rest_from = at + needle.len();
+/// A body on its way to a guest, piece by piece, scrubbed as if it were whole: what may be the beginning of a secret waits
+/// for the next piece, and never longer than the longest spelling.
+pub(super) struct Passage {
+    scrubber: Arc<Scrubber>,
+    held: Vec<u8>,
+    /// Bytes at the beginning of `held` that belong to a span whose `[redacted]` has been handed on.
+    covered: usize,
+}
+
+impl Passage {
+    pub(super) fn new(scrubber: Arc<Scrubber>) -> Self {
+        Self { scrubber, held: Vec::new(), covered: 0 }
     }
-    clean.extend_from_slice(haystack.get(rest_from..).unwrap_or_default());
-    Some(clean)
+
+    /// What of this piece and of those before it can be handed on.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.held.extend_from_slice(piece);
+        let safe = self.scrubber.whole_until(&self.held);
+        self.hand_on(safe)
+    }
+
+    /// The rest, when nothing follows.
+    pub(super) fn finish(&mut self) -> Vec<u8> {
+        self.hand_on(self.held.len())
+    }
+
+    fn hand_on(&mut self, safe: usize) -> Vec<u8> {
+        let mut spans = self.scrubber.spans(&self.held);
+        if self.covered > 0 {
+            spans.insert(0, 0..self.covered);
+            spans = merged(spans);
+        }
+        let mut clean = Vec::with_capacity(safe);
+        let mut at = 0;
+        for span in spans.iter().take_while(|span| span.start < safe) {
+            if span.start > 0 || self.covered == 0 {
+                clean.extend_from_slice(self.held.get(at..span.start).unwrap_or_default());
+                clean.extend_from_slice(REPLACEMENT);
+            }
+            at = span.end;
+        }
+        clean.extend_from_slice(self.held.get(at..safe).unwrap_or_default());
+        self.covered = at.saturating_sub(safe);
+        self.held.drain(..safe);
+        clean
+    }
+}
+
+fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| (span.start, span.end));
+    spans.dedup_by(|next, last| {
+        let overlaps = next.start < last.end;
+        if overlaps {
+            last.end = last.end.max(next.end);
+        }
+        overlaps
+    });
+    spans
+}
+
+fn redacted(text: &[u8], spans: &[Range<usize>]) -> Vec<u8> {
+    let (mut clean, mut at) = (Vec::with_capacity(text.len()), 0);
+    for span in spans {
+        clean.extend_from_slice(text.get(at..span.start).unwrap_or_default());
+        clean.extend_from_slice(REPLACEMENT);
+        at = span.end;
+    }
+    clean.extend_from_slice(text.get(at..).unwrap_or_default());
+    clean
 }
 
 fn spellings(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
@@ -154,6 +232,41 @@ mod tests {
                 // At most one character at each end is kept, and it shares bits with its neighbour.
                 assert!(clean.len() + STANDARD_NO_PAD.encode(SECRET).len() <= encoded.len() + 10 + 3, "{clean}");
             }
+        }
+    }
+
+    #[test]
+    fn pieces_of_any_size_are_scrubbed_like_the_whole() {
+        let scrubber = Arc::new(Scrubber::new(&[Zeroizing::new(SECRET.to_owned())]));
+        let whole = format!(
+            "a{SECRET}b{SECRET}{SECRET} s3cr {} tail s3cr/t+Can{} s3cr/t",
+            STANDARD.encode(format!("x{SECRET}yz")),
+            hex::encode(SECRET)
+        );
+        let expected = scrubber.scrub(whole.clone().into_bytes());
+        for size in 1..whole.len() {
+            let mut passage = Passage::new(Arc::clone(&scrubber));
+            let mut clean: Vec<u8> = whole.as_bytes().chunks(size).flat_map(|piece| passage.push(piece)).collect();
+            clean.extend(passage.finish());
+            assert_eq!(String::from_utf8_lossy(&clean), String::from_utf8_lossy(&expected), "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_text_without_a_secret_waits_for_nothing() {
+        let mut passage = Passage::new(Arc::new(Scrubber::new(&[Zeroizing::new(SECRET.to_owned())])));
+        assert_eq!(passage.push(b"data: hello\n\n"), b"data: hello\n\n");
+        assert_eq!(passage.push(b"data: s3c"), b"data: ");
+        assert_eq!(passage.push(b"ret"), b"s3cret");
+        assert_eq!(passage.finish(), b"");
+    }
+
+    #[test]
+    fn endless_overlaps_do_not_pile_up() {
+        let mut passage = Passage::new(Arc::new(Scrubber::new(&[Zeroizing::new("aaaaaa".to_owned())])));
+        for _ in 0..1_000 {
+            passage.push(&[b'a'; 1_000]);
+            assert!(passage.held.len() < 100, "{}", passage.held.len());
         }
     }
 

@@ -1,7 +1,7 @@
-//! The one origin of a binding, and the URIs below it.
+//! The origin of a binding, and the URIs below it.
 
 use ::http::Uri;
-use airlock_model::{HostError, RequestPath};
+use airlock_model::{HostError, RequestPath, WebOrigin};
 use ipnet::IpNet;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
@@ -98,6 +98,22 @@ impl BaseUrl {
         }
     }
 
+    /// The URL as it was written, normalised.
+    pub(super) fn whole(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Whether it is this one origin.
+    pub(super) fn is_at(&self, origin: &WebOrigin) -> bool {
+        (self.url.scheme(), self.host(), self.port) == (origin.scheme().as_str(), origin.host(), origin.port())
+    }
+
+    /// The rest of a path that lies below the prefix.
+    pub(super) fn below(&self, path: &RequestPath) -> Option<RequestPath> {
+        let rest = path.as_str().strip_prefix(self.prefix.as_str())?;
+        if rest.is_empty() { "/".parse().ok() } else { rest.parse().ok() }
+    }
+
     /// The URI of a request: our origin, the prefix, the checked path, and a query that we encode.
     ///
     /// # Errors
@@ -106,21 +122,36 @@ impl BaseUrl {
         &self,
         path: &RequestPath,
         query: &[(String, String)],
-        secret: Option<(&str, &str)>,
+        secret: Parameter<'_>,
     ) -> Result<Uri, HostError> {
-        let mut text = Zeroizing::new(self.origin());
-        text.push_str(&self.prefix);
-        text.push_str(path.as_str());
-        let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(secret);
-        for (index, (name, value)) in pairs.enumerate() {
-            text.push(if index == 0 { '?' } else { '&' });
-            text.extend(utf8_percent_encode(name, QUERY));
-            text.push('=');
-            text.extend(utf8_percent_encode(value, QUERY));
-        }
-        if text.len() > URI_BYTES_MAX {
-            return Err(HostError::BadRequest(format!("path and query are longer than {URI_BYTES_MAX} bytes")));
-        }
-        Uri::try_from(text.as_str()).map_err(|_| HostError::BadRequest("path and query do not make a URI".to_owned()))
+        uri(&format!("{}{}", self.origin(), self.prefix), path, query, secret)
     }
+}
+
+/// Name and value of a credential that travels in the query.
+pub(super) type Parameter<'a> = Option<(&'a str, &'a str)>;
+
+/// A URI of what it begins with, a checked path, and a query that we encode.
+///
+/// # Errors
+/// `BadRequest` when it is longer than 16 KiB.
+pub(super) fn uri(
+    begin: &str,
+    path: &RequestPath,
+    query: &[(String, String)],
+    secret: Parameter<'_>,
+) -> Result<Uri, HostError> {
+    let mut text = Zeroizing::new(begin.to_owned());
+    text.push_str(path.as_str());
+    let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(secret);
+    for (index, (name, value)) in pairs.enumerate() {
+        text.push(if index == 0 { '?' } else { '&' });
+        text.extend(utf8_percent_encode(name, QUERY));
+        text.push('=');
+        text.extend(utf8_percent_encode(value, QUERY));
+    }
+    if text.len() > URI_BYTES_MAX {
+        return Err(HostError::BadRequest(format!("path and query are longer than {URI_BYTES_MAX} bytes")));
+    }
+    Uri::try_from(text.as_str()).map_err(|_| HostError::BadRequest("path and query do not make a URI".to_owned()))
 }

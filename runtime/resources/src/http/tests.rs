@@ -7,14 +7,15 @@ use std::{
     time::Duration,
 };
 
-use airlock_model::{EnvironmentName, HttpMethod, Limit};
+use airlock_model::{EnvironmentName, HttpMethod, HttpReply, Limit};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    time::Instant,
 };
 
 use super::*;
-use crate::{BindingConfig, Permitted, Resources, Sources};
+use crate::{BindingConfig, Network, Permitted, Resources, Sources};
 
 mod certificate;
 mod egress;
@@ -122,7 +123,8 @@ impl Bench {
         let (resource, environment): (ResourceName, EnvironmentName) =
             ("api".parse().expect("name"), "dev".parse().expect("name"));
         let mut resources = Resources::new();
-        resources.add(resource, environment.clone(), binding, own_listeners).expect("first");
+        let network = Network { own_listeners: own_listeners.to_vec(), resolver: None };
+        resources.add(resource, environment.clone(), binding, &network).expect("first");
         Self { resources, environment }
     }
 
@@ -149,6 +151,7 @@ impl Bench {
 fn request(method: HttpMethod, path: &str) -> HttpRequest {
     HttpRequest {
         resource: "api".parse().expect("name"),
+        tenant: "acme".parse().expect("name"),
         method,
         path: path.parse().expect("path"),
         query: Vec::new(),
@@ -156,6 +159,10 @@ fn request(method: HttpMethod, path: &str) -> HttpRequest {
         body: None,
         deadline: Instant::now() + Duration::from_secs(20),
         egress_bytes_max: 1 << 30,
+        now_unix_ms: 1_369_353_600_000,
+        origin: None,
+        hops: None,
+        traceparent: None,
     }
 }
 

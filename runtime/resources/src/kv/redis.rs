@@ -10,13 +10,13 @@ mod pool;
 mod session;
 mod wire;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use airlock_model::{EnvironmentName, HostError, ResourceName, TenantName};
 use tokio::time::timeout_at;
 
 use super::{Answer, Sharing, check::RedisSettings, too_late, unknown_effect};
-use crate::{KvRequest, address::AddressPolicy, dial::Origin};
+use crate::{KvRequest, Network, address::AddressPolicy, dial::Origin};
 use command::Keys;
 use pool::{Pool, Server};
 
@@ -35,14 +35,14 @@ impl Redis {
         resource: ResourceName,
         environment: &EnvironmentName,
         settings: RedisSettings,
-        own_listeners: &[SocketAddr],
+        network: &Network,
     ) -> Self {
         // Names have no `:`, so no two bindings meet by default.
         let prefix = settings.prefix.unwrap_or_else(|| format!("airlock:{resource}:{environment}:"));
         let policy = if settings.tls.is_some() {
-            AddressPolicy::new(settings.allow_private, own_listeners)
+            AddressPolicy::new(settings.allow_private, network)
         } else {
-            AddressPolicy::only_listed(settings.allow_private, own_listeners)
+            AddressPolicy::only_listed(settings.allow_private, network)
         };
         let origin =
             Origin { host: settings.host, port: settings.port, policy, connect_timeout: settings.connect_timeout };

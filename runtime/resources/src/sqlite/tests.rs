@@ -7,7 +7,7 @@ use airlock_model::{EnvironmentName, Limit, Rows, SqlVerb};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::*;
-use crate::{BindingConfig, Permitted, Resources, Sources};
+use crate::{BindingConfig, Network, Permitted, Resources, Sources};
 
 mod caps;
 mod refusals;
@@ -102,7 +102,9 @@ fn bind(dir: &tempfile::TempDir, file: &str, operations: &str) -> Resources {
     let config: BindingConfig = toml::from_str(&text).expect("syntax");
     let binding = config.resolve(&Sources { read_env: &|_| None, allow_inline: false }).expect("valid");
     let mut resources = Resources::new();
-    resources.add("orders".parse().expect("name"), "dev".parse().expect("name"), binding, &[]).expect("first");
+    resources
+        .add("orders".parse().expect("name"), "dev".parse().expect("name"), binding, &Network::default())
+        .expect("first");
     resources
 }
 

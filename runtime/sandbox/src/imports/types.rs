@@ -1,6 +1,6 @@
 //! The WIT records and variants of `guest-sdk/wit`, as Wasmtime lifts and lowers them.
 
-use airlock_model::{GraphqlError, GraphqlReply, HostError, HttpReply, LogLevel, ObjectInfo, ObjectPage, Piece, Rows};
+use airlock_model::{GraphqlError, GraphqlReply, HostError, HttpHead, HttpReply, LogLevel, ObjectInfo, ObjectPage, Piece, Rows};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 #[derive(ComponentType, Lower)]
@@ -202,6 +202,19 @@ pub(super) struct GuestResponse {
 impl From<HttpReply> for GuestResponse {
     fn from(reply: HttpReply) -> Self {
         Self { status: reply.status, headers: reply.headers, body: reply.body }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct GuestHead {
+    status: u16,
+    headers: Vec<(String, String)>,
+}
+
+impl From<HttpHead> for GuestHead {
+    fn from(head: HttpHead) -> Self {
+        Self { status: head.status, headers: head.headers }
     }
 }
 

@@ -63,6 +63,9 @@ pub struct Config {
     /// Limits of the operator and of tenants.
     #[serde(default)]
     pub limits: LimitConfig,
+    /// Connections to the outside.
+    #[serde(default)]
+    pub egress: EgressConfig,
     /// Environments by name.
     pub environments: BTreeMap<EnvironmentName, EnvironmentConfig>,
     /// Resources by name.
@@ -71,6 +74,14 @@ pub struct Config {
     /// Where each value stands.
     #[serde(skip)]
     pub(crate) origins: Arc<Origins>,
+}
+
+/// `[egress]`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EgressConfig {
+    /// The DNS server that is asked for the addresses of backends, `10.0.0.2:53`; the system's resolver when missing.
+    pub resolver: Option<SocketAddr>,
 }
 
 /// `[server]`.

@@ -10,6 +10,7 @@ use super::{
     CallGate, arguments_digest,
     plan::{denied, describe},
 };
+use crate::clock;
 
 impl CallGate {
     pub(super) fn plan_graphql(
@@ -36,11 +37,14 @@ impl CallGate {
         document.cost(&variables).map_err(refused)?;
         Ok(Permitted::Graphql(GraphqlRequest {
             resource: call.resource,
+            tenant: self.facts.principal.tenant.clone(),
             class,
             document: call.document,
             variables: variables.to_json(),
             deadline: self.deadline,
             egress_bytes_max: self.budget.egress_bytes_left(),
+            now_unix_ms: clock::now_unix_ms(),
+            traceparent: Some(self.traceparent()),
         }))
     }
 }

@@ -4,7 +4,9 @@ mod blob;
 mod budget;
 mod classes;
 mod documents;
+mod exchanges;
 mod graphql;
+mod http;
 mod kv;
 mod log;
 mod plan;
@@ -29,9 +31,10 @@ use tokio::{
 
 use crate::{app::Backends, record::CallFacts};
 use budget::Budget;
+use exchanges::Exchanges;
 use plan::{Act, Plan};
 use streams::Streams;
-use trail::{OUTCOME_UNKNOWN, OpenIntent, describe_reply};
+use trail::{OUTCOME_UNKNOWN, OpenIntent, describe_reply, describe_traffic};
 use transactions::Transactions;
 
 pub(crate) use classes::{Classes, Listed};
@@ -61,6 +64,7 @@ pub(crate) struct CallGate {
     room: Arc<Semaphore>,
     transactions: Transactions,
     streams: Streams,
+    exchanges: Exchanges,
     /// When a host call ends at the latest.
     deadline: Instant,
     logs: Option<mpsc::Sender<LogLine>>,
@@ -85,6 +89,7 @@ impl CallGate {
             room: Arc::new(Semaphore::new(HELD_MAX)),
             transactions: Transactions::new(),
             streams: Streams::new(),
+            exchanges: Exchanges::new(),
             deadline: ends + AFTER_THE_CALL,
             logs,
         }
@@ -95,6 +100,7 @@ impl CallGate {
     pub(crate) fn settle(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
         self.let_go_of_all();
         self.end_streams();
+        self.end_exchanges();
         self.record_unrecorded();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         self.admitted.settle(fuel);
@@ -134,6 +140,9 @@ impl CallGate {
     /// Records what became of the call, which is done whether or not the function has budget left to be told.
     fn conclude(&self, mut event: AuditEvent, performed: Performed) -> Result<HostReply, HostError> {
         let was_done = performed.reply.is_ok();
+        if let Some(traffic) = &performed.traffic {
+            describe_traffic(&mut event, traffic);
+        }
         if let Ok(reply) = &performed.reply {
             describe_reply(&mut event, reply);
         }
@@ -141,6 +150,7 @@ impl CallGate {
         match &reply {
             // What comes of it is known at its end.
             Ok(HostReply::Streaming(id)) => self.streams.keep(*id, event),
+            Ok(HostReply::Opened(id)) => self.exchanges.keep(*id, event),
             Err(error) if was_done => {
                 event.message = Some(format!("the function was not given the answer: {error}"));
                 self.record_described(event);
@@ -155,6 +165,7 @@ impl CallGate {
         match act {
             Act::Alone(permitted) => resources.perform(environment, permitted).await,
             Act::Stream(request) => self.start_stream(request).await,
+            Act::Open(request) => self.open_exchange(*request),
             Act::Begin(request) => self.begin(request).await,
             Act::Within(id, request) => self.perform_within(id, request).await,
             Act::Commit(id) => self.commit(id).await,
@@ -183,6 +194,7 @@ impl Drop for CallGate {
     fn drop(&mut self) {
         self.let_go_of_all();
         self.end_streams();
+        self.end_exchanges();
         self.record_unrecorded();
     }
 }
@@ -202,10 +214,13 @@ impl Gate for CallGate {
         match call {
             HostCall::Log(line) => self.log(line).await,
             HostCall::NextBatch(asked) => self.next_batch(asked).await,
+            HostCall::Exchange(asked) => self.step(asked).await,
+            HostCall::Covers(asked) => self.covers(asked),
             call @ (HostCall::Sql(_)
             | HostCall::Transaction(_)
             | HostCall::Stream(_)
             | HostCall::Http(_)
+            | HostCall::Open(_)
             | HostCall::Graphql(_)
             | HostCall::Kv(_)
             | HostCall::Blob(_)) => self.touch(call).await,
@@ -216,6 +231,7 @@ impl Gate for CallGate {
         match kept {
             Kept::Transaction(id) => self.let_go(id, "the function let go of the transaction without ending it"),
             Kept::Stream(id) => self.end_stream(id),
+            Kept::Exchange(id) => self.end_exchange(id),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use airlock_analysis::Dialect;
 use airlock_model::{
-    Access, AuditEvent, AuditKind, HostCall, HostError, HttpCall, HttpMethod, Layer, Limit, Reason, RequestPath,
-    ResourceName, SqlCall, SqlVerb, StatementClass, TransactionId,
+    Access, AuditEvent, AuditKind, HostCall, HostError, Layer, Limit, Reason, ResourceName, SqlCall, SqlVerb,
+    StatementClass, TransactionId,
 };
 use airlock_resources::{BeginRequest, HttpRequest, Permitted, SqlRequest, StreamRequest};
 
@@ -11,7 +11,7 @@ use super::{CallGate, arguments_digest};
 use crate::config::WritePolicy;
 
 /// Characters of a statement or path that the trail keeps.
-const TARGET_CHARS_MAX: usize = 4_096;
+pub(super) const TARGET_CHARS_MAX: usize = 4_096;
 
 /// What analysis, grants and policy made of one host call.
 pub(super) struct Plan {
@@ -29,6 +29,8 @@ pub(super) enum Act {
     Alone(Permitted),
     /// A query whose rows are taken in batches.
     Stream(StreamRequest),
+    /// An HTTP request that is carried out step by step.
+    Open(Box<HttpRequest>),
     /// Opening a transaction.
     Begin(BeginRequest),
     /// A statement of an open transaction.
@@ -48,13 +50,18 @@ impl CallGate {
                 self.plan_statement(call, &mut event, &mut has_effect).map(|query| self.in_batches(query))
             }
             HostCall::Transaction(call) => self.plan_transaction(call, &mut event, &mut has_effect),
-            HostCall::Http(call) => self.plan_http(call, &mut event, &mut has_effect),
+            HostCall::Http(call) => {
+                self.plan_http(call, &mut event, &mut has_effect).map(|request| Act::Alone(Permitted::Http(request)))
+            }
+            HostCall::Open(call) => {
+                self.plan_http(call, &mut event, &mut has_effect).map(|request| Act::Open(Box::new(request)))
+            }
             HostCall::Graphql(call) => self.plan_graphql(call, &mut event, &mut has_effect).map(Act::Alone),
             HostCall::Kv(call) => {
                 describe(&mut event, &call.resource, call.action.target());
                 self.plan_kv(call, &mut event, &mut has_effect).map(Act::Alone)
             }
-            HostCall::NextBatch(_) | HostCall::Log(_) => {
+            HostCall::NextBatch(_) | HostCall::Exchange(_) | HostCall::Covers(_) | HostCall::Log(_) => {
                 Err(HostError::BadRequest("this touches no resource by itself".to_owned()))
             }
             HostCall::Blob(call) => {
@@ -72,7 +79,9 @@ impl CallGate {
             HostCall::Sql(call) | HostCall::Stream(call) => (&call.resource, call.statement.as_str()),
             HostCall::NextBatch(call) => (&call.resource, "the next batch"),
             HostCall::Transaction(call) => (&call.resource, call.step.as_str()),
-            HostCall::Http(call) => (&call.resource, call.path.as_str()),
+            HostCall::Http(call) | HostCall::Open(call) => (&call.resource, call.path.as_str()),
+            HostCall::Exchange(call) => (&call.resource, "the next step"),
+            HostCall::Covers(call) => (&call.resource, call.url.as_str()),
             HostCall::Graphql(call) => (&call.resource, call.document.as_str()),
             HostCall::Kv(call) => (&call.resource, call.action.target()),
             HostCall::Blob(call) => (&call.resource, call.action.target()),
@@ -137,40 +146,6 @@ impl CallGate {
             rows_max: limits.get(Limit::ResultRows),
             bytes_max: limits.get(Limit::ResultBytes),
         })
-    }
-
-    fn plan_http(&self, call: HttpCall, event: &mut AuditEvent, has_effect: &mut bool) -> Result<Act, HostError> {
-        event.resource = Some(call.resource.to_string());
-        event.operation = Some(call.method.chars().take(16).collect());
-        event.target = Some(call.path.chars().take(TARGET_CHARS_MAX).collect());
-        event.arguments_sha256 = arguments_digest(&[
-            format!("{:?}{:?}", call.query, call.headers).as_bytes(),
-            call.body.as_deref().unwrap_or_default(),
-        ]);
-        let method: HttpMethod = call.method.parse().map_err(|()| {
-            let known = HttpMethod::ALL.map(HttpMethod::as_str).join(", ");
-            HostError::BadRequest(format!("the method is not one of {known} (in upper case)"))
-        })?;
-        let path: RequestPath = call.path.parse().map_err(|why: airlock_model::PathError| {
-            denied(
-                Reason::EgressDenied,
-                why.to_string(),
-                "pass only the path, percent-encoded; the host knows scheme and host",
-            )
-        })?;
-        *has_effect = !method.is_safe();
-        self.check_bound(&call.resource)?;
-        self.check_grant(&call.resource, &Access::Http(method, path.clone()))?;
-        Ok(Act::Alone(Permitted::Http(HttpRequest {
-            resource: call.resource,
-            method,
-            path,
-            query: call.query,
-            headers: call.headers,
-            body: call.body,
-            deadline: self.deadline,
-            egress_bytes_max: self.budget.egress_bytes_left(),
-        })))
     }
 
     pub(super) fn dialect(&self, resource: &ResourceName) -> Result<Dialect, HostError> {

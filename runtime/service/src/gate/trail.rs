@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use airlock_model::{AuditEvent, AuditKind, Decision, HostCall, HostError, HostReply, Reason, TransactionId};
+use airlock_resources::Traffic;
 use airlock_store::StoreError;
 
 use super::CallGate;
@@ -114,6 +115,12 @@ impl Drop for OpenIntent<'_> {
     }
 }
 
+pub(super) fn describe_traffic(event: &mut AuditEvent, traffic: &Traffic) {
+    event.hosts.clone_from(&traffic.hosts);
+    event.attempts = Some(traffic.attempts);
+    (event.sent_bytes, event.received_bytes) = (Some(traffic.sent_bytes), Some(traffic.received_bytes));
+}
+
 pub(super) fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
     event.reason = Some("ok".to_owned());
     event.bytes = Some(event.bytes.unwrap_or(0).saturating_add(reply.size_bytes()));
@@ -122,7 +129,9 @@ pub(super) fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
         HostReply::Affected(rows) => event.rows = Some(*rows),
         HostReply::Http(response) => event.status = Some(response.status),
         HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
+        HostReply::Head(head) => event.status = Some(head.status),
         HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended => {}
+        HostReply::Opened(_) | HostReply::Piece(_) | HostReply::Covered(_) => {}
         HostReply::Kv(_) | HostReply::Blob(_) | HostReply::Graphql(_) | HostReply::Logged => {}
     }
 }

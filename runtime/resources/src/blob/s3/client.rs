@@ -1,24 +1,23 @@
 //! Requests to one bucket: signed, sent over the guarded connector, answers read under a cap.
 
-use std::net::SocketAddr;
-
 use airlock_model::{Digest, HostError, ResourceName};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming};
 use tokio::time::Instant;
 
 use super::{
     DOCUMENT_BYTES_MAX,
     answer::{self, Answer},
-    sign::{self, Signed, Signer, Stamp},
 };
 use crate::{
+    Network,
     address::AddressPolicy,
     blob::check::S3Settings,
     breaker::Breaker,
     dial::Origin,
-    http::{self, Guarded},
+    http::{self, Guarded, Outgoing},
+    sign::{self, Signed, Signer, Stamp},
 };
 
 /// The way to one bucket.
@@ -53,17 +52,17 @@ impl Asked {
 }
 
 impl Client {
-    pub(super) fn new(resource: ResourceName, settings: S3Settings, own_listeners: &[SocketAddr]) -> Self {
+    pub(super) fn new(resource: ResourceName, settings: S3Settings, network: &Network) -> Self {
         let S3Settings { base, bucket, region, access_key_id, secret, allow_private, tls, connect_timeout, .. } =
             settings;
-        let policy = AddressPolicy::new(allow_private, own_listeners);
+        let policy = AddressPolicy::new(allow_private, network);
         let origin = Origin { host: base.host_to_resolve(), port: base.port(), policy, connect_timeout };
         Self {
             resource,
             origin: base.origin(),
             authority: base.authority(),
             bucket,
-            signer: Signer { access_key_id, secret, region },
+            signer: Signer { access_key_id, secret, region, service: "s3".to_owned() },
             guarded: http::guarded(&tls, origin),
             breaker: Breaker::default(),
         }
@@ -107,7 +106,7 @@ impl Client {
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: bytes })
     }
 
-    fn request(&self, asked: Asked, now_unix_ms: u64) -> Result<Request<Full<Bytes>>, HostError> {
+    fn request(&self, asked: Asked, now_unix_ms: u64) -> Result<Request<Outgoing>, HostError> {
         let (path, stamp) = (self.path(&asked.object), Stamp::of(now_unix_ms));
         let payload = Digest::of(&asked.body).to_string();
         let headers = [
@@ -127,7 +126,7 @@ impl Client {
         for (name, value) in sent.chain([&("authorization", authorization.as_str())]) {
             request = request.header(*name, *value);
         }
-        request.body(Full::new(Bytes::from(asked.body))).map_err(|error| {
+        request.body(Outgoing::Whole(Bytes::from(asked.body))).map_err(|error| {
             tracing::error!(resource = %self.resource, %error, "a request could not be put together");
             HostError::BadRequest("key and content type do not make a request".to_owned())
         })

@@ -3,7 +3,7 @@
 use airlock_model::ObjectPage;
 use percent_encoding::percent_decode_str;
 
-use super::sign;
+use crate::sign;
 
 /// `ListObjectsV2`. A page begins after a whole key and not at a token of the server's, so that a cursor is a key below
 /// our prefix, whatever a guest makes of it.

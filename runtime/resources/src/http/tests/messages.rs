@@ -144,7 +144,9 @@ async fn a_binding_does_only_what_it_lists() {
     let config: BindingConfig = toml::from_str(&text).expect("syntax");
     let binding = config.resolve(&Sources { read_env: &|_| None, allow_inline: false }).expect("valid");
     let mut resources = Resources::new();
-    resources.add("api".parse().expect("name"), "dev".parse().expect("name"), binding, &[]).expect("first");
+    resources
+        .add("api".parse().expect("name"), "dev".parse().expect("name"), binding, &Network::default())
+        .expect("first");
     let bench = Bench { resources, environment: "dev".parse().expect("name") };
     assert!(bench.get("/customers/1").await.is_ok());
     for (method, path) in

@@ -1,4 +1,5 @@
-//! AWS Signature Version 4 for S3: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html>.
+//! AWS Signature Version 4: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html> for S3, and
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html> for other services.
 
 use std::fmt::Write as _;
 
@@ -18,34 +19,36 @@ const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// Who signs, and for where.
 #[derive(Debug)]
-pub(super) struct Signer {
-    pub(super) access_key_id: String,
-    pub(super) secret: Secret,
-    pub(super) region: String,
+pub(crate) struct Signer {
+    pub(crate) access_key_id: String,
+    pub(crate) secret: Secret,
+    pub(crate) region: String,
+    /// As AWS names it: `s3`, `execute-api`.
+    pub(crate) service: String,
 }
 
 /// What is signed of a request.
-pub(super) struct Signed<'a> {
-    pub(super) method: &'a str,
-    /// Encoded, as it goes on the wire.
-    pub(super) path: &'a str,
+pub(crate) struct Signed<'a> {
+    pub(crate) method: &'a str,
+    /// Encoded, as it goes on the wire; for services other than S3 encoded once more.
+    pub(crate) path: &'a str,
     /// Encoded and sorted.
-    pub(super) query: &'a str,
+    pub(crate) query: &'a str,
     /// Names in lower case, sorted.
-    pub(super) headers: &'a [(&'a str, &'a str)],
+    pub(crate) headers: &'a [(&'a str, &'a str)],
 }
 
 /// A time as signatures have it: `20130524T000000Z`.
-pub(super) struct Stamp(String);
+pub(crate) struct Stamp(String);
 
 impl Stamp {
-    pub(super) fn of(unix_ms: u64) -> Self {
+    pub(crate) fn of(unix_ms: u64) -> Self {
         let (days, second) = (unix_ms / 86_400_000, unix_ms / 1_000 % 86_400);
         let (year, month, day) = civil(days);
         Self(format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", second / 3_600, second / 60 % 60, second % 60))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -67,14 +70,14 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 impl Signer {
     /// The value of `authorization`.
-    pub(super) fn authorization(&self, signed: &Signed<'_>, payload_sha256: &str, stamp: &Stamp) -> String {
+    pub(crate) fn authorization(&self, signed: &Signed<'_>, payload_sha256: &str, stamp: &Stamp) -> String {
         let signature = self.signature(signed, payload_sha256, stamp);
         let (scope, names) = (self.scope(stamp), names(signed.headers));
         format!("{ALGORITHM} Credential={}/{scope},SignedHeaders={names},Signature={signature}", self.access_key_id)
     }
 
     /// The query of a URL that reads an object for so many seconds.
-    pub(super) fn query(&self, host: &str, path: &str, seconds: u64, stamp: &Stamp) -> String {
+    pub(crate) fn query(&self, host: &str, path: &str, seconds: u64, stamp: &Stamp) -> String {
         let credential = format!("{}/{}", self.access_key_id, self.scope(stamp));
         let query = query(&[
             ("X-Amz-Algorithm", ALGORITHM),
@@ -105,12 +108,12 @@ impl Signer {
         let secret = zeroize::Zeroizing::new(format!("AWS4{}", self.secret.expose()));
         let day = keyed(secret.as_bytes(), stamp.date());
         let region = keyed(day.as_ref(), &self.region);
-        let service = keyed(region.as_ref(), "s3");
+        let service = keyed(region.as_ref(), &self.service);
         keyed(service.as_ref(), "aws4_request")
     }
 
     fn scope(&self, stamp: &Stamp) -> String {
-        format!("{}/{}/s3/aws4_request", stamp.date(), self.region)
+        format!("{}/{}/{}/aws4_request", stamp.date(), self.region, self.service)
     }
 }
 
@@ -123,12 +126,12 @@ fn names(headers: &[(&str, &str)]) -> String {
 }
 
 /// A path on the wire: everything encoded that is not plain.
-pub(super) fn path(text: &str) -> String {
+pub(crate) fn path(text: &str) -> String {
     utf8_percent_encode(text, PATH).to_string()
 }
 
 /// A query on the wire. The pairs are sorted by name already.
-pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     let pair = |(name, value): &(&str, &str)| {
         format!("{}={}", utf8_percent_encode(name, VALUE), utf8_percent_encode(value, VALUE))
     };
@@ -147,6 +150,7 @@ mod tests {
             access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             secret: Secret::from_text("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
             region: "us-east-1".to_owned(),
+            service: "s3".to_owned(),
         };
         (signer, Stamp::of(1_369_353_600_000))
     }

@@ -1,0 +1,193 @@
+//! The HTTP exchanges of a call that are carried out step by step.
+//!
+//! An exchange has one intent and one outcome in the trail, whatever the number of its steps: the outcome says where it went and
+//! what crossed the network, and is written when it ends or the guest lets go of it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use airlock_model::{
+    AuditEvent, AuditKind, Decision, ExchangeCall, ExchangeId, ExchangeStep, HostCall, HostError, HostReply,
+    ResourceName,
+};
+use airlock_resources::{HttpExchange, HttpRequest, Performed};
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+
+use super::{CallGate, trail::describe_traffic};
+
+/// Exchanges that one call has open at a time.
+const OPEN_MAX: usize = 16;
+
+/// The open exchanges of one call, by number.
+pub(super) struct Exchanges {
+    next: AtomicU32,
+    open: Mutex<HashMap<ExchangeId, Arc<Slot>>>,
+}
+
+/// An exchange's place. Its steps are taken one after the other.
+struct Slot {
+    resource: ResourceName,
+    began: Instant,
+    noted: Mutex<Noted>,
+    /// Empty while a step is taken.
+    exchange: AsyncMutex<Option<HttpExchange>>,
+    /// Bytes that the budget has been charged with.
+    charged: AtomicU64,
+}
+
+/// What the outcome will say.
+#[derive(Default)]
+struct Noted {
+    /// As the intent; there once that is recorded.
+    event: Option<AuditEvent>,
+    status: Option<u16>,
+    bytes: u64,
+}
+
+impl Exchanges {
+    pub(super) fn new() -> Self {
+        Self { next: AtomicU32::new(1), open: Mutex::default() }
+    }
+
+    /// Keeps the event of an exchange until it ends.
+    pub(super) fn keep(&self, id: ExchangeId, event: AuditEvent) {
+        if let Some(slot) = self.lock().get(&id) {
+            slot.noted().event = Some(event);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExchangeId, Arc<Slot>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, reply: &HostReply) {
+        let mut noted = self.noted();
+        noted.bytes = noted.bytes.saturating_add(reply.size_bytes());
+        if let HostReply::Head(head) = reply {
+            noted.status = Some(head.status);
+        }
+    }
+
+    fn describe(&self, exchange: &HttpExchange) {
+        if let Some(event) = &mut self.noted().event {
+            describe_traffic(event, &exchange.traffic());
+        }
+    }
+}
+
+impl CallGate {
+    pub(super) fn open_exchange(&self, request: HttpRequest) -> Performed {
+        Performed::without_egress(self.try_open(request).map(HostReply::Opened))
+    }
+
+    fn try_open(&self, request: HttpRequest) -> Result<ExchangeId, HostError> {
+        let resource = request.resource.clone();
+        let exchange = self.facts.settings.resources.exchange(&self.facts.deployed.environment, request)?;
+        let mut open = self.exchanges.lock();
+        if open.len() >= OPEN_MAX {
+            let text = format!("a call may have {OPEN_MAX} exchanges open at a time: end one before the next");
+            return Err(HostError::BadRequest(text));
+        }
+        let id = ExchangeId(self.exchanges.next.fetch_add(1, Relaxed));
+        let exchange = AsyncMutex::new(Some(exchange));
+        let slot =
+            Slot { resource, began: Instant::now(), noted: Mutex::default(), exchange, charged: AtomicU64::new(0) };
+        open.insert(id, Arc::new(slot));
+        Ok(id)
+    }
+
+    /// Charges for the next step and takes it. Dropped midway, the exchange ends: it is not put back.
+    pub(super) async fn step(&self, asked: ExchangeCall) -> Result<HostReply, HostError> {
+        let id = asked.exchange;
+        let slot = self.exchanges.lock().get(&id).filter(|slot| slot.resource == asked.resource).cloned();
+        let call = HostCall::Exchange(asked);
+        if let Err(error) = self.budget.charge_call(&call) {
+            return Err(self.deny_beyond_budget(&call, error));
+        }
+        let HostCall::Exchange(ExchangeCall { step, .. }) = call else { return Err(over()) };
+        let Some(slot) = slot else { return after_the_end(&step) };
+        let mut held = slot.exchange.lock().await;
+        let Some(mut exchange) = held.take() else { return after_the_end(&step) };
+        let taken = take(&mut exchange, step).await;
+        let reply = self.charge_step(&slot, &exchange, taken);
+        match &reply {
+            Ok(HostReply::Piece(None)) => self.close_exchange(id, None),
+            Ok(reply) => {
+                slot.note(reply);
+                *held = Some(exchange);
+            }
+            Err(error) => self.close_exchange(id, Some(error)),
+        }
+        reply
+    }
+
+    /// Takes from the budget what has crossed the network since the last step, and what the guest is handed.
+    fn charge_step(
+        &self,
+        slot: &Slot,
+        exchange: &HttpExchange,
+        taken: Result<HostReply, HostError>,
+    ) -> Result<HostReply, HostError> {
+        let traffic = exchange.traffic();
+        slot.describe(exchange);
+        let total = traffic.sent_bytes.saturating_add(traffic.received_bytes);
+        let new = total.saturating_sub(slot.charged.swap(total, Relaxed));
+        self.budget.charge_reply(Performed { egress_bytes: new, ..Performed::without_egress(taken) })
+    }
+
+    /// Breaks off an exchange that the guest let go of.
+    pub(super) fn end_exchange(&self, id: ExchangeId) {
+        self.close_exchange(id, None);
+    }
+
+    pub(super) fn end_exchanges(&self) {
+        let left: Vec<ExchangeId> = self.exchanges.lock().keys().copied().collect();
+        for id in left {
+            self.close_exchange(id, None);
+        }
+    }
+
+    fn close_exchange(&self, id: ExchangeId, error: Option<&HostError>) {
+        let Some(slot) = self.exchanges.lock().remove(&id) else { return };
+        let mut noted = slot.noted();
+        let Some(mut event) = noted.event.take() else { return };
+        event.kind = AuditKind::HostCallOutcome;
+        event.decision = Some(Decision::Permit);
+        event.reason = Some(error.map_or("ok", HostError::reason).to_owned());
+        event.message = error.map(ToString::to_string);
+        (event.status, event.bytes) = (noted.status, Some(noted.bytes));
+        event.duration_us = Some(u64::try_from(slot.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        self.enqueue_closing(event);
+    }
+}
+
+async fn take(exchange: &mut HttpExchange, step: ExchangeStep) -> Result<HostReply, HostError> {
+    match step {
+        ExchangeStep::Write(bytes) => exchange.write(bytes).await.map(|()| HostReply::Ended),
+        ExchangeStep::Head => exchange.head().await.map(HostReply::Head),
+        ExchangeStep::Next => exchange.next().await.map(HostReply::Piece),
+    }
+}
+
+/// What has ended has no more pieces, and takes none.
+fn after_the_end(step: &ExchangeStep) -> Result<HostReply, HostError> {
+    match step {
+        ExchangeStep::Next => Ok(HostReply::Piece(None)),
+        ExchangeStep::Write(_) | ExchangeStep::Head => Err(over()),
+    }
+}
+
+fn over() -> HostError {
+    HostError::BadRequest("the exchange has ended".to_owned())
+}
