@@ -136,6 +136,7 @@ impl Gate for Closed {
             | HostCall::Stream(_)
             | HostCall::NextBatch(_)
             | HostCall::Http(_)
+            | HostCall::Graphql(_)
             | HostCall::Open(_)
             | HostCall::Exchange(_)
             | HostCall::Covers(_)

@@ -16,6 +16,7 @@ pub mod postgres;
 pub mod process;
 pub mod redis;
 pub mod s3;
+pub mod shop;
 pub mod stores;
 pub mod tokens;
 pub mod zoo;
@@ -95,6 +96,8 @@ impl Harness {
         let crm = Crm::start(CRM_SECRET).await;
         std::fs::write(dir.path().join("keys.json"), public_jwks(&[&key])).expect("write keys");
         std::fs::write(dir.path().join("crm-token"), CRM_SECRET).expect("write secret");
+        std::fs::write(dir.path().join("shop-token"), shop::SHOP_SECRET).expect("write secret");
+        std::fs::write(dir.path().join("shop.graphql"), shop::SHOP_SDL).expect("write schema");
         sample_database(&dir.path().join("orders.db"));
         std::fs::create_dir(dir.path().join("files")).expect("a directory");
         let config = include_str!("airlock.toml").replace("{{crm}}", &crm.address.to_string());

@@ -52,6 +52,8 @@ impl TokenSpec {
                 "orders-db:ddl",
                 "crm:GET",
                 "crm:POST",
+                "shop:query",
+                "shop:mutation",
             ],
         )
     }

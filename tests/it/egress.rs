@@ -4,6 +4,7 @@ mod client;
 mod credentials;
 mod dns;
 mod explain;
+mod graphql;
 mod guests;
 mod names;
 mod redirects;

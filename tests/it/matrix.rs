@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use airlock_proto::v1::InvokeStreamRequest;
 use airlock_tests::{
-    Harness,
+    Harness, Options,
     guests::{WatGuest, root},
     http_post, output,
+    shop::Shop,
     tokens::TokenSpec,
     with_token,
 };
@@ -150,12 +151,19 @@ const HOST_IMPORTS: &[(&str, &str, &str)] = &[
     ("blob.list", r#"{"to":"blob","op":"list"}"#, "files:read"),
     ("blob.delete", r#"{"to":"blob","op":"delete","key":"k"}"#, "files:write"),
     ("blob.signed-url", r#"{"to":"blob","op":"signed_url","key":"k","ttl_ms":1000}"#, "files:read"),
+    ("graphql.query", r#"{"to":"graphql","op":"query","document":"{ version }"}"#, "shop:query"),
+    (
+        "graphql.mutate",
+        r#"{"to":"graphql","op":"mutate","document":"mutation { rename(id: 1, name: \"x\") { id } }"}"#,
+        "shop:mutation",
+    ),
 ];
 
 /// The guest that makes such a call.
 fn prober(call: &str) -> &'static str {
     match call {
         call if call.contains("steps") => "tx-probe",
+        call if call.contains(r#""to":"graphql""#) => "api-probe",
         call if call.contains(r#""to":"#) => "store-probe",
         _ => "sql-probe",
     }
@@ -178,10 +186,11 @@ fn every_host_import_of_the_wit_has_a_denied_twin() {
 
 #[tokio::test]
 async fn every_host_import_is_denied_without_its_scope() {
-    let harness = Harness::start().await;
-    harness.deploy_built("sql-probe").await;
-    harness.deploy_built("tx-probe").await;
-    harness.deploy_built("store-probe").await;
+    let shop = Shop::start().await;
+    let harness = Harness::start_with(Options { more_config: shop.binding("dev", "") }).await;
+    for guest in ["sql-probe", "tx-probe", "store-probe", "api-probe"] {
+        harness.deploy_built(guest).await;
+    }
     for (name, call, scope) in HOST_IMPORTS {
         let guest = prober(call);
         let ask = async |scope: &str| {

@@ -40,6 +40,7 @@ fn from_imports(component: &[u8]) -> String {
             airlock_model::ResourceKind::Sql | airlock_model::ResourceKind::Kv | airlock_model::ResourceKind::Blob => {
                 r#"["read", "write"]"#
             }
+            airlock_model::ResourceKind::Graphql => r#"["query", "mutation"]"#,
             airlock_model::ResourceKind::Http => r#"["GET", "POST:/echo"]"#,
         };
         text += &format!("[resources.{name}]\nkind = \"{kind}\"\noperations = {operations}\n");

@@ -1,6 +1,7 @@
 //! One client module per resource: the SDK's types in front of the generated ones.
 
 mod blob;
+mod graphql;
 mod kv;
 
 use proc_macro2::TokenStream;
@@ -22,6 +23,7 @@ fn module(resource: &Resource, calling: Calling) -> TokenStream {
         Kind::Http => http(calling),
         Kind::Kv => kv::items(calling),
         Kind::Blob => blob::items(calling),
+        Kind::Graphql => graphql::items(calling),
     };
     let kind = quote::format_ident!("{}", resource.kind.name());
     quote! {

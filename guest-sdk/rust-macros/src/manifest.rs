@@ -12,6 +12,7 @@ pub(crate) enum Kind {
     Http,
     Kv,
     Blob,
+    Graphql,
 }
 
 impl Kind {
@@ -21,6 +22,7 @@ impl Kind {
             "http" => Some(Self::Http),
             "kv" => Some(Self::Kv),
             "blob" => Some(Self::Blob),
+            "graphql" => Some(Self::Graphql),
             _ => None,
         }
     }
@@ -32,6 +34,7 @@ impl Kind {
             Self::Http => "http",
             Self::Kv => "kv",
             Self::Blob => "blob",
+            Self::Graphql => "graphql",
         }
     }
 }
@@ -82,7 +85,7 @@ fn resource(name: &str, value: &Value) -> Result<Resource, String> {
     })?;
     let kind = Kind::parse(kind).ok_or_else(|| {
         format!(
-            "function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql`, `http`, `kv` and `blob`"
+            "function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql`, `http`, `kv`, `blob` and `graphql`"
         )
     })?;
     Ok(Resource { name: name.to_owned(), kind })

@@ -9,6 +9,7 @@ const SQL: &str = include_str!("../../wit/kinds/sql.wit");
 const HTTP: &str = include_str!("../../wit/kinds/http.wit");
 const KV: &str = include_str!("../../wit/kinds/kv.wit");
 const BLOB: &str = include_str!("../../wit/kinds/blob.wit");
+const GRAPHQL: &str = include_str!("../../wit/kinds/graphql.wit");
 const GUEST_PACKAGE: &str = "package airlock:guest@1.0.0";
 
 /// A package with the world `function`, followed by every package that it names.
@@ -34,6 +35,7 @@ fn source(kind: Kind) -> &'static str {
         Kind::Http => HTTP,
         Kind::Kv => KV,
         Kind::Blob => BLOB,
+        Kind::Graphql => GRAPHQL,
     }
 }
 

@@ -23,6 +23,7 @@ mod arena;
 pub mod blob;
 mod error;
 mod export;
+pub mod graphql;
 pub mod http;
 mod join;
 pub mod kv;

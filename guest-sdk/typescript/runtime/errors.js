@@ -27,6 +27,15 @@ export class HttpError extends Error {
 }
 Object.defineProperty(HttpError.prototype, "name", { value: "HttpError" });
 
+// A GraphQL API answered with a part of the data. `code` is that of the first problem that has one.
+export class GraphqlError extends Error {
+  constructor(resource, data, problems) {
+    super(`${resource}: ${problems.map((one) => one.message).join("; ")}`);
+    Object.assign(this, { resource, data, problems, code: problems.find((one) => one.code !== "")?.code ?? "GRAPHQL_ERROR" });
+  }
+}
+Object.defineProperty(GraphqlError.prototype, "name", { value: "GraphqlError" });
+
 // An error the function declares: the caller gets code, message and details as they are.
 export class FunctionError extends Error {
   constructor(code, message, details = null) {

@@ -143,6 +143,29 @@ declare module "@airlock/clients" {
   }
 }
 
+declare module "@airlock/clients" {
+  /** Why a part of the data of a GraphQL answer is missing. */
+  export interface GraphqlProblem {
+    readonly message: string;
+    /** What the API has in `extensions.code`; empty for nothing. */
+    readonly code: string;
+    /** Names and positions from the root of the data, joined by `.`; empty for nothing. */
+    readonly path: string;
+  }
+
+  /**
+   * A document has exactly one operation, and its values travel as variables. `query` and `mutate` resolve to the data, and
+   * throw `GraphqlError` where a part of it is missing; an answer without data throws `HostError` of kind `backend`.
+   */
+  export interface GraphqlClient {
+    query<Data = any>(document: string, variables?: Record<string, unknown>): Promise<Data>;
+    mutate<Data = any>(document: string, variables?: Record<string, unknown>): Promise<Data>;
+    /** As `query` and `mutate`, for those who can do with a part. */
+    queryResult<Data = any>(document: string, variables?: Record<string, unknown>): Promise<{ data: Data; problems: GraphqlProblem[] }>;
+    mutateResult<Data = any>(document: string, variables?: Record<string, unknown>): Promise<{ data: Data; problems: GraphqlProblem[] }>;
+  }
+}
+
 declare module "@airlock/errors" {
   /** A host call that failed: refused, out of budget, or failed behind the host. */
   export class HostError extends Error {
@@ -168,6 +191,15 @@ declare module "@airlock/errors" {
     readonly resource: string;
     readonly status: number;
     readonly body: any;
+  }
+
+  /** A GraphQL API answered with a part of the data. */
+  export class GraphqlError extends Error {
+    readonly resource: string;
+    readonly data: any;
+    readonly problems: readonly { readonly message: string; readonly code: string; readonly path: string }[];
+    /** That of the first problem that has one. */
+    readonly code: string;
   }
 
   /** An error the function declares: the caller gets code, message and details as they are. */

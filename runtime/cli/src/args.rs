@@ -64,6 +64,9 @@ pub enum Command {
     /// Look at SQL statements as the server does.
     #[command(subcommand)]
     Sql(SqlCommand),
+    /// Look at GraphQL documents as the server does.
+    #[command(subcommand)]
+    Graphql(GraphqlCommand),
     /// See which requests a configuration lets out.
     #[command(subcommand)]
     Egress(EgressCommand),
@@ -149,7 +152,8 @@ pub enum ConfigCommand {
 pub enum ResourcesCommand {
     /// List the resources that a token covers. Needs `resource:read`.
     List(ControlOptions),
-    /// Show the tables and columns of a database. Needs `resource:read` and the database's `read`.
+    /// Show the tables and columns of a database, or the schema of a GraphQL API. Needs `resource:read` and the resource's
+    /// `read` or `query`.
     Describe {
         /// The resource.
         name: airlock_model::ResourceName,
@@ -166,6 +170,20 @@ pub enum ResourcesCommand {
         /// The environment whose binding is meant.
         #[arg(long)]
         environment: airlock_model::EnvironmentName,
+        /// The configuration file.
+        #[arg(long, default_value = "airlock.toml")]
+        config: PathBuf,
+    },
+    /// Ask a GraphQL API for its schema, with the credential of its binding, and write it as a schema file.
+    Introspect {
+        /// The resource.
+        name: airlock_model::ResourceName,
+        /// The environment whose binding is meant.
+        #[arg(long)]
+        environment: airlock_model::EnvironmentName,
+        /// Where the schema goes; standard output when missing.
+        #[arg(long)]
+        output: Option<PathBuf>,
         /// The configuration file.
         #[arg(long, default_value = "airlock.toml")]
         config: PathBuf,
@@ -450,6 +468,34 @@ pub struct ClassifyOptions {
     pub read_functions: Vec<String>,
     /// The statement; when missing, JSON lines `{"sql": ".."}` on standard input, each answered by one line.
     pub statement: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum GraphqlCommand {
+    /// Say what documents do and can cost: their class, depth, cost and root fields, or why they are refused.
+    Classify(DocumentOptions),
+}
+
+#[derive(Args)]
+pub struct DocumentOptions {
+    /// The schema that the documents are written for.
+    #[arg(long)]
+    pub schema: Option<PathBuf>,
+    /// Let documents ask for `__schema` and `__type`.
+    #[arg(long)]
+    pub introspection: bool,
+    /// `depth_max` of the binding, when it is not the usual one.
+    #[arg(long)]
+    pub depth_max: Option<u64>,
+    /// `cost_max` of the binding, when it is not the usual one.
+    #[arg(long)]
+    pub cost_max: Option<u64>,
+    /// The variables of the document, a JSON object.
+    #[arg(long)]
+    pub variables: Option<String>,
+    /// The document; when missing, JSON lines `{"document": "..", "variables": {..}}` on standard input, each answered by
+    /// one line.
+    pub document: Option<String>,
 }
 
 /// A dialect on the command line.

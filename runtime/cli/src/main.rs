@@ -68,6 +68,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Egress(command) => commands::egress::run(command, style).await,
         Command::Sql(command) => commands::sql::run(&command, style),
+        Command::Graphql(command) => commands::graphql::run(&command, style),
         Command::Completions { shell } => Ok(commands::completions(shell)),
         // Handled before the runtime starts: they limit themselves first.
         Command::Serve(_) | Command::CompileChild { .. } | Command::WallAttempt { .. } => Ok(ExitCode::FAILURE),

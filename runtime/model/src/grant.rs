@@ -55,7 +55,7 @@ impl FromStr for HttpMethod {
     }
 }
 
-/// What a grant allows to be done. Written `read`, `write`, `ddl`, `GET` or `GET:/customers/*`.
+/// What a grant allows to be done. Written `read`, `write`, `ddl`, `query`, `mutation`, `GET` or `GET:/customers/*`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Operation {
@@ -65,6 +65,10 @@ pub enum Operation {
     Write,
     /// SQL statements that change the schema.
     Ddl,
+    /// GraphQL queries.
+    Query,
+    /// GraphQL mutations.
+    Mutation,
     /// HTTP requests with this method to the paths of the pattern.
     Http(HttpMethod, PathPattern),
 }
@@ -82,8 +86,8 @@ fn grant_error(what: &'static str, text: &str, rule: impl Into<String>) -> Grant
     GrantError { what, text: text.chars().take(120).collect(), rule: rule.into() }
 }
 
-const OPERATION_RULE: &str =
-    "use `read`, `write` or `ddl` for sql, `read` or `write` for kv and blob, `GET` or `GET:/path/*` for http";
+const OPERATION_RULE: &str = "use `read`, `write` or `ddl` for sql, `read` or `write` for kv and blob, `query` or \
+                              `mutation` for graphql, `GET` or `GET:/path/*` for http";
 
 impl FromStr for Operation {
     type Err = GrantError;
@@ -93,6 +97,8 @@ impl FromStr for Operation {
             ("read", None) => return Ok(Self::Read),
             ("write", None) => return Ok(Self::Write),
             ("ddl", None) => return Ok(Self::Ddl),
+            ("query", None) => return Ok(Self::Query),
+            ("mutation", None) => return Ok(Self::Mutation),
             _ => {}
         }
         let method = verb.parse().map_err(|()| grant_error("operation", text, OPERATION_RULE))?;
@@ -118,13 +124,11 @@ impl Operation {
     /// Whether resources of that kind have this operation.
     #[must_use]
     pub const fn is_known_to(&self, kind: ResourceKind) -> bool {
-        match (self, kind) {
-            (Self::Read | Self::Write, ResourceKind::Sql | ResourceKind::Kv | ResourceKind::Blob)
-            | (Self::Ddl, ResourceKind::Sql)
-            | (Self::Http(..), ResourceKind::Http) => true,
-            (Self::Read | Self::Write, ResourceKind::Http)
-            | (Self::Ddl, ResourceKind::Http | ResourceKind::Kv | ResourceKind::Blob)
-            | (Self::Http(..), ResourceKind::Sql | ResourceKind::Kv | ResourceKind::Blob) => false,
+        match kind {
+            ResourceKind::Sql => matches!(self, Self::Read | Self::Write | Self::Ddl),
+            ResourceKind::Kv | ResourceKind::Blob => matches!(self, Self::Read | Self::Write),
+            ResourceKind::Http => matches!(self, Self::Http(..)),
+            ResourceKind::Graphql => matches!(self, Self::Query | Self::Mutation),
         }
     }
 }
@@ -135,6 +139,8 @@ impl fmt::Display for Operation {
             Self::Read => f.write_str("read"),
             Self::Write => f.write_str("write"),
             Self::Ddl => f.write_str("ddl"),
+            Self::Query => f.write_str("query"),
+            Self::Mutation => f.write_str("mutation"),
             Self::Http(method, pattern) if *pattern == PathPattern::any() => f.write_str(method.as_str()),
             Self::Http(method, pattern) => write!(f, "{}:{pattern}", method.as_str()),
         }
@@ -278,6 +284,10 @@ pub enum Access {
     Write,
     /// A SQL statement that changes the schema.
     Ddl,
+    /// A GraphQL query.
+    Query,
+    /// A GraphQL mutation.
+    Mutation,
     /// An HTTP request.
     Http(HttpMethod, RequestPath),
 }
@@ -285,9 +295,13 @@ pub enum Access {
 impl Access {
     fn is_covered_by(&self, operation: &Operation) -> bool {
         match (self, operation) {
-            (Self::Read, Operation::Read) | (Self::Write, Operation::Write) | (Self::Ddl, Operation::Ddl) => true,
+            (Self::Read, Operation::Read)
+            | (Self::Write, Operation::Write)
+            | (Self::Ddl, Operation::Ddl)
+            | (Self::Query, Operation::Query)
+            | (Self::Mutation, Operation::Mutation) => true,
             (Self::Http(method, path), Operation::Http(allowed, pattern)) => method == allowed && pattern.matches(path),
-            (Self::Read | Self::Write | Self::Ddl | Self::Http(..), _) => false,
+            (Self::Read | Self::Write | Self::Ddl | Self::Query | Self::Mutation | Self::Http(..), _) => false,
         }
     }
 }
@@ -298,6 +312,8 @@ impl fmt::Display for Access {
             Self::Read => f.write_str("read"),
             Self::Write => f.write_str("write"),
             Self::Ddl => f.write_str("ddl"),
+            Self::Query => f.write_str("query"),
+            Self::Mutation => f.write_str("mutation"),
             Self::Http(method, path) => write!(f, "{}:{path}", method.as_str()),
         }
     }
@@ -395,7 +411,15 @@ mod tests {
 
     #[test]
     fn scopes_print_as_they_are_written() {
-        for text in ["orders-db:read", "crm:GET:/customers/*", "crm:POST", "function:deploy", "audit:read"] {
+        for text in [
+            "orders-db:read",
+            "crm:GET:/customers/*",
+            "crm:POST",
+            "shop:query",
+            "shop:mutation",
+            "function:deploy",
+            "audit:read",
+        ] {
             assert_eq!(text.parse::<Scope>().map(|s| s.to_string()), Ok(text.to_owned()));
         }
     }
@@ -414,6 +438,8 @@ mod tests {
             "function:everything",
             ":read",
             "db:read:x",
+            "shop:subscription",
+            "shop:query:x",
         ] {
             assert!(text.parse::<Scope>().is_err(), "{text}");
         }

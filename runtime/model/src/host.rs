@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BatchCall, BlobCall, BlobReply, CoverCall, ExchangeCall, ExchangeId, ExchangeStep, KvCall, KvReply, Limit,
-    ResourceName, StreamId, TransactionCall, TransactionId,
+    BatchCall, BlobCall, BlobReply, CoverCall, ExchangeCall, ExchangeId, ExchangeStep, GraphqlCall, GraphqlReply,
+    KvCall, KvReply, Limit, ResourceName, StreamId, TransactionCall, TransactionId,
 };
 
 /// One request from a guest. Goes through the gate, and only through the gate.
@@ -26,6 +26,8 @@ pub enum HostCall {
     Exchange(ExchangeCall),
     /// Whether an API covers a URL.
     Covers(CoverCall),
+    /// A GraphQL document.
+    Graphql(GraphqlCall),
     /// A call to a key-value store.
     Kv(KvCall),
     /// A call to an object store.
@@ -52,6 +54,7 @@ impl HostCall {
             Self::Exchange(ExchangeCall { step: ExchangeStep::Write(bytes), .. }) => bytes.len(),
             Self::Exchange(_) => 0,
             Self::Covers(call) => call.url.len(),
+            Self::Graphql(call) => call.document.len() + call.variables.len(),
             Self::Kv(call) => call.action.size_bytes(),
             Self::Blob(call) => call.action.size_bytes(),
             Self::Log(line) => line.size_bytes(),
@@ -173,6 +176,8 @@ pub enum HostReply {
     Piece(Option<Vec<u8>>),
     /// For [`HostCall::Covers`].
     Covered(bool),
+    /// For [`HostCall::Graphql`].
+    Graphql(GraphqlReply),
     /// For [`HostCall::Kv`].
     Kv(KvReply),
     /// For [`HostCall::Blob`].
@@ -192,6 +197,7 @@ impl HostReply {
             Self::Http(reply) => reply.body.len() + lengths(&reply.headers),
             Self::Head(head) => lengths(&head.headers),
             Self::Piece(piece) => piece.as_ref().map_or(0, Vec::len),
+            Self::Graphql(reply) => reply.size_bytes(),
             Self::Kv(reply) => reply.size_bytes(),
             Self::Blob(reply) => reply.size_bytes(),
             Self::Affected(_)

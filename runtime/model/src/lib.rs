@@ -9,6 +9,7 @@ pub mod digest;
 pub mod failure;
 pub mod finding;
 pub mod grant;
+pub mod graphql;
 pub mod held;
 pub mod host;
 pub mod invoke;
@@ -31,6 +32,7 @@ pub use digest::Digest;
 pub use failure::{Failure, LimitReport};
 pub use finding::{Finding, Severity};
 pub use grant::{Access, ControlScope, Grant, Grants, HttpMethod, Layer, Operation, Scope};
+pub use graphql::{DocumentReport, GraphqlCall, GraphqlError, GraphqlReply, GraphqlVerb, OperationClass};
 pub use held::{
     BatchCall, CoverCall, ExchangeCall, ExchangeId, ExchangeStep, Kept, StreamId, TransactionCall, TransactionId,
     TransactionStep,

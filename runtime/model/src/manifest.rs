@@ -18,11 +18,13 @@ pub enum ResourceKind {
     Kv,
     /// An object store.
     Blob,
+    /// A GraphQL API.
+    Graphql,
 }
 
 impl ResourceKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Sql, Self::Http, Self::Kv, Self::Blob];
+    pub const ALL: [Self; 5] = [Self::Sql, Self::Http, Self::Kv, Self::Blob, Self::Graphql];
 
     /// The name of the kind, which is also the name of its WIT interface.
     #[must_use]
@@ -32,6 +34,7 @@ impl ResourceKind {
             Self::Http => "http",
             Self::Kv => "kv",
             Self::Blob => "blob",
+            Self::Graphql => "graphql",
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     CredentialRef, SecretError, Sources,
     blob::{self, BlobSettings, DirectoryConfig, S3Config},
     database::ServerSettings,
+    graphql::{self, GraphqlConfig, GraphqlKeys, GraphqlSettings},
     http::{self, HttpSettings},
     kv::{self, EmbeddedConfig, KvSettings, RedisConfig},
     mysql::{self, MysqlConfig},
@@ -40,6 +41,8 @@ pub enum BindingConfig {
     Directory(DirectoryConfig),
     /// `engine = "s3"`.
     S3(Box<S3Config>),
+    /// `engine = "graphql"`.
+    Graphql(Box<GraphqlConfig>),
 }
 
 /// A SQLite database file.
@@ -217,22 +220,14 @@ impl BindingConfig {
     pub fn resolve_paths(&mut self, base: &Path) {
         match self {
             Self::Sqlite(sqlite) => sqlite.path = base.join(&sqlite.path),
-            Self::Http(http) => {
-                http.ca_file = http.ca_file.take().map(|file| base.join(file));
-                if let Some(shown) = &mut http.client_certificate {
-                    shown.certificate = base.join(&shown.certificate);
-                    shown.key.resolve_path(base);
-                }
-                if let Some(credential) = &mut http.credential {
-                    credential.value_mut().resolve_path(base);
-                }
-            }
+            Self::Http(http) => http.resolve_paths(base),
             Self::Postgres(postgres) => postgres.resolve_paths(base),
             Self::Mysql(mysql) => mysql.resolve_paths(base),
             Self::Embedded(_) => {}
             Self::Redis(redis) => redis.resolve_paths(base),
             Self::Directory(directory) => directory.path = base.join(&directory.path),
             Self::S3(s3) => s3.resolve_paths(base),
+            Self::Graphql(graphql) => graphql.resolve_paths(base),
         }
     }
 
@@ -247,7 +242,22 @@ impl BindingConfig {
             | Self::Mysql(_)
             | Self::Redis(_)
             | Self::Directory(_)
-            | Self::S3(_) => {}
+            | Self::S3(_)
+            | Self::Graphql(_) => {}
+        }
+    }
+}
+
+impl HttpConfig {
+    /// Takes every relative path from `base`.
+    pub(crate) fn resolve_paths(&mut self, base: &Path) {
+        self.ca_file = self.ca_file.take().map(|file| base.join(file));
+        if let Some(shown) = &mut self.client_certificate {
+            shown.certificate = base.join(&shown.certificate);
+            shown.key.resolve_path(base);
+        }
+        if let Some(credential) = &mut self.credential {
+            credential.value_mut().resolve_path(base);
         }
     }
 }
@@ -424,6 +434,7 @@ pub(crate) enum Engine {
     Mysql(Box<ServerSettings>),
     Kv(KvSettings),
     Blob(BlobSettings),
+    Graphql(Box<GraphqlSettings>),
 }
 
 impl BindingConfig {
@@ -435,6 +446,7 @@ impl BindingConfig {
             Self::Http(_) => ResourceKind::Http,
             Self::Embedded(_) | Self::Redis(_) => ResourceKind::Kv,
             Self::Directory(_) | Self::S3(_) => ResourceKind::Blob,
+            Self::Graphql(_) => ResourceKind::Graphql,
         }
     }
 
@@ -450,6 +462,7 @@ impl BindingConfig {
             Self::Redis(config) => &config.operations,
             Self::Directory(config) => &config.operations,
             Self::S3(config) => &config.operations,
+            Self::Graphql(config) => &config.http.operations,
         }
     }
 
@@ -458,6 +471,7 @@ impl BindingConfig {
         match self {
             Self::Sqlite(config) => config.calls_per_second_max,
             Self::Http(config) => config.calls_per_second_max,
+            Self::Graphql(config) => config.http.calls_per_second_max,
             Self::Postgres(config) => config.calls_per_second_max,
             Self::Mysql(config) => config.calls_per_second_max,
             Self::Embedded(config) => config.calls_per_second_max,
@@ -473,10 +487,20 @@ impl BindingConfig {
         match self {
             Self::Postgres(config) => &config.read_functions,
             Self::Mysql(config) => &config.read_functions,
-            Self::Sqlite(_) | Self::Http(_) | Self::Embedded(_) | Self::Redis(_) | Self::Directory(_) | Self::S3(_) => {
-                &[]
-            }
+            Self::Sqlite(_)
+            | Self::Http(_)
+            | Self::Embedded(_)
+            | Self::Redis(_)
+            | Self::Directory(_)
+            | Self::S3(_)
+            | Self::Graphql(_) => &[],
         }
+    }
+
+    /// What a GraphQL binding says about documents; who judges documents checks it.
+    #[must_use]
+    pub fn graphql(&self) -> Option<&GraphqlKeys> {
+        if let Self::Graphql(config) = self { Some(&config.own) } else { None }
     }
 
     /// The SQL that makes the database roles of the binding; `None` where there are none to make. Holds no secret.
@@ -485,9 +509,13 @@ impl BindingConfig {
         match self {
             Self::Postgres(config) => Some(config.provisioning()),
             Self::Mysql(config) => Some(config.provisioning()),
-            Self::Sqlite(_) | Self::Http(_) | Self::Embedded(_) | Self::Redis(_) | Self::Directory(_) | Self::S3(_) => {
-                None
-            }
+            Self::Sqlite(_)
+            | Self::Http(_)
+            | Self::Embedded(_)
+            | Self::Redis(_)
+            | Self::Directory(_)
+            | Self::S3(_)
+            | Self::Graphql(_) => None,
         }
     }
 
@@ -502,6 +530,7 @@ impl BindingConfig {
             let example = match kind {
                 ResourceKind::Sql | ResourceKind::Kv | ResourceKind::Blob => "`[\"read\"]`",
                 ResourceKind::Http => "`[\"GET:/customers/*\"]`",
+                ResourceKind::Graphql => "`[\"query\"]`",
             };
             return Err(ConfigError::NoOperations { example });
         }
@@ -517,6 +546,7 @@ impl BindingConfig {
             Self::Redis(config) => Engine::Kv(kv::check_redis(config, sources)?),
             Self::Directory(config) => Engine::Blob(blob::check_directory(config)?),
             Self::S3(config) => Engine::Blob(blob::check_s3(config, sources)?),
+            Self::Graphql(config) => Engine::Graphql(Box::new(graphql::check(config, sources)?)),
         };
         let fingerprint = self.fingerprint(&engine);
         let pace = Pace::new(self.calls_per_second_max())?;
@@ -540,7 +570,13 @@ impl BindingConfig {
             }
             (Self::Redis(config), Engine::Kv(settings)) if config.ca_file.is_none() => settings.credential_mark(),
             (Self::S3(config), Engine::Blob(settings)) if config.ca_file.is_none() => settings.credential_mark(),
-            (Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_) | Self::S3(_), _) => return None,
+            (Self::Graphql(config), Engine::Graphql(settings)) if config.http.ca_file.is_none() => {
+                settings.credential_mark()
+            }
+            (
+                Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_) | Self::S3(_) | Self::Graphql(_),
+                _,
+            ) => return None,
             (Self::Sqlite(_) | Self::Embedded(_) | Self::Directory(_), _) => None,
         };
         let secret = mark.as_ref().map(|mark| mark.as_bytes().as_slice()).unwrap_or_default();
@@ -557,6 +593,7 @@ impl Binding {
             Engine::Http(_) => ResourceKind::Http,
             Engine::Kv(_) => ResourceKind::Kv,
             Engine::Blob(_) => ResourceKind::Blob,
+            Engine::Graphql(_) => ResourceKind::Graphql,
         }
     }
 }

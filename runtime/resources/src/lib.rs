@@ -14,12 +14,14 @@ mod config;
 mod database;
 mod dial;
 mod failed;
+mod graphql;
 mod http;
 mod kv;
 mod log;
 mod mysql;
 mod needs;
 mod network;
+mod over_http;
 mod pace;
 mod places;
 mod postgres;
@@ -41,16 +43,18 @@ pub use config::{
     AuditPath, Binding, BindingConfig, ClientCertificateConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig,
 };
 pub use database::{RoleConfig, TlsMode};
+pub use graphql::{GraphqlConfig, GraphqlKeys};
 pub use http::{EgressDecision, EgressVerdict, HttpExchange};
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
 pub use mysql::MysqlConfig;
 pub use needs::Needs;
 pub use network::Network;
+pub use over_http::OverHttp;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Probe, Resources};
 pub use request::{
-    BeginRequest, BlobRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, Traffic,
-    TransactionMode,
+    BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest,
+    Traffic, TransactionMode,
 };
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

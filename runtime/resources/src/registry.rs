@@ -5,18 +5,19 @@ mod probe;
 use std::{collections::HashMap, sync::Arc};
 
 use airlock_model::{
-    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, Operation, Reason, RequestPath, ResourceKind,
-    ResourceName, StatementClass, TenantName, WebOrigin, WebUrl,
+    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, Operation, OperationClass, Reason,
+    RequestPath, ResourceKind, ResourceName, StatementClass, TenantName, WebOrigin, WebUrl,
 };
 use tokio::time::Instant;
 
 use crate::{
-    AuditPath, BeginRequest, Binding, BlobRequest, HttpRequest, KvRequest, Network, Performed, Permitted, Schema,
-    SqlRequest, Stream, StreamRequest, Transaction,
+    AuditPath, BeginRequest, Binding, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Network, Performed,
+    Permitted, Schema, SqlRequest, Stream, StreamRequest, Transaction,
     address::AddressPolicy,
     blob::BlobStore,
     config::Engine,
     failed::Failed,
+    graphql::Graphql,
     http::{EgressVerdict, HttpClient, HttpExchange},
     kv::KvStore,
     mysql::Mysql,
@@ -89,6 +90,7 @@ enum Client {
     Mysql(Box<Mysql>),
     Kv(KvStore),
     Blob(BlobStore),
+    Graphql(Box<Graphql>),
 }
 
 impl Resources {
@@ -126,6 +128,7 @@ impl Resources {
             Engine::Mysql(settings) => Some(settings.credential_mark()),
             Engine::Kv(settings) => settings.credential_mark(),
             Engine::Blob(settings) => settings.credential_mark(),
+            Engine::Graphql(settings) => settings.credential_mark(),
         };
         let (fingerprint, pace) = (binding.fingerprint, binding.pace);
         let client = match binding.engine {
@@ -138,6 +141,10 @@ impl Resources {
             Engine::Mysql(settings) => Client::Mysql(Box::new(Mysql::new(resource, *settings, network))),
             Engine::Kv(settings) => Client::Kv(KvStore::new(resource, &environment, settings, network)),
             Engine::Blob(settings) => Client::Blob(BlobStore::new(resource, &environment, settings, network)),
+            Engine::Graphql(settings) => {
+                let policy = AddressPolicy::new(settings.allow_private().to_vec(), network);
+                Client::Graphql(Box::new(Graphql::new(resource, *settings, policy)))
+            }
         };
         environments.insert(environment, Arc::new(Bound { grants, client, pace, fingerprint, credential }));
         Ok(())
@@ -176,6 +183,7 @@ impl Resources {
             Client::Http(_) => ResourceKind::Http,
             Client::Kv(_) => ResourceKind::Kv,
             Client::Blob(_) => ResourceKind::Blob,
+            Client::Graphql(_) => ResourceKind::Graphql,
         })
     }
 
@@ -186,7 +194,7 @@ impl Resources {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
             Client::Mysql(_) => Some(Dialect::Mysql),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => None,
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => None,
         })
     }
 
@@ -224,6 +232,7 @@ impl Resources {
             Permitted::Http(request) => self.perform_http(environment, request).await,
             Permitted::Kv(request) => Performed::ended(self.perform_kv(environment, request).await),
             Permitted::Blob(request) => Performed::ended(self.perform_blob(environment, request).await),
+            Permitted::Graphql(request) => self.perform_graphql(environment, request).await,
         }
     }
 
@@ -234,7 +243,9 @@ impl Resources {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
             Client::Mysql(database) => database.perform(request).await,
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => Err(wrong_kind(&request.resource).into()),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+                Err(wrong_kind(&request.resource).into())
+            }
         }
     }
 
@@ -251,7 +262,9 @@ impl Resources {
             Client::Sqlite(database) => stream::Open::Sqlite(database.stream(query).await?),
             Client::Postgres(database) => stream::Open::Postgres(Box::new(database.stream(query).await?)),
             Client::Mysql(database) => stream::Open::Mysql(Box::new(database.stream(query).await?)),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => return Err(wrong_kind(&query.resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+                return Err(wrong_kind(&query.resource));
+            }
         };
         Ok(Stream { open, rows_left: rows_total_max, batch_rows_max })
     }
@@ -267,7 +280,9 @@ impl Resources {
             Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
             Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
             Client::Mysql(database) => Open::Mysql(database.begin(request).await?),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) => return Err(wrong_kind(&resource)),
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+                return Err(wrong_kind(&resource));
+            }
         };
         Ok(Transaction { resource, bound, open })
     }
@@ -357,6 +372,24 @@ impl Resources {
         store.perform(request).await
     }
 
+    async fn perform_graphql(&self, environment: &EnvironmentName, request: GraphqlRequest) -> Performed {
+        match self.graphql(environment, &request).await {
+            Ok(client) => client.perform(request).await,
+            Err(denied) => Performed::without_egress(Err(denied)),
+        }
+    }
+
+    async fn graphql(&self, environment: &EnvironmentName, request: &GraphqlRequest) -> Result<&Graphql, HostError> {
+        let bound = self.get(&request.resource, environment)?;
+        let Client::Graphql(client) = &bound.client else { return Err(wrong_kind(&request.resource)) };
+        let access = match request.class {
+            OperationClass::Query => Access::Query,
+            OperationClass::Mutation => Access::Mutation,
+        };
+        bound.admit(&request.resource, &access, request.deadline).await?;
+        Ok(client)
+    }
+
     fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Arc<Bound>> {
         self.bound.get(resource)?.get(environment)
     }
@@ -374,9 +407,12 @@ impl Bound {
     fn http(&self, resource: &ResourceName) -> Result<&Arc<HttpClient>, HostError> {
         match &self.client {
             Client::Http(client) => Ok(client),
-            Client::Sqlite(_) | Client::Postgres(_) | Client::Mysql(_) | Client::Kv(_) | Client::Blob(_) => {
-                Err(wrong_kind(resource))
-            }
+            Client::Sqlite(_)
+            | Client::Postgres(_)
+            | Client::Mysql(_)
+            | Client::Kv(_)
+            | Client::Blob(_)
+            | Client::Graphql(_) => Err(wrong_kind(resource)),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the gate hands in once it has permitted a host call, and what comes back.
 
 use airlock_model::{
-    BlobCommand, Grants, HostError, HostReply, HttpMethod, KvCommand, RequestPath, ResourceName, SqlVerb,
-    StatementClass, TenantName, WebOrigin,
+    BlobCommand, Grants, HostError, HostReply, HttpMethod, KvCommand, OperationClass, RequestPath, ResourceName,
+    SqlVerb, StatementClass, TenantName, WebOrigin,
 };
 use tokio::time::Instant;
 
@@ -19,6 +19,8 @@ pub enum Permitted {
     Kv(KvRequest),
     /// A command to an object store.
     Blob(BlobRequest),
+    /// A GraphQL document.
+    Graphql(GraphqlRequest),
 }
 
 /// One SQL statement.
@@ -149,6 +151,29 @@ pub struct BlobRequest {
     pub deadline: Instant,
     /// Milliseconds since the Unix epoch: what requests are signed for, and files are old by.
     pub now_unix_ms: u64,
+}
+
+/// One GraphQL document. Host, path and credential come from the binding.
+#[derive(Debug)]
+pub struct GraphqlRequest {
+    /// The API.
+    pub resource: ResourceName,
+    /// Who is charged with the connection.
+    pub tenant: TenantName,
+    /// What analysis found that it does.
+    pub class: OperationClass,
+    /// Exactly one operation.
+    pub document: String,
+    /// JSON object as text.
+    pub variables: String,
+    /// When the request is given up.
+    pub deadline: Instant,
+    /// What is left of the call's egress budget, in bytes, both ways together.
+    pub egress_bytes_max: u64,
+    /// Milliseconds since the Unix epoch: what requests are signed for.
+    pub now_unix_ms: u64,
+    /// What `traceparent` says, where the binding sends one.
+    pub traceparent: Option<String>,
 }
 
 /// What crossed the network for one exchange, for the trail.

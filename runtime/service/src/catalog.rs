@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use airlock_access::{Authorized, Control};
 use airlock_model::{
-    Access, AuditEvent, AuditKind, ControlScope, Decision, EnvironmentName, Failure, Grants, HostError, Layer,
+    Access, AuditEvent, AuditKind, ControlScope, Decision, EnvironmentName, Failure, Grant, Grants, HostError, Layer,
     Operation, Reason, ResourceKind, ResourceName,
 };
 use airlock_resources::{Dialect, Schema};
@@ -39,11 +39,13 @@ pub struct ResourceSummary {
     pub dialect: Option<Dialect>,
 }
 
-/// The tables of a database, and when they were read.
+/// The tables of a database or the schema of an API, and when they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
-    /// The tables.
+    /// The tables; none of an API.
     pub schema: Schema,
+    /// The schema of an API, in the schema definition language; empty for databases.
+    pub sdl: String,
     /// Milliseconds since the Unix epoch.
     pub read_unix_ms: u64,
 }
@@ -76,8 +78,8 @@ impl App {
     /// The tables of a database, from memory when they were read within a minute. On record before they are told.
     ///
     /// # Errors
-    /// When the token lacks `resource:read` or the database's `read`, in the same words whether or not there is such a
-    /// database; `resource_unavailable` when it cannot say.
+    /// When the token lacks `resource:read` or the database's `read` (the API's `query`), in the same words whether or not
+    /// there is such a database; `resource_unavailable` when it cannot say.
     pub async fn describe_schema(
         &self,
         bearer: Option<&str>,
@@ -107,8 +109,11 @@ impl App {
         permit: &Authorized<Control>,
         resource: &ResourceName,
     ) -> Result<(), Failure> {
+        // By the token and not by the resource: whoever may not read it is not told what it is.
+        let asks = |grant: &Grant| grant.resource == *resource && grant.operation == Operation::Query;
+        let access = if permit.token().grants().iter().any(asks) { Access::Query } else { Access::Read };
         grants(settings, permit)
-            .and_then(|grants| grants.check(resource, &Access::Read).map_err(|layer| not_granted(layer, resource)))
+            .and_then(|grants| grants.check(resource, &access).map_err(|layer| not_granted(layer, resource, &access)))
             .map_err(|why| {
                 let subject = Subject { function: None, environment: permit.call().environment().as_str() };
                 let refused = Refused::by(permit.token())(why);
@@ -123,9 +128,14 @@ async fn read(
     resource: &ResourceName,
 ) -> Result<Arc<Described>, HostError> {
     let (environment, tenant) = (permit.call().environment(), &permit.principal().tenant);
+    if let Some(documents) = settings.documents(resource, environment) {
+        let sdl = documents.sdl().ok_or_else(|| no_schema(resource))?.to_owned();
+        let schema = Schema { tables: Vec::new(), truncated: false };
+        return Ok(Arc::new(Described { schema, sdl, read_unix_ms: clock::now_unix_ms() }));
+    }
     let deadline = Instant::now() + DESCRIBE_TIME_MAX;
     let schema = settings.resources.describe(environment, resource, tenant, deadline).await?;
-    Ok(Arc::new(Described { schema, read_unix_ms: clock::now_unix_ms() }))
+    Ok(Arc::new(Described { schema, sdl: String::new(), read_unix_ms: clock::now_unix_ms() }))
 }
 
 /// There is no manifest yet: the token stands for it.
@@ -175,16 +185,22 @@ fn described_event(
     event
 }
 
-fn not_granted(layer: Layer, resource: &ResourceName) -> Failure {
+/// Nobody has fetched it: that is the operator's to do, with `airlock resources introspect`.
+fn no_schema(resource: &ResourceName) -> HostError {
+    HostError::Unavailable(format!("the binding of `{resource}` names no schema file: ask the operator for one"))
+}
+
+fn not_granted(layer: Layer, resource: &ResourceName, access: &Access) -> Failure {
     let message = format!(
-        "`{resource}:read` is not covered by {}",
+        "`{resource}:{access}` is not covered by {}",
         match layer {
             Layer::Environment => layer.place(),
             Layer::Token | Layer::Manifest => Layer::Token.place(),
         }
     );
-    let hint =
-        format!("ask the issuer for a token with `{resource}:read`, and the operator to bind `{resource}` with `read`");
+    let hint = format!(
+        "ask the issuer for a token with `{resource}:read` (`query` for GraphQL), and the operator to bind it so"
+    );
     Failure::new(Reason::NotGranted, message, hint)
 }
 
@@ -192,8 +208,8 @@ fn failure(why: HostError, resource: &ResourceName) -> Failure {
     match why {
         HostError::Denied { rule, hint, .. } => Failure::new(Reason::NotGranted, rule, hint),
         HostError::BadRequest(_) => {
-            let message = format!("`{resource}` is no database");
-            Failure::new(Reason::RequestMalformed, message, "ask for a resource of kind `sql`")
+            let message = format!("`{resource}` is neither a database nor a GraphQL API");
+            Failure::new(Reason::RequestMalformed, message, "ask for a resource of kind `sql` or `graphql`")
         }
         other => {
             let hint = "try again later; operators see the cause in the server's log";

@@ -20,7 +20,7 @@ use crate::{
     app::StartError,
     catalog::Schemas,
     config::{Config, ConfigError, Origin, Setting, WritePolicy, process_environment},
-    gate::{Listed, analysed_as},
+    gate::{Documents, Listed, analysed_as},
     registry::Deployed,
 };
 
@@ -29,8 +29,9 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) resources: Resources,
-    listed: ListedByBinding,
+    listed: ByBinding<Listed>,
     nothing_listed: Listed,
+    documents: ByBinding<Documents>,
     pub(crate) operator: Limits,
     /// Every value with its source.
     pub(crate) listing: Vec<Setting>,
@@ -44,7 +45,7 @@ pub(crate) struct Settings {
     pub(crate) schemas: Schemas,
 }
 
-type ListedByBinding = HashMap<ResourceName, HashMap<EnvironmentName, Listed>>;
+type ByBinding<T> = HashMap<ResourceName, HashMap<EnvironmentName, T>>;
 
 /// The limits that one section sets.
 #[derive(Default)]
@@ -74,6 +75,7 @@ impl Settings {
             resources.keep_unchanged(&before.resources);
         }
         let listed = listed_functions(&config, &resources)?;
+        let documents = documents(&config)?;
         let mut listing = config.settings();
         listing.extend(keys);
         let layer = |section: String, caps: &LimitCaps| LimitLayer {
@@ -101,6 +103,7 @@ impl Settings {
             listing,
             listed,
             nothing_listed: Listed::none(),
+            documents,
             resources,
             config,
         })
@@ -110,6 +113,11 @@ impl Settings {
     pub(crate) fn listed(&self, resource: &ResourceName, environment: &EnvironmentName) -> &Listed {
         let listed = self.listed.get(resource).and_then(|environments| environments.get(environment));
         listed.unwrap_or(&self.nothing_listed)
+    }
+
+    /// What documents for a GraphQL API are judged by; `None` for other kinds.
+    pub(crate) fn documents(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Documents> {
+        self.documents.get(resource)?.get(environment)
     }
 
     /// What is set for a tenant.
@@ -254,8 +262,8 @@ pub(crate) fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> R
     Ok(resources)
 }
 
-fn listed_functions(config: &Config, resources: &Resources) -> Result<ListedByBinding, StartError> {
-    let mut listed = ListedByBinding::new();
+fn listed_functions(config: &Config, resources: &Resources) -> Result<ByBinding<Listed>, StartError> {
+    let mut listed = ByBinding::new();
     for (name, resource) in &config.resources {
         for (environment, binding) in resource.bindings().filter(|(_, binding)| !binding.read_functions().is_empty()) {
             let Some(dialect) = resources.dialect(name, environment).map(analysed_as) else { continue };
@@ -266,6 +274,20 @@ fn listed_functions(config: &Config, resources: &Resources) -> Result<ListedByBi
         }
     }
     Ok(listed)
+}
+
+fn documents(config: &Config) -> Result<ByBinding<Documents>, StartError> {
+    let mut documents = ByBinding::new();
+    for (name, resource) in &config.resources {
+        let bindings = resource.bindings();
+        for (environment, keys) in bindings.filter_map(|(environment, binding)| Some((environment, binding.graphql()?)))
+        {
+            let key = format!("resources.{name}.{environment}.schema");
+            let read = Documents::new(keys).map_err(|why| config.origins.locate(ConfigError::value(key, why)))?;
+            documents.entry(name.clone()).or_insert_with(HashMap::new).insert(environment.clone(), read);
+        }
+    }
+    Ok(documents)
 }
 
 fn credentials(config: &Config, resources: &Resources) -> BTreeMap<String, Digest> {

@@ -14,7 +14,9 @@ pub const AMBIENT: &str = include_str!("../../../typescript/types/airlock.d.ts")
 pub fn declarations(resources: &[ResourceImport]) -> String {
     let mut text = String::from("// Written by `airlock bindings` from function.toml. Do not edit.\n\n");
     text.push_str("declare module \"@airlock/resources\" {\n");
-    text.push_str("  import type { BlobClient, HttpClient, KvClient, SqlClient } from \"@airlock/clients\";\n");
+    text.push_str(
+        "  import type { BlobClient, GraphqlClient, HttpClient, KvClient, SqlClient } from \"@airlock/clients\";\n",
+    );
     for resource in resources {
         let (binding, name, kind) = (binding_name(&resource.name), &resource.name, resource.kind);
         let client = match kind {
@@ -22,6 +24,7 @@ pub fn declarations(resources: &[ResourceImport]) -> String {
             ResourceKind::Http => "HttpClient",
             ResourceKind::Kv => "KvClient",
             ResourceKind::Blob => "BlobClient",
+            ResourceKind::Graphql => "GraphqlClient",
         };
         let _ =
             write!(text, "\n  /** The resource `{name}` of kind `{kind}`. */\n  export const {binding}: {client};\n");

@@ -33,6 +33,7 @@ const MODULES: &[(&str, &str)] = &[
     ("airlock:sdk/http", include_str!("../../../typescript/runtime/http.js")),
     ("airlock:sdk/kv", include_str!("../../../typescript/runtime/kv.js")),
     ("airlock:sdk/blob", include_str!("../../../typescript/runtime/blob.js")),
+    ("airlock:sdk/graphql", include_str!("../../../typescript/runtime/graphql.js")),
     ("airlock:sdk/context", include_str!("../../../typescript/runtime/context.js")),
 ];
 

@@ -9,6 +9,7 @@
 
 mod component;
 mod fixture;
+mod graphql;
 mod manifest;
 mod postgres_corpus;
 mod robustness;

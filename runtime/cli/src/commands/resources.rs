@@ -8,7 +8,7 @@ use std::{
 
 use airlock_model::{EnvironmentName, ResourceName};
 use airlock_proto::v1::{DescribeSchemaRequest, DescribeSchemaResponse, ResourceServiceListRequest, Table};
-use airlock_service::Config;
+use airlock_service::{App, Config};
 use anyhow::Context as _;
 use serde::Serialize;
 
@@ -31,6 +31,9 @@ pub async fn run(command: &ResourcesCommand, style: Style) -> anyhow::Result<Exi
         ResourcesCommand::List(control) => list(control, style).await,
         ResourcesCommand::Describe { name, refresh, control } => describe(name, *refresh, control, style).await,
         ResourcesCommand::Provision { name, environment, config } => provision(name, environment, config, style),
+        ResourcesCommand::Introspect { name, environment, output, config } => {
+            introspect(name, environment, output.as_deref(), config).await
+        }
     }
 }
 
@@ -66,6 +69,11 @@ async fn list(control: &ControlOptions, style: Style) -> anyhow::Result<ExitCode
 }
 
 #[derive(Serialize)]
+struct Sdl<'a> {
+    sdl: &'a str,
+}
+
+#[derive(Serialize)]
 struct ShownTable {
     schema: String,
     name: String,
@@ -93,7 +101,11 @@ async fn describe(
     let environment = control.access.environment.clone();
     let request = client.request(DescribeSchemaRequest { environment, resource: name.to_string(), refresh });
     let response = client.resources().describe_schema(request).await.map_err(Rejected::from)?.into_inner();
-    let DescribeSchemaResponse { tables, truncated, .. } = response;
+    let DescribeSchemaResponse { tables, truncated, sdl, .. } = response;
+    if !sdl.is_empty() {
+        style.print(&Sdl { sdl: &sdl }, |out| out.write_all(sdl.as_bytes()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if truncated {
         output::warning("the database has more columns than are shown");
     }
@@ -130,6 +142,22 @@ impl ShownTable {
             writeln!(out, "  {:<28} {:<24} {}", column.name, column.database_type, facts.join(", "))
         })
     }
+}
+
+/// Speaks to the API itself, as a server with this configuration would.
+async fn introspect(
+    name: &ResourceName,
+    environment: &EnvironmentName,
+    output: Option<&Path>,
+    file: &Path,
+) -> anyhow::Result<ExitCode> {
+    let config = Config::load(file)?;
+    let sdl = App::introspect(&config, name.clone(), environment, "operator".parse()?).await?;
+    match output {
+        Some(output) => std::fs::write(output, sdl).with_context(|| format!("cannot write `{}`", output.display()))?,
+        None => io::stdout().write_all(sdl.as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Only reads the configuration: the secrets that it names need not be there yet.

@@ -1,20 +1,15 @@
 //! `airlock sql classify`: what the server would make of a statement, for people and as JSON lines.
 
-use std::{
-    io::{BufRead, BufReader, BufWriter, Read, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use airlock_analysis::{Dialect, ReadFunctions, classify_with};
 use serde::{Deserialize, Serialize};
 
+use super::lines;
 use crate::{
     args::{ClassifyOptions, DialectName, SqlCommand},
     output::{EXIT_REFUSED, Style},
 };
-
-/// Longest input line, in bytes: a statement of the largest size with every character escaped fits.
-const LINE_BYTES_MAX: u64 = 2 << 20;
 
 /// One line of input.
 #[derive(Deserialize)]
@@ -36,7 +31,7 @@ pub fn run(command: &SqlCommand, style: Style) -> anyhow::Result<ExitCode> {
     let rules = Rules::new(options)?;
     match &options.statement {
         Some(statement) => one(&rules.judge(statement), style),
-        None => stream(&rules),
+        None => lines::answer(|asked, number| asked.map_or_else(Answer::refused, |line| rules.line(line, number))),
     }
 }
 
@@ -49,34 +44,6 @@ fn one(answer: &Answer, style: Style) -> anyhow::Result<ExitCode> {
         answer.reasons.iter().try_for_each(|reason| writeln!(out, "because  {reason}"))
     })?;
     Ok(if answer.class == REFUSED { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
-}
-
-/// Answers line by line, in order, in memory that does not grow.
-fn stream(rules: &Rules) -> anyhow::Result<ExitCode> {
-    let mut input = BufReader::new(std::io::stdin().lock());
-    let mut output = BufWriter::new(std::io::stdout().lock());
-    let mut line = Vec::new();
-    let mut number: u64 = 0;
-    loop {
-        // The next read may wait for whoever waits for these answers.
-        if !input.buffer().contains(&b'\n') {
-            output.flush()?;
-        }
-        line.clear();
-        if input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
-            return Ok(ExitCode::SUCCESS);
-        }
-        number += 1;
-        let is_whole = line.ends_with(b"\n") || input.fill_buf()?.is_empty();
-        let answer = if is_whole { rules.line(&line, number) } else { too_long(&mut input, number)? };
-        serde_json::to_writer(&mut output, &answer)?;
-        output.write_all(b"\n")?;
-    }
-}
-
-fn too_long(input: &mut impl BufRead, number: u64) -> std::io::Result<Answer> {
-    input.skip_until(b'\n')?;
-    Ok(Answer::refused(format!("line {number}: longer than {LINE_BYTES_MAX} bytes")))
 }
 
 const REFUSED: &str = "refused";

@@ -54,6 +54,7 @@ impl Resources {
             Client::Postgres(database) => database.perform(probe.number()).await.map(drop),
             Client::Mysql(database) => database.perform(probe.number()).await.map(drop),
             Client::Http(client) => client.reach(probe.deadline).await.map_err(Failed::from),
+            Client::Graphql(client) => client.reach(probe.deadline).await.map_err(Failed::from),
             Client::Kv(KvStore::Embedded(_)) => Ok(()),
             Client::Kv(store) => store.perform(probe.entry()?).await.map(drop),
             Client::Blob(store) => store.perform(probe.object()?).await.map(drop),

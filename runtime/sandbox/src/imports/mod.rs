@@ -4,6 +4,7 @@ mod asking;
 mod blob;
 mod charge;
 mod charged;
+mod graphql;
 mod guest;
 mod http;
 mod kv;
@@ -65,6 +66,7 @@ fn link_one(linker: &mut Linker<CallState>, name: &str) -> Result<(), UnlinkedIm
         (_, Some((resource, ResourceKind::Http))) => http::link(linker, name, &resource),
         (_, Some((resource, ResourceKind::Kv))) => kv::link(linker, name, &resource),
         (_, Some((resource, ResourceKind::Blob))) => blob::link(linker, name, &resource),
+        (_, Some((resource, ResourceKind::Graphql))) => graphql::link(linker, name, &resource),
         (_, None) => return Err(UnlinkedImport::Unknown(name.to_owned())),
     };
     linked.map_err(|source| UnlinkedImport::Link { import: name.to_owned(), source })

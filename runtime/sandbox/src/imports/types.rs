@@ -1,6 +1,8 @@
 //! The WIT records and variants of `guest-sdk/wit`, as Wasmtime lifts and lowers them.
 
-use airlock_model::{HostError, HttpHead, HttpReply, LogLevel, ObjectInfo, ObjectPage, Piece, Rows};
+use airlock_model::{
+    GraphqlError, GraphqlReply, HostError, HttpHead, HttpReply, LogLevel, ObjectInfo, ObjectPage, Piece, Rows,
+};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 #[derive(ComponentType, Lower)]
@@ -154,6 +156,30 @@ impl From<ObjectPage> for GuestObjectPage {
     fn from(page: ObjectPage) -> Self {
         let entry = |(key, size): (String, u64)| GuestObjectEntry { key, size: as_number(size) };
         Self { entries: page.objects.into_iter().map(entry).collect(), cursor: page.cursor }
+    }
+}
+
+/// `graphql.problem`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct GuestProblem {
+    message: String,
+    code: String,
+    path: String,
+}
+
+/// `graphql.answer`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct GuestAnswer {
+    data: String,
+    problems: Vec<GuestProblem>,
+}
+
+impl From<GraphqlReply> for GuestAnswer {
+    fn from(reply: GraphqlReply) -> Self {
+        let problem = |GraphqlError { message, code, path }| GuestProblem { message, code, path };
+        Self { data: reply.data, problems: reply.errors.into_iter().map(problem).collect() }
     }
 }
 

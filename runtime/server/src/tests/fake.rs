@@ -270,7 +270,7 @@ impl Application for Fake {
         };
         let table = Table { schema: String::new(), name: "orders".into(), is_view: false, columns: vec![column] };
         let schema = Schema { tables: vec![table], truncated: false };
-        Ok(Arc::new(Described { schema, read_unix_ms: 1_700_000_000_000 }))
+        Ok(Arc::new(Described { schema, sdl: String::new(), read_unix_ms: 1_700_000_000_000 }))
     }
 
     async fn reload(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {

@@ -23,6 +23,7 @@ pub(crate) fn describe_schema_response(described: &Described) -> v1::DescribeSch
         tables: described.schema.tables.iter().map(table).collect(),
         read_time: Some(timestamp(described.read_unix_ms)),
         truncated: described.schema.truncated,
+        sdl: described.sdl.clone(),
     }
 }
 

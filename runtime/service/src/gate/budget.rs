@@ -45,7 +45,7 @@ impl Budget {
     /// Takes what a permitted call costs besides: one request if it leaves the host.
     pub(super) fn charge_act(&self, act: &Act) -> Result<(), HostError> {
         match act {
-            Act::Alone(Permitted::Http(_)) | Act::Open(_) => {
+            Act::Alone(Permitted::Http(_) | Permitted::Graphql(_)) | Act::Open(_) => {
                 self.charge(Limit::EgressRequests, &self.egress_requests, 1)
             }
             Act::Alone(Permitted::Sql(_) | Permitted::Kv(_) | Permitted::Blob(_))

@@ -91,7 +91,8 @@ impl CallGate {
         }
         if let Err(layer) = self.admitted.grants().check_any(&asked.resource) {
             let rule = format!("nothing on `{}` is covered by {}", asked.resource, layer.place());
-            let error = denied(Reason::NotGranted, rule, "declare an operation on it, and ask for a token that covers one");
+            let error =
+                denied(Reason::NotGranted, rule, "declare an operation on it, and ask for a token that covers one");
             return Err(self.deny_by_rule(self.describe(&call), error));
         }
         let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
@@ -107,7 +108,7 @@ impl CallGate {
     }
 
     /// W3C Trace Context: one trace for an invocation, one span for a host call.
-    fn traceparent(&self) -> String {
+    pub(super) fn traceparent(&self) -> String {
         let invocation = self.facts.invocation.to_string();
         let trace = Digest::of(invocation.as_bytes()).to_string();
         let number = self.budget.usage().host_calls.to_be_bytes();

@@ -3,7 +3,9 @@
 mod blob;
 mod budget;
 mod classes;
+mod documents;
 mod exchanges;
+mod graphql;
 mod http;
 mod intent;
 mod kv;
@@ -38,6 +40,7 @@ use trail::{OUTCOME_UNKNOWN, describe_reply, describe_traffic};
 use transactions::Transactions;
 
 pub(crate) use classes::{Classes, Listed};
+pub(crate) use documents::Documents;
 pub(crate) use plan::analysed_as;
 
 /// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
@@ -229,6 +232,7 @@ impl Gate for CallGate {
             | HostCall::Stream(_)
             | HostCall::Http(_)
             | HostCall::Open(_)
+            | HostCall::Graphql(_)
             | HostCall::Kv(_)
             | HostCall::Blob(_)) => self.touch(call).await,
         }

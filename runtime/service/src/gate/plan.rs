@@ -45,7 +45,7 @@ impl Act {
     pub(super) fn stop_notice(&self) -> Option<StopNotice> {
         match self {
             Self::Alone(Permitted::Sql(request)) | Self::Within(_, request) => Some(request.stop.clone()),
-            Self::Alone(Permitted::Http(_) | Permitted::Kv(_) | Permitted::Blob(_)) => None,
+            Self::Alone(Permitted::Http(_) | Permitted::Kv(_) | Permitted::Blob(_) | Permitted::Graphql(_)) => None,
             Self::Stream(_) | Self::Open(_) | Self::Begin(_) | Self::Commit(_) | Self::Rollback(_) => None,
         }
     }
@@ -67,6 +67,7 @@ impl CallGate {
             HostCall::Open(call) => {
                 self.plan_http(call, &mut event, &mut has_effect).map(|request| Act::Open(Box::new(request)))
             }
+            HostCall::Graphql(call) => self.plan_graphql(call, &mut event, &mut has_effect).map(Act::Alone),
             HostCall::Kv(call) => {
                 describe(&mut event, &call.resource, call.action.target());
                 self.plan_kv(call, &mut event, &mut has_effect).map(Act::Alone)
@@ -99,6 +100,7 @@ impl CallGate {
                 shown = self.path_in_trail(&call.resource, &call.url);
                 (&call.resource, shown.as_str())
             }
+            HostCall::Graphql(call) => (&call.resource, call.document.as_str()),
             HostCall::Kv(call) => (&call.resource, call.action.target()),
             HostCall::Blob(call) => (&call.resource, call.action.target()),
             HostCall::Log(_) => return event,
@@ -176,7 +178,7 @@ impl CallGate {
         bound.map(drop).ok_or_else(|| self.unbound(resource))
     }
 
-    fn unbound(&self, resource: &ResourceName) -> HostError {
+    pub(super) fn unbound(&self, resource: &ResourceName) -> HostError {
         let rule = format!("environment `{}` does not bind `{resource}`", self.facts.deployed.environment);
         let hint = "ask the operator for [resources.<name>.<environment>] in airlock.toml";
         denied(Reason::ResourceUnbound, rule, hint)
@@ -207,7 +209,7 @@ impl CallGate {
     }
 }
 
-fn describe(event: &mut AuditEvent, resource: &ResourceName, target: &str) {
+pub(super) fn describe(event: &mut AuditEvent, resource: &ResourceName, target: &str) {
     event.resource = Some(resource.to_string());
     event.target = Some(target.chars().take(TARGET_CHARS_MAX).collect());
 }

@@ -113,6 +113,6 @@ pub(super) fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
         HostReply::Head(head) => event.status = Some(head.status),
         HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended => {}
         HostReply::Opened(_) | HostReply::Piece(_) | HostReply::Covered(_) => {}
-        HostReply::Kv(_) | HostReply::Blob(_) | HostReply::Logged => {}
+        HostReply::Kv(_) | HostReply::Blob(_) | HostReply::Graphql(_) | HostReply::Logged => {}
     }
 }
