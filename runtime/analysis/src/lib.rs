@@ -6,6 +6,7 @@
 pub mod component;
 pub mod manifest;
 mod schema;
+pub mod source;
 pub mod sql;
 
 pub use component::{
