@@ -116,6 +116,8 @@ pub(super) enum Field {
 pub(super) struct Arm {
     /// What the subject is taken apart with.
     pub(super) pattern: Option<Pattern>,
+    /// Constants of which the subject is one here; empty where that is not known.
+    pub(super) is: Vec<String>,
     /// Evaluated before the body.
     pub(super) guards: Vec<Expr>,
     pub(super) body: Expr,

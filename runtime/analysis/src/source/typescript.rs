@@ -5,7 +5,7 @@ mod expression;
 mod pattern;
 mod statement;
 
-use oxc::{allocator::Allocator, parser::Parser, span::SourceType};
+use oxc::{allocator::Allocator, parser::{ParseOptions, Parser}, span::SourceType};
 
 use super::{
     SyntaxError,
@@ -20,7 +20,8 @@ pub(super) fn read(file: u32, name: &str, text: &str) -> Result<Module, SyntaxEr
     let mut first = None;
     for source_type in source_types(name) {
         let allocator = Allocator::default();
-        let parsed = Parser::new(&allocator, text, source_type).parse();
+        let options = ParseOptions { allow_return_outside_function: true, ..ParseOptions::default() };
+        let parsed = Parser::new(&allocator, text, source_type).with_options(options).parse();
         let error = parsed.diagnostics.errors().next();
         match error {
             None if !parsed.panicked => return Ok(Lower { file }.module(&parsed.program)),

@@ -40,6 +40,12 @@ impl<'m> Engine<'m> {
                 let function = first?;
                 Some(self.call_value(&function, &Args::of(args.plain(), args.span).shifted()))
             }
+            "include_str" => {
+                let Some(Value::Text(name)) = &first else { return None };
+                let text = self.resolve.text(self.file, name.as_constant()?);
+                // Compiled in: constant, whatever it says.
+                Some(text.map_or_else(|| varies(&Text::constant("select 1")), Value::text))
+            }
             _ if path.starts_with("Math.") => Some(Value::Number),
             _ if method == "run_in_executor" => {
                 let function = args.plain().get(1).cloned()?;

@@ -130,6 +130,11 @@ impl<'m> Engine<'m> {
                 self.set_field(class.fields, name, value, true);
             }
         }
+        for given in &args.given {
+            if let Some(name) = given.name {
+                self.set_field(class.fields, name, given.value.clone(), class.constructed.get());
+            }
+        }
         class.constructed.set(true);
         this
     }

@@ -31,6 +31,11 @@ impl<'m> Engine<'m> {
             let mark = self.store.mark();
             // The arms of `if` are what happens when the test holds and when it does not.
             facts.hold(&mut self.store, if index == 0 { facts.then() } else { facts.otherwise() });
+            if !arm.is.is_empty()
+                && let Some(cell) = subject.and_then(|subject| self.cell_of(subject, scope))
+            {
+                self.store.set(cell, Value::one_of(arm.is.iter().map(|text| Value::text(text.as_str()))));
+            }
             let value = self.arm(arm, &tested, scope);
             let ended = std::mem::replace(&mut self.ended, false);
             let mut written = self.store.take_back(mark);

@@ -74,6 +74,11 @@ impl<'m> Engine<'m> {
     }
 
     fn import_stmt(&mut self, import: &'m Import, scope: &Rc<Scope>) {
+        let is_own = ["crate", "super", "self"].iter().any(|own| import.from.starts_with(own));
+        if is_own && self.resolve.module(self.file, &import.from).is_none() {
+            // Of a loose file: the name is in sight anyway, or unknown.
+            return;
+        }
         let value = self.import(&import.from, import.name.as_deref(), import.span);
         self.declare(&import.local, value, scope, Reach::Function);
     }
@@ -82,11 +87,12 @@ impl<'m> Engine<'m> {
     pub(super) fn import(&mut self, from: &str, name: Option<&str>, span: Span) -> Value<'m> {
         let Some((file, inner)) = self.resolve.module(self.file, from) else {
             let path = name.filter(|name| *name != "default").map_or_else(|| from.to_owned(), |name| format!("{from}.{name}"));
-            return Value::foreign(path, OriginKind::Name, span);
+            return Value::foreign(path.replace("::", "."), OriginKind::Name, span);
         };
         self.module(file);
         let mut value = Value::Module(file);
-        for name in inner.as_deref().into_iter().chain(name) {
+        let inner = inner.unwrap_or_default();
+        for name in inner.split('.').filter(|step| !step.is_empty()).chain(name) {
             value = match &value {
                 Value::Module(file) => self.exported(*file, name, span),
                 other => self.member(&other.clone(), name, span),

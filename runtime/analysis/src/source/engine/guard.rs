@@ -106,7 +106,7 @@ impl<'m> Engine<'m> {
     }
 
     /// The cell of a plain name. Others could hold an object, so fields are not narrowed.
-    fn cell_of(&self, subject: &Expr, scope: &Rc<Scope>) -> Option<CellId> {
+    pub(super) fn cell_of(&self, subject: &Expr, scope: &Rc<Scope>) -> Option<CellId> {
         match &strip(subject).kind {
             Kind::Name(name) => scope.find(name),
             _ => None,

@@ -248,7 +248,7 @@ fn type_name(annotation: &PyExpr) -> Option<String> {
 }
 
 pub(super) fn plain_arm(body: Expr) -> Arm {
-    Arm { pattern: None, guards: Vec::new(), body }
+    Arm { pattern: None, is: Vec::new(), guards: Vec::new(), body }
 }
 
 /// A test under the name that the engine knows it by.

@@ -128,6 +128,7 @@ impl Lower {
     fn matched(&self, matched: &StmtMatch) -> Expr {
         let arms = matched.cases.iter().map(|case| Arm {
             pattern: Some(self.case(&case.pattern)),
+            is: self.constants(&case.pattern),
             guards: case.guard.iter().map(|guard| self.expression(guard)).collect(),
             body: self.body(case, &case.body),
         });
@@ -147,6 +148,21 @@ impl Lower {
             PyPattern::MatchMapping(inner) => Pattern::List(inner.patterns.iter().map(|one| self.case(one)).collect(), None),
             PyPattern::MatchClass(inner) => Pattern::List(inner.arguments.patterns.iter().map(|one| self.case(one)).collect(), None),
             PyPattern::MatchValue(_) | PyPattern::MatchSingleton(_) | PyPattern::MatchOr(_) => Pattern::Ignore,
+        }
+    }
+
+    /// The texts that a pattern stands for, if it stands for nothing else.
+    fn constants(&self, pattern: &PyPattern) -> Vec<String> {
+        match pattern {
+            PyPattern::MatchValue(value) => match self.expression(&value.value).kind {
+                Kind::Text(text) => vec![text],
+                _ => Vec::new(),
+            },
+            PyPattern::MatchOr(either) => {
+                let each: Vec<Vec<String>> = either.patterns.iter().map(|one| self.constants(one)).collect();
+                if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() }
+            }
+            _ => Vec::new(),
         }
     }
 

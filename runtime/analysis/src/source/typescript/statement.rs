@@ -128,7 +128,11 @@ impl Lower {
             }
             let guards = switch.cases.get(index).and_then(|case| case.test.as_ref()).map(|test| self.expression(test));
             let body = self.block(switch.span, body);
-            arms.push(Arm { pattern: None, guards: guards.into_iter().collect(), body });
+            let is = match &guards {
+                Some(Expr { kind: Kind::Text(text), .. }) => vec![text.clone()],
+                _ => Vec::new(),
+            };
+            arms.push(Arm { pattern: None, is, guards: guards.into_iter().collect(), body });
         }
         let total = switch.cases.iter().any(|case| case.test.is_none());
         self.expr(switch.span, Kind::Branch { subject: Some(Box::new(self.expression(&switch.discriminant))), arms, total })
