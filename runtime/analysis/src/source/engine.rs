@@ -33,7 +33,7 @@ pub(super) use value::{Foreign, Hole, OriginKind, Piece, TagResult, Text};
 use value::{CellId, Closure, Value};
 pub(super) use words::{
     Words, client_words, is_other_name, is_query_name, is_text_name, looks_like_fragment, looks_like_graphql, looks_like_sql,
-    starts_like_sql,
+    starts_like_sql, surely_sql,
 };
 
 /// Expressions evaluated before a project counts as too large to judge.
@@ -82,7 +82,8 @@ pub(super) struct Engine<'m> {
     frames: Vec<Frame<'m>>,
     running: Vec<*const Function>,
     created: Vec<Rc<Closure<'m>>>,
-    covered: HashSet<*const Function>,
+    /// Called from the sources.
+    called: HashSet<*const Function>,
     exposed: HashSet<*const Function>,
     file: u32,
     /// What calls left in the places they got by `&mut`.
@@ -108,7 +109,7 @@ pub(super) fn run(units: &[Unit], resolve: &dyn Resolve, watch: &mut Watch) -> b
         frames: vec![Frame { base: 0, returns: Vec::new(), tries: 0 }],
         running: Vec::new(),
         created: Vec::new(),
-        covered: HashSet::new(),
+        called: HashSet::new(),
         exposed: HashSet::new(),
         file: 0,
         out: Vec::new(),
@@ -119,6 +120,10 @@ pub(super) fn run(units: &[Unit], resolve: &dyn Resolve, watch: &mut Watch) -> b
     for file in 0..units.len() {
         engine.module(u32::try_from(file).unwrap_or(u32::MAX));
     }
+    // Who calls whom shows when everything has run once.
+    engine.watch.mute(true);
+    engine.run_uncalled();
+    engine.watch.mute(false);
     for _ in 0..ROUNDS_MAX {
         if !engine.run_uncalled() {
             break;
@@ -164,7 +169,7 @@ impl<'m> Engine<'m> {
         while let Some(closure) = self.created.get(index).map(Rc::clone) {
             index += 1;
             let function: *const Function = closure.function;
-            if self.exposed.contains(&function) || !self.covered.contains(&function) {
+            if self.exposed.contains(&function) || !self.called.contains(&function) {
                 self.expose(&closure);
             }
         }
@@ -175,8 +180,13 @@ impl<'m> Engine<'m> {
 
     /// Runs a function as a caller outside of the sources would. Its writes may or may not happen.
     fn expose(&mut self, closure: &Rc<Closure<'m>>) {
+        let function: *const Function = closure.function;
+        let was_called = self.called.contains(&function);
         let mark = self.store.mark();
         self.call_unknown(closure, false);
+        if !was_called {
+            self.called.remove(&function);
+        }
         let writes = self.store.take_back(mark);
         self.store.merge(vec![writes], false);
     }

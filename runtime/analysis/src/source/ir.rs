@@ -58,6 +58,8 @@ pub(super) enum Kind {
     Each(Box<Pattern>, Box<Expr>, Box<Expr>),
     /// `import(x)`, `require(x)`.
     Import(Box<Expr>),
+    /// One of the values that a generator gives.
+    Yield(Option<Box<Expr>>),
     /// Evaluated for what it does; its value is unknown.
     Opaque(Vec<Expr>),
 }

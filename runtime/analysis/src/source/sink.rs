@@ -93,9 +93,15 @@ pub(super) struct Watch {
     known: BTreeSet<(Rule, Span)>,
     stated: BTreeSet<(Span, String)>,
     reached: u32,
+    is_muted: bool,
 }
 
 impl Watch {
+    /// While muted, nothing is kept.
+    pub(super) fn mute(&mut self, muted: bool) {
+        self.is_muted = muted;
+    }
+
     /// Goes up whenever a text reaches a client.
     pub(super) fn reached(&self) -> u32 {
         self.reached
@@ -107,13 +113,13 @@ impl Watch {
 
     fn add(&mut self, found: Found) {
         // One place has one finding, however many ways lead there.
-        if self.known.insert((found.rule, found.span)) {
+        if !self.is_muted && self.known.insert((found.rule, found.span)) {
             self.found.push(found);
         }
     }
 
     fn state(&mut self, constant: Constant) {
-        if self.stated.insert((constant.span, constant.text.clone())) {
+        if !self.is_muted && self.stated.insert((constant.span, constant.text.clone())) {
             self.constants.push(constant);
         }
     }

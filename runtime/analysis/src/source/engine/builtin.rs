@@ -26,6 +26,7 @@ impl<'m> Engine<'m> {
             | "MappingProxyType" | "functools.partialmethod" | "once" | "memo" | "useCallback" | "trim" => {
                 first.map(|value| if path == "cast" { args.plain().get(1).cloned().unwrap_or(value) } else { value })
             }
+            "Array" => Some(self.new_list(Items { items: args.plain(), many: true })),
             "list" | "tuple" | "sorted" | "reversed" | "set" | "frozenset" | "Array.from" | "Array.of" | "HashMap.from" | "BTreeMap.from"
             | "HashSet.from" | "dict.fromkeys" | "Vec.from" | "IndexMap.from" | "BTreeSet.from" => Some(self.collection(path, args)),
             "String.new" | "String.with_capacity" | "io.StringIO" | "StringIO" => Some(first.filter(|_| path.contains("IO")).map_or_else(|| Value::text(""), |text| text)),
@@ -46,7 +47,13 @@ impl<'m> Engine<'m> {
                 // Compiled in: constant, whatever it says.
                 Some(text.map_or_else(|| varies(&Text::constant("select 1")), Value::text))
             }
-            _ if path.starts_with("Math.") => Some(Value::Number),
+            _ if path.starts_with("Math.") || (matches!(method, "len" | "size") && path.contains('.') && args.given.is_empty()) => Some(Value::Number),
+            _ if matches!(method, "map" | "flatMap" | "flat_map") && matches!(first, Some(Value::Closure(_))) => {
+                let unknown = Value::foreign(path, OriginKind::Computed, args.span);
+                let item = if path.contains("enumerate()") { self.new_list(Items { items: vec![Value::Number, unknown], many: false }) } else { unknown };
+                let value = self.call_value(&first?, &Args::of([item, Value::Number], args.span));
+                Some(self.many_of(value))
+            }
             _ if method == "run_in_executor" => {
                 let function = args.plain().get(1).cloned()?;
                 Some(self.call_value(&function, &Args::of(args.plain().into_iter().skip(1), args.span).shifted()))

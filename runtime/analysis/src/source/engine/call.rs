@@ -102,7 +102,7 @@ impl<'m> Engine<'m> {
         if self.running.len() >= CALLS_MAX || self.running.contains(&function) {
             return Value::foreign("call()", OriginKind::Call, args.span);
         }
-        self.covered.insert(function);
+        self.called.insert(function);
         let scope = Scope::function(&closure.scope);
         let base = self.store.len();
         if let Some(this) = &closure.this {

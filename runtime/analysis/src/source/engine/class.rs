@@ -33,7 +33,9 @@ impl<'m> Engine<'m> {
             constructed: Cell::new(false),
         });
         let value = Value::Class(Rc::clone(&made));
-        self.declare(&class.name, value.clone(), &inner, super::super::ir::Reach::Block);
+        for name in [class.name.as_str(), "Self"] {
+            self.declare(name, value.clone(), &inner, super::super::ir::Reach::Block);
+        }
         for (name, init) in &class.statics {
             let init = init.as_ref().map_or(Value::Absent, |init| self.eval(init, &inner));
             self.declare(name, init.clone(), &inner, super::super::ir::Reach::Block);

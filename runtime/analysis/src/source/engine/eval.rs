@@ -69,6 +69,13 @@ impl<'m> Engine<'m> {
             }
             Kind::Each(pattern, iterable, body) => self.comprehension(pattern, iterable, body, scope),
             Kind::Import(from) => self.import_call(from, span, scope),
+            Kind::Yield(value) => {
+                let value = value.as_ref().map_or(Value::Absent, |value| self.eval(value, scope));
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.returns.push(value);
+                }
+                self.unknown(span)
+            }
             Kind::Opaque(parts) => {
                 parts.iter().for_each(|part| drop(self.eval(part, scope)));
                 self.unknown(span)

@@ -159,6 +159,13 @@ pub(in crate::source) fn looks_like_sql(text: &str) -> bool {
     }
 }
 
+/// Whether a text is a statement whatever it is given to.
+pub(in crate::source) fn surely_sql(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let has = |word: &str| lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|one| one == word);
+    looks_like_sql(text) && ["from", "into", "set", "values", "where", "table", "database", "join"].into_iter().any(has)
+}
+
 /// Whether a text is a part of a statement: a condition, an order.
 pub(in crate::source) fn looks_like_fragment(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();

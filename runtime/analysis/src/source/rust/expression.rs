@@ -1,4 +1,4 @@
-use syn::{BinOp, Expr as RsExpr, Lit, Member, Stmt as RsStmt, UnOp, spanned::Spanned};
+use syn::{BinOp, Expr as RsExpr, Lit, Member, Stmt as RsStmt, UnOp};
 
 use super::{
     super::ir::{Arg, Arm, Call, Expr, Field, Function, Kind, Loop, Param, Pattern, Reach, Span, Stmt},

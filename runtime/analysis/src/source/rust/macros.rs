@@ -15,7 +15,9 @@ impl Lower<'_> {
             return self.matches(called);
         }
         let parsed = Punctuated::<RsExpr, Comma>::parse_terminated.parse2(called.tokens.clone());
-        let Ok(args) = parsed else { return self.odd_macro(called) };
+        let Ok(args) = parsed else {
+            return if name == "vec" { self.repeated(called) } else { self.odd_macro(called) };
+        };
         let span = self.span(called);
         match name.as_str() {
             "format" | "format_args" | "formatdoc" => self.formatted(&args),
@@ -86,6 +88,17 @@ impl Lower<'_> {
         let list = constants(&pattern).into_iter().map(|text| Arg::plain(Expr::new(span, Kind::Text(text))));
         let list = Expr::new(span, Kind::List(list.collect()));
         test("!in", span, vec![self.expression(&subject), list])
+    }
+
+    /// `vec![value; count]`.
+    fn repeated(&self, called: &Macro) -> Kind {
+        let Kind::Opaque(mut parts) = self.odd_macro(called) else { return Kind::Nothing };
+        if parts.is_empty() {
+            return Kind::Nothing;
+        }
+        let list = self.at(called, Kind::List(vec![Arg::plain(parts.swap_remove(0))]));
+        let callee = self.at(called, Kind::Member(Box::new(list), String::from("repeat")));
+        Kind::Call(Box::new(Call { callee, args: Vec::new(), is_new: false }))
     }
 
     /// A macro with a syntax of its own: expressions at its commas, as far as they are some.

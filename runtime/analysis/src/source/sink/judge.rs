@@ -10,7 +10,7 @@ use crate::source::{
     Language,
     engine::{
         Foreign, Hole, OriginKind, Piece, TagResult, Text, Words, is_other_name, is_text_name, looks_like_graphql, looks_like_sql,
-        starts_like_sql,
+        starts_like_sql, surely_sql,
     },
     ir::{How, Part, Span},
     rules::Rule,
@@ -87,6 +87,7 @@ impl Judge<'_, '_> {
                     self.value(value);
                 }
             }
+            SeenValue::Foreign(foreign) => self.unknown(foreign),
             value => self.value(value),
         }
     }
@@ -120,7 +121,7 @@ impl Judge<'_, '_> {
         let counts = match self.sink.strength {
             Strength::Sure => true,
             Strength::Client => self.counts_at_client(&sample, kind),
-            Strength::Evidence => is_evident(self.seen, false) || kind == TextKind::GraphQl,
+            Strength::Evidence => kind == TextKind::GraphQl || (!self.is_lookup() && is_evident(self.seen, false)),
             Strength::Fragment => is_evident(self.seen, true),
         };
         let Some(hole) = text.holes().next().filter(|_| counts) else { return };
@@ -135,7 +136,18 @@ impl Judge<'_, '_> {
         self.watch.add(Found { rule, span, related: hole.value, kind, use_of: Some(self.used(text)) });
     }
 
+    /// `cache.get(..)`: names that everything has, of something that is no client.
+    fn is_lookup(&self) -> bool {
+        let (receiver, method) = self.call.path.rsplit_once('.').unwrap_or(("", self.call.path));
+        let is_common = matches!(method, "get" | "first" | "values" | "result" | "post" | "stringify" | "run" | "request");
+        is_common && !receiver.is_empty() && self.sink.receiver == Words::No
+    }
+
     fn counts_at_client(&self, sample: &str, kind: TextKind) -> bool {
+        let is_bare = !self.call.path.contains('.');
+        if self.sink.receiver == Words::No && !is_bare {
+            return kind == TextKind::GraphQl || surely_sql(sample);
+        }
         if kind == TextKind::GraphQl || looks_like_sql(sample) || starts_like_sql(sample) {
             return true;
         }
@@ -172,10 +184,15 @@ impl Judge<'_, '_> {
             },
             Strength::Evidence | Strength::Fragment => false,
         };
-        if !counts {
-            return;
+        if counts {
+            self.unknown(foreign);
         }
+    }
+
+    /// A statement about which nothing is known.
+    fn unknown(&mut self, foreign: &Foreign) {
         self.watch.reached += 1;
+        let is_parameter = foreign.origin.kind == OriginKind::Parameter;
         let rule = if is_parameter { Rule::SqlParameter } else { Rule::SqlUnknown };
         let related = if foreign.origin.span == Span::default() { self.seen.span } else { foreign.origin.span };
         self.watch.add(Found { rule, span: self.seen.span, related, kind: self.kind(), use_of: None });
@@ -239,8 +256,7 @@ pub(super) fn tagged(
 ) -> TagResult {
     let lower = name.to_ascii_lowercase();
     let text = numbered(parts);
-    let last = tag.path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let is_sql = lower.contains("sql") || lower.contains("raw") || last.contains("sql");
+    let is_sql = lower.contains("sql") || lower.contains("raw") || tag.path.rsplit('.').take(2).any(|step| step.to_ascii_lowercase().contains("sql"));
     let constant = |kind| Constant { text: text.clone(), span, path: tag.path.clone(), kind, varies: false, many: false };
     if matches!(lower.as_str(), "gql" | "graphql") {
         let is_unknown = |(text, safe, _): &&(Option<Rc<Text>>, bool, Span)| !safe && text.as_ref().is_none_or(|text| text.has_holes());

@@ -3,7 +3,7 @@
 use super::{Seen, SeenValue, SinkCall};
 use crate::source::{
     Language,
-    engine::{Words, client_words, is_query_name, is_text_name, looks_like_fragment, looks_like_sql, starts_like_sql},
+    engine::{Words, client_words, is_query_name, is_text_name, looks_like_fragment, looks_like_graphql, looks_like_sql, starts_like_sql},
 };
 
 /// How much a name says.
@@ -40,7 +40,7 @@ const PY_SURE: &[&str] = &[
 ];
 const PY_CLIENT: &[&str] = &[
     "execute", "fetch", "fetch_all", "fetch_one", "prepare", "query", "iterate", "run", "sql", "execute_async", "stream", "mutate",
-    "query_and_wait", "scalar", "scalars", "cursor", "from_statement", "exec", "select", "gql",
+    "query_and_wait", "scalar", "scalars", "from_statement", "exec", "select", "gql",
 ];
 const RS_SURE: &[&str] = &[
     "sql_query", "batch_execute", "simple_query", "query_row", "execute_batch", "prepare_cached", "query_one", "query_opt", "query_typed",
@@ -92,9 +92,10 @@ fn strength(language: Language, call: &SinkCall<'_>, (receiver, method): (&str, 
         _ if receiver == "prepared" => return on_prepared(language, method),
         "push" | "new" if language == Language::Rust && receiver.to_ascii_lowercase().contains("builder") => Strength::Sure,
         "text" | "literal_column" if call.path.contains("sqlalchemy") || receiver == "sa" || receiver == "db" => Strength::Sure,
-        "raw" | "unsafe" if words >= Words::Maybe || receiver.ends_with("Prisma") || receiver.ends_with(".objects") => Strength::Sure,
+        "raw" | "unsafe" | "literal" if words >= Words::Maybe || receiver.ends_with("Prisma") || receiver.ends_with(".objects") => Strength::Sure,
         "SQL" | "AsIs" | "fetch" | "run" | "select" | "stream" | "cursor" | "scalar" | "prepare" if receiver.is_empty() && method != "AsIs" && method != "SQL" => Strength::Evidence,
         "run" | "sql" | "select" | "cursor" | "scalar" | "scalars" | "stream" | "fetch" if words < Words::Sure && language != Language::Rust => Strength::Evidence,
+        "sql" if language == Language::Rust && (receiver.is_empty() || receiver.ends_with("dsl")) => Strength::Sure,
         _ if sure.contains(&method) => Strength::Sure,
         _ if client.contains(&method) => Strength::Client,
         _ if FRAGMENTS.contains(&method) => Strength::Fragment,
@@ -129,6 +130,9 @@ pub(super) fn prepares(language: Language, path: &str) -> bool {
     let (receiver, method) = path.rsplit_once('.').unwrap_or(("", path));
     let is = |names: &[&str]| names.contains(&method);
     let words = client_words(receiver);
+    if matches!(method, "prepare" | "prepare_cached" | "prepare_typed" | "prep") {
+        return true;
+    }
     match language {
         Language::Typescript => {
             is(&["raw", "identifier", "literal", "ref", "unsafe", "ident"]) && (words != Words::No || receiver.ends_with("Prisma"))
@@ -139,7 +143,7 @@ pub(super) fn prepares(language: Language, path: &str) -> bool {
         }
         Language::Python => {
             let of_alchemy = receiver.is_empty() || receiver.contains("sqlalchemy") || receiver == "sa" || receiver == "db" || receiver.contains("sqlmodel");
-            is(&["SQL", "Identifier", "Literal", "Placeholder", "Composed", "bindparam", "literal_column"])
+            is(&["SQL", "gql", "Identifier", "Literal", "Placeholder", "Composed", "bindparam", "literal_column"])
                 || is(&["text", "select", "insert", "update", "delete", "exists", "union", "union_all", "and_", "or_", "not_", "Select", "Insert", "Update", "Delete", "Table", "CreateTable", "DropTable"]) && of_alchemy
                 || is(&["from_"])
         }
@@ -164,11 +168,11 @@ fn evident(value: &SeenValue, fragment: bool) -> bool {
         SeenValue::Text(text) => {
             let sample = text.sample();
             let part = looks_like_fragment(&sample);
-            looks_like_sql(&sample) || (fragment && part) || (text.has_holes() && starts_like_sql(&sample) && part)
+            looks_like_sql(&sample) || (text.has_holes() && looks_like_graphql(&sample)) || (fragment && part) || (text.has_holes() && starts_like_sql(&sample) && part)
         }
         SeenValue::Items(items) => items.iter().any(|item| evident(item, fragment)),
         SeenValue::Fields(fields) => {
-            let named = |name: &str| matches!(name, "text" | "sql" | "query" | "statement" | "queryText" | "sqlText");
+            let named = |name: &str| matches!(name, "text" | "sql" | "query" | "statement" | "queryText" | "sqlText" | "document" | "mutation" | "body" | "data");
             fields.iter().any(|(name, values)| named(name) && values.iter().any(|value| evident(value, fragment)))
         }
         SeenValue::Foreign(_) | SeenValue::Safe => false,

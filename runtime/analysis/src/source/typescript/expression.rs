@@ -46,7 +46,7 @@ impl Lower {
             Expression::TSTypeAssertion(inner) => self.kind(&inner.expression),
             Expression::TSNonNullExpression(inner) => self.kind(&inner.expression),
             Expression::TSInstantiationExpression(inner) => self.kind(&inner.expression),
-            Expression::YieldExpression(inner) => Kind::Opaque(inner.argument.iter().map(|e| self.expression(e)).collect()),
+            Expression::YieldExpression(inner) => Kind::Yield(inner.argument.as_ref().map(|value| self.boxed(value))),
             Expression::ChainExpression(chain) => self.chain(&chain.expression),
             Expression::CallExpression(call) => self.call(call),
             Expression::NewExpression(new) => {
