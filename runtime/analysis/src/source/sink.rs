@@ -5,6 +5,8 @@ mod table;
 
 use std::{collections::BTreeSet, rc::Rc};
 
+pub(super) use judge::is_name_place;
+
 use super::{
     Language,
     engine::{Foreign, Text},
@@ -71,6 +73,8 @@ pub(super) struct Use {
     /// The argument with the text.
     pub(super) argument: Span,
     pub(super) others: Vec<(Span, Option<String>)>,
+    /// In how many ways the argument can be made.
+    pub(super) alternatives: usize,
 }
 
 /// A constant text that reaches a client.

@@ -60,6 +60,22 @@ impl Builder {
         self.texts = pairs.collect();
     }
 
+    /// `a + b + c` is one place, not one within another.
+    fn absorb(&mut self) {
+        let Made { how, span } = self.made;
+        for piece in self.texts.iter_mut().flat_map(|text| &mut text.pieces) {
+            if let Piece::Hole(hole) = piece
+                && how == How::Concat
+                && hole.how == How::Concat
+                && hole.made.file == span.file
+                && span.start <= hole.made.start
+                && hole.made.end <= span.end
+            {
+                hole.made = span;
+            }
+        }
+    }
+
     pub(super) fn finish<'m>(self) -> Value<'m> {
         Value::one_of(self.texts.into_iter().map(|text| Value::Text(Rc::new(text))))
     }
@@ -145,6 +161,7 @@ impl<'m> Engine<'m> {
         let mut builder = Builder::new(made.how, made.span);
         self.put(&mut builder, a, a_at);
         self.put(&mut builder, b, b_at);
+        builder.absorb();
         builder.finish()
     }
 

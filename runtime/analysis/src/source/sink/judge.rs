@@ -164,6 +164,7 @@ impl Judge<'_, '_> {
             path: self.call.path.to_owned(),
             call: self.call.span,
             argument: self.seen.span,
+            alternatives: self.seen.values.len(),
             others: others.map(|(_, seen)| (seen.span, seen.keyword.clone())).collect(),
         }
     }
