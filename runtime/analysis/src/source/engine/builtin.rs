@@ -34,6 +34,7 @@ impl<'m> Engine<'m> {
             "dict" => Some(self.dict(args)),
             "Object.keys" | "Object.values" | "Object.entries" => Some(self.object_list(method, &first?, args.span)),
             "Object.assign" => Some(self.assigned(args)),
+            "std.iter.repeat" | "iter.repeat" | "repeat" | "std.iter.repeat_n" | "repeat_n" | "itertools.repeat" => first.map(|value| self.many_of(value)),
             "range" => Some(self.many_of(Value::Number)),
             "enumerate" | "zip" => Some(self.pairs(path, args)),
             "map" => Some(self.mapped(args)),
@@ -46,6 +47,10 @@ impl<'m> Engine<'m> {
                 let text = self.resolve.text(self.file, name.as_constant()?);
                 // Compiled in: constant, whatever it says.
                 Some(text.map_or_else(|| varies(&Text::constant("select 1")), Value::text))
+            }
+            _ if matches!(method, "reduce" | "fold" | "reduceRight") && args.plain().iter().any(|value| matches!(value, Value::Closure(_))) => {
+                let unknown = Value::foreign(path, OriginKind::Computed, args.span);
+                Some(self.fold_list(&Items { items: vec![unknown], many: true }, args))
             }
             _ if path.starts_with("Math.") || (matches!(method, "len" | "size") && path.contains('.') && args.given.is_empty()) => Some(Value::Number),
             _ if matches!(method, "map" | "flatMap" | "flat_map") && matches!(first, Some(Value::Closure(_))) => {

@@ -207,10 +207,14 @@ impl<'m> Engine<'m> {
 
     fn record(&mut self, fields: &'m [Field], scope: &Rc<Scope>) -> Value<'m> {
         let mut made = Fields::default();
+        let cell = self.store.new_cell(Value::Absent);
         for field in fields {
             match field {
                 Field::Named(name, value) => {
-                    let value = self.eval(value, scope);
+                    let value = match &value.kind {
+                        Kind::Function(method) if !method.arrow => self.closure(method, scope, Some(Value::Object(cell))),
+                        _ => self.eval(value, scope),
+                    };
                     made.named.insert(name.clone(), value);
                 }
                 Field::Computed(name, value) => {
@@ -223,7 +227,8 @@ impl<'m> Engine<'m> {
                 }
             }
         }
-        Value::Object(self.store.new_cell(Value::Fields(Rc::new(made))))
+        self.store.set(cell, Value::Fields(Rc::new(made)));
+        Value::Object(cell)
     }
 
     fn computed_field(&mut self, made: &mut Fields<'m>, name: &Value<'m>, value: Value<'m>) {

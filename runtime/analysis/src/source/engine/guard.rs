@@ -52,11 +52,13 @@ impl<'m> Engine<'m> {
             (Kind::Name(name), Some(inner), None) if name == NOT => self.facts(inner, scope).negated(),
             (Kind::Name(name), Some(a), Some(b)) if name == AND => {
                 let (a, b) = (self.facts(a, scope), self.facts(b, scope));
-                Facts { then: a.then.into_iter().chain(b.then).collect(), otherwise: Vec::new() }
+                let otherwise = either(&a.otherwise, &b.otherwise);
+                Facts { then: a.then.into_iter().chain(b.then).collect(), otherwise }
             }
             (Kind::Name(name), Some(a), Some(b)) if name == OR => {
                 let (a, b) = (self.facts(a, scope), self.facts(b, scope));
-                Facts { then: Vec::new(), otherwise: a.otherwise.into_iter().chain(b.otherwise).collect() }
+                let then = either(&a.then, &b.then);
+                Facts { then, otherwise: a.otherwise.into_iter().chain(b.otherwise).collect() }
             }
             (Kind::Name(name), Some(subject), Some(list)) if name == IN => self.one_among(subject, list, scope),
             (Kind::Name(name), Some(a), Some(b)) if name == EQUALS => {
@@ -112,6 +114,12 @@ impl<'m> Engine<'m> {
             _ => None,
         }
     }
+}
+
+/// What holds where one of the two does: of the same name, either value.
+fn either<'m>(a: &[(CellId, Value<'m>)], b: &[(CellId, Value<'m>)]) -> Vec<(CellId, Value<'m>)> {
+    let same = |cell: CellId| b.iter().find(|(other, _)| *other == cell);
+    a.iter().filter_map(|(cell, value)| same(*cell).map(|(_, other)| (*cell, value.clone().or(other.clone())))).collect()
 }
 
 /// `&x`, `x.as_str()`: the same text.

@@ -261,16 +261,22 @@ impl<'m> Engine<'m> {
     /// Some of the items, none of which is told from the others.
     fn join_many(&mut self, builder: &mut Builder, items: &Items<'m>, between: &str, span: Span) {
         let mut sample = Vec::new();
+        let mut unknown: Vec<&Value<'m>> = Vec::new();
         for item in items.items.iter().flat_map(Value::choices) {
             match item {
                 Value::Text(text) if !text.has_holes() => sample.push(text.sample()),
-                Value::Text(text) => return text.pieces.iter().for_each(|piece| builder.piece(piece)),
-                Value::Number => return builder.hole(span, true),
                 Value::Absent => {}
-                _ => return builder.hole(span, false),
+                other => unknown.push(other),
             }
         }
         builder.piece(&Piece::Varies(sample.join(between)));
+        for item in unknown {
+            builder.constant(between);
+            match item {
+                Value::Text(text) => text.pieces.iter().for_each(|piece| builder.piece(piece)),
+                other => builder.hole(span, matches!(other, Value::Number)),
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) fn unified(path: &str, old: &str, new: &str) -> String {
     let after = tail.min(CONTEXT);
     let header = |lines: usize| format!("{},{lines}", start + 1);
     let (old_count, new_count) = (old_end + after - start, new_end + after - start);
+    let path = path.trim_start_matches('/');
     let mut text = format!("--- a/{path}\n+++ b/{path}\n@@ -{} +{} @@\n", header(old_count), header(new_count));
     let mut add = |sign: char, lines: Option<&[&str]>| {
         for line in lines.unwrap_or_default() {

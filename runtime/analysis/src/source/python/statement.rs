@@ -90,7 +90,13 @@ impl Lower {
             PyStmt::ImportFrom(import) => self.import_from(import, out),
             PyStmt::Global(names) => out.push(Stmt::Outer(names.names.iter().map(ToString::to_string).collect())),
             PyStmt::Nonlocal(names) => out.push(Stmt::Outer(names.names.iter().map(ToString::to_string).collect())),
-            PyStmt::Assert(inner) => out.push(Stmt::Expr(self.expression(&inner.test))),
+            PyStmt::Assert(inner) => {
+                // What comes behind it can rely on it.
+                let test = self.expression(&inner.test);
+                let not = Expr::new(test.span, super::expression::test("!not", test.span, vec![test]));
+                let throws = Expr::new(not.span, Kind::Block(vec![Stmt::Throw(None)], None));
+                out.push(Stmt::Expr(self.at(inner, either(not, throws, None))));
+            }
             PyStmt::Delete(_) | PyStmt::TypeAlias(_) | PyStmt::Pass(_) | PyStmt::Break(_) | PyStmt::Continue(_) | PyStmt::IpyEscapeCommand(_) => {}
         }
     }

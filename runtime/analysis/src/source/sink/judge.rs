@@ -9,7 +9,7 @@ use super::{
 use crate::source::{
     Language,
     engine::{
-        Foreign, Hole, OriginKind, Piece, TagResult, Text, Words, is_other_name, is_text_name, looks_like_graphql, looks_like_sql,
+        Foreign, Hole, OriginKind, Piece, TagResult, Text, Words, is_other_name, is_text_name, looks_like_fragment, looks_like_graphql, looks_like_sql,
         starts_like_sql, surely_sql,
     },
     ir::{How, Part, Span},
@@ -149,6 +149,9 @@ impl Judge<'_, '_> {
             return kind == TextKind::GraphQl || surely_sql(sample);
         }
         if kind == TextKind::GraphQl || looks_like_sql(sample) || starts_like_sql(sample) {
+            return true;
+        }
+        if self.sink.receiver.is_sure() && looks_like_fragment(sample) {
             return true;
         }
         // A text that begins with something unknown may be anything.
