@@ -8,6 +8,7 @@ pub mod component;
 pub mod graphql;
 pub mod manifest;
 mod schema;
+pub mod source;
 pub mod sql;
 
 pub use component::{

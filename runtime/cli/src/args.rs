@@ -249,6 +249,32 @@ pub struct BuildOptions {
 pub struct CheckOptions {
     #[command(flatten)]
     pub project: ProjectOptions,
+    /// Judge this one source file (`-` for standard input) and no project. Exit code 2 with findings, 1 when it cannot be read.
+    #[arg(long, value_name = "FILE")]
+    pub source: Option<PathBuf>,
+    /// Its language: ts, js, py or rs; by the end of its name unless given.
+    #[arg(long, requires = "source")]
+    pub language: Option<String>,
+    /// What its databases speak: postgres, sqlite or mysql; any of them unless given.
+    #[arg(long)]
+    pub dialect: Option<String>,
+    /// What to call standard input in findings.
+    #[arg(long, value_name = "NAME", default_value = "stdin", requires = "source")]
+    pub stdin_name: String,
+    /// How to print findings. `--json` is short for json.
+    #[arg(long, value_enum)]
+    pub format: Option<CheckFormat>,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CheckFormat {
+    /// For people: the lines in question, and fixes as diffs.
+    Text,
+    /// One document.
+    Json,
+    /// SARIF 2.1.0, for code hosts and editors.
+    Sarif,
 }
 
 #[derive(Args)]

@@ -1,16 +1,58 @@
-//! `airlock check`: what a deploy would say, without a server.
+//! `airlock check`: what a deploy would say, without a server; and what it would say of one source file.
+
+mod loose;
+mod render;
+mod sarif;
+mod sources;
 
 use std::process::ExitCode;
 
-use airlock_analysis::manifest::check as check_manifest;
+use airlock_analysis::{
+    manifest::check as check_manifest,
+    source::{Report, check_project},
+};
+use airlock_model::Finding;
 
 use super::{build, inspect};
-use crate::{args::CheckOptions, output::Style};
+use crate::{
+    args::{CheckFormat, CheckOptions},
+    output::{EXIT_REFUSED, Style},
+};
 
-/// Builds a project and analyses the component against its manifest.
+/// Builds a project and analyses the component against its manifest, and the sources for texts that are not constant.
 pub fn run(options: &CheckOptions, style: Style) -> anyhow::Result<ExitCode> {
+    if let Some(source) = &options.source {
+        return loose::run(source, options, style);
+    }
     let (project, built) = build::build(&options.project)?;
+    let judged_project = sources::project(&project, &built, loose::dialect(options)?)?;
+    let report = check_project(&judged_project);
+    if options.format == Some(CheckFormat::Sarif) {
+        sarif::print(&report)?;
+        return Ok(if report.is_refused() { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
+    }
     let limits = Some(project.manifest.limits.clone());
-    let judged = inspect::judge(&built.component, limits, |report| check_manifest(report, &project.manifest));
+    let judged = inspect::judge(&built.component, limits, |component| {
+        let mut findings = check_manifest(component, &project.manifest);
+        findings.extend(of_sources(&report));
+        findings
+    });
+    let style = Style { json: style.json || options.format == Some(CheckFormat::Json) };
+    if !style.json {
+        render::print(&report, |path| {
+            judged_project.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
+        })?;
+    }
     inspect::show(&judged, style)
+}
+
+/// Findings in sources as findings of the whole.
+fn of_sources(report: &Report) -> impl Iterator<Item = Finding> {
+    report.findings.iter().map(|finding| Finding {
+        rule: finding.rule.clone(),
+        severity: finding.severity,
+        message: finding.message.clone(),
+        location: format!("{}:{}:{}", finding.file, finding.line, finding.column),
+        fix: finding.edits.advice.clone(),
+    })
 }
