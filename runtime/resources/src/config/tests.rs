@@ -43,7 +43,8 @@ fn every_credential_kind_is_read_and_never_printed() {
 
 #[test]
 fn what_widens_a_binding_is_read_strictly() {
-    let wide = "origins = ['https://*.example.com', 'https://files.example.com:8443']\nredirects_max = 10\nretries_max = 0
+    let wide =
+        "origins = ['https://*.example.com', 'https://files.example.com:8443']\nredirects_max = 10\nretries_max = 0
         request_types = ['application/json']\ntrace = true\naudit_path = 'hash'";
     assert!(http(wide).is_ok());
     for (extra, part) in [
@@ -55,8 +56,14 @@ fn what_widens_a_binding_is_read_strictly() {
         ("response_types = ['*/*']", "response_types"),
         ("audit_path = 'none'", "none"),
         ("client_certificate = { certificate = '/nonexistent', key = { env = 'KEY' } }", "cannot be read"),
-        ("credential = { kind = 'oauth2', token_url = 'http://login.example.com/', client_id = 'me', value = { env = 'KEY' } }", "http://"),
-        ("credential = { kind = 'aws_sigv4', access_key_id = 'A 1', region = 'r', service = 's', value = { env = 'KEY' } }", "letters"),
+        (
+            "credential = { kind = 'oauth2', token_url = 'http://login.example.com/', client_id = 'me', value = { env = 'KEY' } }",
+            "http://",
+        ),
+        (
+            "credential = { kind = 'aws_sigv4', access_key_id = 'A 1', region = 'r', service = 's', value = { env = 'KEY' } }",
+            "letters",
+        ),
     ] {
         let text = refusal(http(extra));
         assert!(text.contains(part), "{extra}: {text}");

@@ -84,14 +84,15 @@ impl CallGate {
     }
 
     /// Whether a resource covers a URL. Nothing leaves, and nothing is on record: a request is.
-    pub(super) fn covers(&self, asked: CoverCall) -> Result<HostReply, HostError> {
+    pub(super) fn covers(&self, asked: &CoverCall) -> Result<HostReply, HostError> {
         let call = HostCall::Covers(asked.clone());
         if let Err(error) = self.budget.charge_call(&call) {
             return Err(self.deny_beyond_budget(&call, error));
         }
         if let Err(layer) = self.admitted.grants().check_any(&asked.resource) {
             let rule = format!("nothing on `{}` is covered by {}", asked.resource, layer.place());
-            let error = denied(Reason::NotGranted, rule, "declare an operation on it, and ask for a token that covers one");
+            let error =
+                denied(Reason::NotGranted, rule, "declare an operation on it, and ask for a token that covers one");
             return Err(self.deny_by_rule(self.describe(&call), error));
         }
         let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);

@@ -6,8 +6,8 @@ use aws_lc_rs::{
 };
 use rustls::{
     RootCertStore, ServerConfig,
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
 use super::*;
@@ -153,8 +153,11 @@ async fn a_server_that_asks_for_a_certificate_gets_ours_and_another_origin_does_
     files.iter().for_each(|(name, text)| std::fs::write(path(name), text).expect("write"));
     let (port, served) = server.serve_to(Some(&ours));
     let listed = format!("allow_private = ['127.0.0.1', '::1']\nca_file = '{}'\nretries_max = 0", path("ca.pem"));
-    let shown =
-        format!("client_certificate = {{ certificate = '{}', key = {{ file = '{}' }} }}", path("cert.pem"), path("key.pem"));
+    let shown = format!(
+        "client_certificate = {{ certificate = '{}', key = {{ file = '{}' }} }}",
+        path("cert.pem"),
+        path("key.pem")
+    );
     let base = format!("https://localhost:{port}");
     let identified = Bench::new(&base, &format!("{listed}\n{shown}"));
     assert_eq!(identified.get("/").await.map(|reply| text(&reply)), Ok("over tls".to_owned()));
