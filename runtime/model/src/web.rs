@@ -3,19 +3,14 @@
 //! Stricter than the WHATWG URL standard: a text that any two parsers could read differently is none. What is accepted is
 //! read the same way by that standard, by RFC 3986 and by ourselves.
 
-use std::{
-    fmt,
-    net::{Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+use std::{fmt, net::Ipv4Addr, str::FromStr};
 
 use crate::{PathError, RequestPath};
 
+mod host;
 mod query;
 
 const URL_BYTES_MAX: usize = 8 << 10;
-const HOST_BYTES_MAX: usize = 253;
-const LABEL_BYTES_MAX: usize = 63;
 
 /// `http` or `https`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -152,8 +147,8 @@ impl WebOrigin {
 
     fn parse(scheme: Scheme, authority: &str) -> Result<Self, UrlError> {
         let (host, port) = split_port(authority)?;
-        let port = port.map_or(Ok(scheme.default_port()), read_port)?;
-        Ok(Self { scheme, host: read_host(host)?, port })
+        let port = port.map_or(Ok(scheme.default_port()), host::read_port)?;
+        Ok(Self { scheme, host: host::read(host)?, port })
     }
 }
 
@@ -264,52 +259,6 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
         None if rest.is_empty() => Ok((host, None)),
         None => Err(UrlError::Host),
     }
-}
-
-fn read_port(text: &str) -> Result<u16, UrlError> {
-    let is_plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|_| is_plain).ok_or(UrlError::Port)
-}
-
-fn read_host(text: &str) -> Result<String, UrlError> {
-    let host = text.to_ascii_lowercase();
-    if let Some(inner) = host.strip_prefix('[') {
-        return read_v6(inner.strip_suffix(']').ok_or(UrlError::Host)?);
-    }
-    if host.parse::<Ipv4Addr>().is_ok() {
-        return Ok(host);
-    }
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
-    if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.bytes().all(plain) {
-        return Err(UrlError::Host);
-    }
-    if host.ends_with('.') {
-        return Err(UrlError::HostSpelling);
-    }
-    if host.split('.').any(is_no_label) {
-        return Err(UrlError::Host);
-    }
-    // What ends in a number is an address to some parsers, in octal, hexadecimal or with parts left out.
-    if host.rsplit('.').next().is_some_and(is_numeric) { Err(UrlError::HostSpelling) } else { Ok(host) }
-}
-
-fn is_no_label(label: &str) -> bool {
-    label.is_empty() || label.len() > LABEL_BYTES_MAX || label.starts_with('-') || label.ends_with('-')
-}
-
-fn is_numeric(label: &str) -> bool {
-    let digits = label.strip_prefix("0x").unwrap_or(label);
-    let all = |legal: fn(&u8) -> bool| digits.as_bytes().iter().all(legal);
-    if digits.len() == label.len() { all(u8::is_ascii_digit) } else { all(u8::is_ascii_hexdigit) }
-}
-
-/// One spelling (RFC 5952) of addresses that are not an IPv4 address in disguise.
-fn read_v6(inner: &str) -> Result<String, UrlError> {
-    let address: Ipv6Addr = inner.parse().map_err(|_| UrlError::Host)?;
-    if address.to_ipv4_mapped().is_some() || address.to_string() != inner {
-        return Err(UrlError::HostSpelling);
-    }
-    Ok(format!("[{inner}]"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod attempt;
 mod body;
 mod check;
+mod config;
 mod connect;
 mod credential;
 mod exchange;
@@ -46,6 +47,7 @@ use crate::{
 use attempt::Arrived;
 pub(crate) use body::Outgoing;
 pub(crate) use check::{HttpSettings, check};
+pub use config::{AuditPath, ClientCertificateConfig, CredentialConfig, HttpConfig};
 use connect::Dialer;
 use credential::Tokens;
 use exchange::Prepared;

@@ -39,12 +39,12 @@ mod tls;
 mod transaction;
 
 pub use blob::{DirectoryConfig, S3Config, S3Credential};
-pub use config::{
-    AuditPath, Binding, BindingConfig, ClientCertificateConfig, ConfigError, CredentialConfig, HttpConfig, SqliteConfig,
-};
+pub use config::{Binding, BindingConfig, ConfigError, SqliteConfig};
 pub use database::{RoleConfig, TlsMode};
 pub use graphql::{GraphqlConfig, GraphqlKeys};
-pub use http::{EgressDecision, EgressVerdict, HttpExchange};
+pub use http::{
+    AuditPath, ClientCertificateConfig, CredentialConfig, EgressDecision, EgressVerdict, HttpConfig, HttpExchange,
+};
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
 pub use mysql::MysqlConfig;
 pub use needs::Needs;

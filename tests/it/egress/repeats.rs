@@ -73,7 +73,8 @@ async fn repeats_end_where_the_binding_says_and_before_the_deadline() {
 async fn a_connection_that_breaks_midway_is_tried_again_where_that_is_harmless() {
     let asked = AtomicUsize::new(0);
     let upstream =
-        Upstream::start(move |_| if asked.fetch_add(1, SeqCst) % 2 == 0 { Vec::new() } else { ok("yes") }).await;
+        Upstream::start(move |_| if asked.fetch_add(1, SeqCst).is_multiple_of(2) { Vec::new() } else { ok("yes") })
+            .await;
     let api = Api::at(upstream.address, "");
     assert_eq!(api.get("/").await.map(|reply| text(&reply)), Ok("yes".to_owned()));
     let posted = api.send(api.request(HttpMethod::Post, "/")).await;

@@ -75,7 +75,7 @@ fn serve() -> anyhow::Result<SocketAddr> {
 
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let mut request = [0_u8; 4096];
-    stream.read(&mut request).await?;
+    let _count = stream.read(&mut request).await?;
     let length = PIECES * PIECE_BYTES;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;

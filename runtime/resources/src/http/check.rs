@@ -65,7 +65,7 @@ impl HttpSettings {
         let shown = self.credential.as_ref().map(Credential::mark);
         match (shown, &self.identity) {
             (Some(one), Some(other)) => Some(Digest::of_parts(&[one.as_bytes(), other.as_bytes()])),
-            (one, other) => one.or_else(|| other.clone()),
+            (one, other) => one.or(*other),
         }
     }
 
@@ -91,6 +91,7 @@ impl HttpSettings {
 
 const BODY_BYTES_MAX: u64 = 256 << 20;
 const TIMEOUT_MS_MAX: u64 = 10 * 60 * 1000;
+const REQUESTS_DEFAULT: usize = 256;
 const REQUESTS_MAX: u64 = 10_000;
 const REDIRECTS_MAX: u8 = 10;
 const RETRIES_DEFAULT: u8 = 2;
@@ -111,7 +112,7 @@ pub(crate) fn check(config: &HttpConfig, sources: &Sources<'_>) -> Result<HttpSe
         }
     }
     let milliseconds = |key, value, default| amount(key, value, default, TIMEOUT_MS_MAX).map(Duration::from_millis);
-    let requests_max = requests("requests_max", config.requests_max, 64)?;
+    let requests_max = requests("requests_max", config.requests_max, REQUESTS_DEFAULT)?;
     let tls_elsewhere = Arc::new(tls::client(config.ca_file.as_deref())?);
     let (tls, identity) = identified(config, sources, &tls_elsewhere)?;
     Ok(HttpSettings {

@@ -84,7 +84,7 @@ impl CallGate {
     }
 
     /// Whether a resource covers a URL. Nothing leaves, and nothing is on record: a request is.
-    pub(super) fn covers(&self, asked: CoverCall) -> Result<HostReply, HostError> {
+    pub(super) fn covers(&self, asked: &CoverCall) -> Result<HostReply, HostError> {
         let call = HostCall::Covers(asked.clone());
         if let Err(error) = self.budget.charge_call(&call) {
             return Err(self.deny_beyond_budget(&call, error));

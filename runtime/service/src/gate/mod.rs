@@ -226,7 +226,7 @@ impl Gate for CallGate {
             HostCall::Log(line) => self.log(line).await,
             HostCall::NextBatch(asked) => self.next_batch(asked).await,
             HostCall::Exchange(asked) => self.step(asked).await,
-            HostCall::Covers(asked) => self.covers(asked),
+            HostCall::Covers(asked) => self.covers(&asked),
             call @ (HostCall::Sql(_)
             | HostCall::Transaction(_)
             | HostCall::Stream(_)
