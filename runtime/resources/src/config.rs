@@ -15,6 +15,7 @@ use crate::{
     graphql::{self, GraphqlConfig, GraphqlKeys, GraphqlSettings},
     http::{self, HttpSettings},
     kv::{self, EmbeddedConfig, KvSettings, RedisConfig},
+    llm::{self, LlmConfig, LlmKeys, LlmSettings, Provider},
     mysql::{self, MysqlConfig},
     postgres::{self, PostgresConfig, PostgresSettings},
     sqlite::{self, SqliteSettings},
@@ -42,6 +43,10 @@ pub enum BindingConfig {
     S3(Box<S3Config>),
     /// `engine = "graphql"`.
     Graphql(Box<GraphqlConfig>),
+    /// `engine = "openai"`: OpenAI, and what speaks its protocol.
+    Openai(Box<LlmConfig>),
+    /// `engine = "anthropic"`.
+    Anthropic(Box<LlmConfig>),
 }
 
 /// A SQLite database file.
@@ -221,6 +226,7 @@ impl BindingConfig {
             Self::Directory(directory) => directory.path = base.join(&directory.path),
             Self::S3(s3) => s3.resolve_paths(base),
             Self::Graphql(graphql) => graphql.resolve_paths(base),
+            Self::Openai(llm) | Self::Anthropic(llm) => llm.resolve_paths(base),
         }
     }
 
@@ -236,7 +242,9 @@ impl BindingConfig {
             | Self::Redis(_)
             | Self::Directory(_)
             | Self::S3(_)
-            | Self::Graphql(_) => {}
+            | Self::Graphql(_)
+            | Self::Openai(_)
+            | Self::Anthropic(_) => {}
         }
     }
 }
@@ -427,6 +435,7 @@ pub(crate) enum Engine {
     Kv(KvSettings),
     Blob(BlobSettings),
     Graphql(Box<GraphqlSettings>),
+    Llm(Box<LlmSettings>),
 }
 
 impl BindingConfig {
@@ -439,6 +448,7 @@ impl BindingConfig {
             Self::Embedded(_) | Self::Redis(_) => ResourceKind::Kv,
             Self::Directory(_) | Self::S3(_) => ResourceKind::Blob,
             Self::Graphql(_) => ResourceKind::Graphql,
+            Self::Openai(_) | Self::Anthropic(_) => ResourceKind::Llm,
         }
     }
 
@@ -455,6 +465,7 @@ impl BindingConfig {
             Self::Directory(config) => &config.operations,
             Self::S3(config) => &config.operations,
             Self::Graphql(config) => &config.http.operations,
+            Self::Openai(config) | Self::Anthropic(config) => &config.http.operations,
         }
     }
 
@@ -470,7 +481,9 @@ impl BindingConfig {
             | Self::Redis(_)
             | Self::Directory(_)
             | Self::S3(_)
-            | Self::Graphql(_) => &[],
+            | Self::Graphql(_)
+            | Self::Openai(_)
+            | Self::Anthropic(_) => &[],
         }
     }
 
@@ -478,6 +491,12 @@ impl BindingConfig {
     #[must_use]
     pub fn graphql(&self) -> Option<&GraphqlKeys> {
         if let Self::Graphql(config) = self { Some(&config.own) } else { None }
+    }
+
+    /// What a binding of language models says about models and budgets.
+    #[must_use]
+    pub fn llm(&self) -> Option<&LlmKeys> {
+        if let Self::Openai(config) | Self::Anthropic(config) = self { Some(&config.own) } else { None }
     }
 
     /// The SQL that makes the database roles of the binding; `None` where there are none to make. Holds no secret.
@@ -492,7 +511,9 @@ impl BindingConfig {
             | Self::Redis(_)
             | Self::Directory(_)
             | Self::S3(_)
-            | Self::Graphql(_) => None,
+            | Self::Graphql(_)
+            | Self::Openai(_)
+            | Self::Anthropic(_) => None,
         }
     }
 
@@ -508,6 +529,7 @@ impl BindingConfig {
                 ResourceKind::Sql | ResourceKind::Kv | ResourceKind::Blob => "`[\"read\"]`",
                 ResourceKind::Http => "`[\"GET:/customers/*\"]`",
                 ResourceKind::Graphql => "`[\"query\"]`",
+                ResourceKind::Llm => "`[\"complete\"]`",
             };
             return Err(ConfigError::NoOperations { example });
         }
@@ -524,6 +546,8 @@ impl BindingConfig {
             Self::Directory(config) => Engine::Blob(blob::check_directory(config)?),
             Self::S3(config) => Engine::Blob(blob::check_s3(config, sources)?),
             Self::Graphql(config) => Engine::Graphql(Box::new(graphql::check(config, sources)?)),
+            Self::Openai(config) => Engine::Llm(Box::new(llm::check(config, Provider::Openai, sources)?)),
+            Self::Anthropic(config) => Engine::Llm(Box::new(llm::check(config, Provider::Anthropic, sources)?)),
         };
         let fingerprint = self.fingerprint(&engine);
         Ok(Binding { operations, engine, fingerprint })
@@ -549,8 +573,20 @@ impl BindingConfig {
             (Self::Graphql(config), Engine::Graphql(settings)) if config.http.ca_file.is_none() => {
                 settings.credential_mark()
             }
+            (Self::Openai(config) | Self::Anthropic(config), Engine::Llm(settings))
+                if config.http.ca_file.is_none() =>
+            {
+                settings.credential_mark()
+            }
             (
-                Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_) | Self::S3(_) | Self::Graphql(_),
+                Self::Http(_)
+                | Self::Postgres(_)
+                | Self::Mysql(_)
+                | Self::Redis(_)
+                | Self::S3(_)
+                | Self::Graphql(_)
+                | Self::Openai(_)
+                | Self::Anthropic(_),
                 _,
             ) => return None,
             (Self::Sqlite(_) | Self::Embedded(_) | Self::Directory(_), _) => None,
@@ -570,6 +606,7 @@ impl Binding {
             Engine::Kv(_) => ResourceKind::Kv,
             Engine::Blob(_) => ResourceKind::Blob,
             Engine::Graphql(_) => ResourceKind::Graphql,
+            Engine::Llm(_) => ResourceKind::Llm,
         }
     }
 }

@@ -16,6 +16,7 @@ mod dial;
 mod graphql;
 mod http;
 mod kv;
+mod llm;
 mod log;
 mod mysql;
 mod needs;
@@ -43,6 +44,7 @@ pub use database::{RoleConfig, TlsMode};
 pub use graphql::{GraphqlConfig, GraphqlKeys};
 pub use http::{EgressDecision, EgressVerdict, HttpExchange};
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
+pub use llm::{Completed, CompletionStream, LlmConfig, LlmKeys, Price, RecordPolicy, Took};
 pub use mysql::MysqlConfig;
 pub use needs::Needs;
 pub use network::Network;
@@ -50,8 +52,8 @@ pub use over_http::OverHttp;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Resources};
 pub use request::{
-    BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest, Traffic,
-    TransactionMode,
+    BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, LlmRequest, Performed, Permitted, SqlRequest,
+    StreamRequest, Traffic, TransactionMode,
 };
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

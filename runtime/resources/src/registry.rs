@@ -3,20 +3,21 @@
 use std::{collections::HashMap, sync::Arc};
 
 use airlock_model::{
-    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, Operation, OperationClass, Reason, RequestPath, ResourceKind,
-    ResourceName, StatementClass, TenantName, WebOrigin, WebUrl,
+    Access, Digest, EnvironmentName, Grant, Grants, HostError, HostReply, Operation, OperationClass, Reason,
+    RequestPath, ResourceKind, ResourceName, StatementClass, TenantName, WebOrigin, WebUrl,
 };
 use tokio::time::Instant;
 
 use crate::{
-    AuditPath, BeginRequest, Binding, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Network, Performed, Permitted, Schema,
-    SqlRequest, Stream, StreamRequest, Transaction,
+    AuditPath, BeginRequest, Binding, BlobRequest, Completed, CompletionStream, GraphqlRequest, HttpRequest, KvRequest,
+    LlmRequest, Network, Performed, Permitted, Schema, SqlRequest, Stream, StreamRequest, Took, Transaction,
     address::AddressPolicy,
     blob::BlobStore,
     config::Engine,
     graphql::Graphql,
     http::{EgressVerdict, HttpClient, HttpExchange},
     kv::KvStore,
+    llm::Llm,
     mysql::Mysql,
     postgres::Postgres,
     schema,
@@ -84,6 +85,7 @@ enum Client {
     Kv(KvStore),
     Blob(BlobStore),
     Graphql(Box<Graphql>),
+    Llm(Box<Llm>),
 }
 
 impl Resources {
@@ -122,6 +124,7 @@ impl Resources {
             Engine::Kv(settings) => settings.credential_mark(),
             Engine::Blob(settings) => settings.credential_mark(),
             Engine::Graphql(settings) => settings.credential_mark(),
+            Engine::Llm(settings) => settings.credential_mark(),
         };
         let fingerprint = binding.fingerprint;
         let client = match binding.engine {
@@ -137,6 +140,10 @@ impl Resources {
             Engine::Graphql(settings) => {
                 let policy = AddressPolicy::new(settings.allow_private().to_vec(), network);
                 Client::Graphql(Box::new(Graphql::new(resource, *settings, policy)))
+            }
+            Engine::Llm(settings) => {
+                let policy = AddressPolicy::new(settings.allow_private().to_vec(), network);
+                Client::Llm(Box::new(Llm::new(resource, *settings, policy)))
             }
         };
         environments.insert(environment, Arc::new(Bound { grants, client, fingerprint, credential }));
@@ -177,6 +184,7 @@ impl Resources {
             Client::Kv(_) => ResourceKind::Kv,
             Client::Blob(_) => ResourceKind::Blob,
             Client::Graphql(_) => ResourceKind::Graphql,
+            Client::Llm(_) => ResourceKind::Llm,
         })
     }
 
@@ -187,7 +195,7 @@ impl Resources {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
             Client::Mysql(_) => Some(Dialect::Mysql),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => None,
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => None,
         })
     }
 
@@ -236,7 +244,7 @@ impl Resources {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
             Client::Mysql(database) => database.perform(request).await,
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => {
                 Err(wrong_kind(&request.resource))
             }
         }
@@ -255,7 +263,7 @@ impl Resources {
             Client::Sqlite(database) => stream::Open::Sqlite(database.stream(query).await?),
             Client::Postgres(database) => stream::Open::Postgres(Box::new(database.stream(query).await?)),
             Client::Mysql(database) => stream::Open::Mysql(Box::new(database.stream(query).await?)),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => {
                 return Err(wrong_kind(&query.resource));
             }
         };
@@ -272,7 +280,7 @@ impl Resources {
             Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
             Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
             Client::Mysql(database) => Open::Mysql(database.begin(request).await?),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => {
                 return Err(wrong_kind(&resource));
             }
         };
@@ -374,6 +382,32 @@ impl Resources {
         }
     }
 
+    /// Asks a language model for a whole completion, within deadline and caps.
+    pub async fn complete(&self, environment: &EnvironmentName, request: LlmRequest) -> Completed {
+        match self.model(environment, &request.resource) {
+            Ok(client) => client.complete(request).await,
+            Err(denied) => Completed { reply: Err(denied), took: Took::Nothing, egress_bytes: 0, traffic: None },
+        }
+    }
+
+    /// Asks a language model for a completion that comes as it is made. What has crossed the network so far stands beside it.
+    pub async fn stream_completion(
+        &self,
+        environment: &EnvironmentName,
+        request: LlmRequest,
+    ) -> (Result<CompletionStream, HostError>, u64) {
+        match self.model(environment, &request.resource) {
+            Ok(client) => client.stream(request).await,
+            Err(denied) => (Err(denied), 0),
+        }
+    }
+
+    fn model(&self, environment: &EnvironmentName, resource: &ResourceName) -> Result<&Llm, HostError> {
+        let bound = self.get(resource, environment)?;
+        let Client::Llm(client) = &bound.client else { return Err(wrong_kind(resource)) };
+        bound.check(resource, &Access::Complete).map(|()| &**client)
+    }
+
     fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Arc<Bound>> {
         self.bound.get(resource)?.get(environment)
     }
@@ -396,7 +430,8 @@ impl Bound {
             | Client::Mysql(_)
             | Client::Kv(_)
             | Client::Blob(_)
-            | Client::Graphql(_) => Err(wrong_kind(resource)),
+            | Client::Graphql(_)
+            | Client::Llm(_) => Err(wrong_kind(resource)),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The WIT records and variants of `guest-sdk/wit`, as Wasmtime lifts and lowers them.
 
-use airlock_model::{GraphqlError, GraphqlReply, HostError, HttpHead, HttpReply, LogLevel, ObjectInfo, ObjectPage, Piece, Rows};
+use airlock_model::{
+    GraphqlError, GraphqlReply, HostError, HttpHead, HttpReply, LogLevel, ObjectInfo, ObjectPage, Piece, Rows,
+};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 #[derive(ComponentType, Lower)]
