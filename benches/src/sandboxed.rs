@@ -137,6 +137,8 @@ impl Gate for Closed {
             | HostCall::NextBatch(_)
             | HostCall::Http(_)
             | HostCall::Graphql(_)
+            | HostCall::Llm(_)
+            | HostCall::NextPiece(_)
             | HostCall::Open(_)
             | HostCall::Exchange(_)
             | HostCall::Covers(_)

@@ -12,6 +12,7 @@
 pub mod crm;
 pub mod guests;
 pub mod mariadb;
+pub mod models;
 pub mod postgres;
 pub mod process;
 pub mod redis;
@@ -52,6 +53,9 @@ use tokens::TokenSpec;
 pub const ISSUER: &str = "https://tests.airlock.example";
 /// The credential of the sample API: it must never be seen by a guest.
 pub const CRM_SECRET: &str = "canary-crm-secret-7f3a91d2c4";
+
+/// A key that a tenant brings for itself.
+pub const OTHER_KEY: &str = "canary-own-key-of-globex-2c6e";
 
 /// A running Airlock with everything around it.
 pub struct Harness {
@@ -97,6 +101,8 @@ impl Harness {
         std::fs::write(dir.path().join("keys.json"), public_jwks(&[&key])).expect("write keys");
         std::fs::write(dir.path().join("crm-token"), CRM_SECRET).expect("write secret");
         std::fs::write(dir.path().join("shop-token"), shop::SHOP_SECRET).expect("write secret");
+        std::fs::write(dir.path().join("models-key"), models::MODELS_SECRET).expect("write secret");
+        std::fs::write(dir.path().join("other-key"), OTHER_KEY).expect("write secret");
         std::fs::write(dir.path().join("shop.graphql"), shop::SHOP_SDL).expect("write schema");
         sample_database(&dir.path().join("orders.db"));
         std::fs::create_dir(dir.path().join("files")).expect("a directory");

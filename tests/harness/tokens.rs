@@ -54,6 +54,7 @@ impl TokenSpec {
                 "crm:POST",
                 "shop:query",
                 "shop:mutation",
+                "model:complete",
             ],
         )
     }

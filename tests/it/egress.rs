@@ -6,6 +6,7 @@ mod dns;
 mod explain;
 mod graphql;
 mod guests;
+mod llm;
 mod names;
 mod redirects;
 mod repeats;

@@ -6,7 +6,9 @@ use airlock_proto::v1::InvokeStreamRequest;
 use airlock_tests::{
     Harness, Options,
     guests::{WatGuest, root},
-    http_post, output,
+    http_post,
+    models::Models,
+    output,
     shop::Shop,
     tokens::TokenSpec,
     with_token,
@@ -157,6 +159,9 @@ const HOST_IMPORTS: &[(&str, &str, &str)] = &[
         r#"{"to":"graphql","op":"mutate","document":"mutation { rename(id: 1, name: \"x\") { id } }"}"#,
         "shop:mutation",
     ),
+    ("llm.complete", r#"{"to":"llm","op":"complete","text":"say x"}"#, "model:complete"),
+    ("llm.complete-stream", r#"{"to":"llm","op":"stream","text":"say x","pieces":0}"#, "model:complete"),
+    ("llm.[method]pieces.next", r#"{"to":"llm","op":"stream","text":"say x"}"#, "model:complete"),
 ];
 
 /// The guest that makes such a call.
@@ -164,6 +169,7 @@ fn prober(call: &str) -> &'static str {
     match call {
         call if call.contains("steps") => "tx-probe",
         call if call.contains(r#""to":"graphql""#) => "api-probe",
+        call if call.contains(r#""to":"llm""#) => "model-probe",
         call if call.contains(r#""to":"#) => "store-probe",
         _ => "sql-probe",
     }
@@ -186,9 +192,10 @@ fn every_host_import_of_the_wit_has_a_denied_twin() {
 
 #[tokio::test]
 async fn every_host_import_is_denied_without_its_scope() {
-    let shop = Shop::start().await;
-    let harness = Harness::start_with(Options { more_config: shop.binding("dev", "") }).await;
-    for guest in ["sql-probe", "tx-probe", "store-probe", "api-probe"] {
+    let (shop, models) = (Shop::start().await, Models::start().await);
+    let harness =
+        Harness::start_with(Options { more_config: shop.binding("dev", "") + &models.binding("dev", "") }).await;
+    for guest in ["sql-probe", "tx-probe", "store-probe", "api-probe", "model-probe"] {
         harness.deploy_built(guest).await;
     }
     for (name, call, scope) in HOST_IMPORTS {

@@ -41,6 +41,7 @@ fn from_imports(component: &[u8]) -> String {
                 r#"["read", "write"]"#
             }
             airlock_model::ResourceKind::Graphql => r#"["query", "mutation"]"#,
+            airlock_model::ResourceKind::Llm => r#"["complete"]"#,
             airlock_model::ResourceKind::Http => r#"["GET", "POST:/echo"]"#,
         };
         text += &format!("[resources.{name}]\nkind = \"{kind}\"\noperations = {operations}\n");

@@ -3,6 +3,7 @@
 mod blob;
 mod graphql;
 mod kv;
+mod llm;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -24,6 +25,7 @@ fn module(resource: &Resource, calling: Calling) -> TokenStream {
         Kind::Kv => kv::items(calling),
         Kind::Blob => blob::items(calling),
         Kind::Graphql => graphql::items(calling),
+        Kind::Llm => llm::items(calling),
     };
     let kind = quote::format_ident!("{}", resource.kind.name());
     quote! {

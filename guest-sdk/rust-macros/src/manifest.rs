@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     Kv,
     Blob,
     Graphql,
+    Llm,
 }
 
 impl Kind {
@@ -23,6 +24,7 @@ impl Kind {
             "kv" => Some(Self::Kv),
             "blob" => Some(Self::Blob),
             "graphql" => Some(Self::Graphql),
+            "llm" => Some(Self::Llm),
             _ => None,
         }
     }
@@ -35,6 +37,7 @@ impl Kind {
             Self::Kv => "kv",
             Self::Blob => "blob",
             Self::Graphql => "graphql",
+            Self::Llm => "llm",
         }
     }
 }
@@ -85,7 +88,7 @@ fn resource(name: &str, value: &Value) -> Result<Resource, String> {
     })?;
     let kind = Kind::parse(kind).ok_or_else(|| {
         format!(
-            "function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql`, `http`, `kv`, `blob` and `graphql`"
+            "function.toml: resource `{name}` has the unknown kind `{kind}`; known kinds are `sql`, `http`, `kv`, `blob`, `graphql` and `llm`"
         )
     })?;
     Ok(Resource { name: name.to_owned(), kind })

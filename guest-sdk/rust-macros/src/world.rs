@@ -9,6 +9,7 @@ const SQL: &str = include_str!("../../wit/kinds/sql.wit");
 const HTTP: &str = include_str!("../../wit/kinds/http.wit");
 const KV: &str = include_str!("../../wit/kinds/kv.wit");
 const BLOB: &str = include_str!("../../wit/kinds/blob.wit");
+const LLM: &str = include_str!("../../wit/kinds/llm.wit");
 const GRAPHQL: &str = include_str!("../../wit/kinds/graphql.wit");
 const GUEST_PACKAGE: &str = "package airlock:guest@1.0.0";
 
@@ -36,6 +37,7 @@ fn source(kind: Kind) -> &'static str {
         Kind::Kv => KV,
         Kind::Blob => BLOB,
         Kind::Graphql => GRAPHQL,
+        Kind::Llm => LLM,
     }
 }
 

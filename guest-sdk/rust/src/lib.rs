@@ -27,6 +27,7 @@ pub mod graphql;
 pub mod http;
 mod join;
 pub mod kv;
+pub mod llm;
 pub mod log;
 pub mod sql;
 

@@ -13,6 +13,7 @@ const SQL: &str = include_str!("../../wit/kinds/sql.wit");
 const HTTP: &str = include_str!("../../wit/kinds/http.wit");
 const KV: &str = include_str!("../../wit/kinds/kv.wit");
 const BLOB: &str = include_str!("../../wit/kinds/blob.wit");
+const LLM: &str = include_str!("../../wit/kinds/llm.wit");
 const GRAPHQL: &str = include_str!("../../wit/kinds/graphql.wit");
 /// The package line of `guest.wit`. A text with several packages needs braces instead.
 const GUEST_PACKAGE: &str = "package airlock:guest@1.0.0;";
@@ -149,6 +150,7 @@ fn interface(kind: ResourceKind) -> &'static str {
         ResourceKind::Kv => KV,
         ResourceKind::Blob => BLOB,
         ResourceKind::Graphql => GRAPHQL,
+        ResourceKind::Llm => LLM,
     }
 }
 

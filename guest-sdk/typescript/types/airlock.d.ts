@@ -166,6 +166,50 @@ declare module "@airlock/clients" {
   }
 }
 
+declare module "@airlock/clients" {
+  /** What the model asks the function to do. The host never does it. */
+  export interface LlmToolCall {
+    id: string;
+    name: string;
+    /** By the tool's schema, or so the model was told: a text where the model wrote no JSON. */
+    arguments: any;
+  }
+
+  export type LlmMessage =
+    | { role: "user"; content: string }
+    | { role: "assistant"; content?: string; tool_calls?: LlmToolCall[] }
+    | { role: "tool"; tool_call_id: string; content: string };
+
+  /** The same for every provider. */
+  export interface LlmRequest {
+    /** One of the models that the operator lists. */
+    model: string;
+    system?: string;
+    messages: LlmMessage[];
+    tools?: { name: string; description?: string; parameters: object }[];
+    tool_choice?: "auto" | "none" | "required";
+    /** Most tokens of the completion; as many as the operator allows when missing. */
+    max_tokens?: number;
+    temperature?: number;
+    stop?: string[];
+  }
+
+  export interface LlmCompletion {
+    text: string;
+    tool_calls: LlmToolCall[];
+    finish: "stop" | "length" | "tool_calls";
+    model: string;
+    usage: { input_tokens: number; output_tokens: number };
+  }
+
+  export interface LlmClient {
+    /** Waits for the whole completion. */
+    complete(request: LlmRequest): Promise<LlmCompletion>;
+    /** The completion as it is made: more text, and at last all of it. Ends with the loop over it. */
+    stream(request: LlmRequest): AsyncGenerator<{ text: string; done?: undefined } | { done: LlmCompletion; text?: undefined }, void>;
+  }
+}
+
 declare module "@airlock/errors" {
   /** A host call that failed: refused, out of budget, or failed behind the host. */
   export class HostError extends Error {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Principal, StatementClass, Usage};
+use crate::{Principal, Spending, StatementClass, Usage};
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -132,6 +132,9 @@ pub struct AuditEvent {
     /// How long it took, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
+    /// What a completion was given and took of the budgets of its model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spending: Option<Spending>,
     /// What the run spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -169,6 +172,7 @@ impl AuditEvent {
             sent_bytes: None,
             received_bytes: None,
             duration_us: None,
+            spending: None,
             usage: None,
         }
     }

@@ -55,7 +55,7 @@ impl FromStr for HttpMethod {
     }
 }
 
-/// What a grant allows to be done. Written `read`, `write`, `ddl`, `query`, `mutation`, `GET` or `GET:/customers/*`.
+/// What a grant allows to be done. Written `read`, `write`, `ddl`, `query`, `mutation`, `complete`, `GET` or `GET:/customers/*`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Operation {
@@ -69,6 +69,8 @@ pub enum Operation {
     Query,
     /// GraphQL mutations.
     Mutation,
+    /// Completions of language models.
+    Complete,
     /// HTTP requests with this method to the paths of the pattern.
     Http(HttpMethod, PathPattern),
 }
@@ -87,7 +89,7 @@ fn grant_error(what: &'static str, text: &str, rule: impl Into<String>) -> Grant
 }
 
 const OPERATION_RULE: &str = "use `read`, `write` or `ddl` for sql, `read` or `write` for kv and blob, `query` or \
-                              `mutation` for graphql, `GET` or `GET:/path/*` for http";
+                              `mutation` for graphql, `complete` for llm, `GET` or `GET:/path/*` for http";
 
 impl FromStr for Operation {
     type Err = GrantError;
@@ -99,6 +101,7 @@ impl FromStr for Operation {
             ("ddl", None) => return Ok(Self::Ddl),
             ("query", None) => return Ok(Self::Query),
             ("mutation", None) => return Ok(Self::Mutation),
+            ("complete", None) => return Ok(Self::Complete),
             _ => {}
         }
         let method = verb.parse().map_err(|()| grant_error("operation", text, OPERATION_RULE))?;
@@ -129,6 +132,7 @@ impl Operation {
             ResourceKind::Kv | ResourceKind::Blob => matches!(self, Self::Read | Self::Write),
             ResourceKind::Http => matches!(self, Self::Http(..)),
             ResourceKind::Graphql => matches!(self, Self::Query | Self::Mutation),
+            ResourceKind::Llm => matches!(self, Self::Complete),
         }
     }
 }
@@ -141,6 +145,7 @@ impl fmt::Display for Operation {
             Self::Ddl => f.write_str("ddl"),
             Self::Query => f.write_str("query"),
             Self::Mutation => f.write_str("mutation"),
+            Self::Complete => f.write_str("complete"),
             Self::Http(method, pattern) if *pattern == PathPattern::any() => f.write_str(method.as_str()),
             Self::Http(method, pattern) => write!(f, "{}:{pattern}", method.as_str()),
         }
@@ -288,6 +293,8 @@ pub enum Access {
     Query,
     /// A GraphQL mutation.
     Mutation,
+    /// A completion of a language model.
+    Complete,
     /// An HTTP request.
     Http(HttpMethod, RequestPath),
 }
@@ -299,9 +306,13 @@ impl Access {
             | (Self::Write, Operation::Write)
             | (Self::Ddl, Operation::Ddl)
             | (Self::Query, Operation::Query)
-            | (Self::Mutation, Operation::Mutation) => true,
+            | (Self::Mutation, Operation::Mutation)
+            | (Self::Complete, Operation::Complete) => true,
             (Self::Http(method, path), Operation::Http(allowed, pattern)) => method == allowed && pattern.matches(path),
-            (Self::Read | Self::Write | Self::Ddl | Self::Query | Self::Mutation | Self::Http(..), _) => false,
+            (
+                Self::Read | Self::Write | Self::Ddl | Self::Query | Self::Mutation | Self::Complete | Self::Http(..),
+                _,
+            ) => false,
         }
     }
 }
@@ -314,6 +325,7 @@ impl fmt::Display for Access {
             Self::Ddl => f.write_str("ddl"),
             Self::Query => f.write_str("query"),
             Self::Mutation => f.write_str("mutation"),
+            Self::Complete => f.write_str("complete"),
             Self::Http(method, path) => write!(f, "{}:{path}", method.as_str()),
         }
     }
@@ -417,6 +429,7 @@ mod tests {
             "crm:POST",
             "shop:query",
             "shop:mutation",
+            "model:complete",
             "function:deploy",
             "audit:read",
         ] {

@@ -29,6 +29,8 @@ pub enum Kept {
     Transaction(TransactionId),
     /// A query: unless it has ended, it is.
     Stream(StreamId),
+    /// A completion: unless it has ended, it is.
+    Completion(StreamId),
     /// An HTTP exchange: unless it has ended, it breaks off.
     Exchange(ExchangeId),
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BatchCall, BlobCall, BlobReply, CoverCall, ExchangeCall, ExchangeId, ExchangeStep, GraphqlCall, GraphqlReply,
-    KvCall, KvReply, Limit, ResourceName, StreamId, TransactionCall, TransactionId,
+    BatchCall, BlobCall, BlobReply, Completion, CompletionPiece, CoverCall, ExchangeCall, ExchangeId, ExchangeStep,
+    GraphqlCall, GraphqlReply, KvCall, KvReply, Limit, LlmCall, PieceCall, ResourceName, StreamId, TransactionCall,
+    TransactionId,
 };
 
 /// One request from a guest. Goes through the gate, and only through the gate.
@@ -28,6 +29,10 @@ pub enum HostCall {
     Covers(CoverCall),
     /// A GraphQL document.
     Graphql(GraphqlCall),
+    /// A request to a language model.
+    Llm(LlmCall),
+    /// The next piece of a completion.
+    NextPiece(PieceCall),
     /// A call to a key-value store.
     Kv(KvCall),
     /// A call to an object store.
@@ -47,7 +52,8 @@ impl HostCall {
         let pairs = |pairs: &[(String, String)]| pairs.iter().map(pair).sum::<usize>();
         let size = match self {
             Self::Sql(call) | Self::Stream(call) => call.statement.len() + call.parameters.len(),
-            Self::Transaction(_) | Self::NextBatch(_) => 0,
+            Self::Transaction(_) | Self::NextBatch(_) | Self::NextPiece(_) => 0,
+            Self::Llm(call) => call.request.len(),
             Self::Http(call) | Self::Open(call) => {
                 call.path.len() + pairs(&call.query) + pairs(&call.headers) + call.body.as_ref().map_or(0, Vec::len)
             }
@@ -178,6 +184,12 @@ pub enum HostReply {
     Covered(bool),
     /// For [`HostCall::Graphql`].
     Graphql(GraphqlReply),
+    /// For [`LlmVerb::Complete`](crate::LlmVerb::Complete).
+    Completion(Completion),
+    /// For [`LlmVerb::Stream`](crate::LlmVerb::Stream).
+    Completing(StreamId),
+    /// For [`HostCall::NextPiece`]; `None` after the last.
+    Completed(Option<CompletionPiece>),
     /// For [`HostCall::Kv`].
     Kv(KvReply),
     /// For [`HostCall::Blob`].
@@ -198,11 +210,15 @@ impl HostReply {
             Self::Head(head) => lengths(&head.headers),
             Self::Piece(piece) => piece.as_ref().map_or(0, Vec::len),
             Self::Graphql(reply) => reply.size_bytes(),
+            Self::Completion(completion) => completion.size_bytes(),
+            Self::Completed(Some(piece)) => piece.size_bytes(),
             Self::Kv(reply) => reply.size_bytes(),
             Self::Blob(reply) => reply.size_bytes(),
             Self::Affected(_)
             | Self::Begun(_)
             | Self::Streaming(_)
+            | Self::Completing(_)
+            | Self::Completed(None)
             | Self::Batch(None)
             | Self::Opened(_)
             | Self::Covered(_)

@@ -16,6 +16,7 @@ pub mod invoke;
 pub mod key;
 pub mod kv;
 pub mod limits;
+pub mod llm;
 pub mod manifest;
 pub mod name;
 pub mod path;
@@ -44,6 +45,10 @@ pub use invoke::{FunctionError, InvocationContext, InvocationId, InvokeRequest, 
 pub use key::{Cursor, KeyError, KeyPrefix, StoreKey};
 pub use kv::{KeyPage, KvAction, KvCall, KvCommand, KvReply};
 pub use limits::{EffectiveLimits, Limit, LimitCaps, LimitSource, Limits};
+pub use llm::{
+    Completion, Finish, LlmCall, LlmVerb, Message, Piece as CompletionPiece, PieceCall, Prompt, PromptError, Spending,
+    Spent, TokenUsage, Tool, ToolCall, ToolChoice,
+};
 pub use manifest::{FunctionManifest, Language, ResourceKind, ResourceUse};
 pub use name::{AppName, EnvironmentName, FunctionName, NameError, ResourceName, TenantName};
 pub use path::{PathError, PathPattern, RequestPath};

@@ -20,11 +20,13 @@ pub enum ResourceKind {
     Blob,
     /// A GraphQL API.
     Graphql,
+    /// Language models of a provider.
+    Llm,
 }
 
 impl ResourceKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Sql, Self::Http, Self::Kv, Self::Blob, Self::Graphql];
+    pub const ALL: [Self; 6] = [Self::Sql, Self::Http, Self::Kv, Self::Blob, Self::Graphql, Self::Llm];
 
     /// The name of the kind, which is also the name of its WIT interface.
     #[must_use]
@@ -35,6 +37,7 @@ impl ResourceKind {
             Self::Kv => "kv",
             Self::Blob => "blob",
             Self::Graphql => "graphql",
+            Self::Llm => "llm",
         }
     }
 }

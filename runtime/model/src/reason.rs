@@ -104,6 +104,10 @@ reasons! {
     WritesDenied "writes_denied";
     /// A store has no room left for what a function wants to keep.
     StorageFull "storage_full";
+    /// A model that the binding does not list.
+    ModelDenied "model_denied";
+    /// What may be spent on completions today is spent.
+    SpendingExhausted "spending_exhausted";
     /// A bug of ours. Never caused by a guest or caller.
     Internal "internal";
 }

@@ -15,6 +15,7 @@ use crate::{
     graphql::{self, GraphqlConfig, GraphqlKeys, GraphqlSettings},
     http::{self, HttpSettings},
     kv::{self, EmbeddedConfig, KvSettings, RedisConfig},
+    llm::{self, LlmConfig, LlmKeys, LlmSettings, Provider},
     mysql::{self, MysqlConfig},
     pace::Pace,
     postgres::{self, PostgresConfig, PostgresSettings},
@@ -43,6 +44,10 @@ pub enum BindingConfig {
     S3(Box<S3Config>),
     /// `engine = "graphql"`.
     Graphql(Box<GraphqlConfig>),
+    /// `engine = "openai"`: OpenAI, and what speaks its protocol.
+    Openai(Box<LlmConfig>),
+    /// `engine = "anthropic"`.
+    Anthropic(Box<LlmConfig>),
 }
 
 /// A SQLite database file.
@@ -75,6 +80,7 @@ impl BindingConfig {
             Self::Directory(directory) => directory.path = base.join(&directory.path),
             Self::S3(s3) => s3.resolve_paths(base),
             Self::Graphql(graphql) => graphql.resolve_paths(base),
+            Self::Openai(llm) | Self::Anthropic(llm) => llm.resolve_paths(base),
         }
     }
 
@@ -90,21 +96,9 @@ impl BindingConfig {
             | Self::Redis(_)
             | Self::Directory(_)
             | Self::S3(_)
-            | Self::Graphql(_) => {}
-        }
-    }
-}
-
-impl HttpConfig {
-    /// Takes every relative path from `base`.
-    pub(crate) fn resolve_paths(&mut self, base: &Path) {
-        self.ca_file = self.ca_file.take().map(|file| base.join(file));
-        if let Some(shown) = &mut self.client_certificate {
-            shown.certificate = base.join(&shown.certificate);
-            shown.key.resolve_path(base);
-        }
-        if let Some(credential) = &mut self.credential {
-            credential.value_mut().resolve_path(base);
+            | Self::Graphql(_)
+            | Self::Openai(_)
+            | Self::Anthropic(_) => {}
         }
     }
 }
@@ -258,6 +252,7 @@ pub(crate) enum Engine {
     Kv(KvSettings),
     Blob(BlobSettings),
     Graphql(Box<GraphqlSettings>),
+    Llm(Box<LlmSettings>),
 }
 
 impl BindingConfig {
@@ -270,6 +265,7 @@ impl BindingConfig {
             Self::Embedded(_) | Self::Redis(_) => ResourceKind::Kv,
             Self::Directory(_) | Self::S3(_) => ResourceKind::Blob,
             Self::Graphql(_) => ResourceKind::Graphql,
+            Self::Openai(_) | Self::Anthropic(_) => ResourceKind::Llm,
         }
     }
 
@@ -286,6 +282,7 @@ impl BindingConfig {
             Self::Directory(config) => &config.operations,
             Self::S3(config) => &config.operations,
             Self::Graphql(config) => &config.http.operations,
+            Self::Openai(config) | Self::Anthropic(config) => &config.http.operations,
         }
     }
 
@@ -295,6 +292,7 @@ impl BindingConfig {
             Self::Sqlite(config) => config.calls_per_second_max,
             Self::Http(config) => config.calls_per_second_max,
             Self::Graphql(config) => config.http.calls_per_second_max,
+            Self::Openai(config) | Self::Anthropic(config) => config.http.calls_per_second_max,
             Self::Postgres(config) => config.calls_per_second_max,
             Self::Mysql(config) => config.calls_per_second_max,
             Self::Embedded(config) => config.calls_per_second_max,
@@ -316,7 +314,9 @@ impl BindingConfig {
             | Self::Redis(_)
             | Self::Directory(_)
             | Self::S3(_)
-            | Self::Graphql(_) => &[],
+            | Self::Graphql(_)
+            | Self::Openai(_)
+            | Self::Anthropic(_) => &[],
         }
     }
 
@@ -324,6 +324,12 @@ impl BindingConfig {
     #[must_use]
     pub fn graphql(&self) -> Option<&GraphqlKeys> {
         if let Self::Graphql(config) = self { Some(&config.own) } else { None }
+    }
+
+    /// What a binding of language models says about models and budgets.
+    #[must_use]
+    pub fn llm(&self) -> Option<&LlmKeys> {
+        if let Self::Openai(config) | Self::Anthropic(config) = self { Some(&config.own) } else { None }
     }
 
     /// The SQL that makes the database roles of the binding; `None` where there are none to make. Holds no secret.
@@ -338,7 +344,9 @@ impl BindingConfig {
             | Self::Redis(_)
             | Self::Directory(_)
             | Self::S3(_)
-            | Self::Graphql(_) => None,
+            | Self::Graphql(_)
+            | Self::Openai(_)
+            | Self::Anthropic(_) => None,
         }
     }
 
@@ -354,6 +362,7 @@ impl BindingConfig {
                 ResourceKind::Sql | ResourceKind::Kv | ResourceKind::Blob => "`[\"read\"]`",
                 ResourceKind::Http => "`[\"GET:/customers/*\"]`",
                 ResourceKind::Graphql => "`[\"query\"]`",
+                ResourceKind::Llm => "`[\"complete\"]`",
             };
             return Err(ConfigError::NoOperations { example });
         }
@@ -370,6 +379,8 @@ impl BindingConfig {
             Self::Directory(config) => Engine::Blob(blob::check_directory(config)?),
             Self::S3(config) => Engine::Blob(blob::check_s3(config, sources)?),
             Self::Graphql(config) => Engine::Graphql(Box::new(graphql::check(config, sources)?)),
+            Self::Openai(config) => Engine::Llm(Box::new(llm::check(config, Provider::Openai, sources)?)),
+            Self::Anthropic(config) => Engine::Llm(Box::new(llm::check(config, Provider::Anthropic, sources)?)),
         };
         let fingerprint = self.fingerprint(&engine);
         let pace = Pace::new(self.calls_per_second_max())?;
@@ -396,8 +407,20 @@ impl BindingConfig {
             (Self::Graphql(config), Engine::Graphql(settings)) if config.http.ca_file.is_none() => {
                 settings.credential_mark()
             }
+            (Self::Openai(config) | Self::Anthropic(config), Engine::Llm(settings))
+                if config.http.ca_file.is_none() =>
+            {
+                settings.credential_mark()
+            }
             (
-                Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Redis(_) | Self::S3(_) | Self::Graphql(_),
+                Self::Http(_)
+                | Self::Postgres(_)
+                | Self::Mysql(_)
+                | Self::Redis(_)
+                | Self::S3(_)
+                | Self::Graphql(_)
+                | Self::Openai(_)
+                | Self::Anthropic(_),
                 _,
             ) => return None,
             (Self::Sqlite(_) | Self::Embedded(_) | Self::Directory(_), _) => None,
@@ -417,6 +440,7 @@ impl Binding {
             Engine::Kv(_) => ResourceKind::Kv,
             Engine::Blob(_) => ResourceKind::Blob,
             Engine::Graphql(_) => ResourceKind::Graphql,
+            Engine::Llm(_) => ResourceKind::Llm,
         }
     }
 }

@@ -17,6 +17,7 @@ mod failed;
 mod graphql;
 mod http;
 mod kv;
+mod llm;
 mod log;
 mod mysql;
 mod needs;
@@ -46,6 +47,7 @@ pub use http::{
     AuditPath, ClientCertificateConfig, CredentialConfig, EgressDecision, EgressVerdict, HttpConfig, HttpExchange,
 };
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
+pub use llm::{Completed, CompletionStream, LlmConfig, LlmKeys, Price, RecordPolicy, Took};
 pub use mysql::MysqlConfig;
 pub use needs::Needs;
 pub use network::Network;
@@ -53,8 +55,8 @@ pub use over_http::OverHttp;
 pub use postgres::PostgresConfig;
 pub use registry::{AddError, Dialect, Probe, Resources};
 pub use request::{
-    BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Performed, Permitted, SqlRequest, StreamRequest,
-    Traffic, TransactionMode,
+    BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, LlmRequest, Performed, Permitted, SqlRequest,
+    StreamRequest, Traffic, TransactionMode,
 };
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

@@ -42,6 +42,7 @@ impl BindingConfig {
             Self::Redis(config) => redis(config),
             Self::Directory(config) => Needs { directory: Some(config.path.clone()), ..Needs::default() },
             Self::S3(config) => s3(config),
+            Self::Openai(config) | Self::Anthropic(config) => http(&config.http),
             Self::Graphql(config) => {
                 let mut needs = http(&config.http);
                 needs.files.extend(config.own.schema.clone());

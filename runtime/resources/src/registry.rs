@@ -11,8 +11,8 @@ use airlock_model::{
 use tokio::time::Instant;
 
 use crate::{
-    AuditPath, BeginRequest, Binding, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, Network, Performed,
-    Permitted, Schema, SqlRequest, Stream, StreamRequest, Transaction,
+    AuditPath, BeginRequest, Binding, BlobRequest, Completed, CompletionStream, GraphqlRequest, HttpRequest, KvRequest,
+    LlmRequest, Network, Performed, Permitted, Schema, SqlRequest, Stream, StreamRequest, Took, Transaction,
     address::AddressPolicy,
     blob::BlobStore,
     config::Engine,
@@ -20,6 +20,7 @@ use crate::{
     graphql::Graphql,
     http::{EgressVerdict, HttpClient, HttpExchange},
     kv::KvStore,
+    llm::Llm,
     mysql::Mysql,
     pace::Pace,
     postgres::Postgres,
@@ -91,6 +92,7 @@ enum Client {
     Kv(KvStore),
     Blob(BlobStore),
     Graphql(Box<Graphql>),
+    Llm(Box<Llm>),
 }
 
 impl Resources {
@@ -129,6 +131,7 @@ impl Resources {
             Engine::Kv(settings) => settings.credential_mark(),
             Engine::Blob(settings) => settings.credential_mark(),
             Engine::Graphql(settings) => settings.credential_mark(),
+            Engine::Llm(settings) => settings.credential_mark(),
         };
         let (fingerprint, pace) = (binding.fingerprint, binding.pace);
         let client = match binding.engine {
@@ -144,6 +147,10 @@ impl Resources {
             Engine::Graphql(settings) => {
                 let policy = AddressPolicy::new(settings.allow_private().to_vec(), network);
                 Client::Graphql(Box::new(Graphql::new(resource, *settings, policy)))
+            }
+            Engine::Llm(settings) => {
+                let policy = AddressPolicy::new(settings.allow_private().to_vec(), network);
+                Client::Llm(Box::new(Llm::new(resource, *settings, policy)))
             }
         };
         environments.insert(environment, Arc::new(Bound { grants, client, pace, fingerprint, credential }));
@@ -184,6 +191,7 @@ impl Resources {
             Client::Kv(_) => ResourceKind::Kv,
             Client::Blob(_) => ResourceKind::Blob,
             Client::Graphql(_) => ResourceKind::Graphql,
+            Client::Llm(_) => ResourceKind::Llm,
         })
     }
 
@@ -194,7 +202,7 @@ impl Resources {
             Client::Sqlite(_) => Some(Dialect::Sqlite),
             Client::Postgres(_) => Some(Dialect::Postgres),
             Client::Mysql(_) => Some(Dialect::Mysql),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => None,
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => None,
         })
     }
 
@@ -243,7 +251,7 @@ impl Resources {
             Client::Sqlite(database) => database.perform(request).await,
             Client::Postgres(database) => database.perform(request).await,
             Client::Mysql(database) => database.perform(request).await,
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => {
                 Err(wrong_kind(&request.resource).into())
             }
         }
@@ -262,7 +270,7 @@ impl Resources {
             Client::Sqlite(database) => stream::Open::Sqlite(database.stream(query).await?),
             Client::Postgres(database) => stream::Open::Postgres(Box::new(database.stream(query).await?)),
             Client::Mysql(database) => stream::Open::Mysql(Box::new(database.stream(query).await?)),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => {
                 return Err(wrong_kind(&query.resource));
             }
         };
@@ -280,7 +288,7 @@ impl Resources {
             Client::Sqlite(database) => Open::Sqlite(database.begin(request).await?),
             Client::Postgres(database) => Open::Postgres(database.begin(request).await?),
             Client::Mysql(database) => Open::Mysql(database.begin(request).await?),
-            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) => {
+            Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => {
                 return Err(wrong_kind(&resource));
             }
         };
@@ -390,6 +398,38 @@ impl Resources {
         Ok(client)
     }
 
+    /// Asks a language model for a whole completion, within deadline and caps.
+    pub async fn complete(&self, environment: &EnvironmentName, request: LlmRequest) -> Completed {
+        match self.model(environment, &request.resource, request.deadline).await {
+            Ok(client) => client.complete(request).await,
+            Err(denied) => Completed { reply: Err(denied), took: Took::Nothing, egress_bytes: 0, traffic: None },
+        }
+    }
+
+    /// Asks a language model for a completion that comes as it is made. What has crossed the network so far stands beside it.
+    pub async fn stream_completion(
+        &self,
+        environment: &EnvironmentName,
+        request: LlmRequest,
+    ) -> (Result<CompletionStream, HostError>, u64) {
+        match self.model(environment, &request.resource, request.deadline).await {
+            Ok(client) => client.stream(request).await,
+            Err(denied) => (Err(denied), 0),
+        }
+    }
+
+    async fn model(
+        &self,
+        environment: &EnvironmentName,
+        resource: &ResourceName,
+        deadline: Instant,
+    ) -> Result<&Llm, HostError> {
+        let bound = self.get(resource, environment)?;
+        let Client::Llm(client) = &bound.client else { return Err(wrong_kind(resource)) };
+        bound.admit(resource, &Access::Complete, deadline).await?;
+        Ok(client)
+    }
+
     fn find(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Arc<Bound>> {
         self.bound.get(resource)?.get(environment)
     }
@@ -412,7 +452,8 @@ impl Bound {
             | Client::Mysql(_)
             | Client::Kv(_)
             | Client::Blob(_)
-            | Client::Graphql(_) => Err(wrong_kind(resource)),
+            | Client::Graphql(_)
+            | Client::Llm(_) => Err(wrong_kind(resource)),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the gate hands in once it has permitted a host call, and what comes back.
 
 use airlock_model::{
-    BlobCommand, Grants, HostError, HostReply, HttpMethod, KvCommand, OperationClass, RequestPath, ResourceName,
-    SqlVerb, StatementClass, TenantName, WebOrigin,
+    BlobCommand, Grants, HostError, HostReply, HttpMethod, KvCommand, OperationClass, Prompt, RequestPath,
+    ResourceName, SqlVerb, StatementClass, TenantName, WebOrigin,
 };
 use tokio::time::Instant;
 
@@ -187,6 +187,27 @@ pub struct Traffic {
     pub sent_bytes: u64,
     /// Bytes that came in.
     pub received_bytes: u64,
+}
+
+/// One request to a language model. Host, path and key come from the binding.
+#[derive(Debug)]
+pub struct LlmRequest {
+    /// The model's resource.
+    pub resource: ResourceName,
+    /// Who is charged with the connection.
+    pub tenant: TenantName,
+    /// What is asked.
+    pub prompt: Prompt,
+    /// Most tokens of the completion, whatever the prompt says.
+    pub max_tokens: u64,
+    /// When the request is given up.
+    pub deadline: Instant,
+    /// What is left of the call's egress budget, in bytes, both ways together.
+    pub egress_bytes_max: u64,
+    /// Milliseconds since the Unix epoch.
+    pub now_unix_ms: u64,
+    /// What `traceparent` says, where the binding sends one.
+    pub traceparent: Option<String>,
 }
 
 /// What came of a permitted call.

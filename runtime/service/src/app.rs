@@ -19,6 +19,7 @@ use crate::{
     reload::Reloader,
     running::Running,
     settings::Settings,
+    spending::Books,
 };
 
 /// What an [`App`] is made of.
@@ -71,6 +72,7 @@ pub struct App {
 pub(crate) struct Backends {
     pub(crate) store: Store,
     pub(crate) classes: Classes,
+    pub(crate) books: Arc<Books>,
 }
 
 impl App {
@@ -95,7 +97,7 @@ impl App {
         let settings = Settings::build(config, &own_listeners, None)?;
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(started_event(&store)).await?;
-        let backends = Arc::new(Backends { store, classes: Classes::new() });
+        let backends = Arc::new(Backends { store, classes: Classes::new(), books: Arc::default() });
         let app = Self {
             reloader: Reloader::new(
                 settings,
@@ -116,6 +118,7 @@ impl App {
         };
         warn_of_surprises(&app, sync);
         app.count_today().await?;
+        app.count_spending().await?;
         app.load_live_revisions().await?;
         Ok(app)
     }

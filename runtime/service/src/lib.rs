@@ -21,6 +21,7 @@ mod registry;
 mod reload;
 mod running;
 mod settings;
+mod spending;
 mod today;
 
 pub use airlock_access::{Holding, Holdings, HoldingsConfig};

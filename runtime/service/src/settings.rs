@@ -20,7 +20,7 @@ use crate::{
     app::StartError,
     catalog::Schemas,
     config::{Config, ConfigError, Origin, Setting, WritePolicy, process_environment},
-    gate::{Documents, Listed, analysed_as},
+    gate::{Documents, Listed, Models, analysed_as},
     registry::Deployed,
 };
 
@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     listed: ByBinding<Listed>,
     nothing_listed: Listed,
     documents: ByBinding<Documents>,
+    models: ByBinding<Models>,
     pub(crate) operator: Limits,
     /// Every value with its source.
     pub(crate) listing: Vec<Setting>,
@@ -104,6 +105,7 @@ impl Settings {
             listed,
             nothing_listed: Listed::none(),
             documents,
+            models: models(&config),
             resources,
             config,
         })
@@ -118,6 +120,11 @@ impl Settings {
     /// What documents for a GraphQL API are judged by; `None` for other kinds.
     pub(crate) fn documents(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Documents> {
         self.documents.get(resource)?.get(environment)
+    }
+
+    /// What may be taken of a binding of language models; `None` for other kinds.
+    pub(crate) fn models(&self, resource: &ResourceName, environment: &EnvironmentName) -> Option<&Models> {
+        self.models.get(resource)?.get(environment)
     }
 
     /// What is set for a tenant.
@@ -186,6 +193,11 @@ impl Settings {
             }
         }
         refusal
+    }
+
+    /// Whether any binding of language models has a budget for the whole day.
+    pub(crate) fn has_daily_spending(&self) -> bool {
+        self.models.values().flat_map(HashMap::values).any(Models::has_daily_budgets)
     }
 
     /// Whether any tenant has a budget for the whole day.
@@ -288,6 +300,17 @@ fn documents(config: &Config) -> Result<ByBinding<Documents>, StartError> {
         }
     }
     Ok(documents)
+}
+
+fn models(config: &Config) -> ByBinding<Models> {
+    let mut models = ByBinding::new();
+    for (name, resource) in &config.resources {
+        for (environment, keys) in resource.bindings().filter_map(|(environment, one)| Some((environment, one.llm()?)))
+        {
+            models.entry(name.clone()).or_insert_with(HashMap::new).insert(environment.clone(), Models::new(keys));
+        }
+    }
+    models
 }
 
 fn credentials(config: &Config, resources: &Resources) -> BTreeMap<String, Digest> {

@@ -13,7 +13,7 @@ use crate::{
 
 /// Times are taken before records are queued, so neighbours may stand in the other order; a record that comes this much
 /// later than its time is not looked for.
-const DISORDER_MS_MAX: u64 = 600_000;
+pub(crate) const DISORDER_MS_MAX: u64 = 600_000;
 
 /// What one tenant took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Counted {
 
 /// Records stand in the order of their times but for a little disorder, so the first of a day is found by halving: there is
 /// no index on time, which every append would pay for.
-fn first_since(connection: &Connection, unix_ms: u64) -> rusqlite::Result<i64> {
+pub(crate) fn first_since(connection: &Connection, unix_ms: u64) -> rusqlite::Result<i64> {
     let end: Option<i64> = connection.query_row("SELECT max(seq) FROM audit", [], |row| row.get(0))?;
     let mut at_or_after =
         connection.prepare_cached("SELECT time_unix_ms FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;

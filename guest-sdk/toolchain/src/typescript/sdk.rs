@@ -34,6 +34,7 @@ const MODULES: &[(&str, &str)] = &[
     ("airlock:sdk/kv", include_str!("../../../typescript/runtime/kv.js")),
     ("airlock:sdk/blob", include_str!("../../../typescript/runtime/blob.js")),
     ("airlock:sdk/graphql", include_str!("../../../typescript/runtime/graphql.js")),
+    ("airlock:sdk/llm", include_str!("../../../typescript/runtime/llm.js")),
     ("airlock:sdk/context", include_str!("../../../typescript/runtime/context.js")),
 ];
 

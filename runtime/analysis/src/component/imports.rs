@@ -144,7 +144,7 @@ mod tests {
             ("wasi:filesystem/types@0.2.9", "no file system"),
             ("wasi:sockets/tcp@0.2.9", "no sockets"),
             ("wasi:http/outgoing-handler@0.2.9", "kind `http`"),
-            ("resources:cache/queue@1.0.0", "one of: sql, http, kv, blob, graphql"),
+            ("resources:cache/queue@1.0.0", "one of: sql, http, kv, blob, graphql, llm"),
             ("acme:custom/thing@1.0.0", "remove the import"),
         ] {
             let (allowed, findings) = classify(&[RawImport { name: name.to_owned(), is_instance: true }]);

@@ -20,7 +20,7 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(left: u64) -> Self {
+    pub(crate) fn new(left: u64) -> Self {
         Self { left_at_start: left, ..Self::default() }
     }
 

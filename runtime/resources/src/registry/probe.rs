@@ -55,6 +55,7 @@ impl Resources {
             Client::Mysql(database) => database.perform(probe.number()).await.map(drop),
             Client::Http(client) => client.reach(probe.deadline).await.map_err(Failed::from),
             Client::Graphql(client) => client.reach(probe.deadline).await.map_err(Failed::from),
+            Client::Llm(client) => client.reach(probe.deadline).await.map_err(Failed::from),
             Client::Kv(KvStore::Embedded(_)) => Ok(()),
             Client::Kv(store) => store.perform(probe.entry()?).await.map(drop),
             Client::Blob(store) => store.perform(probe.object()?).await.map(drop),

@@ -8,6 +8,7 @@ mod graphql;
 mod guest;
 mod http;
 mod kv;
+mod llm;
 mod sql;
 mod types;
 mod wasi;
@@ -67,6 +68,7 @@ fn link_one(linker: &mut Linker<CallState>, name: &str) -> Result<(), UnlinkedIm
         (_, Some((resource, ResourceKind::Kv))) => kv::link(linker, name, &resource),
         (_, Some((resource, ResourceKind::Blob))) => blob::link(linker, name, &resource),
         (_, Some((resource, ResourceKind::Graphql))) => graphql::link(linker, name, &resource),
+        (_, Some((resource, ResourceKind::Llm))) => llm::link(linker, name, &resource),
         (_, None) => return Err(UnlinkedImport::Unknown(name.to_owned())),
     };
     linked.map_err(|source| UnlinkedImport::Link { import: name.to_owned(), source })

@@ -63,7 +63,9 @@ pub(crate) const fn code(reason: Reason) -> Code {
         | Reason::StatementRefused
         | Reason::EgressDenied
         | Reason::WritesDenied
-        | Reason::StorageFull => Code::PermissionDenied,
+        | Reason::StorageFull
+        | Reason::ModelDenied
+        | Reason::SpendingExhausted => Code::PermissionDenied,
         Reason::FunctionUnknown | Reason::EnvironmentUnknown => Code::NotFound,
         Reason::ResourceUnbound
         | Reason::ApprovalPending

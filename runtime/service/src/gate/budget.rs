@@ -45,9 +45,10 @@ impl Budget {
     /// Takes what a permitted call costs besides: one request if it leaves the host.
     pub(super) fn charge_act(&self, act: &Act) -> Result<(), HostError> {
         match act {
-            Act::Alone(Permitted::Http(_) | Permitted::Graphql(_)) | Act::Open(_) => {
-                self.charge(Limit::EgressRequests, &self.egress_requests, 1)
-            }
+            Act::Alone(Permitted::Http(_) | Permitted::Graphql(_))
+            | Act::Open(_)
+            | Act::Complete(..)
+            | Act::CompleteInPieces(..) => self.charge(Limit::EgressRequests, &self.egress_requests, 1),
             Act::Alone(Permitted::Sql(_) | Permitted::Kv(_) | Permitted::Blob(_))
             | Act::Stream(_)
             | Act::Begin(_)

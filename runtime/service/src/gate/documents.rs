@@ -14,7 +14,7 @@ const CACHE_BYTES_MAX: u64 = 2 << 20;
 /// The rules of one binding, and the documents that were judged by them. A reload makes new ones.
 pub(crate) struct Documents {
     rules: DocumentRules,
-    known: Cache<Box<str>, Arc<Document>>,
+    known: Cache<Arc<str>, Arc<Document>>,
 }
 
 /// Why a schema file is of no use.
@@ -30,7 +30,7 @@ impl Documents {
     /// Takes the limits of a binding, and reads its schema.
     pub(crate) fn new(keys: &GraphqlKeys) -> Result<Self, SchemaFileError> {
         let schema = keys.schema.as_deref().map(read_schema).transpose()?.map(Arc::new);
-        let weigh = |text: &Box<str>, _: &Arc<Document>| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let weigh = |text: &Arc<str>, _: &Arc<Document>| u32::try_from(text.len()).unwrap_or(u32::MAX);
         let known = Cache::builder().max_capacity(CACHE_BYTES_MAX).weigher(weigh).build();
         Ok(Self { rules: DocumentRules { limits: limits(keys), schema }, known })
     }
@@ -41,7 +41,7 @@ impl Documents {
             return Ok(document);
         }
         let document = Arc::new(Document::parse(text, &self.rules)?);
-        self.known.insert(Box::from(text), Arc::clone(&document));
+        self.known.insert(Arc::from(text), Arc::clone(&document));
         Ok(document)
     }
 

@@ -24,6 +24,11 @@ impl<'a> OpenIntent<'a> {
         Self { gate, event: Some(event), stop }
     }
 
+    /// What its outcome will say, so far.
+    pub(super) fn event(&mut self) -> Option<&mut AuditEvent> {
+        self.event.as_mut()
+    }
+
     /// What has an outcome now, or needs none.
     pub(super) fn take(&mut self) -> Option<AuditEvent> {
         self.event.take()

@@ -3,12 +3,14 @@
 mod blob;
 mod budget;
 mod classes;
+mod completions;
 mod documents;
 mod exchanges;
 mod graphql;
 mod http;
 mod intent;
 mod kv;
+mod llm;
 mod log;
 mod plan;
 mod streams;
@@ -32,6 +34,7 @@ use tokio::{
 
 use crate::{app::Backends, record::CallFacts};
 use budget::Budget;
+use completions::Completions;
 use exchanges::Exchanges;
 use intent::OpenIntent;
 use plan::{Act, Plan};
@@ -41,6 +44,7 @@ use transactions::Transactions;
 
 pub(crate) use classes::{Classes, Listed};
 pub(crate) use documents::Documents;
+pub(crate) use llm::Models;
 pub(crate) use plan::analysed_as;
 
 /// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
@@ -66,6 +70,7 @@ pub(crate) struct CallGate {
     room: Arc<Semaphore>,
     transactions: Transactions,
     streams: Streams,
+    completions: Completions,
     exchanges: Exchanges,
     /// When a host call ends at the latest.
     deadline: Instant,
@@ -91,6 +96,7 @@ impl CallGate {
             room: Arc::new(Semaphore::new(HELD_MAX)),
             transactions: Transactions::new(),
             streams: Streams::new(),
+            completions: Completions::new(),
             exchanges: Exchanges::new(),
             deadline: ends + AFTER_THE_CALL,
             logs,
@@ -102,6 +108,7 @@ impl CallGate {
     pub(crate) fn settle(&self, fuel: u64, memory_bytes: u64, wall: Duration) -> Usage {
         self.let_go_of_all();
         self.end_streams();
+        self.let_go_of_completions();
         self.end_exchanges();
         self.record_unrecorded();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
@@ -130,7 +137,7 @@ impl CallGate {
             return Err(error);
         }
         let began = Instant::now();
-        let performed = self.perform(act).await;
+        let performed = self.perform(act, &mut open).await;
         if let Some(mut event) = open.take() {
             event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
             event.reason = performed.is_outcome_unknown.then(|| OUTCOME_UNKNOWN.to_owned());
@@ -152,6 +159,7 @@ impl CallGate {
         match &reply {
             // What comes of it is known at its end.
             Ok(HostReply::Streaming(id)) => self.streams.keep(*id, event),
+            Ok(HostReply::Completing(id)) => self.completions.keep(*id, event),
             Ok(HostReply::Opened(id)) => self.exchanges.keep(*id, event),
             Err(error) if was_done => {
                 event.message = Some(format!("the function was not given the answer: {error}"));
@@ -162,12 +170,14 @@ impl CallGate {
         reply
     }
 
-    async fn perform(&self, act: Act) -> Performed {
+    async fn perform(&self, act: Act, open: &mut OpenIntent<'_>) -> Performed {
         let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
         match act {
             Act::Alone(permitted) => resources.perform(environment, permitted).await,
             Act::Stream(request) => self.start_stream(request).await,
             Act::Open(request) => self.open_exchange(*request).await,
+            Act::Complete(request, paid) => self.complete(request, paid, open).await,
+            Act::CompleteInPieces(request, paid) => self.start_completion(request, paid).await,
             Act::Begin(request) => self.begin(request).await,
             Act::Within(id, request) => self.perform_within(id, request).await,
             Act::Commit(id) => self.commit(id).await,
@@ -205,6 +215,7 @@ impl Drop for CallGate {
     fn drop(&mut self) {
         self.let_go_of_all();
         self.end_streams();
+        self.let_go_of_completions();
         self.end_exchanges();
         self.record_unrecorded();
     }
@@ -225,6 +236,7 @@ impl Gate for CallGate {
         match call {
             HostCall::Log(line) => self.log(line).await,
             HostCall::NextBatch(asked) => self.next_batch(asked).await,
+            HostCall::NextPiece(asked) => self.next_piece(asked).await,
             HostCall::Exchange(asked) => self.step(asked).await,
             HostCall::Covers(asked) => self.covers(&asked),
             call @ (HostCall::Sql(_)
@@ -233,6 +245,7 @@ impl Gate for CallGate {
             | HostCall::Http(_)
             | HostCall::Open(_)
             | HostCall::Graphql(_)
+            | HostCall::Llm(_)
             | HostCall::Kv(_)
             | HostCall::Blob(_)) => self.touch(call).await,
         }
@@ -242,6 +255,7 @@ impl Gate for CallGate {
         match kept {
             Kept::Transaction(id) => self.let_go(id, "the function let go of the transaction without ending it"),
             Kept::Stream(id) => self.end_stream(id),
+            Kept::Completion(id) => self.let_go_of_completion(id),
             Kept::Exchange(id) => self.end_exchange(id),
         }
     }

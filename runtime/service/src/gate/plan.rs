@@ -5,9 +5,9 @@ use airlock_model::{
     Access, AuditEvent, AuditKind, HostCall, HostError, Layer, Limit, Reason, ResourceName, SqlCall, SqlVerb,
     StatementClass, TransactionId,
 };
-use airlock_resources::{BeginRequest, HttpRequest, Permitted, SqlRequest, StopNotice, StreamRequest};
+use airlock_resources::{BeginRequest, HttpRequest, LlmRequest, Permitted, SqlRequest, StopNotice, StreamRequest};
 
-use super::{CallGate, arguments_digest};
+use super::{CallGate, arguments_digest, llm::Paid};
 use crate::config::WritePolicy;
 
 /// Characters of a statement or path that the trail keeps.
@@ -31,6 +31,10 @@ pub(super) enum Act {
     Stream(StreamRequest),
     /// An HTTP request that is carried out step by step.
     Open(Box<HttpRequest>),
+    /// A whole completion.
+    Complete(LlmRequest, Paid),
+    /// A completion that comes as it is made.
+    CompleteInPieces(LlmRequest, Paid),
     /// Opening a transaction.
     Begin(BeginRequest),
     /// A statement of an open transaction.
@@ -46,7 +50,13 @@ impl Act {
         match self {
             Self::Alone(Permitted::Sql(request)) | Self::Within(_, request) => Some(request.stop.clone()),
             Self::Alone(Permitted::Http(_) | Permitted::Kv(_) | Permitted::Blob(_) | Permitted::Graphql(_)) => None,
-            Self::Stream(_) | Self::Open(_) | Self::Begin(_) | Self::Commit(_) | Self::Rollback(_) => None,
+            Self::Stream(_)
+            | Self::Open(_)
+            | Self::Complete(..)
+            | Self::CompleteInPieces(..)
+            | Self::Begin(_)
+            | Self::Commit(_)
+            | Self::Rollback(_) => None,
         }
     }
 }
@@ -72,9 +82,12 @@ impl CallGate {
                 describe(&mut event, &call.resource, call.action.target());
                 self.plan_kv(call, &mut event, &mut has_effect).map(Act::Alone)
             }
-            HostCall::NextBatch(_) | HostCall::Exchange(_) | HostCall::Covers(_) | HostCall::Log(_) => {
-                Err(HostError::BadRequest("this touches no resource by itself".to_owned()))
-            }
+            HostCall::Llm(call) => self.plan_llm(call, &mut event, &mut has_effect),
+            HostCall::NextBatch(_)
+            | HostCall::NextPiece(_)
+            | HostCall::Exchange(_)
+            | HostCall::Covers(_)
+            | HostCall::Log(_) => Err(HostError::BadRequest("this touches no resource by itself".to_owned())),
             HostCall::Blob(call) => {
                 describe(&mut event, &call.resource, call.action.target());
                 self.plan_blob(call, &mut event, &mut has_effect).map(Act::Alone)
@@ -101,6 +114,8 @@ impl CallGate {
                 (&call.resource, shown.as_str())
             }
             HostCall::Graphql(call) => (&call.resource, call.document.as_str()),
+            HostCall::Llm(call) => (&call.resource, ""),
+            HostCall::NextPiece(call) => (&call.resource, "the next piece"),
             HostCall::Kv(call) => (&call.resource, call.action.target()),
             HostCall::Blob(call) => (&call.resource, call.action.target()),
             HostCall::Log(_) => return event,

@@ -112,6 +112,7 @@ pub(super) fn describe_reply(event: &mut AuditEvent, reply: &HostReply) {
         HostReply::Begun(TransactionId(number)) => event.transaction = Some(*number),
         HostReply::Head(head) => event.status = Some(head.status),
         HostReply::Streaming(_) | HostReply::Batch(_) | HostReply::Ended => {}
+        HostReply::Completion(_) | HostReply::Completing(_) | HostReply::Completed(_) => {}
         HostReply::Opened(_) | HostReply::Piece(_) | HostReply::Covered(_) => {}
         HostReply::Kv(_) | HostReply::Blob(_) | HostReply::Graphql(_) | HostReply::Logged => {}
     }

@@ -1,0 +1,179 @@
+//! The completions of a call that come as they are made.
+//!
+//! As with streamed queries, a completion has one intent and one outcome in the trail. What was reserved for it is settled
+//! when its last piece says what it took; let go of before that, it stays taken.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+
+use airlock_model::{
+    AuditEvent, AuditKind, CompletionPiece, Decision, HostCall, HostError, HostReply, PieceCall, ResourceName, StreamId,
+};
+use airlock_resources::{CompletionStream, LlmRequest, Performed, Took};
+use tokio::{
+    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit},
+    time::Instant,
+};
+
+use super::{
+    CallGate,
+    llm::{Paid, recorded},
+    trail::OUTCOME_UNKNOWN,
+};
+
+/// The open completions of one call, by number.
+pub(super) struct Completions {
+    next: AtomicU32,
+    open: Mutex<HashMap<StreamId, Arc<Slot>>>,
+}
+
+/// A completion's place. Its pieces are taken one after the other.
+struct Slot {
+    resource: ResourceName,
+    began: Instant,
+    taken: Mutex<Taken>,
+    /// Empty while a piece is waited for.
+    stream: AsyncMutex<Option<CompletionStream>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// What the outcome will say.
+struct Taken {
+    /// As the intent; there once that is recorded.
+    event: Option<AuditEvent>,
+    paid: Option<Paid>,
+    bytes: u64,
+    egress_bytes: u64,
+}
+
+/// How a completion ended.
+#[derive(Clone, Copy)]
+struct End<'a> {
+    took: Took,
+    text: Option<&'a str>,
+    error: Option<&'a HostError>,
+}
+
+impl Completions {
+    pub(super) fn new() -> Self {
+        Self { next: AtomicU32::new(1), open: Mutex::default() }
+    }
+
+    /// Keeps the event of a completion that has begun until it ends; of another stream it is given back.
+    pub(super) fn keep(&self, id: StreamId, event: AuditEvent) {
+        if let Some(slot) = self.lock().get(&id) {
+            slot.taken().event = Some(event);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Slot>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CallGate {
+    pub(super) async fn start_completion(&self, request: LlmRequest, paid: Paid) -> Performed {
+        let room = match self.room() {
+            Ok((room, _)) => room,
+            Err(error) => return Performed::without_egress(Err(error)),
+        };
+        let (began, resource) = (Instant::now(), request.resource.clone());
+        let paid = Paid { reservation: paid.reservation.sent(), ..paid };
+        let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
+        let (opened, egress_bytes) = resources.stream_completion(environment, request).await;
+        let reply = match opened {
+            Ok(stream) => {
+                let id = StreamId(self.completions.next.fetch_add(1, Relaxed));
+                let taken = Taken { event: None, paid: Some(paid), bytes: 0, egress_bytes };
+                let stream = AsyncMutex::new(Some(stream));
+                let slot = Slot { resource, began, taken: Mutex::new(taken), stream, _room: room };
+                self.completions.lock().insert(id, Arc::new(slot));
+                Ok(HostReply::Completing(id))
+            }
+            Err(error) => {
+                // Turned away or never sent: what may have been answered says so with a timeout.
+                let took = if matches!(error, HostError::Timeout(_)) { Took::Unknown } else { Took::Nothing };
+                let _ = paid.settle(took);
+                Err(error)
+            }
+        };
+        Performed { egress_bytes, ..Performed::without_egress(reply) }
+    }
+
+    /// Charges for the next piece and waits for it. Dropped midway, the completion ends: it is not put back.
+    pub(super) async fn next_piece(&self, asked: PieceCall) -> Result<HostReply, HostError> {
+        let id = asked.stream;
+        let slot = self.completions.lock().get(&id).filter(|slot| slot.resource == asked.resource).cloned();
+        let call = HostCall::NextPiece(asked);
+        if let Err(error) = self.budget.charge_call(&call) {
+            return Err(self.deny_beyond_budget(&call, error));
+        }
+        let Some(slot) = slot else { return Ok(HostReply::Completed(None)) };
+        let mut held = slot.stream.lock().await;
+        let Some(stream) = held.take() else { return Ok(HostReply::Completed(None)) };
+        let next = stream.next().await;
+        let egress_bytes = slot.crossed(next.egress_bytes);
+        let (piece, more) = match next.piece {
+            Ok((piece, more)) => (Ok(piece), more),
+            Err(error) => (Err(error), None),
+        };
+        let text =
+            if let Ok(CompletionPiece::Done(completion)) = &piece { Some(completion.text.clone()) } else { None };
+        let reply = piece.map(|piece| HostReply::Completed(Some(piece)));
+        let reply = self.budget.charge_reply(Performed { egress_bytes, ..Performed::without_egress(reply) });
+        slot.taken().bytes += reply.as_ref().map_or(0, HostReply::size_bytes);
+        match (&reply, more) {
+            (Ok(_), Some(more)) => *held = Some(more),
+            _ => self.end_completion(id, End { took: next.took, text: text.as_deref(), error: reply.as_ref().err() }),
+        }
+        reply
+    }
+
+    /// Ends a completion that the guest let go of.
+    pub(super) fn let_go_of_completion(&self, id: StreamId) {
+        self.end_completion(id, End { took: Took::Unknown, text: None, error: None });
+    }
+
+    pub(super) fn let_go_of_completions(&self) {
+        let left: Vec<StreamId> = self.completions.lock().keys().copied().collect();
+        left.into_iter().for_each(|id| self.let_go_of_completion(id));
+    }
+
+    fn end_completion(&self, id: StreamId, end: End<'_>) {
+        let Some(slot) = self.completions.lock().remove(&id) else { return };
+        let mut taken = slot.taken();
+        let Some(paid) = taken.paid.take() else { return };
+        let record = paid.record;
+        let spending = paid.settle(end.took);
+        let Some(mut event) = taken.event.take() else { return };
+        event.kind = AuditKind::HostCallOutcome;
+        event.decision = Some(Decision::Permit);
+        let unknown = if end.took == Took::Unknown { OUTCOME_UNKNOWN } else { "ok" };
+        event.reason = Some(end.error.map_or(unknown, HostError::reason).to_owned());
+        event.message = end.error.map(ToString::to_string).or_else(|| recorded(record, end.text?));
+        event.spending = Some(spending);
+        event.bytes = Some(taken.bytes);
+        event.duration_us = Some(u64::try_from(slot.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        self.enqueue_closing(event);
+    }
+}
+
+impl Slot {
+    /// What has crossed the network since the last time.
+    fn crossed(&self, egress_bytes: u64) -> u64 {
+        let mut taken = self.taken();
+        let before = std::mem::replace(&mut taken.egress_bytes, egress_bytes);
+        egress_bytes.saturating_sub(before)
+    }
+}
