@@ -40,7 +40,7 @@ pub(super) use words::{
 const STEPS_MAX: u32 = 1_500_000;
 /// Calls of the project's own functions within each other.
 const CALLS_MAX: usize = 12;
-const DEPTH_MAX: u32 = 400;
+const DEPTH_MAX: u32 = 5_000;
 const ROUNDS_MAX: usize = 3;
 
 /// A file in the form the engine takes.
