@@ -150,7 +150,7 @@ fn judge(project: &Project) -> Report {
     }
     let mut watch = Watch::default();
     let all = engine::run(&units, &project::Files::new(project), &mut watch);
-    report.finish(watch, all)
+    report.finish(&watch, all)
 }
 
 /// Why a file has no tree.

@@ -19,12 +19,18 @@ fn root() -> PathBuf {
 }
 
 fn cases(folder: &str) -> Vec<(String, Case)> {
-    let mut files: Vec<_> = std::fs::read_dir(root().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(root().join(folder))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.sort();
-    files.iter().flat_map(|path| {
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        of_file(&std::fs::read_to_string(path).expect("a text")).into_iter().map(move |case| (name.clone(), case))
-    }).collect()
+    files
+        .iter()
+        .flat_map(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            of_file(&std::fs::read_to_string(path).expect("a text")).into_iter().map(move |case| (name.clone(), case))
+        })
+        .collect()
 }
 
 fn of_file(text: &str) -> Vec<Case> {
@@ -69,13 +75,21 @@ fn faults(file: &str, case: &Case) -> Vec<String> {
         }
     }
     for finding in report.findings.iter().filter(|finding| !marked.contains(&finding.line)) {
-        faults.push(format!("{file} {}: line {} is flagged: {} {}", case.name, finding.line, finding.rule, finding.message));
+        faults.push(format!(
+            "{file} {}: line {} is flagged: {} {}",
+            case.name, finding.line, finding.rule, finding.message
+        ));
     }
     for finding in report.findings.iter().filter(|finding| !finding.edits.edits.is_empty()) {
         let fixed = finding.edits.apply(&case.text);
         let again = check(file, &fixed);
-        let same = again.findings.iter().find(|after| after.rule == finding.rule || after.rule == "syntax_error" || after.line == finding.line);
-        if let Some(after) = same && again.findings.len() >= report.findings.len() {
+        let same = again
+            .findings
+            .iter()
+            .find(|after| after.rule == finding.rule || after.rule == "syntax_error" || after.line == finding.line);
+        if let Some(after) = same
+            && again.findings.len() >= report.findings.len()
+        {
             faults.push(format!("{file} {}: the fix leaves {} {}\n{fixed}", case.name, after.rule, after.message));
         }
     }
@@ -85,9 +99,17 @@ fn faults(file: &str, case: &Case) -> Vec<String> {
 fn judge(folder: &str, at_least: usize) {
     let cases = cases(folder);
     let unsafe_cases = cases.iter().filter(|(_, case)| !case.marks.is_empty()).count();
-    let fixed: usize = cases.iter().map(|(file, case)| check(file, &case.text).findings.iter().filter(|f| !f.edits.edits.is_empty()).count()).sum();
+    let fixed: usize = cases
+        .iter()
+        .map(|(file, case)| check(file, &case.text).findings.iter().filter(|f| !f.edits.edits.is_empty()).count())
+        .sum();
     let faults: Vec<String> = cases.iter().flat_map(|(file, case)| faults(file, case)).collect();
-    println!("{folder}: {} cases, {unsafe_cases} unsafe, {} safe, {fixed} fixes, {} faults", cases.len(), cases.len() - unsafe_cases, faults.len());
+    println!(
+        "{folder}: {} cases, {unsafe_cases} unsafe, {} safe, {fixed} fixes, {} faults",
+        cases.len(),
+        cases.len() - unsafe_cases,
+        faults.len()
+    );
     assert!(cases.len() >= at_least, "{folder} has {} cases", cases.len());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -18,7 +18,11 @@ fn corpus(folder: &str) -> Vec<(String, String)> {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).expect("a text");
-        found.extend(text.split("case: ").skip(1).map(|case| (name.clone(), case.split_once('\n').map_or("", |(_, body)| body).to_owned())));
+        found.extend(
+            text.split("case: ")
+                .skip(1)
+                .map(|case| (name.clone(), case.split_once('\n').map_or("", |(_, body)| body).to_owned())),
+        );
     }
     found.sort();
     found
@@ -38,8 +42,51 @@ impl Random {
 
 fn mutate(text: &str, other: &str, random: &mut Random) -> String {
     const PIECES: &[&str] = &[
-        "${", "}", "`", "'", "\"", "(", ")", "[", "]", "{", "\u{0}", "\u{fffd}", "é", "...", "=>", "f\"{", "%s", "%(", "format!(\"{}\")", "\\", "/*", "*/", "#", "//",
-        "\n", " += ", " = ", "await ", "class ", "lambda ", "match ", "r#\"", ":=", "?.", "!", "@", "\u{feff}", "\r", "\t", "<", ">", "..", "::", "0x", "1e999",
+        "${",
+        "}",
+        "`",
+        "'",
+        "\"",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "\u{0}",
+        "\u{fffd}",
+        "é",
+        "...",
+        "=>",
+        "f\"{",
+        "%s",
+        "%(",
+        "format!(\"{}\")",
+        "\\",
+        "/*",
+        "*/",
+        "#",
+        "//",
+        "\n",
+        " += ",
+        " = ",
+        "await ",
+        "class ",
+        "lambda ",
+        "match ",
+        "r#\"",
+        ":=",
+        "?.",
+        "!",
+        "@",
+        "\u{feff}",
+        "\r",
+        "\t",
+        "<",
+        ">",
+        "..",
+        "::",
+        "0x",
+        "1e999",
     ];
     let mut bytes: Vec<char> = text.chars().collect();
     for _ in 0..=random.below(4) {
@@ -54,7 +101,8 @@ fn mutate(text: &str, other: &str, random: &mut Random) -> String {
                 bytes.splice(at..at, piece);
             }
             _ => {
-                let copied: Vec<char> = bytes.iter().skip(random.below(bytes.len() + 1)).take(random.below(40)).copied().collect();
+                let copied: Vec<char> =
+                    bytes.iter().skip(random.below(bytes.len() + 1)).take(random.below(40)).copied().collect();
                 bytes.splice(at..at, copied);
             }
         }
@@ -106,7 +154,22 @@ fn rules(name: &str, text: &str) -> Vec<String> {
 #[test]
 fn deep_nesting_is_refused_and_not_followed() {
     for name in ["a.ts", "a.py", "a.rs"] {
-        for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("-", ""), ("!", ""), ("`${", "}`"), ("f(", ")"), ("x=>", ""), ("a?", ":b"), ("not ", ""), ("&", ""), ("a.", ""), ("a+", ""), ("if x {} else ", "")] {
+        for (open, close) in [
+            ("(", ")"),
+            ("[", "]"),
+            ("{", "}"),
+            ("-", ""),
+            ("!", ""),
+            ("`${", "}`"),
+            ("f(", ")"),
+            ("x=>", ""),
+            ("a?", ":b"),
+            ("not ", ""),
+            ("&", ""),
+            ("a.", ""),
+            ("a+", ""),
+            ("if x {} else ", ""),
+        ] {
             for depth in [100, 5_000, 60_000] {
                 let text = format!("{}x{}", open.repeat(depth), close.repeat(depth));
                 let began = Instant::now();
@@ -134,7 +197,12 @@ fn a_long_file_is_refused() {
 fn calls_that_multiply_end() {
     let mut text = String::from("export const f0 = (db, x) => db.query(x);\n");
     for n in 1..60 {
-        text.push_str(&format!("export const f{n} = (db, x) => {{ f{}(db, x + 'a'); f{}(db, x + 'b'); f{}(db, x); }};\n", n - 1, n - 1, n - 1));
+        text.push_str(&format!(
+            "export const f{n} = (db, x) => {{ f{}(db, x + 'a'); f{}(db, x + 'b'); f{}(db, x); }};\n",
+            n - 1,
+            n - 1,
+            n - 1
+        ));
     }
     let began = Instant::now();
     assert!(!rules("a.ts", &text).is_empty());
@@ -158,14 +226,18 @@ fn texts_are_followed_across_typescript_modules() {
     let db = "import { ordersDb } from '@airlock/resources';\nexport const run = (text, parameters) => ordersDb.query(text, parameters);\n";
     let queries = "export * from './more.js';\nexport const FIND = 'select * from t where id = $1';\n";
     let more = "export const byId = (id) => `select * from t where id = ${id}`;\n";
-    let found = project("src/main.ts", &[("src/main.ts", main), ("src/db.ts", db), ("src/queries.ts", queries), ("src/more.ts", more)]);
+    let found = project(
+        "src/main.ts",
+        &[("src/main.ts", main), ("src/db.ts", db), ("src/queries.ts", queries), ("src/more.ts", more)],
+    );
     assert_eq!(found, [("src/more.ts".to_owned(), 1, "sql_template".to_owned())]);
 }
 
 #[test]
 fn texts_are_followed_across_python_modules() {
     let main = "from .queries import FIND, by_id\nfrom . import db\ndef handle(input):\n    db.run(FIND, (1,))\n    db.run(by_id(input['id']))\n";
-    let queries = "FIND = 'select * from t where id = ?'\ndef by_id(i):\n    return f'select * from t where id = {i}'\n";
+    let queries =
+        "FIND = 'select * from t where id = ?'\ndef by_id(i):\n    return f'select * from t where id = {i}'\n";
     let db = "def run(text, args=()):\n    connection.execute(text, args)\n";
     let found = project("src/app.py", &[("src/app.py", main), ("src/queries.py", queries), ("src/db.py", db)]);
     assert_eq!(found, [("src/queries.py".to_owned(), 3, "sql_template".to_owned())]);
@@ -175,8 +247,17 @@ fn texts_are_followed_across_python_modules() {
 fn texts_are_followed_across_rust_modules() {
     let main = "mod queries;\nuse crate::queries::by_id;\npub fn handle(input: Input) { resources::db::query(queries::FIND, (1,)); resources::db::query(&by_id(&input.id), ()); resources::db::query(include_str!(\"all.sql\"), ()); }\n";
     let queries = "pub const FIND: &str = \"select * from t where id = $1\";\npub fn by_id(id: &str) -> String { format!(\"select * from t where id = {id}\") }\n";
-    let found = project("src/lib.rs", &[("src/lib.rs", main), ("src/queries.rs", queries), ("src/all.sql", "select * from t; drop table t")]);
-    assert_eq!(found, [("src/lib.rs".to_owned(), 3, "sql_multiple".to_owned()), ("src/queries.rs".to_owned(), 2, "sql_template".to_owned())]);
+    let found = project(
+        "src/lib.rs",
+        &[("src/lib.rs", main), ("src/queries.rs", queries), ("src/all.sql", "select * from t; drop table t")],
+    );
+    assert_eq!(
+        found,
+        [
+            ("src/lib.rs".to_owned(), 3, "sql_multiple".to_owned()),
+            ("src/queries.rs".to_owned(), 2, "sql_template".to_owned())
+        ]
+    );
 }
 
 /// A file of a thousand lines takes tens of milliseconds in a release build; the bound is for a busy machine without one.
@@ -186,8 +267,14 @@ fn a_thousand_lines_are_judged_quickly() {
         let mut text = String::new();
         let mut name = String::new();
         let lines = |text: &str| text.lines().count();
-        for (index, (file, case)) in corpus(folder).iter().filter(|(file, _)| file.starts_with("drivers")).cycle().enumerate() {
-            let body: String = case.lines().filter(|line| !line.starts_with("use ") && !line.starts_with("import ")).map(|line| format!("    {line}\n")).collect();
+        for (index, (file, case)) in
+            corpus(folder).iter().filter(|(file, _)| file.starts_with("drivers")).cycle().enumerate()
+        {
+            let body: String = case
+                .lines()
+                .filter(|line| !line.starts_with("use ") && !line.starts_with("import "))
+                .map(|line| format!("    {line}\n"))
+                .collect();
             text.push_str(&match folder {
                 "ts" => format!("export async function f{index}(db, pool, client, id, name) {{\n{body}}}\n"),
                 "py" => format!("async def f{index}(conn, cur, id, name):\n    pass\n{body}"),
@@ -199,12 +286,19 @@ fn a_thousand_lines_are_judged_quickly() {
             }
         }
         let project = Project::loose(&name, &text, Language::of_file(&name).expect("a language"), None);
-        let best = (0..5).map(|_| {
-            let began = Instant::now();
-            let report = check_project(&project);
-            assert!(report.findings.len() > 20 && report.findings.iter().all(|finding| finding.rule != "syntax_error"), "{:?}", report.findings.first());
-            began.elapsed()
-        }).min().expect("five runs");
+        let best = (0..5)
+            .map(|_| {
+                let began = Instant::now();
+                let report = check_project(&project);
+                assert!(
+                    report.findings.len() > 20 && report.findings.iter().all(|finding| finding.rule != "syntax_error"),
+                    "{:?}",
+                    report.findings.first()
+                );
+                began.elapsed()
+            })
+            .min()
+            .expect("five runs");
         println!("{folder}: {} lines in {best:?}", lines(&text));
         assert!(best < Duration::from_secs(5), "{best:?}");
     }

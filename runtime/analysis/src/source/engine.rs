@@ -29,11 +29,11 @@ use super::{
     sink::Watch,
 };
 use scope::{Scope, Store};
-pub(super) use value::{Foreign, Hole, OriginKind, Piece, TagResult, Text};
 use value::{CellId, Closure, Value};
+pub(super) use value::{Foreign, Hole, OriginKind, Piece, TagResult, Text};
 pub(super) use words::{
-    Words, client_words, is_other_name, is_query_name, is_text_name, looks_like_fragment, looks_like_graphql, looks_like_sql,
-    starts_like_sql, surely_sql,
+    Words, client_words, is_other_name, is_query_name, is_text_name, looks_like_fragment, looks_like_graphql,
+    looks_like_sql, starts_like_sql, surely_sql,
 };
 
 /// Expressions evaluated before a project counts as too large to judge.
@@ -95,11 +95,7 @@ pub(super) struct Engine<'m> {
 
 /// Runs every file of a project. Returns whether all of it could be judged.
 pub(super) fn run(units: &[Unit], resolve: &dyn Resolve, watch: &mut Watch) -> bool {
-    let modules = units.iter().map(|_| ModuleState {
-        scope: Scope::module(),
-        exports: BTreeMap::new(),
-        began: false,
-    });
+    let modules = units.iter().map(|_| ModuleState { scope: Scope::module(), exports: BTreeMap::new(), began: false });
     let mut engine = Engine {
         units,
         resolve,
@@ -155,7 +151,9 @@ impl<'m> Engine<'m> {
         self.block(&unit.module.body, &scope);
         self.frames.pop();
         self.ended = false;
-        if unit.language != Language::Typescript && let Some(state) = self.modules.get_mut(index) {
+        if unit.language != Language::Typescript
+            && let Some(state) = self.modules.get_mut(index)
+        {
             state.exports.extend(scope.all());
         }
         self.file = outer;
@@ -188,7 +186,7 @@ impl<'m> Engine<'m> {
             self.called.remove(&function);
         }
         let writes = self.store.take_back(mark);
-        self.store.merge(vec![writes], false);
+        self.store.merge(&[writes], false);
     }
 
     fn unknown(&self, span: Span) -> Value<'m> {

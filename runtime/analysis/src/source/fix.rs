@@ -25,7 +25,9 @@ pub(super) fn message(found: &Found, file: &SourceFile) -> String {
         Rule::DynamicCode | Rule::DynamicImport | Rule::DynamicMember => {
             format!("{title}: what `{shown}` does cannot be known before it runs")
         }
-        _ => format!("{title}: `{shown}` becomes part of the text instead of a value, so it can change what the statement does"),
+        _ => format!(
+            "{title}: `{shown}` becomes part of the text instead of a value, so it can change what the statement does"
+        ),
     }
 }
 
@@ -34,7 +36,11 @@ fn shown(file: &SourceFile, start: usize, end: usize) -> String {
     const CHARS_MAX: usize = 60;
     let text = file.text.get(start..end).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() > CHARS_MAX { line.chars().take(CHARS_MAX - 3).chain("...".chars()).collect() } else { line }
+    if line.chars().count() > CHARS_MAX {
+        line.chars().take(CHARS_MAX - 3).chain("...".chars()).collect()
+    } else {
+        line
+    }
 }
 
 /// The fix of a finding.
@@ -50,8 +56,12 @@ fn advice(found: &Found, file: &SourceFile) -> String {
     let shown = shown(file, found.related.start as usize, found.related.end as usize);
     let language = file.language.unwrap_or(Language::Typescript);
     match found.rule {
-        Rule::SqlIdentifier => format!("look `{shown}` up in a constant map, and use what it gives: `{}`", map_of(language)),
-        Rule::GraphqlDynamic => String::from("declare a variable in the document, as in `query ($id: ID!) { .. }`, and pass the value in `variables`"),
+        Rule::SqlIdentifier => {
+            format!("look `{shown}` up in a constant map, and use what it gives: `{}`", map_of(language))
+        }
+        Rule::GraphqlDynamic => String::from(
+            "declare a variable in the document, as in `query ($id: ID!) { .. }`, and pass the value in `variables`",
+        ),
         _ => String::from(found.rule.info().help),
     }
 }

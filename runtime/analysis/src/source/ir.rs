@@ -48,7 +48,11 @@ pub(super) enum Kind {
     /// `target += value`.
     Append(Box<Expr>, Box<Expr>),
     /// One of the arms runs; without `total` possibly none.
-    Branch { subject: Option<Box<Expr>>, arms: Vec<Arm>, total: bool },
+    Branch {
+        subject: Option<Box<Expr>>,
+        arms: Vec<Arm>,
+        total: bool,
+    },
     Function(Box<Function>),
     Class(Box<Class>),
     List(Vec<Arg>),
@@ -182,14 +186,25 @@ pub(super) enum Stmt {
     Function(Function),
     Class(Class),
     Loop(Box<Loop>),
-    Try { body: Vec<Stmt>, handlers: Vec<(Option<Pattern>, Vec<Stmt>)>, finally: Vec<Stmt> },
+    Try {
+        body: Vec<Stmt>,
+        handlers: Vec<(Option<Pattern>, Vec<Stmt>)>,
+        finally: Vec<Stmt>,
+    },
     Return(Option<Expr>),
     Throw(Option<Expr>),
     Import(Import),
     /// `export { local as exported }`.
-    Export { local: String, exported: String },
+    Export {
+        local: String,
+        exported: String,
+    },
     /// `export { imported as exported } from "./x"`; without names everything.
-    ReExport { from: String, names: Option<(String, String)>, span: Span },
+    ReExport {
+        from: String,
+        names: Option<(String, String)>,
+        span: Span,
+    },
     /// `global x`, `nonlocal x`.
     Outer(Vec<String>),
 }

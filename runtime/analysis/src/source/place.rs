@@ -43,7 +43,10 @@ pub(super) fn nesting(text: &str) -> (usize, usize) {
         depth.word(&ended);
         if c == '\n' {
             let next = rest.clone().find(|next| !next.is_whitespace()).unwrap_or(' ');
-            let goes_on = is_operator(last) || matches!(last, '\\' | '(' | '[' | ',' | ':') || is_operator(next) || matches!(next, ':' | ')' | ']');
+            let goes_on = is_operator(last)
+                || matches!(last, '\\' | '(' | '[' | ',' | ':')
+                || is_operator(next)
+                || matches!(next, ':' | ')' | ']');
             if !goes_on && depth.in_block() && !WORDS.contains(&ended.as_str()) {
                 depth.reset();
             }
@@ -59,12 +62,41 @@ pub(super) fn nesting(text: &str) -> (usize, usize) {
 
 /// Words that take an operand, as operators do.
 const WORDS: &[&str] = &[
-    "not", "await", "typeof", "void", "new", "delete", "yield", "lambda", "and", "or", "in", "is", "else", "elif", "if", "async", "move",
-    "return", "as", "of", "instanceof", "from", "for", "case", "do", "while", "loop", "unsafe",
+    "not",
+    "await",
+    "typeof",
+    "void",
+    "new",
+    "delete",
+    "yield",
+    "lambda",
+    "and",
+    "or",
+    "in",
+    "is",
+    "else",
+    "elif",
+    "if",
+    "async",
+    "move",
+    "return",
+    "as",
+    "of",
+    "instanceof",
+    "from",
+    "for",
+    "case",
+    "do",
+    "while",
+    "loop",
+    "unsafe",
 ];
 
 const fn is_operator(c: char) -> bool {
-    matches!(c, '+' | '-' | '*' | '/' | '%' | '!' | '~' | '&' | '|' | '^' | '?' | '<' | '>' | '=' | '.' | '@' | '`' | '#')
+    matches!(
+        c,
+        '+' | '-' | '*' | '/' | '%' | '!' | '~' | '&' | '|' | '^' | '?' | '<' | '>' | '=' | '.' | '@' | '`' | '#'
+    )
 }
 
 #[derive(Default)]
@@ -108,7 +140,9 @@ impl Depth {
         if WORDS.contains(&word) {
             self.count();
         }
-        if word == "lambda" && let Some(segment) = self.open.last_mut() {
+        if word == "lambda"
+            && let Some(segment) = self.open.last_mut()
+        {
             segment.has_function = true;
         }
     }
@@ -130,7 +164,9 @@ impl Depth {
             ';' => self.reset(),
             _ if is_operator(c) => {
                 self.count();
-                if c == '|' && let Some(segment) = self.open.last_mut() {
+                if c == '|'
+                    && let Some(segment) = self.open.last_mut()
+                {
                     segment.has_function = true;
                 }
             }

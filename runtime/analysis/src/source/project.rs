@@ -41,7 +41,15 @@ impl<'p> Files<'p> {
             0 => vec![directory.to_owned(), String::new(), String::from("src")],
             _ => vec![joined(directory, &"../".repeat(dots - 1))?],
         };
-        let under = |base: &String| if base.is_empty() { name.clone() } else if name.is_empty() { base.clone() } else { format!("{base}/{name}") };
+        let under = |base: &String| {
+            if base.is_empty() {
+                name.clone()
+            } else if name.is_empty() {
+                base.clone()
+            } else {
+                format!("{base}/{name}")
+            }
+        };
         let paths = bases.iter().map(under).flat_map(|path| [format!("{path}.py"), format!("{path}/__init__.py")]);
         self.first(paths).map(|file| (file, None))
     }
@@ -50,7 +58,11 @@ impl<'p> Files<'p> {
     fn rust(&self, file: &str, directory: &str, from: &str) -> Option<(u32, Option<String>)> {
         if let Some(name) = from.strip_prefix("mod:") {
             let stem = file.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
-            let own = if matches!(stem, "mod" | "lib" | "main") { directory.to_owned() } else { format!("{directory}/{stem}") };
+            let own = if matches!(stem, "mod" | "lib" | "main") {
+                directory.to_owned()
+            } else {
+                format!("{directory}/{stem}")
+            };
             let path = if own.is_empty() { name.to_owned() } else { format!("{own}/{name}") };
             return self.first([format!("{path}.rs"), format!("{path}/mod.rs")]).map(|file| (file, None));
         }
@@ -68,7 +80,12 @@ impl<'p> Files<'p> {
                 return Some((found, (!left.is_empty()).then_some(left)));
             }
         }
-        let root = self.first([format!("{base}/lib.rs"), format!("{base}/main.rs"), format!("{base}/mod.rs"), format!("{base}.rs")])?;
+        let root = self.first([
+            format!("{base}/lib.rs"),
+            format!("{base}/main.rs"),
+            format!("{base}/mod.rs"),
+            format!("{base}.rs"),
+        ])?;
         Some((root, Some(rest.replace("::", "."))))
     }
 }

@@ -4,9 +4,10 @@ use airlock_model::{Severity, StatementClass};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Project, Rule, Unreadable, fix, place::Lines,
-    sink::{Constant, Found, TextKind, Watch},
+    Project, Rule, Unreadable, fix,
     ir::Span,
+    place::Lines,
+    sink::{Constant, Found, TextKind, Watch},
 };
 use crate::{Dialect, SqlRefusal, classify};
 
@@ -136,7 +137,11 @@ pub(super) struct Builder<'p> {
 
 impl<'p> Builder<'p> {
     pub(super) fn new(project: &'p Project) -> Self {
-        Self { project, lines: project.files.iter().map(|file| Lines::of(&file.text)).collect(), report: Report::default() }
+        Self {
+            project,
+            lines: project.files.iter().map(|file| Lines::of(&file.text)).collect(),
+            report: Report::default(),
+        }
     }
 
     pub(super) fn unreadable(&mut self, file: u32, error: &Unreadable) {
@@ -146,26 +151,36 @@ impl<'p> Builder<'p> {
                 let at = u32::try_from(error.offset).unwrap_or(u32::MAX);
                 let span = Span { file, start: at, end: at.saturating_add(1) };
                 let message = format!("the file cannot be read: {}", error.message);
-                self.add(Rule::SyntaxError, [span, span], message, Fix { advice: Rule::SyntaxError.info().help.to_owned(), edits: Vec::new() });
+                self.add(
+                    Rule::SyntaxError,
+                    [span, span],
+                    message,
+                    Fix { advice: Rule::SyntaxError.info().help.to_owned(), edits: Vec::new() },
+                );
             }
         }
     }
 
     pub(super) fn limit(&mut self, file: u32) {
         let span = Span { file, start: 0, end: 0 };
-        let message = String::from("the sources are too large, too deep or too odd to judge, and what is not judged is refused");
+        let message =
+            String::from("the sources are too large, too deep or too odd to judge, and what is not judged is refused");
         let advice = String::from("split large functions and files, and flatten deep nesting");
         self.add(Rule::AnalysisLimit, [span, span], message, Fix { advice, edits: Vec::new() });
     }
 
-    pub(super) fn finish(mut self, watch: Watch, all: bool) -> Report {
+    pub(super) fn finish(mut self, watch: &Watch, all: bool) -> Report {
         if !all {
             self.limit(0);
         }
         watch.found.iter().for_each(|found| self.found(found));
         watch.constants.iter().for_each(|constant| self.constant(constant));
-        self.report.findings.sort_by(|a, b| (&a.file, a.line, a.column, &a.rule).cmp(&(&b.file, b.line, b.column, &b.rule)));
-        self.report.statements.sort_by(|a, b| (&a.file, a.line, a.column, &a.text).cmp(&(&b.file, b.line, b.column, &b.text)));
+        self.report
+            .findings
+            .sort_by(|a, b| (&a.file, a.line, a.column, &a.rule).cmp(&(&b.file, b.line, b.column, &b.rule)));
+        self.report
+            .statements
+            .sort_by(|a, b| (&a.file, a.line, a.column, &a.text).cmp(&(&b.file, b.line, b.column, &b.text)));
         self.report
     }
 
@@ -206,15 +221,28 @@ impl<'p> Builder<'p> {
     fn constant(&mut self, constant: &Constant) {
         let Some(file) = self.project.files.get(constant.span.file as usize) else { return };
         let [(line, column), (end_line, end_column)] = self.positions(constant.span);
-        let judged = if constant.kind == TextKind::Sql { class_of(self.project.dialect, &constant.text) } else { Err(SqlRefusal::Empty) };
+        let judged = if constant.kind == TextKind::Sql {
+            class_of(self.project.dialect, &constant.text)
+        } else {
+            Err(SqlRefusal::Empty)
+        };
         let (class, dialect) = judged.as_ref().map_or((None, None), |(class, dialect)| (Some(*class), Some(*dialect)));
         self.report.statements.push(SourceStatement {
             text: constant.text.clone(),
-            kind: String::from(match constant.kind { TextKind::Sql => "sql", TextKind::GraphQl => "graphql", TextKind::Soql => "soql" }),
+            kind: String::from(match constant.kind {
+                TextKind::Sql => "sql",
+                TextKind::GraphQl => "graphql",
+                TextKind::Soql => "soql",
+            }),
             varies: constant.varies,
             class,
             dialect,
-            resource: constant.path.rsplit_once('.').map_or("", |(resource, _)| resource).trim_start_matches("@airlock/resources.").to_owned(),
+            resource: constant
+                .path
+                .rsplit_once('.')
+                .map_or("", |(resource, _)| resource)
+                .trim_start_matches("@airlock/resources.")
+                .to_owned(),
             file: file.path.clone(),
             line,
             column,
@@ -238,7 +266,9 @@ impl<'p> Builder<'p> {
             Err(error @ (SqlRefusal::Unparsed { .. } | SqlRefusal::TooDeep { .. })) if self.project.is_function => {
                 self.add(Rule::SqlUnparsed, spans, error.to_string(), advice(Rule::SqlUnparsed));
             }
-            Ok((class @ (StatementClass::Admin | StatementClass::Session | StatementClass::Forbidden), _)) if self.project.is_function => {
+            Ok((class @ (StatementClass::Admin | StatementClass::Session | StatementClass::Forbidden), _))
+                if self.project.is_function =>
+            {
                 let message = format!("a statement of class `{}` is refused when it runs", class.as_str());
                 self.add(Rule::SqlDestructive, spans, message, advice(Rule::SqlDestructive));
             }

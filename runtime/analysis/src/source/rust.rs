@@ -22,10 +22,8 @@ use super::{
 /// The first syntax error.
 pub(super) fn read(file: u32, text: &str) -> Result<Module, SyntaxError> {
     let text = without_head(text);
-    let tokens = TokenStream::from_str(&text).map_err(|error| SyntaxError {
-        offset: error.span().byte_range().start,
-        message: error.to_string(),
-    })?;
+    let tokens = TokenStream::from_str(&text)
+        .map_err(|error| SyntaxError { offset: error.span().byte_range().start, message: error.to_string() })?;
     let error = match syn::parse2::<syn::File>(tokens.clone()) {
         Ok(parsed) => {
             let lower = Lower { file, text: &text, structs: structs(&parsed.items) };

@@ -150,7 +150,9 @@ impl Watch {
     /// `eval` and what else makes code of text.
     fn dynamic(&mut self, language: Language, call: &SinkCall<'_>) {
         let constant = |at: usize| {
-            let all = |seen: &Seen| seen.values.iter().all(|value| matches!(value, SeenValue::Text(text) if text.as_constant().is_some()));
+            let all = |seen: &Seen| {
+                seen.values.iter().all(|value| matches!(value, SeenValue::Text(text) if text.as_constant().is_some()))
+            };
             call.args.get(at).is_none_or(all)
         };
         let is_text = |at: usize| {
@@ -158,12 +160,33 @@ impl Watch {
             call.args.get(at).is_some_and(any)
         };
         let rule = match (language, call.path) {
-            (Language::Typescript, "eval" | "Function" | "globalThis.eval" | "window.eval" | "global.eval" | "globalThis.Function") => Some(Rule::DynamicCode),
-            (Language::Typescript, "vm.runInContext" | "vm.runInNewContext" | "vm.runInThisContext" | "vm.Script" | "execScript") => Some(Rule::DynamicCode),
-            (Language::Typescript, "setTimeout" | "setInterval" | "setImmediate" | "window.setTimeout" | "globalThis.setTimeout") if is_text(0) => Some(Rule::DynamicCode),
-            (Language::Python, "eval" | "exec" | "compile" | "builtins.eval" | "builtins.exec" | "builtins.compile" | "execfile" | "__builtins__.eval" | "__builtins__.exec") => Some(Rule::DynamicCode),
-            (Language::Python, "__import__" | "importlib.import_module" | "import_module" | "importlib.__import__") if !constant(0) => Some(Rule::DynamicImport),
-            (Language::Python, "getattr" | "operator.methodcaller" | "operator.attrgetter") if self.is_dynamic_getattr(call, constant(usize::from(call.path == "getattr"))) => Some(Rule::DynamicMember),
+            (
+                Language::Typescript,
+                "eval" | "Function" | "globalThis.eval" | "window.eval" | "global.eval" | "globalThis.Function",
+            ) => Some(Rule::DynamicCode),
+            (
+                Language::Typescript,
+                "vm.runInContext" | "vm.runInNewContext" | "vm.runInThisContext" | "vm.Script" | "execScript",
+            ) => Some(Rule::DynamicCode),
+            (
+                Language::Typescript,
+                "setTimeout" | "setInterval" | "setImmediate" | "window.setTimeout" | "globalThis.setTimeout",
+            ) if is_text(0) => Some(Rule::DynamicCode),
+            (
+                Language::Python,
+                "eval" | "exec" | "compile" | "builtins.eval" | "builtins.exec" | "builtins.compile" | "execfile"
+                | "__builtins__.eval" | "__builtins__.exec",
+            ) => Some(Rule::DynamicCode),
+            (Language::Python, "__import__" | "importlib.import_module" | "import_module" | "importlib.__import__")
+                if !constant(0) =>
+            {
+                Some(Rule::DynamicImport)
+            }
+            (Language::Python, "getattr" | "operator.methodcaller" | "operator.attrgetter")
+                if self.is_dynamic_getattr(call, constant(usize::from(call.path == "getattr"))) =>
+            {
+                Some(Rule::DynamicMember)
+            }
             _ => None,
         };
         if let Some(rule) = rule {
@@ -179,6 +202,7 @@ impl Watch {
         call.path == "getattr" && !constant && call.args.first().is_some_and(|seen| seen.values.iter().any(is_client))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a template in its parts")]
     /// A tagged template. What is in its holes is bound, unless the tag only looks like one that binds.
     pub(super) fn tagged(
         &mut self,

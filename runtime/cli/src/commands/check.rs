@@ -39,7 +39,9 @@ pub fn run(options: &CheckOptions, style: Style) -> anyhow::Result<ExitCode> {
     });
     let style = Style { json: style.json || options.format == Some(CheckFormat::Json) };
     if !style.json {
-        render::print(&report, |path| judged_project.files.iter().find(|file| file.path == path).map(|file| file.text.as_str()))?;
+        render::print(&report, |path| {
+            judged_project.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
+        })?;
     }
     inspect::show(&judged, style)
 }

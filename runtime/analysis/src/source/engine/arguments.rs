@@ -49,7 +49,8 @@ impl<'m> Engine<'m> {
         for arg in args {
             let value = self.eval(&arg.value, scope);
             let (at, name) = (arg.value.span, arg.name.as_deref());
-            if arg.spread && let Value::List(cell) = &value
+            if arg.spread
+                && let Value::List(cell) = &value
                 && let Value::Items(items) = self.store.get(*cell)
                 && !items.many
             {

@@ -16,29 +16,75 @@ impl<'m> Engine<'m> {
     pub(super) fn built_in(&mut self, path: &str, method: &str, args: &Args<'m>) -> Option<Value<'m>> {
         let first = args.first().cloned();
         match path {
-            "Number" | "parseInt" | "parseFloat" | "BigInt" | "Date.now" | "len" | "int" | "float" | "ord" | "hash" | "id" | "abs"
-            | "round" | "Array.isArray" | "isinstance" | "bool" | "Boolean" | "isNaN" | "Number.parseInt" | "Number.parseFloat"
-            | "Number.isInteger" | "callable" | "hasattr" => Some(Value::Number),
-            "String" | "str" | "String.from" | "Object.freeze" | "Promise.resolve" | "Cow.Borrowed" | "Cow.from" | "Cow.Owned" | "Box.new"
-            | "Box.from" | "Arc.new" | "Arc.from" | "Rc.new" | "Rc.from" | "Some" | "Ok" | "AssertSqlSafe" | "sqlx.AssertSqlSafe"
-            | "std.mem.take" | "textwrap.dedent" | "dedent" | "inspect.cleandoc" | "cleandoc" | "promisify" | "util.promisify"
-            | "asyncio.run" | "await" | "cast" | "structuredClone" | "Object.seal" | "identity" | "sys.intern" | "types.MappingProxyType"
-            | "MappingProxyType" | "functools.partialmethod" | "once" | "memo" | "useCallback" | "trim" => {
+            "Number" | "parseInt" | "parseFloat" | "BigInt" | "Date.now" | "len" | "int" | "float" | "ord" | "hash"
+            | "id" | "abs" | "round" | "Array.isArray" | "isinstance" | "bool" | "Boolean" | "isNaN"
+            | "Number.parseInt" | "Number.parseFloat" | "Number.isInteger" | "callable" | "hasattr" => {
+                Some(Value::Number)
+            }
+            "String"
+            | "str"
+            | "String.from"
+            | "Object.freeze"
+            | "Promise.resolve"
+            | "Cow.Borrowed"
+            | "Cow.from"
+            | "Cow.Owned"
+            | "Box.new"
+            | "Box.from"
+            | "Arc.new"
+            | "Arc.from"
+            | "Rc.new"
+            | "Rc.from"
+            | "Some"
+            | "Ok"
+            | "AssertSqlSafe"
+            | "sqlx.AssertSqlSafe"
+            | "std.mem.take"
+            | "textwrap.dedent"
+            | "dedent"
+            | "inspect.cleandoc"
+            | "cleandoc"
+            | "promisify"
+            | "util.promisify"
+            | "asyncio.run"
+            | "await"
+            | "cast"
+            | "structuredClone"
+            | "Object.seal"
+            | "identity"
+            | "sys.intern"
+            | "types.MappingProxyType"
+            | "MappingProxyType"
+            | "functools.partialmethod"
+            | "once"
+            | "memo"
+            | "useCallback"
+            | "trim" => {
                 first.map(|value| if path == "cast" { args.plain().get(1).cloned().unwrap_or(value) } else { value })
             }
             "Array" => Some(self.new_list(Items { items: args.plain(), many: true })),
-            "list" | "tuple" | "sorted" | "reversed" | "set" | "frozenset" | "Array.from" | "Array.of" | "HashMap.from" | "BTreeMap.from"
-            | "HashSet.from" | "dict.fromkeys" | "Vec.from" | "IndexMap.from" | "BTreeSet.from" => Some(self.collection(path, args)),
-            "String.new" | "String.with_capacity" | "io.StringIO" | "StringIO" => Some(first.filter(|_| path.contains("IO")).map_or_else(|| Value::text(""), |text| text)),
+            "list" | "tuple" | "sorted" | "reversed" | "set" | "frozenset" | "Array.from" | "Array.of"
+            | "HashMap.from" | "BTreeMap.from" | "HashSet.from" | "dict.fromkeys" | "Vec.from" | "IndexMap.from"
+            | "BTreeSet.from" => Some(self.collection(path, args)),
+            "String.new" | "String.with_capacity" | "io.StringIO" | "StringIO" => {
+                Some(first.filter(|_| path.contains("IO")).unwrap_or_else(|| Value::text("")))
+            }
             "Vec.new" | "Vec.with_capacity" | "collections.deque" | "deque" => Some(self.new_list(Items::default())),
             "dict" => Some(self.dict(args)),
             "Object.keys" | "Object.values" | "Object.entries" => Some(self.object_list(method, &first?, args.span)),
             "Object.assign" => Some(self.assigned(args)),
-            "std.iter.repeat" | "iter.repeat" | "repeat" | "std.iter.repeat_n" | "repeat_n" | "itertools.repeat" => first.map(|value| self.many_of(value)),
+            "std.iter.repeat" | "iter.repeat" | "repeat" | "std.iter.repeat_n" | "repeat_n" | "itertools.repeat" => {
+                first.map(|value| self.many_of(value))
+            }
             "range" => Some(self.many_of(Value::Number)),
             "enumerate" | "zip" => Some(self.pairs(path, args)),
             "map" => Some(self.mapped(args)),
-            "asyncio.to_thread" | "functools.partial" | "partial" | "sync_to_async" | "run_in_threadpool" | "database_sync_to_async" => {
+            "asyncio.to_thread"
+            | "functools.partial"
+            | "partial"
+            | "sync_to_async"
+            | "run_in_threadpool"
+            | "database_sync_to_async" => {
                 let function = first?;
                 Some(self.call_value(&function, &Args::of(args.plain(), args.span).shifted()))
             }
@@ -48,14 +94,24 @@ impl<'m> Engine<'m> {
                 // Compiled in: constant, whatever it says.
                 Some(text.map_or_else(|| varies(&Text::constant("select 1")), Value::text))
             }
-            _ if matches!(method, "reduce" | "fold" | "reduceRight") && args.plain().iter().any(|value| matches!(value, Value::Closure(_))) => {
+            _ if matches!(method, "reduce" | "fold" | "reduceRight")
+                && args.plain().iter().any(|value| matches!(value, Value::Closure(_))) =>
+            {
                 let unknown = Value::foreign(path, OriginKind::Computed, args.span);
                 Some(self.fold_list(&Items { items: vec![unknown], many: true }, args))
             }
-            _ if path.starts_with("Math.") || (matches!(method, "len" | "size") && path.contains('.') && args.given.is_empty()) => Some(Value::Number),
+            _ if path.starts_with("Math.")
+                || (matches!(method, "len" | "size") && path.contains('.') && args.given.is_empty()) =>
+            {
+                Some(Value::Number)
+            }
             _ if matches!(method, "map" | "flatMap" | "flat_map") && matches!(first, Some(Value::Closure(_))) => {
                 let unknown = Value::foreign(path, OriginKind::Computed, args.span);
-                let item = if path.contains("enumerate()") { self.new_list(Items { items: vec![Value::Number, unknown], many: false }) } else { unknown };
+                let item = if path.contains("enumerate()") {
+                    self.new_list(Items { items: vec![Value::Number, unknown], many: false })
+                } else {
+                    unknown
+                };
                 let value = self.call_value(&first?, &Args::of([item, Value::Number], args.span));
                 Some(self.many_of(value))
             }
@@ -70,9 +126,16 @@ impl<'m> Engine<'m> {
 
     fn collection(&mut self, path: &str, args: &Args<'m>) -> Value<'m> {
         let Some(first) = args.first().cloned() else { return self.new_list(Items::default()) };
-        let mut items = if path == "Array.of" { Items { items: args.plain(), many: false } } else { self.items_of(&first, args.span) };
-        if path == "Array.from" && let Some(function) = args.plain().get(1) {
-            let item = if matches!(first, Value::Object(_)) { Value::Absent } else { Value::one_of(items.items.clone()) };
+        let mut items = if path == "Array.of" {
+            Items { items: args.plain(), many: false }
+        } else {
+            self.items_of(&first, args.span)
+        };
+        if path == "Array.from"
+            && let Some(function) = args.plain().get(1)
+        {
+            let item =
+                if matches!(first, Value::Object(_)) { Value::Absent } else { Value::one_of(items.items.clone()) };
             let value = self.call_value(&function.clone(), &Args::of([item, Value::Number], args.span));
             items = Items { items: vec![value], many: true };
         }
@@ -102,7 +165,11 @@ impl<'m> Engine<'m> {
     pub(super) fn object_list(&mut self, which: &str, object: &Value<'m>, span: Span) -> Value<'m> {
         let Value::Object(cell) = object else {
             let item = self.items_of(object, span).items.into_iter().next().unwrap_or(Value::Absent);
-            let item = if which.ends_with("entries") || which == "items" { self.new_list(Items { items: vec![item.clone(), item], many: false }) } else { item };
+            let item = if which.ends_with("entries") || which == "items" {
+                self.new_list(Items { items: vec![item.clone(), item], many: false })
+            } else {
+                item
+            };
             return self.many_of(item);
         };
         let Value::Fields(fields) = self.store.get(*cell) else { return self.unknown(span) };
@@ -167,14 +234,25 @@ impl<'m> Engine<'m> {
         self.many_of(value)
     }
 
-    pub(super) fn text_method(&mut self, text: &Rc<Text>, object: &'m Expr, name: &str, args: &Args<'m>, scope: &Rc<Scope>) -> Value<'m> {
+    #[expect(clippy::too_many_arguments, reason = "a call in its parts")]
+    pub(super) fn text_method(
+        &mut self,
+        text: &Rc<Text>,
+        object: &'m Expr,
+        name: &str,
+        args: &Args<'m>,
+        scope: &Rc<Scope>,
+    ) -> Value<'m> {
         let same = || Value::Text(Rc::clone(text));
         let first = args.first().cloned();
         match name {
-            "startsWith" | "endsWith" | "includes" | "indexOf" | "len" | "is_empty" | "contains" | "starts_with" | "ends_with"
-            | "charCodeAt" | "localeCompare" | "find" | "index" | "count" | "isdigit" | "isalnum" | "startswith" | "endswith" | "test"
-            | "search" | "rfind" | "lastIndexOf" | "isidentifier" | "eq" => Value::Number,
-            "push_str" | "push" | "write_str" | "write" | "insert_str" | "extend" | "write_char" | "append" | "writelines" => {
+            "startsWith" | "endsWith" | "includes" | "indexOf" | "len" | "is_empty" | "contains" | "starts_with"
+            | "ends_with" | "charCodeAt" | "localeCompare" | "find" | "index" | "count" | "isdigit" | "isalnum"
+            | "startswith" | "endswith" | "test" | "search" | "rfind" | "lastIndexOf" | "isidentifier" | "eq" => {
+                Value::Number
+            }
+            "push_str" | "push" | "write_str" | "write" | "insert_str" | "extend" | "write_char" | "append"
+            | "writelines" => {
                 let more = args.plain().last().cloned().unwrap_or(Value::Absent);
                 let at = args.given.last().map_or(args.span, |given| given.span);
                 let after = self.plus(&same(), object.span, &more, at, Made { how: How::Append, span: args.span });
@@ -201,12 +279,19 @@ impl<'m> Engine<'m> {
                 let piece = if text.has_holes() { same() } else { varies(text) };
                 self.many_of(piece)
             }
-            "repeat" | "slice" | "substring" | "substr" | "charAt" | "at" | "padStart" | "padEnd" | "ljust" | "rjust" | "zfill" | "center"
-            | "encode" | "as_bytes" | "into_bytes" | "normalize" | "removesuffix" | "removeprefix" | "strip_suffix" | "strip_prefix"
-            | "trim_end_matches" | "trim_start_matches" | "trim_matches" | "get" | "pop" | "truncate" => {
-                if text.has_holes() || text.pieces.is_empty() { same() } else { varies(text) }
+            "repeat" | "slice" | "substring" | "substr" | "charAt" | "at" | "padStart" | "padEnd" | "ljust"
+            | "rjust" | "zfill" | "center" | "encode" | "as_bytes" | "into_bytes" | "normalize" | "removesuffix"
+            | "removeprefix" | "strip_suffix" | "strip_prefix" | "trim_end_matches" | "trim_start_matches"
+            | "trim_matches" | "get" | "pop" | "truncate" => {
+                if text.has_holes() || text.pieces.is_empty() {
+                    same()
+                } else {
+                    varies(text)
+                }
             }
-            "trim" | "strip" | "trimStart" | "trimEnd" | "lstrip" | "rstrip" | "trim_start" | "trim_end" => changed(text, |text| text.trim().to_owned()),
+            "trim" | "strip" | "trimStart" | "trimEnd" | "lstrip" | "rstrip" | "trim_start" | "trim_end" => {
+                changed(text, |text| text.trim().to_owned())
+            }
             "toUpperCase" | "upper" | "to_uppercase" | "to_ascii_uppercase" => changed(text, str::to_uppercase),
             "toLowerCase" | "lower" | "to_lowercase" | "to_ascii_lowercase" => changed(text, str::to_lowercase),
             "map" | "and_then" | "map_or" | "then" | "catch" | "finally" => {
@@ -232,7 +317,8 @@ impl<'m> Engine<'m> {
                     Ok(constant) => builder.constant(&constant),
                     Err(field) => {
                         let name: String = field.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                        let by_name = args.given.iter().find(|given| given.name == Some(name.as_str()) && !name.is_empty());
+                        let by_name =
+                            args.given.iter().find(|given| given.name == Some(name.as_str()) && !name.is_empty());
                         let at = name.parse().unwrap_or(next);
                         next += 1;
                         match by_name.or(plain.get(at).copied()) {
@@ -322,17 +408,39 @@ impl<'m> Engine<'m> {
                 };
                 self.join(cell, &between, args.span)
             }
-            "map" | "flatMap" | "flat_map" | "filter_map" | "forEach" | "for_each" => self.map_list(&items, &first.unwrap_or(Value::Absent), args),
+            "map" | "flatMap" | "flat_map" | "filter_map" | "forEach" | "for_each" => {
+                self.map_list(&items, &first.unwrap_or(Value::Absent), args)
+            }
             "reduce" | "fold" | "reduceRight" => self.fold_list(&items, args),
-            "length" | "len" | "indexOf" | "includes" | "contains" | "is_empty" | "some" | "every" | "any" | "all" | "has" | "count"
-            | "index" | "position" | "findIndex" | "contains_key" => Value::Number,
+            "length" | "len" | "indexOf" | "includes" | "contains" | "is_empty" | "some" | "every" | "any" | "all"
+            | "has" | "count" | "index" | "position" | "findIndex" | "contains_key" => Value::Number,
             "fill" => self.many_of(first.unwrap_or(Value::Absent)),
             "get" => self.map_get(&items, args),
             "pop" | "shift" | "find" | "next" | "first" | "last" | "at" | "nth" => item().or(Value::Absent),
             "keys" if !items.many => self.many_of(Value::Number),
             _ => {
-                let same = items.items.len() <= 1 || matches!(name, "iter" | "into_iter" | "collect" | "copied" | "cloned" | "to_vec" | "as_slice" | "slice" | "clone" | "entries" | "values" | "items" | "unwrap" | "into");
-                let items = Items { items: items.items.clone(), many: items.many || !same || matches!(name, "slice" | "filter") };
+                let same = items.items.len() <= 1
+                    || matches!(
+                        name,
+                        "iter"
+                            | "into_iter"
+                            | "collect"
+                            | "copied"
+                            | "cloned"
+                            | "to_vec"
+                            | "as_slice"
+                            | "slice"
+                            | "clone"
+                            | "entries"
+                            | "values"
+                            | "items"
+                            | "unwrap"
+                            | "into"
+                    );
+                let items = Items {
+                    items: items.items.clone(),
+                    many: items.many || !same || matches!(name, "slice" | "filter"),
+                };
                 self.new_list(items)
             }
         }
@@ -340,10 +448,15 @@ impl<'m> Engine<'m> {
 
     fn map_list(&mut self, items: &Items<'m>, function: &Value<'m>, args: &Args<'m>) -> Value<'m> {
         if items.many || items.items.len() > 12 {
-            let value = self.call_value(function, &Args::of([Value::one_of(items.items.clone()), Value::Number], args.span));
+            let value =
+                self.call_value(function, &Args::of([Value::one_of(items.items.clone()), Value::Number], args.span));
             return self.many_of(value);
         }
-        let each: Vec<_> = items.items.iter().map(|item| self.call_value(function, &Args::of([item.clone(), Value::Number], args.span))).collect();
+        let each: Vec<_> = items
+            .items
+            .iter()
+            .map(|item| self.call_value(function, &Args::of([item.clone(), Value::Number], args.span)))
+            .collect();
         self.new_list(Items { items: each, many: false })
     }
 
@@ -391,7 +504,8 @@ impl<'m> Engine<'m> {
             "hasOwnProperty" | "has" | "contains_key" => Some(Value::Number),
             "update" | "set" | "insert" => {
                 let value = args.plain().last().cloned().unwrap_or(Value::Absent);
-                let value = if name == "update" { Value::foreign("update", OriginKind::Call, args.span) } else { value };
+                let value =
+                    if name == "update" { Value::foreign("update", OriginKind::Call, args.span) } else { value };
                 self.set_any_field(cell, &value);
                 Some(Value::Absent)
             }
@@ -400,7 +514,13 @@ impl<'m> Engine<'m> {
     }
 
     /// A tag that the sources define gets the pieces and the values.
-    pub(super) fn own_tag(&mut self, tag: &Value<'m>, parts: &'m [super::super::ir::Part], holes: Vec<(Value<'m>, Span)>, span: Span) -> Value<'m> {
+    pub(super) fn own_tag(
+        &mut self,
+        tag: &Value<'m>,
+        parts: &'m [super::super::ir::Part],
+        holes: Vec<(Value<'m>, Span)>,
+        span: Span,
+    ) -> Value<'m> {
         let pieces = parts.iter().filter_map(|part| match part {
             super::super::ir::Part::Text(text) => Some(Value::text(text.as_str())),
             super::super::ir::Part::Hole(_) => None,

@@ -17,7 +17,9 @@ use super::{
 
 impl<'m> Engine<'m> {
     pub(super) fn call(&mut self, call: &'m Call, span: Span, scope: &Rc<Scope>) -> Value<'m> {
-        if let Kind::Name(name) = &call.callee.kind && name.starts_with('!') {
+        if let Kind::Name(name) = &call.callee.kind
+            && name.starts_with('!')
+        {
             return self.test(name, call, scope);
         }
         if let Kind::Member(object, name) = &call.callee.kind {
@@ -48,7 +50,7 @@ impl<'m> Engine<'m> {
         facts.hold(&mut self.store, if name == guard::AND { facts.then() } else { facts.otherwise() });
         let second = self.eval(&b.value, scope);
         let writes = self.store.take_back(mark);
-        self.store.merge(vec![writes], false);
+        self.store.merge(&[writes], false);
         // `condition && text`: where the condition does not hold, it is not put into a text in earnest.
         match (name == guard::AND, &first) {
             (true, Value::Number | Value::Foreign(_) | Value::List(_) | Value::Object(_)) => second,
@@ -65,7 +67,7 @@ impl<'m> Engine<'m> {
         match callee {
             Value::Closure(closure) => self.call_own(closure, args),
             Value::Class(class) => self.construct(class, args),
-            Value::Foreign(foreign) => self.call_foreign(foreign, args, None),
+            Value::Foreign(foreign) => self.call_foreign(foreign, args),
             Value::Prepared => Value::Prepared,
             Value::Text(text) if text.as_constant().is_some() => callee.clone(),
             _ => {
@@ -130,7 +132,8 @@ impl<'m> Engine<'m> {
         let plain: Vec<_> = args.given.iter().filter(|given| given.name.is_none() && !given.spread).collect();
         for (index, param) in params.iter().enumerate() {
             let name = if let super::super::ir::Pattern::Name(name, _) = &param.pattern { name.as_str() } else { "" };
-            let by_name = args.given.iter().find(|given| given.name.is_some_and(|given| given == name) && !name.is_empty());
+            let by_name =
+                args.given.iter().find(|given| given.name.is_some_and(|given| given == name) && !name.is_empty());
             let value = if param.rest {
                 let items = plain.iter().skip(index).map(|given| given.value.clone()).collect();
                 self.new_list(Items { items, many: spread.is_some() })
@@ -148,7 +151,8 @@ impl<'m> Engine<'m> {
     /// What a function did to what it got by `&mut` is seen where it was called.
     fn hand_back(&mut self, function: &'m Function, args: &Args<'m>, scope: &Rc<Scope>) {
         for (param, given) in function.params.iter().zip(&args.given) {
-            if given.out && let super::super::ir::Pattern::Name(name, _) = &param.pattern
+            if given.out
+                && let super::super::ir::Pattern::Name(name, _) = &param.pattern
                 && let Some(cell) = scope.own(name)
             {
                 let value = self.store.get(cell);
@@ -209,7 +213,7 @@ impl<'m> Engine<'m> {
     }
 
     /// Calls something outside of the sources.
-    pub(super) fn call_foreign(&mut self, foreign: &Rc<Foreign>, args: &Args<'m>, receiver: Option<&'m Expr>) -> Value<'m> {
+    pub(super) fn call_foreign(&mut self, foreign: &Rc<Foreign>, args: &Args<'m>) -> Value<'m> {
         let method = foreign.path.rsplit('.').next().unwrap_or_default();
         if let Some(value) = self.built_in(&foreign.path, method, args) {
             return value;
@@ -221,7 +225,6 @@ impl<'m> Engine<'m> {
         if prepared {
             return Value::Prepared;
         }
-        let _ = receiver;
         let mut result = Foreign::new(format!("{}()", foreign.path), OriginKind::Call, args.span);
         result.is_client = is_client && !super::is_query_name(method);
         Value::Foreign(Rc::new(result))
@@ -230,15 +233,22 @@ impl<'m> Engine<'m> {
     /// Shows a call to the watch. Returns whether what it gives is a statement with bound values.
     fn watch_call(&mut self, foreign: &Foreign, args: &Args<'m>, only_evident: bool) -> bool {
         let language = self.language();
-        let texts = args.given.iter().map(|given| self.seen(&given.value, given.expr, given.span, given.name)).collect();
-        let call = SinkCall { path: &foreign.path, is_client: foreign.is_client, span: args.span, args: texts, only_evident };
+        let texts =
+            args.given.iter().map(|given| self.seen(&given.value, given.expr, given.span, given.name)).collect();
+        let call =
+            SinkCall { path: &foreign.path, is_client: foreign.is_client, span: args.span, args: texts, only_evident };
         self.watch.call(language, &call)
     }
 
     /// A value as the watch sees it.
     fn seen(&self, value: &Value<'m>, expr: Option<&'m Expr>, span: Span, keyword: Option<&str>) -> Seen {
         let values = value.choices().iter().map(|choice| self.seen_value(choice, 0)).collect();
-        Seen { span, name: expr.and_then(Expr::last_name).map(str::to_owned), keyword: keyword.map(str::to_owned), values }
+        Seen {
+            span,
+            name: expr.and_then(Expr::last_name).map(str::to_owned),
+            keyword: keyword.map(str::to_owned),
+            values,
+        }
     }
 
     fn seen_value(&self, value: &Value<'m>, depth: usize) -> SeenValue {
@@ -246,11 +256,21 @@ impl<'m> Engine<'m> {
             Value::Text(text) => SeenValue::Text(Rc::clone(text)),
             Value::Foreign(foreign) => SeenValue::Foreign(Rc::clone(foreign)),
             Value::List(cell) if depth < 3 => match self.store.get(*cell) {
-                Value::Items(items) => SeenValue::Items(items.items.iter().flat_map(Value::choices).map(|item| self.seen_value(item, depth + 1)).collect()),
+                Value::Items(items) => SeenValue::Items(
+                    items.items.iter().flat_map(Value::choices).map(|item| self.seen_value(item, depth + 1)).collect(),
+                ),
                 _ => SeenValue::Safe,
             },
             Value::Object(cell) if depth < 3 => match self.store.get(*cell) {
-                Value::Fields(fields) => SeenValue::Fields(fields.named.iter().map(|(name, value)| (name.clone(), value.choices().iter().map(|one| self.seen_value(one, depth + 1)).collect())).collect()),
+                Value::Fields(fields) => SeenValue::Fields(
+                    fields
+                        .named
+                        .iter()
+                        .map(|(name, value)| {
+                            (name.clone(), value.choices().iter().map(|one| self.seen_value(one, depth + 1)).collect())
+                        })
+                        .collect(),
+                ),
                 _ => SeenValue::Safe,
             },
             _ => SeenValue::Safe,
@@ -266,7 +286,7 @@ impl<'m> Engine<'m> {
                         let mark = self.store.mark();
                         self.call_unknown(closure, with_client);
                         let writes = self.store.take_back(mark);
-                        self.store.merge(vec![writes], false);
+                        self.store.merge(&[writes], false);
                     }
                     other => self.expose_value(other),
                 }
@@ -284,6 +304,7 @@ impl<'m> Engine<'m> {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a call in its parts")]
     pub(super) fn call_method(
         &mut self,
         receiver: &Value<'m>,
@@ -299,7 +320,15 @@ impl<'m> Engine<'m> {
         Value::one_of(found)
     }
 
-    fn method_of(&mut self, receiver: &Value<'m>, object: &'m Expr, name: &str, args: &Args<'m>, scope: &Rc<Scope>) -> Value<'m> {
+    #[expect(clippy::too_many_arguments, reason = "a call in its parts")]
+    fn method_of(
+        &mut self,
+        receiver: &Value<'m>,
+        object: &'m Expr,
+        name: &str,
+        args: &Args<'m>,
+        scope: &Rc<Scope>,
+    ) -> Value<'m> {
         if let "call" | "bind" | "apply" = name
             && let Value::Closure(_) | Value::Foreign(_) = receiver
             && let Some(value) = self.function_method(receiver, name, args)
@@ -311,7 +340,7 @@ impl<'m> Engine<'m> {
             Value::List(cell) => self.list_method(*cell, name, args),
             Value::Foreign(foreign) => {
                 let next = Rc::new(step(foreign, name, args.span));
-                self.call_foreign(&next, args, Some(object))
+                self.call_foreign(&next, args)
             }
             Value::Prepared => {
                 let next = Foreign::new(format!("prepared.{name}"), OriginKind::Call, args.span);

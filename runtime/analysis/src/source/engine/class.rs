@@ -145,5 +145,6 @@ impl<'m> Engine<'m> {
 /// Fields of a class without a constructor, in their order.
 fn dataclass_fields(class: &ClassValue<'_>) -> Option<Vec<String>> {
     let has_constructor = class.methods.borrow().keys().any(|name| CONSTRUCTORS.contains(&name.as_str()));
-    (!has_constructor && class.bases.is_empty()).then(|| class.class.fields.iter().map(|(name, _)| name.clone()).collect())
+    (!has_constructor && class.bases.is_empty())
+        .then(|| class.class.fields.iter().map(|(name, _)| name.clone()).collect())
 }

@@ -52,7 +52,7 @@ impl<'m> Engine<'m> {
             }
         }
         let is_complete = total && values.len() == arms.len();
-        self.store.merge(writes, is_complete || (total && goes_on));
+        self.store.merge(&writes, is_complete || (total && goes_on));
         self.ended = !goes_on;
         if arms.len() == 1 && !total && values.is_empty() {
             facts.hold(&mut self.store, facts.otherwise());
@@ -143,14 +143,15 @@ impl<'m> Engine<'m> {
         }
         if !handlers.is_empty() {
             let written = self.store.take_back(mark);
-            self.store.merge(vec![written.clone()], false);
+            self.store.merge(std::slice::from_ref(&written), false);
             let mut branches = vec![written];
             let mut goes_on = !body_ended;
             for (pattern, handler) in handlers {
                 let mark = self.store.mark();
                 let inner = Scope::block(scope);
                 if let Some(pattern) = pattern {
-                    let error = Value::foreign("error", super::value::OriginKind::Call, super::super::ir::Span::default());
+                    let error =
+                        Value::foreign("error", super::value::OriginKind::Call, super::super::ir::Span::default());
                     self.bind(pattern, error, &inner, Reach::Block);
                 }
                 self.block(handler, &inner);
@@ -159,7 +160,7 @@ impl<'m> Engine<'m> {
                 goes_on |= !ended;
                 branches.push(written);
             }
-            self.store.merge(branches, false);
+            self.store.merge(&branches, false);
             self.ended = !goes_on;
         } else {
             self.ended = body_ended;

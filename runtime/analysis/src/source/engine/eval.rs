@@ -212,7 +212,9 @@ impl<'m> Engine<'m> {
             match field {
                 Field::Named(name, value) => {
                     let value = match &value.kind {
-                        Kind::Function(method) if !method.arrow => self.closure(method, scope, Some(Value::Object(cell))),
+                        Kind::Function(method) if !method.arrow => {
+                            self.closure(method, scope, Some(Value::Object(cell)))
+                        }
                         _ => self.eval(value, scope),
                     };
                     made.named.insert(name.clone(), value);

@@ -86,7 +86,8 @@ impl<'m> Engine<'m> {
     /// What an import gives: of the project its value, of others a path.
     pub(super) fn import(&mut self, from: &str, name: Option<&str>, span: Span) -> Value<'m> {
         let Some((file, inner)) = self.resolve.module(self.file, from) else {
-            let path = name.filter(|name| *name != "default").map_or_else(|| from.to_owned(), |name| format!("{from}.{name}"));
+            let path =
+                name.filter(|name| *name != "default").map_or_else(|| from.to_owned(), |name| format!("{from}.{name}"));
             return Value::foreign(path.replace("::", "."), OriginKind::Name, span);
         };
         self.module(file);

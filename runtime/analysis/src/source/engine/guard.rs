@@ -119,7 +119,9 @@ impl<'m> Engine<'m> {
 /// What holds where one of the two does: of the same name, either value.
 fn either<'m>(a: &[(CellId, Value<'m>)], b: &[(CellId, Value<'m>)]) -> Vec<(CellId, Value<'m>)> {
     let same = |cell: CellId| b.iter().find(|(other, _)| *other == cell);
-    a.iter().filter_map(|(cell, value)| same(*cell).map(|(_, other)| (*cell, value.clone().or(other.clone())))).collect()
+    a.iter()
+        .filter_map(|(cell, value)| same(*cell).map(|(_, other)| (*cell, value.clone().or(other.clone()))))
+        .collect()
 }
 
 /// `&x`, `x.as_str()`: the same text.

@@ -45,10 +45,9 @@ impl<'m> Engine<'m> {
                 Value::Items(items) => items.as_ref().clone(),
                 _ => unknown(Value::unknown(span)),
             },
-            Value::Foreign(foreign) => unknown(Value::Foreign(Rc::new(Foreign {
-                is_client: false,
-                ..super::eval::step(foreign, "[]", span)
-            }))),
+            Value::Foreign(foreign) => {
+                unknown(Value::Foreign(Rc::new(Foreign { is_client: false, ..super::eval::step(foreign, "[]", span) })))
+            }
             Value::OneOf(choices) => {
                 let each: Vec<_> = choices.iter().flat_map(|choice| self.items_of(choice, span).items).collect();
                 many(&each)

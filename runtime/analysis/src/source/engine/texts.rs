@@ -138,6 +138,7 @@ impl<'m> Engine<'m> {
     }
 
     /// `a + b`, which is a number, a longer list or a longer text.
+    #[expect(clippy::too_many_arguments, reason = "two operands, each with its place")]
     pub(super) fn plus(&mut self, a: &Value<'m>, a_at: Span, b: &Value<'m>, b_at: Span, made: Made) -> Value<'m> {
         let is_text = |value: &Value<'m>| value.choices().iter().any(|one| matches!(one, Value::Text(_)));
         match (a, b) {
@@ -145,7 +146,8 @@ impl<'m> Engine<'m> {
             (Value::Prepared, _) | (_, Value::Prepared) => return Value::Prepared,
             (Value::List(a), Value::List(b)) => return self.longer_list(*a, *b),
             _ if !is_text(a) && !is_text(b) => {
-                let path = |value: &Value<'m>| if let Value::Foreign(f) = value { f.path.clone() } else { String::new() };
+                let path =
+                    |value: &Value<'m>| if let Value::Foreign(f) = value { f.path.clone() } else { String::new() };
                 let both = format!("{}+{}", path(a), path(b));
                 if matches!(a, Value::Number) || matches!(b, Value::Number) {
                     return Value::foreign(both, OriginKind::Computed, made.span);
@@ -190,11 +192,14 @@ impl<'m> Engine<'m> {
         if !template.choices().iter().any(is_text) {
             return match template {
                 Value::Number => Value::Number,
-                Value::Foreign(from) => Value::Foreign(Rc::new(Foreign::new(format!("{}%", from.path), OriginKind::Computed, span))),
+                Value::Foreign(from) => {
+                    Value::Foreign(Rc::new(Foreign::new(format!("{}%", from.path), OriginKind::Computed, span)))
+                }
                 _ => self.unknown(span),
             };
         }
-        let made: Vec<_> = template.choices().iter().map(|one| self.percent_one(one, &values, right.span, span)).collect();
+        let made: Vec<_> =
+            template.choices().iter().map(|one| self.percent_one(one, &values, right.span, span)).collect();
         Value::one_of(made)
     }
 
@@ -286,12 +291,16 @@ fn percent_parts(text: &str) -> Vec<String> {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         if c != '%' {
-            parts.last_mut().map(|part| part.push(c));
+            if let Some(part) = parts.last_mut() {
+                part.push(c);
+            }
             continue;
         }
         if rest.peek() == Some(&'%') {
             rest.next();
-            parts.last_mut().map(|part| part.push('%'));
+            if let Some(part) = parts.last_mut() {
+                part.push('%');
+            }
             continue;
         }
         if rest.peek() == Some(&'(') {

@@ -15,18 +15,128 @@ impl Words {
 }
 
 const SURE: &[&str] = &[
-    "db", "database", "conn", "connection", "pool", "cursor", "cur", "crsr", "tx", "trx", "txn", "transaction", "knex", "prisma",
-    "sequelize", "pg", "pgp", "pgpool", "postgres", "postgresql", "mysql", "mysql2", "sqlite", "sqlite3", "rusqlite", "datasource",
-    "dbh", "sqlx", "psycopg", "psycopg2", "asyncpg", "mariadb", "duckdb", "typeorm", "drizzle", "dbal", "jdbc", "pymysql",
-    "databases", "dbc", "d1", "turso", "libsql", "neon", "kysely", "mssql", "oracledb", "bigquery", "snowflake", "cockroach",
+    "db",
+    "database",
+    "conn",
+    "connection",
+    "pool",
+    "cursor",
+    "cur",
+    "crsr",
+    "tx",
+    "trx",
+    "txn",
+    "transaction",
+    "knex",
+    "prisma",
+    "sequelize",
+    "pg",
+    "pgp",
+    "pgpool",
+    "postgres",
+    "postgresql",
+    "mysql",
+    "mysql2",
+    "sqlite",
+    "sqlite3",
+    "rusqlite",
+    "datasource",
+    "dbh",
+    "sqlx",
+    "psycopg",
+    "psycopg2",
+    "asyncpg",
+    "mariadb",
+    "duckdb",
+    "typeorm",
+    "drizzle",
+    "dbal",
+    "jdbc",
+    "pymysql",
+    "databases",
+    "dbc",
+    "d1",
+    "turso",
+    "libsql",
+    "neon",
+    "kysely",
+    "mssql",
+    "oracledb",
+    "bigquery",
+    "snowflake",
+    "cockroach",
 ];
-const MAYBE: &[&str] = &["client", "sql", "session", "engine", "manager", "repo", "repository", "orm", "store", "con", "c", "runner", "dao", "connect"];
+const MAYBE: &[&str] = &[
+    "client",
+    "sql",
+    "session",
+    "engine",
+    "manager",
+    "repo",
+    "repository",
+    "orm",
+    "store",
+    "con",
+    "c",
+    "runner",
+    "dao",
+    "connect",
+];
 /// Clients of other things.
 const OTHERS: &[&str] = &[
-    "http", "https", "redis", "cache", "s3", "aws", "dns", "elastic", "elasticsearch", "search", "mongo", "mongodb", "kafka", "rest",
-    "axios", "fetch", "api", "web", "mqtt", "smtp", "mail", "ssh", "docker", "stripe", "slack", "openai", "sns", "sqs", "dynamo",
-    "dynamodb", "socket", "ws", "discord", "telegram", "lambda", "react", "dom", "document", "router", "window", "url", "thread",
-    "worker", "executor", "command", "job", "task", "queue", "memcached", "ldap", "ftp", "browser", "page",
+    "http",
+    "https",
+    "redis",
+    "cache",
+    "s3",
+    "aws",
+    "dns",
+    "elastic",
+    "elasticsearch",
+    "search",
+    "mongo",
+    "mongodb",
+    "kafka",
+    "rest",
+    "axios",
+    "fetch",
+    "api",
+    "web",
+    "mqtt",
+    "smtp",
+    "mail",
+    "ssh",
+    "docker",
+    "stripe",
+    "slack",
+    "openai",
+    "sns",
+    "sqs",
+    "dynamo",
+    "dynamodb",
+    "socket",
+    "ws",
+    "discord",
+    "telegram",
+    "lambda",
+    "react",
+    "dom",
+    "document",
+    "router",
+    "window",
+    "url",
+    "thread",
+    "worker",
+    "executor",
+    "command",
+    "job",
+    "task",
+    "queue",
+    "memcached",
+    "ldap",
+    "ftp",
+    "browser",
+    "page",
 ];
 
 /// Words of a name: `orders_db`, `ordersDb`, `OrdersDB`.
@@ -34,13 +144,13 @@ fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;
     for c in name.chars() {
-        if !c.is_alphanumeric() {
-            words.push(String::new());
-        } else if c.is_uppercase() && was_lower {
+        if !c.is_alphanumeric() || (c.is_uppercase() && was_lower) {
             words.push(String::new());
         }
         was_lower = c.is_lowercase() || c.is_ascii_digit();
-        if c.is_alphanumeric() && let Some(word) = words.last_mut() {
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
             word.extend(c.to_lowercase());
         }
     }
@@ -72,10 +182,48 @@ pub(in crate::source) fn client_words(path: &str) -> Words {
 /// Whether a bare function of this name runs a statement.
 pub(in crate::source) fn is_query_name(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "query", "execute", "executemany", "executescript", "executesql", "runquery", "execquery", "executequery", "querydb", "dbquery",
-        "runsql", "execsql", "rawquery", "sqlquery", "queryraw", "exec", "prepare", "fetch", "fetchrow", "fetchval", "fetchall",
-        "queryone", "queryall", "queryrow", "batchexecute", "simplequery", "all", "get", "run", "each", "any", "one", "none", "many",
-        "oneornone", "manyornone", "fetchone", "fetchoptional", "querymap", "executebatch", "rawsql", "querydatabase",
+        "query",
+        "execute",
+        "executemany",
+        "executescript",
+        "executesql",
+        "runquery",
+        "execquery",
+        "executequery",
+        "querydb",
+        "dbquery",
+        "runsql",
+        "execsql",
+        "rawquery",
+        "sqlquery",
+        "queryraw",
+        "exec",
+        "prepare",
+        "fetch",
+        "fetchrow",
+        "fetchval",
+        "fetchall",
+        "queryone",
+        "queryall",
+        "queryrow",
+        "batchexecute",
+        "simplequery",
+        "all",
+        "get",
+        "run",
+        "each",
+        "any",
+        "one",
+        "none",
+        "many",
+        "oneornone",
+        "manyornone",
+        "fetchone",
+        "fetchoptional",
+        "querymap",
+        "executebatch",
+        "rawsql",
+        "querydatabase",
     ];
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     NAMES.contains(&plain.as_str())
@@ -83,27 +231,137 @@ pub(in crate::source) fn is_query_name(name: &str) -> bool {
 
 /// Whether a name says that it holds a statement.
 pub(in crate::source) fn is_text_name(name: &str) -> bool {
-    const WORDS: &[&str] =
-        &["sql", "query", "statement", "stmt", "q", "dml", "ddl", "select", "insert", "update", "where", "clause", "soql", "gql", "raw"];
+    const WORDS: &[&str] = &[
+        "sql",
+        "query",
+        "statement",
+        "stmt",
+        "q",
+        "dml",
+        "ddl",
+        "select",
+        "insert",
+        "update",
+        "where",
+        "clause",
+        "soql",
+        "gql",
+        "raw",
+    ];
     words(name).iter().any(|word| WORDS.contains(&word.as_str()))
 }
 
 /// Whether a name says that it holds no statement.
 pub(in crate::source) fn is_other_name(name: &str) -> bool {
     const WORDS: &[&str] = &[
-        "request", "req", "command", "cmd", "job", "task", "ctx", "context", "options", "opts", "event", "handler", "callback", "cb",
-        "fn", "func", "params", "args", "values", "bindings", "config", "conn", "connection", "pool", "db", "tx", "trx", "client",
-        "executor", "self", "id", "ids", "key", "keys", "document", "body", "payload", "user", "row", "rows", "data", "mutation",
-        "session", "engine", "transaction", "session", "variables", "url", "path",
+        "request",
+        "req",
+        "command",
+        "cmd",
+        "job",
+        "task",
+        "ctx",
+        "context",
+        "options",
+        "opts",
+        "event",
+        "handler",
+        "callback",
+        "cb",
+        "fn",
+        "func",
+        "params",
+        "args",
+        "values",
+        "bindings",
+        "config",
+        "conn",
+        "connection",
+        "pool",
+        "db",
+        "tx",
+        "trx",
+        "client",
+        "executor",
+        "self",
+        "id",
+        "ids",
+        "key",
+        "keys",
+        "document",
+        "body",
+        "payload",
+        "user",
+        "row",
+        "rows",
+        "data",
+        "mutation",
+        "session",
+        "engine",
+        "transaction",
+        "session",
+        "variables",
+        "url",
+        "path",
     ];
     words(name).last().is_some_and(|word| WORDS.contains(&word.as_str()))
 }
 
 const STARTS: &[&str] = &[
-    "select", "insert", "update", "delete", "with", "create", "drop", "alter", "truncate", "merge", "replace", "call", "exec", "execute",
-    "pragma", "explain", "begin", "commit", "rollback", "vacuum", "grant", "revoke", "copy", "set", "show", "values", "use", "attach",
-    "detach", "lock", "analyze", "declare", "do", "start", "savepoint", "release", "reset", "listen", "notify", "unlisten", "comment",
-    "reindex", "refresh", "describe", "desc", "kill", "load", "table", "upsert", "end", "if", "cluster", "discard", "prepare",
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "with",
+    "create",
+    "drop",
+    "alter",
+    "truncate",
+    "merge",
+    "replace",
+    "call",
+    "exec",
+    "execute",
+    "pragma",
+    "explain",
+    "begin",
+    "commit",
+    "rollback",
+    "vacuum",
+    "grant",
+    "revoke",
+    "copy",
+    "set",
+    "show",
+    "values",
+    "use",
+    "attach",
+    "detach",
+    "lock",
+    "analyze",
+    "declare",
+    "do",
+    "start",
+    "savepoint",
+    "release",
+    "reset",
+    "listen",
+    "notify",
+    "unlisten",
+    "comment",
+    "reindex",
+    "refresh",
+    "describe",
+    "desc",
+    "kill",
+    "load",
+    "table",
+    "upsert",
+    "end",
+    "if",
+    "cluster",
+    "discard",
+    "prepare",
 ];
 
 /// Without blanks, comments and parentheses in front.
@@ -132,15 +390,44 @@ pub(in crate::source) fn starts_like_sql(text: &str) -> bool {
 pub(in crate::source) fn looks_like_sql(text: &str) -> bool {
     let text = body(text);
     let lower = text.to_ascii_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| c.is_whitespace() || "(),;*'\"`\u{fffd}".contains(c)).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        lower.split(|c: char| c.is_whitespace() || "(),;*'\"`\u{fffd}".contains(c)).filter(|w| !w.is_empty()).collect();
     let has = |word: &str| words.contains(&word);
     let second = words.get(1).copied().unwrap_or_default();
     const OBJECTS: &[&str] = &[
-        "table", "index", "view", "database", "schema", "type", "function", "user", "role", "temp", "temporary", "unique", "extension",
-        "materialized", "or", "trigger", "sequence", "if", "policy", "procedure", "virtual", "domain", "column", "system", "publication",
+        "table",
+        "index",
+        "view",
+        "database",
+        "schema",
+        "type",
+        "function",
+        "user",
+        "role",
+        "temp",
+        "temporary",
+        "unique",
+        "extension",
+        "materialized",
+        "or",
+        "trigger",
+        "sequence",
+        "if",
+        "policy",
+        "procedure",
+        "virtual",
+        "domain",
+        "column",
+        "system",
+        "publication",
     ];
     match words.first().copied().unwrap_or_default() {
-        "select" => has("from") || words.len() > 1 && !text.contains(['.', '!']) || lower.starts_with("select *") || text.contains('('),
+        "select" => {
+            has("from")
+                || words.len() > 1 && !text.contains(['.', '!'])
+                || lower.starts_with("select *")
+                || text.contains('(')
+        }
         "insert" => matches!(second, "into" | "or" | "ignore" | "overwrite"),
         "replace" | "merge" => second == "into",
         "update" => has("set"),
@@ -169,9 +456,27 @@ pub(in crate::source) fn surely_sql(text: &str) -> bool {
 /// Whether a text is a part of a statement: a condition, an order.
 pub(in crate::source) fn looks_like_fragment(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    [" = ", "='", "= '", "=\u{fffd}", "= \u{fffd}", " like ", " in (", " in(", " and ", " or ", "<", ">", " is null", " between ", " asc", " desc", "::"]
-        .iter()
-        .any(|sign| lower.contains(sign))
+    [
+        " = ",
+        "='",
+        "= '",
+        "=\u{fffd}",
+        "= \u{fffd}",
+        " like ",
+        " in (",
+        " in(",
+        " and ",
+        " or ",
+        "<",
+        ">",
+        " is null",
+        " between ",
+        " asc",
+        " desc",
+        "::",
+    ]
+    .iter()
+    .any(|sign| lower.contains(sign))
 }
 
 /// Whether a text is a GraphQL document.

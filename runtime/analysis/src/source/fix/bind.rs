@@ -1,6 +1,7 @@
 //! A text with holes to a constant text with placeholders.
 
 use super::idiom::{Idiom, Style};
+use crate::Dialect;
 use crate::source::{
     Language, SourceFile,
     engine::{Hole, Piece},
@@ -8,7 +9,6 @@ use crate::source::{
     report::Edit,
     sink::{Use, is_name_place},
 };
-use crate::Dialect;
 
 /// The edits that bind every value, where the text stands in one expression and the call takes parameters.
 pub(super) fn edits(used: &Use, file: &SourceFile, dialect: Option<Dialect>) -> Option<Vec<Edit>> {
@@ -36,7 +36,11 @@ impl Place {
         let mut made = used.text.holes().map(|hole| hole.made);
         let first = made.next()?;
         let how_fits = |hole: &Hole| !matches!(hole.how, How::Append | How::Join | How::Replace);
-        if used.alternatives != 1 || made.any(|other| other != first) || !used.text.holes().all(how_fits) || first.file != used.call.file {
+        if used.alternatives != 1
+            || made.any(|other| other != first)
+            || !used.text.holes().all(how_fits)
+            || first.file != used.call.file
+        {
             return None;
         }
         let text = &file.text;
@@ -54,8 +58,20 @@ impl Place {
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
         let before = text.get(..start)?.trim_end().strip_suffix('=')?.trim_end();
         let declared = before.rsplit(['\n', ';', '{', '}']).next()?;
-        let declared = declared.split(':').next()?.trim().trim_start_matches("const ").trim_start_matches("let ").trim_start_matches("var ").trim_start_matches("mut ").trim();
-        (is_name && declared == name).then_some(Self { start, end, keeps_string: file.language == Some(Language::Rust) })
+        let declared = declared
+            .split(':')
+            .next()?
+            .trim()
+            .trim_start_matches("const ")
+            .trim_start_matches("let ")
+            .trim_start_matches("var ")
+            .trim_start_matches("mut ")
+            .trim();
+        (is_name && declared == name).then_some(Self {
+            start,
+            end,
+            keeps_string: file.language == Some(Language::Rust),
+        })
     }
 }
 
@@ -77,7 +93,11 @@ impl Bound {
                 Piece::Varies(_) => return None,
                 Piece::Constant(text) => {
                     let rest = text.get(taken..)?;
-                    bound.text.push_str(&if idiom.style == Style::Percent { rest.replace('%', "%%") } else { rest.to_owned() });
+                    bound.text.push_str(&if idiom.style == Style::Percent {
+                        rest.replace('%', "%%")
+                    } else {
+                        rest.to_owned()
+                    });
                     taken = 0;
                 }
                 Piece::Hole(hole) => {
@@ -97,14 +117,15 @@ impl Bound {
                 }
             }
         }
-        let odd_values = bound.values.iter().any(|value| value.is_empty() || value.contains('\n') || value.starts_with("**"));
+        let odd_values =
+            bound.values.iter().any(|value| value.is_empty() || value.contains('\n') || value.starts_with("**"));
         (!odd_values && !bound.text.contains('\u{fffd}')).then_some(bound)
     }
 
     /// Takes the quotes around a hole out of the text. What stands between them and the hole belongs to the value: `'%x%'`.
     /// Returns the value and how much of the constant behind it was used up.
     fn unquote(&mut self, value: String, after: &str, language: Language, style: Style) -> Option<(String, usize)> {
-        if self.text.matches('\'').count() % 2 == 0 {
+        if self.text.matches('\'').count().is_multiple_of(2) {
             return Some((value, 0));
         }
         let end = after.find('\'')?;

@@ -1,7 +1,7 @@
 //! How a call takes its parameters.
 
-use crate::source::{Language, SourceFile, report::Edit, sink::Use};
 use crate::Dialect;
+use crate::source::{Language, SourceFile, report::Edit, sink::Use};
 
 /// How placeholders are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +74,11 @@ impl Idiom {
 
     /// The edits that hand the values over; `None` where the call has arguments that do not fit.
     pub(super) fn parameters(&self, used: &Use, source: &str, values: &[String]) -> Option<Vec<Edit>> {
-        let behind = |text: String| Some(vec![Edit { start: used.argument.end as usize, end: used.argument.end as usize, text }]);
-        let behind_call = |text: String| Some(vec![Edit { start: used.call.end as usize, end: used.call.end as usize, text }]);
+        let behind = |text: String| {
+            Some(vec![Edit { start: used.argument.end as usize, end: used.argument.end as usize, text }])
+        };
+        let behind_call =
+            |text: String| Some(vec![Edit { start: used.call.end as usize, end: used.call.end as usize, text }]);
         let list = values.join(", ");
         let tuple = if values.len() == 1 { format!("({list},)") } else { format!("({list})") };
         let next = used.others.first().map(|(span, _)| (span.start as usize, span.end as usize));
@@ -83,16 +86,22 @@ impl Idiom {
         match (self.passing, next_text) {
             (Passing::Array, None) => behind(format!(", [{list}]")),
             (Passing::Array, Some(callback)) if is_function(callback) => behind(format!(", [{list}]")),
-            (Passing::Array, Some(array)) if array.starts_with('[') && array.ends_with(']') => self.longer(next?, array, "", &list),
+            (Passing::Array, Some(array)) if array.starts_with('[') && array.ends_with(']') => {
+                self.longer(next?, array, "", &list)
+            }
             (Passing::Tuple, None) => behind(format!(", {tuple}")),
             (Passing::Spread, None) => behind(format!(", {list}")),
             (Passing::Bind, None) => behind_call(values.iter().map(|value| format!(".bind({value})")).collect()),
             (Passing::BindParams, None) => {
-                let named: Vec<String> = values.iter().enumerate().map(|(index, value)| format!("p{}={value}", index + 1)).collect();
+                let named: Vec<String> =
+                    values.iter().enumerate().map(|(index, value)| format!("p{}={value}", index + 1)).collect();
                 behind_call(format!(".bindparams({})", named.join(", ")))
             }
-            (Passing::ParamsKeyword, Some(_)) if used.others.iter().all(|(_, name)| name.as_deref() != Some("params")) => {
-                let last = used.others.iter().map(|(span, _)| span.end as usize).chain([used.argument.end as usize]).max()?;
+            (Passing::ParamsKeyword, Some(_))
+                if used.others.iter().all(|(_, name)| name.as_deref() != Some("params")) =>
+            {
+                let last =
+                    used.others.iter().map(|(span, _)| span.end as usize).chain([used.argument.end as usize]).max()?;
                 Some(vec![Edit { start: last, end: last, text: format!(", params={tuple}") }])
             }
             (Passing::References, Some(array)) if array.starts_with("&[") && array.ends_with(']') => {
@@ -119,7 +128,10 @@ impl Idiom {
 }
 
 fn is_function(text: &str) -> bool {
-    text.starts_with("function") || text.starts_with("async") || text.contains("=>") || matches!(text, "cb" | "callback" | "done" | "next")
+    text.starts_with("function")
+        || text.starts_with("async")
+        || text.contains("=>")
+        || matches!(text, "cb" | "callback" | "done" | "next")
 }
 
 fn method(path: &str) -> &str {
@@ -128,14 +140,48 @@ fn method(path: &str) -> &str {
 
 fn typescript(used: &Use, file: &str, dialect: Option<Dialect>) -> Option<(Style, Passing)> {
     let path = used.path.to_ascii_lowercase();
-    let takes_array = ["query", "execute", "unsafe", "stream", "raw", "whereRaw", "havingRaw", "orderByRaw", "one", "oneOrNone", "any", "none", "many", "manyOrNone", "all", "get", "each", "run", "executeSql", "queryAsync"];
+    let takes_array = [
+        "query",
+        "execute",
+        "unsafe",
+        "stream",
+        "raw",
+        "whereRaw",
+        "havingRaw",
+        "orderByRaw",
+        "one",
+        "oneOrNone",
+        "any",
+        "none",
+        "many",
+        "manyOrNone",
+        "all",
+        "get",
+        "each",
+        "run",
+        "executeSql",
+        "queryAsync",
+    ];
     let unsafe_prisma = matches!(method(&used.path), "$queryRawUnsafe" | "$executeRawUnsafe");
-    if (!takes_array.contains(&method(&used.path)) && !unsafe_prisma) || path.contains("request()") || path.contains("sequelize") || path.starts_with("sql.raw") || path.contains("drizzle") || path.contains("prisma.raw") || path.contains("querystream") {
+    if (!takes_array.contains(&method(&used.path)) && !unsafe_prisma)
+        || path.contains("request()")
+        || path.contains("sequelize")
+        || path.starts_with("sql.raw")
+        || path.contains("drizzle")
+        || path.contains("prisma.raw")
+        || path.contains("querystream")
+    {
         return None;
     }
     let file = file.to_ascii_lowercase();
-    let questions = ["mysql", "sqlite", "knex", "libsql", "turso", "env.db", "d1"].iter().any(|name| file.contains(name) || path.contains(name));
-    let is_mysql_call = method(&used.path) == "execute" && path.contains("conn") || matches!(method(&used.path), "raw" | "whereRaw" | "havingRaw" | "orderByRaw" | "executeSql" | "run" | "each" | "get" | "all");
+    let questions = ["mysql", "sqlite", "knex", "libsql", "turso", "env.db", "d1"]
+        .iter()
+        .any(|name| file.contains(name) || path.contains(name));
+    let is_mysql_call = method(&used.path) == "execute" && path.contains("conn")
+        || matches!(
+            method(&used.path),
+            "raw" | "whereRaw" | "havingRaw" | "orderByRaw" | "executeSql" | "run" | "each" | "get" | "all"
+        );
     let style = match dialect {
         Some(Dialect::Postgres) => Style::Dollar,
         Some(Dialect::Mysql | Dialect::Sqlite) => Style::Question,
@@ -158,7 +204,8 @@ fn python(used: &Use, file: &str, dialect: Option<Dialect>) -> Option<(Style, Pa
         "execute" | "mogrify" | "raw" | "read_sql" | "read_sql_query" => {}
         _ => return None,
     }
-    let questions = dialect == Some(Dialect::Sqlite) || ["sqlite", "duckdb", "pyodbc"].iter().any(|name| file.contains(name));
+    let questions =
+        dialect == Some(Dialect::Sqlite) || ["sqlite", "duckdb", "pyodbc"].iter().any(|name| file.contains(name));
     let style = if questions { Style::Question } else { Style::Percent };
     let passing = match method {
         "read_sql" | "read_sql_query" => Passing::ParamsKeyword,
@@ -173,9 +220,17 @@ fn rust(used: &Use, file: &str) -> Option<(Style, Passing)> {
     let of_sqlx = used.path.contains("sqlx") || (file.contains("sqlx") && !used.path.contains('.'));
     match method {
         "query" | "query_as" | "query_scalar" if of_sqlx => Some((Style::Dollar, Passing::Bind)),
-        "query" | "execute" | "query_stream" if used.path.starts_with("resources.") => Some((Style::Dollar, Passing::TupleInPlace)),
-        "query_row" | "execute" if file.contains("rusqlite") || file.contains("Connection") || method == "query_row" => Some((Style::Question, Passing::ParamsMacro)),
-        "query" | "query_one" | "query_opt" | "execute" if !used.others.is_empty() => Some((Style::Dollar, Passing::References)),
+        "query" | "execute" | "query_stream" if used.path.starts_with("resources.") => {
+            Some((Style::Dollar, Passing::TupleInPlace))
+        }
+        "query_row" | "execute"
+            if file.contains("rusqlite") || file.contains("Connection") || method == "query_row" =>
+        {
+            Some((Style::Question, Passing::ParamsMacro))
+        }
+        "query" | "query_one" | "query_opt" | "execute" if !used.others.is_empty() => {
+            Some((Style::Dollar, Passing::References))
+        }
         _ => None,
     }
 }
@@ -201,7 +256,13 @@ pub(in crate::source) fn plain_placeholders(text: &str) -> String {
             rest = from.get(length..).unwrap_or_default();
         } else {
             // Over a quoted text or the sign itself.
-            let over = if from.starts_with('\'') { from.get(1..).and_then(|inside| inside.find('\'')).map_or(1, |end| end + 2) } else if from.starts_with("::") { 2 } else { 1 };
+            let over = if from.starts_with('\'') {
+                from.get(1..).and_then(|inside| inside.find('\'')).map_or(1, |end| end + 2)
+            } else if from.starts_with("::") {
+                2
+            } else {
+                1
+            };
             let kept = from.get(..over).unwrap_or(from);
             plain.push_str(if kept == "%" && from.starts_with("%%") { "" } else { kept });
             rest = from.get(kept.len()..).unwrap_or_default();
@@ -212,7 +273,9 @@ pub(in crate::source) fn plain_placeholders(text: &str) -> String {
 }
 
 fn placeholder_length(from: &str, before: Option<char>) -> usize {
-    let name = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').map(char::len_utf8).sum::<usize>();
+    let name = |text: &str| {
+        text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').map(char::len_utf8).sum::<usize>()
+    };
     if from.starts_with("%s") {
         return 2;
     }
@@ -225,5 +288,9 @@ fn placeholder_length(from: &str, before: Option<char>) -> usize {
     let Some(inside) = starts.filter(|inside| inside.starts_with(|c: char| c.is_ascii_alphabetic())) else { return 0 };
     // `a::text`, `x@y` and PostgreSQL's `$tag$` are no placeholders.
     let odd = before.is_some_and(|c| c == ':' || c == '@' || (c.is_alphanumeric() && from.starts_with('@')));
-    if odd || inside.get(name(inside)..).is_some_and(|after| from.starts_with('$') && after.starts_with('$')) { 0 } else { 1 + name(inside) }
+    if odd || inside.get(name(inside)..).is_some_and(|after| from.starts_with('$') && after.starts_with('$')) {
+        0
+    } else {
+        1 + name(inside)
+    }
 }

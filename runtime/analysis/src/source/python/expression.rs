@@ -1,6 +1,6 @@
 use ruff_python_ast::{
-    Arguments, CmpOp, Comprehension, Expr as PyExpr, ExprBinOp, ExprCall, ExprCompare, FStringPart, InterpolatedStringElement,
-    Number, Operator, Parameters,
+    Arguments, CmpOp, Comprehension, Expr as PyExpr, ExprBinOp, ExprCall, ExprCompare, FStringPart,
+    InterpolatedStringElement, Number, Operator, Parameters,
 };
 use ruff_text_size::Ranged;
 
@@ -25,7 +25,9 @@ impl Lower {
     fn kind(&self, expr: &PyExpr) -> Kind {
         match expr {
             PyExpr::StringLiteral(literal) => Kind::Text(literal.value.to_str().to_owned()),
-            PyExpr::BytesLiteral(literal) => Kind::Text(String::from_utf8_lossy(&literal.value.bytes().collect::<Vec<u8>>()).into_owned()),
+            PyExpr::BytesLiteral(literal) => {
+                Kind::Text(String::from_utf8_lossy(&literal.value.bytes().collect::<Vec<u8>>()).into_owned())
+            }
             PyExpr::NumberLiteral(number) => Kind::Scalar(match &number.value {
                 Number::Int(int) => int.to_string(),
                 Number::Float(float) => float.to_string(),
@@ -79,13 +81,18 @@ impl Lower {
             PyExpr::List(list) => self.list(&list.elts),
             PyExpr::Tuple(tuple) => self.list(&tuple.elts),
             PyExpr::Set(set) => self.list(&set.elts),
-            PyExpr::Dict(dict) => Kind::Record(dict.items.iter().map(|item| match &item.key {
-                Some(key) => match self.expression(key) {
-                    Expr { kind: Kind::Text(name), .. } => Field::Named(name, self.expression(&item.value)),
-                    key => Field::Computed(key, self.expression(&item.value)),
-                },
-                None => Field::Spread(self.expression(&item.value)),
-            }).collect()),
+            PyExpr::Dict(dict) => Kind::Record(
+                dict.items
+                    .iter()
+                    .map(|item| match &item.key {
+                        Some(key) => match self.expression(key) {
+                            Expr { kind: Kind::Text(name), .. } => Field::Named(name, self.expression(&item.value)),
+                            key => Field::Computed(key, self.expression(&item.value)),
+                        },
+                        None => Field::Spread(self.expression(&item.value)),
+                    })
+                    .collect(),
+            ),
             PyExpr::ListComp(comp) => self.comprehension(&comp.elt, &comp.generators),
             PyExpr::SetComp(comp) => self.comprehension(&comp.elt, &comp.generators),
             PyExpr::Generator(comp) => self.comprehension(&comp.elt, &comp.generators),
@@ -110,7 +117,9 @@ impl Lower {
         for part in parts {
             match part {
                 FStringPart::Literal(literal) => lowered.push(Part::Text(literal.as_str().to_owned())),
-                FStringPart::FString(string) => lowered.extend(string.elements.iter().map(|element| self.element(element))),
+                FStringPart::FString(string) => {
+                    lowered.extend(string.elements.iter().map(|element| self.element(element)))
+                }
             }
         }
         lowered
@@ -150,9 +159,15 @@ impl Lower {
         match op.op {
             Operator::Add => Kind::Concat(self.boxed(&op.left), self.boxed(&op.right)),
             Operator::Mod => Kind::Percent(self.boxed(&op.left), self.boxed(&op.right)),
-            Operator::Mult if is_sequence(&op.left) => self.method_call(op, &op.left, "repeat", vec![Arg::plain(self.expression(&op.right))]),
-            Operator::Mult if is_sequence(&op.right) => self.method_call(op, &op.right, "repeat", vec![Arg::plain(self.expression(&op.left))]),
-            Operator::BitOr | Operator::Div => Kind::Opaque(vec![self.expression(&op.left), self.expression(&op.right)]),
+            Operator::Mult if is_sequence(&op.left) => {
+                self.method_call(op, &op.left, "repeat", vec![Arg::plain(self.expression(&op.right))])
+            }
+            Operator::Mult if is_sequence(&op.right) => {
+                self.method_call(op, &op.right, "repeat", vec![Arg::plain(self.expression(&op.left))])
+            }
+            Operator::BitOr | Operator::Div => {
+                Kind::Opaque(vec![self.expression(&op.left), self.expression(&op.right)])
+            }
             _ => Kind::Number(vec![self.expression(&op.left), self.expression(&op.right)]),
         }
     }
@@ -216,7 +231,9 @@ impl Lower {
     }
 
     pub(super) fn params(&self, parameters: &Parameters) -> Vec<Param> {
-        let name = |parameter: &ruff_python_ast::Parameter| Pattern::Name(parameter.name.to_string(), self.span(parameter.name.range()));
+        let name = |parameter: &ruff_python_ast::Parameter| {
+            Pattern::Name(parameter.name.to_string(), self.span(parameter.name.range()))
+        };
         let of_type = |parameter: &ruff_python_ast::Parameter| parameter.annotation.as_deref().and_then(type_name);
         let plain = |one: &ruff_python_ast::ParameterWithDefault| {
             let pattern = match &one.default {
@@ -242,7 +259,9 @@ fn type_name(annotation: &PyExpr) -> Option<String> {
     match annotation {
         PyExpr::Name(name) => Some(name.id.to_string()),
         PyExpr::Attribute(attribute) => Some(attribute.attr.to_string()),
-        PyExpr::StringLiteral(literal) => Some(literal.value.to_str().rsplit('.').next().unwrap_or_default().to_owned()),
+        PyExpr::StringLiteral(literal) => {
+            Some(literal.value.to_str().rsplit('.').next().unwrap_or_default().to_owned())
+        }
         _ => None,
     }
 }

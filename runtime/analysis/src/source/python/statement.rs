@@ -1,6 +1,6 @@
 use ruff_python_ast::{
-    ExceptHandler, Expr as PyExpr, Operator, Pattern as PyPattern, Stmt as PyStmt, StmtClassDef, StmtFunctionDef, StmtIf, StmtImportFrom,
-    StmtMatch,
+    ExceptHandler, Expr as PyExpr, Operator, Pattern as PyPattern, Stmt as PyStmt, StmtClassDef, StmtFunctionDef,
+    StmtIf, StmtImportFrom, StmtMatch,
 };
 use ruff_text_size::Ranged;
 
@@ -17,6 +17,7 @@ impl Lower {
         body
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of node")]
     fn statement(&self, statement: &PyStmt, out: &mut Vec<Stmt>) {
         match statement {
             PyStmt::Expr(inner) => out.push(Stmt::Expr(self.expression(&inner.value))),
@@ -35,7 +36,10 @@ impl Lower {
                         let percent = self.at(assign, Kind::Percent(target, value));
                         Kind::Assign(Box::new(self.target(&assign.target)), Box::new(percent))
                     }
-                    _ => Kind::Assign(Box::new(self.target(&assign.target)), Box::new(self.at(assign, Kind::Number(vec![*value])))),
+                    _ => Kind::Assign(
+                        Box::new(self.target(&assign.target)),
+                        Box::new(self.at(assign, Kind::Number(vec![*value]))),
+                    ),
                 };
                 out.push(Stmt::Expr(self.at(assign, kind)));
             }
@@ -44,12 +48,22 @@ impl Lower {
             PyStmt::If(branch) => out.push(Stmt::Expr(self.branch(branch))),
             PyStmt::For(looped) => {
                 let each = Some((self.target(&looped.target), self.expression(&looped.iter)));
-                out.push(Stmt::Loop(Box::new(Loop { init: Vec::new(), each, test: None, body: self.statements(&looped.body) })));
+                out.push(Stmt::Loop(Box::new(Loop {
+                    init: Vec::new(),
+                    each,
+                    test: None,
+                    body: self.statements(&looped.body),
+                })));
                 out.extend(self.statements(&looped.orelse));
             }
             PyStmt::While(looped) => {
                 let test = Some(self.expression(&looped.test));
-                out.push(Stmt::Loop(Box::new(Loop { init: Vec::new(), each: None, test, body: self.statements(&looped.body) })));
+                out.push(Stmt::Loop(Box::new(Loop {
+                    init: Vec::new(),
+                    each: None,
+                    test,
+                    body: self.statements(&looped.body),
+                })));
                 out.extend(self.statements(&looped.orelse));
             }
             PyStmt::With(with) => {
@@ -66,10 +80,15 @@ impl Lower {
                 let mut body = self.statements(&attempt.body);
                 body.extend(self.statements(&attempt.orelse));
                 let handlers = attempt.handlers.iter().map(|ExceptHandler::ExceptHandler(handler)| {
-                    let name = handler.name.as_ref().map(|name| Pattern::Name(name.to_string(), self.span(name.range())));
+                    let name =
+                        handler.name.as_ref().map(|name| Pattern::Name(name.to_string(), self.span(name.range())));
                     (name, self.statements(&handler.body))
                 });
-                out.push(Stmt::Try { body, handlers: handlers.collect(), finally: self.statements(&attempt.finalbody) });
+                out.push(Stmt::Try {
+                    body,
+                    handlers: handlers.collect(),
+                    finally: self.statements(&attempt.finalbody),
+                });
             }
             PyStmt::Match(matched) => out.push(Stmt::Expr(self.matched(matched))),
             PyStmt::FunctionDef(function) => self.definition(function, out),
@@ -97,7 +116,12 @@ impl Lower {
                 let throws = Expr::new(not.span, Kind::Block(vec![Stmt::Throw(None)], None));
                 out.push(Stmt::Expr(self.at(inner, either(not, throws, None))));
             }
-            PyStmt::Delete(_) | PyStmt::TypeAlias(_) | PyStmt::Pass(_) | PyStmt::Break(_) | PyStmt::Continue(_) | PyStmt::IpyEscapeCommand(_) => {}
+            PyStmt::Delete(_)
+            | PyStmt::TypeAlias(_)
+            | PyStmt::Pass(_)
+            | PyStmt::Break(_)
+            | PyStmt::Continue(_)
+            | PyStmt::IpyEscapeCommand(_) => {}
         }
     }
 
@@ -149,10 +173,19 @@ impl Lower {
                 (None, Some(pattern)) => self.case(pattern),
                 (None, None) => Pattern::Ignore,
             },
-            PyPattern::MatchSequence(inner) => Pattern::List(inner.patterns.iter().map(|one| self.case(one)).collect(), None),
-            PyPattern::MatchStar(inner) => inner.name.as_ref().map_or(Pattern::Ignore, |name| Pattern::Name(name.to_string(), self.span(name.range()))),
-            PyPattern::MatchMapping(inner) => Pattern::List(inner.patterns.iter().map(|one| self.case(one)).collect(), None),
-            PyPattern::MatchClass(inner) => Pattern::List(inner.arguments.patterns.iter().map(|one| self.case(one)).collect(), None),
+            PyPattern::MatchSequence(inner) => {
+                Pattern::List(inner.patterns.iter().map(|one| self.case(one)).collect(), None)
+            }
+            PyPattern::MatchStar(inner) => inner
+                .name
+                .as_ref()
+                .map_or(Pattern::Ignore, |name| Pattern::Name(name.to_string(), self.span(name.range()))),
+            PyPattern::MatchMapping(inner) => {
+                Pattern::List(inner.patterns.iter().map(|one| self.case(one)).collect(), None)
+            }
+            PyPattern::MatchClass(inner) => {
+                Pattern::List(inner.arguments.patterns.iter().map(|one| self.case(one)).collect(), None)
+            }
             PyPattern::MatchValue(_) | PyPattern::MatchSingleton(_) | PyPattern::MatchOr(_) => Pattern::Ignore,
         }
     }
@@ -195,7 +228,12 @@ impl Lower {
     fn class(&self, class: &StmtClassDef) -> Class {
         let arguments = class.arguments.as_deref();
         let bases = arguments.map(|arguments| arguments.args.iter().map(|base| self.expression(base)).collect());
-        let mut lowered = Class { name: class.name.to_string(), bases: bases.unwrap_or_default(), exported: false, ..Class::default() };
+        let mut lowered = Class {
+            name: class.name.to_string(),
+            bases: bases.unwrap_or_default(),
+            exported: false,
+            ..Class::default()
+        };
         for statement in &class.body {
             match statement {
                 PyStmt::FunctionDef(function) => self.method(function, &mut lowered),
@@ -219,11 +257,13 @@ impl Lower {
     }
 
     fn method(&self, function: &StmtFunctionDef, class: &mut Class) {
-        let decorated = |name: &str| function.decorator_list.iter().any(|d| matches!(&d.expression, PyExpr::Name(n) if n.id.as_str() == name));
+        let decorated = |name: &str| {
+            function.decorator_list.iter().any(|d| matches!(&d.expression, PyExpr::Name(n) if n.id.as_str() == name))
+        };
         let mut lowered = self.function(function);
         let is_static = decorated("staticmethod");
         let is_property = decorated("property") || decorated("cached_property");
-        lowered.exported = !(is_static || is_property || decorated("classmethod")) && !function.decorator_list.is_empty();
+        lowered.exported &= !is_static && !is_property && !decorated("classmethod");
         if !is_static && !lowered.params.is_empty() {
             let receiver = lowered.params.remove(0);
             if let Pattern::Name(name, _) = receiver.pattern {
@@ -234,7 +274,11 @@ impl Lower {
             // Used like a field: its value is that of any call.
             let span = self.span(function.range());
             let receiver = lowered.receiver.take().unwrap_or_default();
-            let this = Stmt::Bind(Pattern::Name(receiver, span), Some(Expr::new(span, Kind::Name(String::from("this")))), Reach::Block);
+            let this = Stmt::Bind(
+                Pattern::Name(receiver, span),
+                Some(Expr::new(span, Kind::Name(String::from("this")))),
+                Reach::Block,
+            );
             lowered.body.insert(0, this);
             lowered.arrow = true;
             let callee = Expr::new(span, Kind::Function(Box::new(lowered)));

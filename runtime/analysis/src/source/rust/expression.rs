@@ -8,7 +8,8 @@ use super::{
 impl Lower<'_> {
     pub(super) fn statements(&self, statements: &[RsStmt]) -> Vec<Stmt> {
         let mut body = Vec::new();
-        let items: Vec<&syn::Item> = statements.iter().filter_map(|s| if let RsStmt::Item(item) = s { Some(item) } else { None }).collect();
+        let items: Vec<&syn::Item> =
+            statements.iter().filter_map(|s| if let RsStmt::Item(item) = s { Some(item) } else { None }).collect();
         self.items_into(items.into_iter(), &mut body);
         statements.iter().for_each(|statement| self.statement(statement, &mut body));
         body
@@ -68,6 +69,7 @@ impl Lower<'_> {
         Box::new(self.expression(expr))
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of node")]
     fn kind(&self, expr: &RsExpr) -> Kind {
         match expr {
             RsExpr::Lit(literal) => literal_kind(&literal.lit),
@@ -133,7 +135,9 @@ impl Lower<'_> {
             RsExpr::Const(inner) => self.block(&inner.block),
             RsExpr::TryBlock(inner) => self.block(&inner.block),
             RsExpr::Closure(closure) => Kind::Function(Box::new(self.closure(closure))),
-            RsExpr::Return(inner) => Kind::Block(vec![Stmt::Return(inner.expr.as_ref().map(|value| self.expression(value)))], None),
+            RsExpr::Return(inner) => {
+                Kind::Block(vec![Stmt::Return(inner.expr.as_ref().map(|value| self.expression(value)))], None)
+            }
             RsExpr::Break(inner) => inner.expr.as_ref().map_or(Kind::Nothing, |value| self.kind(value)),
             RsExpr::Continue(_) | RsExpr::Infer(_) => Kind::Nothing,
             RsExpr::ForLoop(looped) => {
@@ -144,7 +148,12 @@ impl Lower<'_> {
                 let test = Some(self.expression(&looped.cond));
                 self.looped(Loop { init: Vec::new(), each: None, test, body: self.statements(&looped.body.stmts) })
             }
-            RsExpr::Loop(looped) => self.looped(Loop { init: Vec::new(), each: None, test: None, body: self.statements(&looped.body.stmts) }),
+            RsExpr::Loop(looped) => self.looped(Loop {
+                init: Vec::new(),
+                each: None,
+                test: None,
+                body: self.statements(&looped.body.stmts),
+            }),
             RsExpr::Yield(inner) => Kind::Opaque(inner.expr.iter().map(|value| self.expression(value)).collect()),
             _ => Kind::Opaque(Vec::new()),
         }
@@ -165,7 +174,8 @@ impl Lower<'_> {
         args.map(|arg| {
             let out = matches!(arg, RsExpr::Reference(inner) if inner.mutability.is_some());
             Arg { out, ..Arg::plain(self.expression(arg)) }
-        }).collect()
+        })
+        .collect()
     }
 
     /// `a::b::c`; what begins with the crate is an import written in place.
@@ -207,8 +217,15 @@ impl Lower<'_> {
             BinOp::Ne(_) => test("!not", span, vec![Expr::new(span, test("!equals", span, vec![*left, *right]))]),
             BinOp::And(_) => test("!and", span, vec![*left, *right]),
             BinOp::Or(_) => test("!or", span, vec![*left, *right]),
-            BinOp::SubAssign(_) | BinOp::MulAssign(_) | BinOp::DivAssign(_) | BinOp::RemAssign(_) | BinOp::BitXorAssign(_)
-            | BinOp::BitAndAssign(_) | BinOp::BitOrAssign(_) | BinOp::ShlAssign(_) | BinOp::ShrAssign(_) => {
+            BinOp::SubAssign(_)
+            | BinOp::MulAssign(_)
+            | BinOp::DivAssign(_)
+            | BinOp::RemAssign(_)
+            | BinOp::BitXorAssign(_)
+            | BinOp::BitAndAssign(_)
+            | BinOp::BitOrAssign(_)
+            | BinOp::ShlAssign(_)
+            | BinOp::ShrAssign(_) => {
                 let number = Expr::new(span, Kind::Number(vec![*right]));
                 Kind::Assign(Box::new(self.place(&binary.left)), Box::new(number))
             }
@@ -236,7 +253,10 @@ impl Lower<'_> {
         };
         if literal.rest.is_none() && (name == "Self" || self.structs.contains(&name)) {
             let callee = Expr::new(self.span(&literal.path), Kind::Name(name));
-            let arg = |field: &syn::FieldValue| Arg { name: Some(field_name(field)), ..Arg::plain(self.expression(&field.expr)) };
+            let arg = |field: &syn::FieldValue| Arg {
+                name: Some(field_name(field)),
+                ..Arg::plain(self.expression(&field.expr))
+            };
             return Kind::Call(Box::new(Call { callee, args: literal.fields.iter().map(arg).collect(), is_new: true }));
         }
         let rest = literal.rest.iter().map(|rest| Field::Spread(self.expression(rest)));
@@ -245,7 +265,8 @@ impl Lower<'_> {
     }
 
     fn closure(&self, closure: &syn::ExprClosure) -> Function {
-        let params = closure.inputs.iter().map(|input| Param { pattern: self.pattern(input), of_type: None, rest: false });
+        let params =
+            closure.inputs.iter().map(|input| Param { pattern: self.pattern(input), of_type: None, rest: false });
         let body = self.expression(&closure.body);
         Function {
             name: None,
@@ -284,7 +305,9 @@ pub(super) fn constants(pattern: &syn::Pat) -> Vec<String> {
             if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() }
         }
         syn::Pat::Paren(inner) => constants(&inner.pat),
-        syn::Pat::TupleStruct(inner) if inner.elems.len() == 1 => inner.elems.first().map(constants).unwrap_or_default(),
+        syn::Pat::TupleStruct(inner) if inner.elems.len() == 1 => {
+            inner.elems.first().map(constants).unwrap_or_default()
+        }
         _ => Vec::new(),
     }
 }

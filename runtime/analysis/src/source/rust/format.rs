@@ -1,6 +1,6 @@
 //! `format!` and what else takes its templates.
 
-use syn::{Expr as RsExpr, Lit, LitStr, punctuated::Punctuated, spanned::Spanned, token::Comma};
+use syn::{Expr as RsExpr, Lit, LitStr, punctuated::Punctuated, token::Comma};
 
 use super::{
     super::ir::{Expr, Kind, Part, Span},
@@ -22,7 +22,10 @@ impl Lower<'_> {
         for arg in args {
             match arg {
                 RsExpr::Assign(assign) => match assign.left.as_ref() {
-                    RsExpr::Path(path) => named.push((path.path.get_ident().map(ToString::to_string).unwrap_or_default(), assign.right.as_ref())),
+                    RsExpr::Path(path) => named.push((
+                        path.path.get_ident().map(ToString::to_string).unwrap_or_default(),
+                        assign.right.as_ref(),
+                    )),
                     _ => plain.push(arg),
                 },
                 arg => plain.push(arg),

@@ -21,7 +21,9 @@ impl Lower<'_> {
         let (mut first, mut rest) = (Vec::new(), Vec::new());
         for item in items {
             match item {
-                Item::Fn(function) => rest.push(Stmt::Function(self.function(&function.sig, &function.block, &function.vis))),
+                Item::Fn(function) => {
+                    rest.push(Stmt::Function(self.function(&function.sig, &function.block, &function.vis)))
+                }
                 Item::Const(constant) => first.push(self.constant(&constant.ident, &constant.expr)),
                 Item::Static(constant) => first.push(self.constant(&constant.ident, &constant.expr)),
                 Item::Use(import) => self.import(&import.tree, &mut Vec::new(), out),
@@ -61,7 +63,11 @@ impl Lower<'_> {
         for input in &signature.inputs {
             match input {
                 FnArg::Receiver(_) => receiver = Some(String::from("self")),
-                FnArg::Typed(typed) => params.push(Param { pattern: self.pattern(&typed.pat), of_type: param_type(&typed.ty), rest: false }),
+                FnArg::Typed(typed) => params.push(Param {
+                    pattern: self.pattern(&typed.pat),
+                    of_type: param_type(&typed.ty),
+                    rest: false,
+                }),
             }
         }
         Function {
@@ -78,26 +84,26 @@ impl Lower<'_> {
     /// Types and the `impl` blocks of them make classes.
     fn class_of(&self, item: &Item, classes: &mut Vec<Class>) {
         match item {
-            Item::Struct(one) => {
-                let class = named(classes, &one.ident.to_string());
-                class.fields.extend(one.fields.iter().filter_map(|field| field.ident.as_ref().map(|name| (name.to_string(), None))));
-            }
-            Item::Enum(one) => drop(named(classes, &one.ident.to_string())),
+            Item::Struct(one) => named(classes, &one.ident.to_string(), |class| {
+                let names = one.fields.iter().filter_map(|field| field.ident.as_ref());
+                class.fields.extend(names.map(|name| (name.to_string(), None)));
+            }),
+            Item::Enum(one) => named(classes, &one.ident.to_string(), |_| {}),
             Item::Impl(block) => {
                 let Some(name) = type_name(&block.self_ty) else { return };
-                let class = named(classes, &name);
-                for item in &block.items {
-                    self.impl_item(item, class, block.trait_.is_some());
-                }
+                named(classes, &name, |class| {
+                    block.items.iter().for_each(|item| self.impl_item(item, class, block.trait_.is_some()));
+                });
             }
-            Item::Trait(one) => {
-                let class = named(classes, &one.ident.to_string());
+            Item::Trait(one) => named(classes, &one.ident.to_string(), |class| {
                 for item in &one.items {
-                    if let syn::TraitItem::Fn(method) = item && let Some(block) = &method.default {
+                    if let syn::TraitItem::Fn(method) = item
+                        && let Some(block) = &method.default
+                    {
                         class.methods.push(self.function(&method.sig, block, &Visibility::Inherited));
                     }
                 }
-            }
+            }),
             _ => {}
         }
     }
@@ -109,7 +115,9 @@ impl Lower<'_> {
                 function.exported |= of_trait;
                 class.methods.push(function);
             }
-            syn::ImplItem::Const(constant) => class.statics.push((constant.ident.to_string(), Some(self.expression(&constant.expr)))),
+            syn::ImplItem::Const(constant) => {
+                class.statics.push((constant.ident.to_string(), Some(self.expression(&constant.expr))))
+            }
             _ => {}
         }
     }
@@ -124,11 +132,15 @@ impl Lower<'_> {
             UseTree::Group(group) => group.items.iter().for_each(|item| self.import(item, path, out)),
             UseTree::Name(name) if name.ident == "self" => {
                 let local = path.last().cloned().unwrap_or_default();
-                out.push(self.use_of(&path[..path.len().saturating_sub(1)], local.clone(), local, name));
+                path.pop();
+                out.push(self.use_of(path, local.clone(), local.clone(), name));
+                path.push(local);
             }
             UseTree::Name(name) => out.push(self.use_of(path, name.ident.to_string(), name.ident.to_string(), name)),
             UseTree::Rename(name) => out.push(self.use_of(path, name.ident.to_string(), name.rename.to_string(), name)),
-            UseTree::Glob(glob) => out.push(Stmt::ReExport { from: path.join("::"), names: None, span: self.span(glob) }),
+            UseTree::Glob(glob) => {
+                out.push(Stmt::ReExport { from: path.join("::"), names: None, span: self.span(glob) })
+            }
         }
     }
 
@@ -145,13 +157,16 @@ impl Lower<'_> {
     }
 }
 
-fn named<'a>(classes: &'a mut Vec<Class>, name: &str) -> &'a mut Class {
-    let at = classes.iter().position(|class| class.name == name).unwrap_or_else(|| {
-        let statics = Vec::new();
-        classes.push(Class { name: name.to_owned(), statics, ..Class::default() });
-        classes.len() - 1
-    });
-    &mut classes[at]
+/// Adds to the class of this name, which may exist already.
+fn named(classes: &mut Vec<Class>, name: &str, add: impl FnOnce(&mut Class)) {
+    match classes.iter_mut().find(|class| class.name == name) {
+        Some(class) => add(class),
+        None => {
+            let mut class = Class { name: name.to_owned(), ..Class::default() };
+            add(&mut class);
+            classes.push(class);
+        }
+    }
 }
 
 fn item_name(item: &Item) -> Option<String> {
@@ -176,7 +191,8 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
 
 /// The last name of a type, without references and the wrappers that hand it on.
 pub(super) fn type_name(of: &Type) -> Option<String> {
-    const WRAPPERS: &[&str] = &["Arc", "Rc", "Box", "Option", "State", "Data", "Extension", "Mutex", "RwLock", "Ref", "RefMut"];
+    const WRAPPERS: &[&str] =
+        &["Arc", "Rc", "Box", "Option", "State", "Data", "Extension", "Mutex", "RwLock", "Ref", "RefMut"];
     match of {
         Type::Reference(inner) => type_name(&inner.elem),
         Type::Paren(inner) => type_name(&inner.elem),

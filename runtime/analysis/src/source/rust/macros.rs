@@ -21,11 +21,17 @@ impl Lower<'_> {
         let span = self.span(called);
         match name.as_str() {
             "format" | "format_args" | "formatdoc" => self.formatted(&args),
-            "concat" => Kind::Template(args.iter().map(|arg| Part::Hole(self.expression(arg))).collect(), How::FormatMacro),
+            "concat" => {
+                Kind::Template(args.iter().map(|arg| Part::Hole(self.expression(arg))).collect(), How::FormatMacro)
+            }
             "write" | "writeln" => self.write(&args, &name, called),
             "include_str" | "include_bytes" => self.named_call(called, "include_str", &args, 0),
-            "env" | "option_env" | "stringify" | "file" | "module_path" | "line" => Kind::Text(String::from("constant")),
-            "indoc" | "dbg" | "black_box" | "identity" | "sql_str" => args.first().map_or(Kind::Nothing, |first| self.expression(first).kind),
+            "env" | "option_env" | "stringify" | "file" | "module_path" | "line" => {
+                Kind::Text(String::from("constant"))
+            }
+            "indoc" | "dbg" | "black_box" | "identity" | "sql_str" => {
+                args.first().map_or(Kind::Nothing, |first| self.expression(first).kind)
+            }
             "query" | "query_scalar" | "query_unchecked" | "query_scalar_unchecked" => self.sqlx(called, &args, 0),
             "query_as" | "query_as_unchecked" => self.sqlx(called, &args, 1),
             "query_file" | "query_file_as" | "query_file_scalar" => Kind::Opaque(Vec::new()),

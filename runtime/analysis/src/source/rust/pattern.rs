@@ -16,7 +16,9 @@ impl Lower<'_> {
             Pat::Tuple(tuple) => Pattern::List(tuple.elems.iter().map(|one| self.pattern(one)).collect(), None),
             Pat::Slice(slice) => Pattern::List(slice.elems.iter().map(|one| self.pattern(one)).collect(), None),
             // `Some(x)`, `Ok(x)`, `Path(x)`: what is inside stands for the whole.
-            Pat::TupleStruct(inner) if inner.elems.len() == 1 => inner.elems.first().map_or(Pattern::Ignore, |one| self.pattern(one)),
+            Pat::TupleStruct(inner) if inner.elems.len() == 1 => {
+                inner.elems.first().map_or(Pattern::Ignore, |one| self.pattern(one))
+            }
             Pat::TupleStruct(inner) => Pattern::List(inner.elems.iter().map(|one| self.pattern(one)).collect(), None),
             Pat::Struct(inner) => {
                 let fields = inner.fields.iter().map(|field| {

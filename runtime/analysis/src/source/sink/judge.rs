@@ -9,8 +9,8 @@ use super::{
 use crate::source::{
     Language,
     engine::{
-        Foreign, Hole, OriginKind, Piece, TagResult, Text, Words, is_other_name, is_text_name, looks_like_fragment, looks_like_graphql, looks_like_sql,
-        starts_like_sql, surely_sql,
+        Foreign, Hole, OriginKind, Piece, TagResult, Text, Words, is_other_name, is_text_name, looks_like_fragment,
+        looks_like_graphql, looks_like_sql, starts_like_sql, surely_sql,
     },
     ir::{How, Part, Span},
     rules::Rule,
@@ -139,7 +139,8 @@ impl Judge<'_, '_> {
     /// `cache.get(..)`: names that everything has, of something that is no client.
     fn is_lookup(&self) -> bool {
         let (receiver, method) = self.call.path.rsplit_once('.').unwrap_or(("", self.call.path));
-        let is_common = matches!(method, "get" | "first" | "values" | "result" | "post" | "stringify" | "run" | "request");
+        let is_common =
+            matches!(method, "get" | "first" | "values" | "result" | "post" | "stringify" | "run" | "request");
         is_common && !receiver.is_empty() && self.sink.receiver == Words::No
     }
 
@@ -208,7 +209,16 @@ fn is_raw(path: &str) -> bool {
     let method = path.rsplit('.').next().unwrap_or_default();
     matches!(
         method,
-        "raw" | "unsafe" | "AsIs" | "SQL" | "$queryRawUnsafe" | "$executeRawUnsafe" | "whereRaw" | "orderByRaw" | "push" | "sql_query"
+        "raw"
+            | "unsafe"
+            | "AsIs"
+            | "SQL"
+            | "$queryRawUnsafe"
+            | "$executeRawUnsafe"
+            | "whereRaw"
+            | "orderByRaw"
+            | "push"
+            | "sql_query"
     )
 }
 
@@ -238,8 +248,8 @@ pub(in crate::source) fn is_name_place(text: &Text, hole: &Hole) -> bool {
 
 fn ends_before_name(before: &str) -> bool {
     const BEFORE: &[&str] = &[
-        "from", "into", "update", "table", "join", "by", "select", "index", "view", "database", "schema", "distinct", "asc", "desc",
-        "exists", "column", "where", "and", "or", "set", "as", "only", "truncate", "\u{fffd}",
+        "from", "into", "update", "table", "join", "by", "select", "index", "view", "database", "schema", "distinct",
+        "asc", "desc", "exists", "column", "where", "and", "or", "set", "as", "only", "truncate", "\u{fffd}",
     ];
     let lower = before.to_ascii_lowercase();
     if lower.ends_with(['"', '`', '[', '.']) {
@@ -250,6 +260,7 @@ fn ends_before_name(before: &str) -> bool {
     BEFORE.contains(&last) || (last.ends_with(',') && !lower.contains("values") && !lower.contains(" in "))
 }
 
+#[expect(clippy::too_many_arguments, reason = "a template in its parts")]
 pub(super) fn tagged(
     watch: &mut Watch,
     tag: &Foreign,
@@ -260,13 +271,24 @@ pub(super) fn tagged(
 ) -> TagResult {
     let lower = name.to_ascii_lowercase();
     let text = numbered(parts);
-    let is_sql = lower.contains("sql") || lower.contains("raw") || tag.path.rsplit('.').take(2).any(|step| step.to_ascii_lowercase().contains("sql"));
-    let constant = |kind| Constant { text: text.clone(), span, path: tag.path.clone(), kind, varies: false, many: false };
+    let is_sql = lower.contains("sql")
+        || lower.contains("raw")
+        || tag.path.rsplit('.').take(2).any(|step| step.to_ascii_lowercase().contains("sql"));
+    let constant =
+        |kind| Constant { text: text.clone(), span, path: tag.path.clone(), kind, varies: false, many: false };
     if matches!(lower.as_str(), "gql" | "graphql") {
-        let is_unknown = |(text, safe, _): &&(Option<Rc<Text>>, bool, Span)| !safe && text.as_ref().is_none_or(|text| text.has_holes());
+        let is_unknown = |(text, safe, _): &&(Option<Rc<Text>>, bool, Span)| {
+            !safe && text.as_ref().is_none_or(|text| text.has_holes())
+        };
         match holes.iter().find(is_unknown) {
             Some((_, _, at)) => {
-                watch.add(Found { rule: Rule::GraphqlDynamic, span, related: *at, kind: TextKind::GraphQl, use_of: None });
+                watch.add(Found {
+                    rule: Rule::GraphqlDynamic,
+                    span,
+                    related: *at,
+                    kind: TextKind::GraphQl,
+                    use_of: None,
+                });
             }
             None => watch.state(constant(TextKind::GraphQl)),
         }

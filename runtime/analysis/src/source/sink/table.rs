@@ -3,7 +3,10 @@
 use super::{Seen, SeenValue, SinkCall};
 use crate::source::{
     Language,
-    engine::{Words, client_words, is_query_name, is_text_name, looks_like_fragment, looks_like_graphql, looks_like_sql, starts_like_sql},
+    engine::{
+        Words, client_words, is_query_name, is_text_name, looks_like_fragment, looks_like_graphql, looks_like_sql,
+        starts_like_sql,
+    },
 };
 
 /// How much a name says.
@@ -29,47 +32,227 @@ pub(super) struct Sink {
 }
 
 const TS_SURE: &[&str] = &[
-    "$queryRawUnsafe", "$executeRawUnsafe", "queryRawUnsafe", "executeRawUnsafe", "whereRaw", "orWhereRaw", "andWhereRaw", "havingRaw",
-    "orHavingRaw", "orderByRaw", "groupByRaw", "joinRaw", "fromRaw", "selectRaw", "executeSql", "executeMultiple", "simpleQuery",
-    "queryArray", "queryObject", "soql",
+    "$queryRawUnsafe",
+    "$executeRawUnsafe",
+    "queryRawUnsafe",
+    "executeRawUnsafe",
+    "whereRaw",
+    "orWhereRaw",
+    "andWhereRaw",
+    "havingRaw",
+    "orHavingRaw",
+    "orderByRaw",
+    "groupByRaw",
+    "joinRaw",
+    "fromRaw",
+    "selectRaw",
+    "executeSql",
+    "executeMultiple",
+    "simpleQuery",
+    "queryArray",
+    "queryObject",
+    "soql",
 ];
-const TS_CLIENT: &[&str] = &["query", "execute", "exec", "prepare", "stream", "queryAsync", "queryStream", "prepareStatement", "mutate"];
+const TS_CLIENT: &[&str] =
+    &["query", "execute", "exec", "prepare", "stream", "queryAsync", "queryStream", "prepareStatement", "mutate"];
 const PY_SURE: &[&str] = &[
-    "executemany", "executescript", "mogrify", "copy_expert", "read_sql", "read_sql_query", "exec_driver_sql", "RawSQL", "fetchrow",
-    "fetchval", "read_database", "execute_values", "execute_batch", "run_sql", "fetch_val", "execute_sql", "read_gbq", "SQL", "AsIs",
+    "executemany",
+    "executescript",
+    "mogrify",
+    "copy_expert",
+    "read_sql",
+    "read_sql_query",
+    "exec_driver_sql",
+    "RawSQL",
+    "fetchrow",
+    "fetchval",
+    "read_database",
+    "execute_values",
+    "execute_batch",
+    "run_sql",
+    "fetch_val",
+    "execute_sql",
+    "read_gbq",
+    "SQL",
+    "AsIs",
 ];
 const PY_CLIENT: &[&str] = &[
-    "execute", "fetch", "fetch_all", "fetch_one", "prepare", "query", "iterate", "run", "sql", "execute_async", "stream", "mutate",
-    "query_and_wait", "scalar", "scalars", "from_statement", "exec", "select", "gql",
+    "execute",
+    "fetch",
+    "fetch_all",
+    "fetch_one",
+    "prepare",
+    "query",
+    "iterate",
+    "run",
+    "sql",
+    "execute_async",
+    "stream",
+    "mutate",
+    "query_and_wait",
+    "scalar",
+    "scalars",
+    "from_statement",
+    "exec",
+    "select",
+    "gql",
 ];
 const RS_SURE: &[&str] = &[
-    "sql_query", "batch_execute", "simple_query", "query_row", "execute_batch", "prepare_cached", "query_one", "query_opt", "query_typed",
-    "query_scalar", "query_as", "raw_sql", "query_map", "query_and_then", "exec_drop", "query_drop", "query_iter", "query_first",
-    "exec_first", "exec_iter", "exec_map", "query_raw", "execute_raw", "query_with", "query_as_with", "query_scalar_with", "query_stream",
-    "prepare_typed", "execute_unprepared", "from_string", "from_sql_and_values", "raw_query", "query_row_and_then", "query_typed_raw",
-    "simple_query_raw", "execute_typed", "prep", "cust", "copy_in", "copy_out",
+    "sql_query",
+    "batch_execute",
+    "simple_query",
+    "query_row",
+    "execute_batch",
+    "prepare_cached",
+    "query_one",
+    "query_opt",
+    "query_typed",
+    "query_scalar",
+    "query_as",
+    "raw_sql",
+    "query_map",
+    "query_and_then",
+    "exec_drop",
+    "query_drop",
+    "query_iter",
+    "query_first",
+    "exec_first",
+    "exec_iter",
+    "exec_map",
+    "query_raw",
+    "execute_raw",
+    "query_with",
+    "query_as_with",
+    "query_scalar_with",
+    "query_stream",
+    "prepare_typed",
+    "execute_unprepared",
+    "from_string",
+    "from_sql_and_values",
+    "raw_query",
+    "query_row_and_then",
+    "query_typed_raw",
+    "simple_query_raw",
+    "execute_typed",
+    "prep",
+    "cust",
+    "copy_in",
+    "copy_out",
 ];
 const RS_CLIENT: &[&str] = &["query", "execute", "prepare", "exec", "fetch", "stream", "sql", "mutate"];
 const EVIDENCE: &[&str] = &[
-    "run", "all", "get", "each", "any", "one", "none", "many", "oneOrNone", "manyOrNone", "result", "sql", "batch", "values", "first",
-    "request", "post", "stringify", "multi", "Query", "QueryStream", "Request", "createQuery", "iterate", "pluck", "raw", "literal",
+    "run",
+    "all",
+    "get",
+    "each",
+    "any",
+    "one",
+    "none",
+    "many",
+    "oneOrNone",
+    "manyOrNone",
+    "result",
+    "sql",
+    "batch",
+    "values",
+    "first",
+    "request",
+    "post",
+    "stringify",
+    "multi",
+    "Query",
+    "QueryStream",
+    "Request",
+    "createQuery",
+    "iterate",
+    "pluck",
+    "raw",
+    "literal",
 ];
 const FRAGMENTS: &[&str] = &[
-    "where", "andWhere", "orWhere", "having", "orderBy", "addOrderBy", "groupBy", "addSelect", "leftJoin", "innerJoin",
-    "leftJoinAndSelect", "innerJoinAndSelect", "filter", "order_by", "extra", "literal_column",
+    "where",
+    "andWhere",
+    "orWhere",
+    "having",
+    "orderBy",
+    "addOrderBy",
+    "groupBy",
+    "addSelect",
+    "leftJoin",
+    "innerJoin",
+    "leftJoinAndSelect",
+    "innerJoinAndSelect",
+    "filter",
+    "order_by",
+    "extra",
+    "literal_column",
 ];
 /// What is added to a builder as it stands.
-const RAW_PARTS: &[&str] = &["whereRaw", "orWhereRaw", "andWhereRaw", "havingRaw", "orderByRaw", "groupByRaw", "joinRaw", "fromRaw", "selectRaw"];
+const RAW_PARTS: &[&str] = &[
+    "whereRaw",
+    "orWhereRaw",
+    "andWhereRaw",
+    "havingRaw",
+    "orderByRaw",
+    "groupByRaw",
+    "joinRaw",
+    "fromRaw",
+    "selectRaw",
+];
 /// Calls that take several statements at once.
 const MANY: &[&str] = &[
-    "exec", "executescript", "batch_execute", "execute_batch", "executeMultiple", "simple_query", "raw_sql", "unsafe", "multi",
-    "execute_unprepared", "simpleQuery",
+    "exec",
+    "executescript",
+    "batch_execute",
+    "execute_batch",
+    "executeMultiple",
+    "simple_query",
+    "raw_sql",
+    "unsafe",
+    "multi",
+    "execute_unprepared",
+    "simpleQuery",
 ];
 /// Where texts may go without being run.
 const HARMLESS: &[&str] = &[
-    "log", "info", "warn", "warning", "error", "debug", "trace", "print", "println", "eprintln", "Error", "exception", "critical",
-    "fatal", "write", "includes", "test", "it", "describe", "expect", "assert", "push", "append", "format", "fingerprint", "send",
-    "alert", "set", "add", "emit", "TypeError", "ValueError", "RuntimeError", "panic", "span", "setAttribute", "set_attribute", "echo",
+    "log",
+    "info",
+    "warn",
+    "warning",
+    "error",
+    "debug",
+    "trace",
+    "print",
+    "println",
+    "eprintln",
+    "Error",
+    "exception",
+    "critical",
+    "fatal",
+    "write",
+    "includes",
+    "test",
+    "it",
+    "describe",
+    "expect",
+    "assert",
+    "push",
+    "append",
+    "format",
+    "fingerprint",
+    "send",
+    "alert",
+    "set",
+    "add",
+    "emit",
+    "TypeError",
+    "ValueError",
+    "RuntimeError",
+    "panic",
+    "span",
+    "setAttribute",
+    "set_attribute",
+    "echo",
 ];
 
 /// How a call counts.
@@ -80,7 +263,12 @@ pub(super) fn sink(language: Language, call: &SinkCall<'_>) -> Option<Sink> {
     Some(Sink { strength, receiver: words, many: MANY.contains(&method) })
 }
 
-fn strength(language: Language, call: &SinkCall<'_>, (receiver, method): (&str, &str), words: Words) -> Option<Strength> {
+fn strength(
+    language: Language,
+    call: &SinkCall<'_>,
+    (receiver, method): (&str, &str),
+    words: Words,
+) -> Option<Strength> {
     let (sure, client) = match language {
         Language::Typescript => (TS_SURE, TS_CLIENT),
         Language::Python => (PY_SURE, PY_CLIENT),
@@ -90,11 +278,27 @@ fn strength(language: Language, call: &SinkCall<'_>, (receiver, method): (&str, 
         _ if call.only_evident => Strength::Evidence,
         // Of a statement only what adds unbound text to it: running it takes a client or values.
         _ if receiver == "prepared" => return on_prepared(language, method),
-        "push" | "new" if language == Language::Rust && receiver.to_ascii_lowercase().contains("builder") => Strength::Sure,
-        "text" | "literal_column" if call.path.contains("sqlalchemy") || receiver == "sa" || receiver == "db" => Strength::Sure,
-        "raw" | "unsafe" | "literal" if words >= Words::Maybe || receiver.ends_with("Prisma") || receiver.ends_with(".objects") => Strength::Sure,
-        "SQL" | "AsIs" | "fetch" | "run" | "select" | "stream" | "cursor" | "scalar" | "prepare" if receiver.is_empty() && method != "AsIs" && method != "SQL" => Strength::Evidence,
-        "run" | "sql" | "select" | "cursor" | "scalar" | "scalars" | "stream" | "fetch" if words < Words::Sure && language != Language::Rust => Strength::Evidence,
+        "push" | "new" if language == Language::Rust && receiver.to_ascii_lowercase().contains("builder") => {
+            Strength::Sure
+        }
+        "text" | "literal_column" if call.path.contains("sqlalchemy") || receiver == "sa" || receiver == "db" => {
+            Strength::Sure
+        }
+        "raw" | "unsafe" | "literal"
+            if words >= Words::Maybe || receiver.ends_with("Prisma") || receiver.ends_with(".objects") =>
+        {
+            Strength::Sure
+        }
+        "SQL" | "AsIs" | "fetch" | "run" | "select" | "stream" | "cursor" | "scalar" | "prepare"
+            if receiver.is_empty() && method != "AsIs" && method != "SQL" =>
+        {
+            Strength::Evidence
+        }
+        "run" | "sql" | "select" | "cursor" | "scalar" | "scalars" | "stream" | "fetch"
+            if words < Words::Sure && language != Language::Rust =>
+        {
+            Strength::Evidence
+        }
         "sql" if language == Language::Rust && (receiver.is_empty() || receiver.ends_with("dsl")) => Strength::Sure,
         _ if sure.contains(&method) => Strength::Sure,
         _ if client.contains(&method) => Strength::Client,
@@ -135,21 +339,61 @@ pub(super) fn prepares(language: Language, path: &str) -> bool {
     }
     match language {
         Language::Typescript => {
-            is(&["raw", "identifier", "literal", "ref", "unsafe", "ident"]) && (words != Words::No || receiver.ends_with("Prisma"))
-                || is(&["selectFrom", "insertInto", "updateTable", "deleteFrom", "createQueryBuilder", "SelectQueryBuilder"])
+            is(&["raw", "identifier", "literal", "ref", "unsafe", "ident"])
+                && (words != Words::No || receiver.ends_with("Prisma"))
+                || is(&[
+                    "selectFrom",
+                    "insertInto",
+                    "updateTable",
+                    "deleteFrom",
+                    "createQueryBuilder",
+                    "SelectQueryBuilder",
+                ])
                 || is(&["select", "insert", "update", "delete", "from", "table", "into"]) && words >= Words::Maybe
                 || is(&["sql"])
                 || receiver == "knex" && method == "()"
         }
         Language::Python => {
-            let of_alchemy = receiver.is_empty() || receiver.contains("sqlalchemy") || receiver == "sa" || receiver == "db" || receiver.contains("sqlmodel");
+            let of_alchemy = receiver.is_empty()
+                || receiver.contains("sqlalchemy")
+                || receiver == "sa"
+                || receiver == "db"
+                || receiver.contains("sqlmodel");
             is(&["SQL", "gql", "Identifier", "Literal", "Placeholder", "Composed", "bindparam", "literal_column"])
-                || is(&["text", "select", "insert", "update", "delete", "exists", "union", "union_all", "and_", "or_", "not_", "Select", "Insert", "Update", "Delete", "Table", "CreateTable", "DropTable"]) && of_alchemy
+                || is(&[
+                    "text",
+                    "select",
+                    "insert",
+                    "update",
+                    "delete",
+                    "exists",
+                    "union",
+                    "union_all",
+                    "and_",
+                    "or_",
+                    "not_",
+                    "Select",
+                    "Insert",
+                    "Update",
+                    "Delete",
+                    "Table",
+                    "CreateTable",
+                    "DropTable",
+                ]) && of_alchemy
                 || is(&["from_"])
         }
         Language::Rust => {
             let of_sqlx = receiver.ends_with("sqlx") || receiver.is_empty() || receiver.contains("diesel");
-            is(&["query", "query_as", "query_scalar", "query_with", "query_as_with", "query_scalar_with", "raw_sql", "sql_query"]) && of_sqlx
+            is(&[
+                "query",
+                "query_as",
+                "query_scalar",
+                "query_with",
+                "query_as_with",
+                "query_scalar_with",
+                "raw_sql",
+                "sql_query",
+            ]) && of_sqlx
                 || receiver.ends_with("QueryBuilder")
                 || path.ends_with("dsl.sql")
                 || receiver.ends_with("Query") && is(&["select", "insert", "update", "delete"])
@@ -168,11 +412,28 @@ fn evident(value: &SeenValue, fragment: bool) -> bool {
         SeenValue::Text(text) => {
             let sample = text.sample();
             let part = looks_like_fragment(&sample);
-            looks_like_sql(&sample) || (text.has_holes() && looks_like_graphql(&sample)) || (fragment && part) || (text.has_holes() && starts_like_sql(&sample) && part)
+            looks_like_sql(&sample)
+                || (text.has_holes() && looks_like_graphql(&sample))
+                || (fragment && part)
+                || (text.has_holes() && starts_like_sql(&sample) && part)
         }
         SeenValue::Items(items) => items.iter().any(|item| evident(item, fragment)),
         SeenValue::Fields(fields) => {
-            let named = |name: &str| matches!(name, "text" | "sql" | "query" | "statement" | "queryText" | "sqlText" | "document" | "mutation" | "body" | "data");
+            let named = |name: &str| {
+                matches!(
+                    name,
+                    "text"
+                        | "sql"
+                        | "query"
+                        | "statement"
+                        | "queryText"
+                        | "sqlText"
+                        | "document"
+                        | "mutation"
+                        | "body"
+                        | "data"
+                )
+            };
             fields.iter().any(|(name, values)| named(name) && values.iter().any(|value| evident(value, fragment)))
         }
         SeenValue::Foreign(_) | SeenValue::Safe => false,

@@ -51,7 +51,8 @@ impl Lower {
                 if method.value.body.is_none() {
                     return;
                 }
-                let private = name.starts_with('#') || matches!(method.accessibility, Some(TSAccessibility::Private | TSAccessibility::Protected));
+                let private = name.starts_with('#')
+                    || matches!(method.accessibility, Some(TSAccessibility::Private | TSAccessibility::Protected));
                 let mut function = self.function(&method.value, class.exported && !private);
                 if method.kind == MethodDefinitionKind::Constructor {
                     self.parameter_properties(&method.value, &mut function);
@@ -62,7 +63,11 @@ impl Lower {
                     let body = Expr::new(span, Kind::Function(Box::new(Function { arrow: true, ..function })));
                     let call = super::super::ir::Call { callee: body, args: Vec::new(), is_new: false };
                     let field = (name, Some(Expr::new(span, Kind::Call(Box::new(call)))));
-                    if method.r#static { class.statics.push(field) } else { class.fields.push(field) }
+                    if method.r#static {
+                        class.statics.push(field)
+                    } else {
+                        class.fields.push(field)
+                    }
                     return;
                 }
                 function.name = Some(name);

@@ -22,11 +22,15 @@ impl Lower {
     fn kind(&self, expr: &Expression<'_>) -> Kind {
         match expr {
             Expression::StringLiteral(literal) => Kind::Text(literal.value.to_string()),
-            Expression::NumericLiteral(literal) => Kind::Scalar(literal.raw.map_or_else(|| literal.value.to_string(), |raw| raw.to_string())),
+            Expression::NumericLiteral(literal) => {
+                Kind::Scalar(literal.raw.map_or_else(|| literal.value.to_string(), |raw| raw.to_string()))
+            }
             Expression::BigIntLiteral(literal) => Kind::Scalar(literal.value.to_string()),
             Expression::BooleanLiteral(literal) => Kind::Scalar(literal.value.to_string()),
             Expression::NullLiteral(_) => Kind::Nothing,
-            Expression::RegExpLiteral(_) | Expression::ImportMeta(_) | Expression::NewTarget(_) => Kind::Opaque(Vec::new()),
+            Expression::RegExpLiteral(_) | Expression::ImportMeta(_) | Expression::NewTarget(_) => {
+                Kind::Opaque(Vec::new())
+            }
             Expression::TemplateLiteral(literal) => Kind::Template(self.parts(literal, false), How::Template),
             Expression::TaggedTemplateExpression(tagged) => {
                 Kind::Tagged(self.boxed(&tagged.tag), self.parts(&tagged.quasi, true))
@@ -34,7 +38,9 @@ impl Lower {
             Expression::Identifier(name) if name.name == "undefined" => Kind::Nothing,
             Expression::Identifier(name) => Kind::Name(name.name.to_string()),
             Expression::ThisExpression(_) | Expression::Super(_) => Kind::Name(String::from("this")),
-            Expression::ArrayExpression(array) => Kind::List(array.elements.iter().filter_map(|e| self.element(e)).collect()),
+            Expression::ArrayExpression(array) => {
+                Kind::List(array.elements.iter().filter_map(|e| self.element(e)).collect())
+            }
             Expression::ObjectExpression(object) => Kind::Record(self.fields(object)),
             Expression::ArrowFunctionExpression(arrow) => Kind::Function(Box::new(self.arrow(arrow))),
             Expression::FunctionExpression(function) => Kind::Function(Box::new(self.function(function, false))),
@@ -61,7 +67,10 @@ impl Lower {
             }
             Expression::ConditionalExpression(either) => Kind::Branch {
                 subject: Some(self.boxed(&either.test)),
-                arms: vec![plain_arm(self.expression(&either.consequent)), plain_arm(self.expression(&either.alternate))],
+                arms: vec![
+                    plain_arm(self.expression(&either.consequent)),
+                    plain_arm(self.expression(&either.alternate)),
+                ],
                 total: true,
             },
             Expression::LogicalExpression(logical) => self.logical(logical),
@@ -74,12 +83,15 @@ impl Lower {
                     _ => Kind::Number(vec![argument]),
                 }
             }
-            Expression::UpdateExpression(update) => {
-                Kind::Assign(Box::new(self.simple_target(&update.argument)), Box::new(self.expr(update.span, Kind::Number(Vec::new()))))
-            }
+            Expression::UpdateExpression(update) => Kind::Assign(
+                Box::new(self.simple_target(&update.argument)),
+                Box::new(self.expr(update.span, Kind::Number(Vec::new()))),
+            ),
             Expression::AssignmentExpression(assignment) => self.assignment(assignment),
             Expression::PrivateInExpression(inner) => Kind::Number(vec![self.expression(&inner.right)]),
-            Expression::JSXElement(_) | Expression::JSXFragment(_) | Expression::V8IntrinsicExpression(_) => Kind::Opaque(Vec::new()),
+            Expression::JSXElement(_) | Expression::JSXFragment(_) | Expression::V8IntrinsicExpression(_) => {
+                Kind::Opaque(Vec::new())
+            }
             other => match other.as_member_expression() {
                 Some(member) => self.member(member),
                 None => Kind::Opaque(Vec::new()),
@@ -89,9 +101,15 @@ impl Lower {
 
     pub(super) fn member(&self, member: &MemberExpression<'_>) -> Kind {
         match member {
-            MemberExpression::StaticMemberExpression(member) => Kind::Member(self.boxed(&member.object), member.property.name.to_string()),
-            MemberExpression::PrivateFieldExpression(member) => Kind::Member(self.boxed(&member.object), format!("#{}", member.field.name)),
-            MemberExpression::ComputedMemberExpression(member) => Kind::Index(self.boxed(&member.object), self.boxed(&member.expression)),
+            MemberExpression::StaticMemberExpression(member) => {
+                Kind::Member(self.boxed(&member.object), member.property.name.to_string())
+            }
+            MemberExpression::PrivateFieldExpression(member) => {
+                Kind::Member(self.boxed(&member.object), format!("#{}", member.field.name))
+            }
+            MemberExpression::ComputedMemberExpression(member) => {
+                Kind::Index(self.boxed(&member.object), self.boxed(&member.expression))
+            }
         }
     }
 
@@ -109,12 +127,18 @@ impl Lower {
     fn call(&self, call: &CallExpression<'_>) -> Kind {
         let callee = self.expression(&call.callee);
         let mut args = self.arguments(&call.arguments);
-        if let Kind::Name(name) = &callee.kind && name == "require" && args.len() == 1 {
+        if let Kind::Name(name) = &callee.kind
+            && name == "require"
+            && args.len() == 1
+        {
             return Kind::Import(Box::new(args.swap_remove(0).value));
         }
         // `super(..)` runs the constructor of a base.
         let callee = match (&call.callee, callee.kind) {
-            (Expression::Super(_), _) => Expr::new(callee.span, Kind::Member(Box::new(Expr::new(callee.span, Kind::Name(String::from("this")))), String::from("super"))),
+            (Expression::Super(_), _) => Expr::new(
+                callee.span,
+                Kind::Member(Box::new(Expr::new(callee.span, Kind::Name(String::from("this")))), String::from("super")),
+            ),
             (_, kind) => Expr::new(callee.span, kind),
         };
         Kind::Call(Box::new(Call { callee, args, is_new: false }))
@@ -122,7 +146,9 @@ impl Lower {
 
     fn arguments(&self, arguments: &[Argument<'_>]) -> Vec<Arg> {
         let lower = |argument: &Argument<'_>| match argument {
-            Argument::SpreadElement(spread) => Some(Arg { spread: true, ..Arg::plain(self.expression(&spread.argument)) }),
+            Argument::SpreadElement(spread) => {
+                Some(Arg { spread: true, ..Arg::plain(self.expression(&spread.argument)) })
+            }
             other => other.as_expression().map(|expr| Arg::plain(self.expression(expr))),
         };
         arguments.iter().filter_map(lower).collect()
@@ -130,7 +156,9 @@ impl Lower {
 
     fn element(&self, element: &ArrayExpressionElement<'_>) -> Option<Arg> {
         match element {
-            ArrayExpressionElement::SpreadElement(spread) => Some(Arg { spread: true, ..Arg::plain(self.expression(&spread.argument)) }),
+            ArrayExpressionElement::SpreadElement(spread) => {
+                Some(Arg { spread: true, ..Arg::plain(self.expression(&spread.argument)) })
+            }
             ArrayExpressionElement::Elision(elision) => Some(Arg::plain(self.expr(elision.span, Kind::Nothing))),
             other => other.as_expression().map(|expr| Arg::plain(self.expression(expr))),
         }
@@ -213,7 +241,10 @@ impl Lower {
                 Pattern::Target(place) => Kind::Append(place, Box::new(value)),
                 _ => Kind::Opaque(vec![value]),
             },
-            (AssignmentOperator::LogicalOr | AssignmentOperator::LogicalNullish | AssignmentOperator::LogicalAnd, target) => {
+            (
+                AssignmentOperator::LogicalOr | AssignmentOperator::LogicalNullish | AssignmentOperator::LogicalAnd,
+                target,
+            ) => {
                 let before = match &target {
                     Pattern::Name(name, at) => Expr::new(*at, Kind::Name(name.clone())),
                     _ => Expr::new(span, Kind::Opaque(Vec::new())),

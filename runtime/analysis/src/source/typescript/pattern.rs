@@ -53,8 +53,12 @@ impl Lower {
     pub(super) fn assignment_target(&self, target: &AssignmentTarget<'_>) -> Pattern {
         match target {
             AssignmentTarget::ArrayAssignmentTarget(array) => {
-                let items = array.elements.iter().map(|e| e.as_ref().map_or(Pattern::Ignore, |e| self.maybe_default(e)));
-                Pattern::List(items.collect(), array.rest.as_ref().map(|rest| Box::new(self.assignment_target(&rest.target))))
+                let items =
+                    array.elements.iter().map(|e| e.as_ref().map_or(Pattern::Ignore, |e| self.maybe_default(e)));
+                Pattern::List(
+                    items.collect(),
+                    array.rest.as_ref().map(|rest| Box::new(self.assignment_target(&rest.target))),
+                )
             }
             AssignmentTarget::ObjectAssignmentTarget(object) => {
                 let fields = object.properties.iter().map(|property| match property {
@@ -95,11 +99,21 @@ impl Lower {
 
     pub(super) fn simple_target(&self, target: &SimpleAssignmentTarget<'_>) -> Pattern {
         match target {
-            SimpleAssignmentTarget::AssignmentTargetIdentifier(name) => Pattern::Name(name.name.to_string(), self.span(name.span)),
-            SimpleAssignmentTarget::TSAsExpression(inner) => Pattern::Target(Box::new(self.expression(&inner.expression))),
-            SimpleAssignmentTarget::TSSatisfiesExpression(inner) => Pattern::Target(Box::new(self.expression(&inner.expression))),
-            SimpleAssignmentTarget::TSNonNullExpression(inner) => Pattern::Target(Box::new(self.expression(&inner.expression))),
-            SimpleAssignmentTarget::TSTypeAssertion(inner) => Pattern::Target(Box::new(self.expression(&inner.expression))),
+            SimpleAssignmentTarget::AssignmentTargetIdentifier(name) => {
+                Pattern::Name(name.name.to_string(), self.span(name.span))
+            }
+            SimpleAssignmentTarget::TSAsExpression(inner) => {
+                Pattern::Target(Box::new(self.expression(&inner.expression)))
+            }
+            SimpleAssignmentTarget::TSSatisfiesExpression(inner) => {
+                Pattern::Target(Box::new(self.expression(&inner.expression)))
+            }
+            SimpleAssignmentTarget::TSNonNullExpression(inner) => {
+                Pattern::Target(Box::new(self.expression(&inner.expression)))
+            }
+            SimpleAssignmentTarget::TSTypeAssertion(inner) => {
+                Pattern::Target(Box::new(self.expression(&inner.expression)))
+            }
             other => match other.as_member_expression() {
                 Some(member) => Pattern::Target(Box::new(self.expr(member.span(), self.member(member)))),
                 None => Pattern::Ignore,

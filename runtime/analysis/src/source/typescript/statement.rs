@@ -35,7 +35,9 @@ impl Lower {
 
     fn statement(&self, statement: &Statement<'_>, out: &mut Vec<Stmt>) {
         match statement {
-            Statement::BlockStatement(block) => out.push(Stmt::Expr(self.block(block.span, self.statements(&block.body)))),
+            Statement::BlockStatement(block) => {
+                out.push(Stmt::Expr(self.block(block.span, self.statements(&block.body))))
+            }
             Statement::ExpressionStatement(inner) => out.push(Stmt::Expr(self.expression(&inner.expression))),
             Statement::IfStatement(branch) => {
                 let mut arms = vec![plain_arm(self.block(branch.consequent.span(), self.one(&branch.consequent)))];
@@ -46,15 +48,25 @@ impl Lower {
                 let subject = Some(Box::new(self.expression(&branch.test)));
                 out.push(Stmt::Expr(self.expr(branch.span, Kind::Branch { subject, arms, total })));
             }
-            Statement::ReturnStatement(inner) => out.push(Stmt::Return(inner.argument.as_ref().map(|e| self.expression(e)))),
+            Statement::ReturnStatement(inner) => {
+                out.push(Stmt::Return(inner.argument.as_ref().map(|e| self.expression(e))))
+            }
             Statement::ThrowStatement(inner) => out.push(Stmt::Throw(Some(self.expression(&inner.argument)))),
             Statement::TryStatement(attempt) => out.push(Stmt::Try {
                 body: self.statements(&attempt.block.body),
-                handlers: attempt.handler.iter().map(|handler| {
-                    let pattern = handler.param.as_ref().map(|param| self.pattern(&param.pattern));
-                    (pattern, self.statements(&handler.body.body))
-                }).collect(),
-                finally: attempt.finalizer.as_ref().map(|finalizer| self.statements(&finalizer.body)).unwrap_or_default(),
+                handlers: attempt
+                    .handler
+                    .iter()
+                    .map(|handler| {
+                        let pattern = handler.param.as_ref().map(|param| self.pattern(&param.pattern));
+                        (pattern, self.statements(&handler.body.body))
+                    })
+                    .collect(),
+                finally: attempt
+                    .finalizer
+                    .as_ref()
+                    .map(|finalizer| self.statements(&finalizer.body))
+                    .unwrap_or_default(),
             }),
             Statement::SwitchStatement(switch) => out.push(Stmt::Expr(self.switch(switch))),
             Statement::LabeledStatement(labeled) => out.extend(self.one(&labeled.body)),
@@ -62,9 +74,15 @@ impl Lower {
                 out.push(Stmt::Expr(self.expression(&with.object)));
                 out.extend(self.one(&with.body));
             }
-            Statement::WhileStatement(looped) => out.push(simple_loop(Some(self.expression(&looped.test)), self.one(&looped.body))),
-            Statement::DoWhileStatement(looped) => out.push(simple_loop(Some(self.expression(&looped.test)), self.one(&looped.body))),
-            Statement::ForStatement(_) | Statement::ForInStatement(_) | Statement::ForOfStatement(_) => self.for_loop(statement, out),
+            Statement::WhileStatement(looped) => {
+                out.push(simple_loop(Some(self.expression(&looped.test)), self.one(&looped.body)))
+            }
+            Statement::DoWhileStatement(looped) => {
+                out.push(simple_loop(Some(self.expression(&looped.test)), self.one(&looped.body)))
+            }
+            Statement::ForStatement(_) | Statement::ForInStatement(_) | Statement::ForOfStatement(_) => {
+                self.for_loop(statement, out)
+            }
             other => match (other.as_declaration(), other.as_module_declaration()) {
                 (Some(declaration), _) => self.declaration(declaration, false, out),
                 (None, Some(_)) => self.module_declaration(other, out),
@@ -95,8 +113,12 @@ impl Lower {
                 // The names of a constant object are constant.
                 let object = self.expression(&looped.right);
                 let span = object.span;
-                let callee = Expr::new(span, Kind::Member(Box::new(Expr::new(span, Kind::Name(String::from("Object")))), String::from("keys")));
-                let call = super::super::ir::Call { callee, args: vec![super::super::ir::Arg::plain(object)], is_new: false };
+                let callee = Expr::new(
+                    span,
+                    Kind::Member(Box::new(Expr::new(span, Kind::Name(String::from("Object")))), String::from("keys")),
+                );
+                let call =
+                    super::super::ir::Call { callee, args: vec![super::super::ir::Arg::plain(object)], is_new: false };
                 each = Some((self.for_left(&looped.left), Expr::new(span, Kind::Call(Box::new(call)))));
                 self.one(&looped.body)
             }
@@ -120,7 +142,8 @@ impl Lower {
             let mut body = Vec::new();
             for case in switch.cases.iter().skip(index) {
                 let stops = case.consequent.iter().any(|statement| matches!(statement, Statement::BreakStatement(_)));
-                let kept = case.consequent.iter().take_while(|statement| !matches!(statement, Statement::BreakStatement(_)));
+                let kept =
+                    case.consequent.iter().take_while(|statement| !matches!(statement, Statement::BreakStatement(_)));
                 kept.for_each(|statement| self.statement(statement, &mut body));
                 if stops || leaves(&case.consequent) || body.len() > FALL_THROUGH_MAX {
                     break;
@@ -135,7 +158,10 @@ impl Lower {
             arms.push(Arm { pattern: None, is, guards: guards.into_iter().collect(), body });
         }
         let total = switch.cases.iter().any(|case| case.test.is_none());
-        self.expr(switch.span, Kind::Branch { subject: Some(Box::new(self.expression(&switch.discriminant))), arms, total })
+        self.expr(
+            switch.span,
+            Kind::Branch { subject: Some(Box::new(self.expression(&switch.discriminant))), arms, total },
+        )
     }
 
     fn declaration(&self, declaration: &Declaration<'_>, exported: bool, out: &mut Vec<Stmt>) {
@@ -193,7 +219,10 @@ impl Lower {
                 TSEnumMemberName::String(text) | TSEnumMemberName::ComputedString(text) => text.value.to_string(),
                 TSEnumMemberName::ComputedTemplateString(_) => continue,
             };
-            let value = member.initializer.as_ref().map_or_else(|| Expr::new(span, Kind::Scalar(String::from("0"))), |init| self.expression(init));
+            let value = member
+                .initializer
+                .as_ref()
+                .map_or_else(|| Expr::new(span, Kind::Scalar(String::from("0"))), |init| self.expression(init));
             fields.push(Field::Named(name, value));
         }
         let name = Pattern::Name(declared.id.name.to_string(), self.span(declared.id.span));
@@ -222,7 +251,12 @@ impl Lower {
             Statement::ImportDeclaration(import) => self.imports(import, out),
             Statement::ExportDeclaration(export) => self.declaration(&export.declaration, true, out),
             Statement::ExportNamedDeclaration(export) => {
-                out.extend(export.specifiers.iter().map(|one| Stmt::Export { local: name(&one.local), exported: name(&one.exported) }));
+                out.extend(
+                    export
+                        .specifiers
+                        .iter()
+                        .map(|one| Stmt::Export { local: name(&one.local), exported: name(&one.exported) }),
+                );
             }
             Statement::ExportFromDeclaration(export) => {
                 let from = export.source.value.to_string();
@@ -270,7 +304,9 @@ impl Lower {
         for specifier in import.specifiers.iter().flatten() {
             let (imported, local, span) = match specifier {
                 ImportDeclarationSpecifier::ImportSpecifier(one) => (Some(name(&one.imported)), &one.local, one.span),
-                ImportDeclarationSpecifier::ImportDefaultSpecifier(one) => (Some(String::from("default")), &one.local, one.span),
+                ImportDeclarationSpecifier::ImportDefaultSpecifier(one) => {
+                    (Some(String::from("default")), &one.local, one.span)
+                }
                 ImportDeclarationSpecifier::ImportNamespaceSpecifier(one) => (None, &one.local, one.span),
             };
             let local = local.name.to_string();
@@ -287,7 +323,9 @@ fn simple_loop(test: Option<Expr>, body: Vec<Stmt>) -> Stmt {
 fn leaves(statements: &[Statement<'_>]) -> bool {
     match statements.last() {
         Some(Statement::ReturnStatement(_) | Statement::ThrowStatement(_) | Statement::ContinueStatement(_)) => true,
-        Some(Statement::BlockStatement(block)) => leaves(&block.body) || matches!(block.body.last(), Some(Statement::BreakStatement(_))),
+        Some(Statement::BlockStatement(block)) => {
+            leaves(&block.body) || matches!(block.body.last(), Some(Statement::BreakStatement(_)))
+        }
         _ => false,
     }
 }

@@ -29,7 +29,8 @@ pub fn run(source: &Path, options: &CheckOptions, style: Style) -> anyhow::Resul
         CheckFormat::Text => {
             render::print(&report, |_| Some(text.as_str()))?;
             let (findings, statements) = (report.findings.len(), report.statements.len());
-            Style { json: false }.print(&(), |out| writeln!(out, "{findings} findings, {statements} constant statements"))?;
+            Style { json: false }
+                .print(&(), |out| writeln!(out, "{findings} findings, {statements} constant statements"))?;
         }
     }
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FINDINGS) })
@@ -48,12 +49,15 @@ fn read(source: &Path, options: &CheckOptions) -> anyhow::Result<(String, String
 fn language(name: &str, options: &CheckOptions) -> anyhow::Result<Language> {
     match &options.language {
         Some(given) => given.parse().map_err(|()| anyhow!("`{given}` is not a language: write ts, js, py or rs")),
-        None => Language::of_file(name).ok_or_else(|| anyhow!("the name `{name}` does not tell the language: add --language ts, js, py or rs")),
+        None => Language::of_file(name)
+            .ok_or_else(|| anyhow!("the name `{name}` does not tell the language: add --language ts, js, py or rs")),
     }
 }
 
 /// The dialect asked for.
 pub fn dialect(options: &CheckOptions) -> anyhow::Result<Option<Dialect>> {
-    let parse = |given: &String| given.parse().map_err(|()| anyhow!("`{given}` is not a dialect: write postgres, sqlite or mysql"));
+    let parse = |given: &String| {
+        given.parse().map_err(|()| anyhow!("`{given}` is not a dialect: write postgres, sqlite or mysql"))
+    };
     options.dialect.as_ref().map(parse).transpose()
 }

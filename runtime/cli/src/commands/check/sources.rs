@@ -41,7 +41,8 @@ fn gather(root: &Path, directory: &Path, files: &mut Vec<SourceFile>) -> anyhow:
         } else if kind.is_file() && files.len() < FILES_MAX {
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
             if Language::of_file(&name).is_some() || name.ends_with(".sql") {
-                let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+                let text =
+                    std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
                 files.push(source(name, text));
             }
         }
