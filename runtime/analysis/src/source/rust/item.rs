@@ -22,7 +22,7 @@ impl Lower<'_> {
         for item in items {
             match item {
                 Item::Fn(function) => {
-                    rest.push(Stmt::Function(self.function(&function.sig, &function.block, &function.vis)))
+                    rest.push(Stmt::Function(self.function(&function.sig, &function.block, &function.vis)));
                 }
                 Item::Const(constant) => first.push(self.constant(&constant.ident, &constant.expr)),
                 Item::Static(constant) => first.push(self.constant(&constant.ident, &constant.expr)),
@@ -116,7 +116,7 @@ impl Lower<'_> {
                 class.methods.push(function);
             }
             syn::ImplItem::Const(constant) => {
-                class.statics.push((constant.ident.to_string(), Some(self.expression(&constant.expr))))
+                class.statics.push((constant.ident.to_string(), Some(self.expression(&constant.expr))));
             }
             _ => {}
         }
@@ -139,7 +139,7 @@ impl Lower<'_> {
             UseTree::Name(name) => out.push(self.use_of(path, name.ident.to_string(), name.ident.to_string(), name)),
             UseTree::Rename(name) => out.push(self.use_of(path, name.ident.to_string(), name.rename.to_string(), name)),
             UseTree::Glob(glob) => {
-                out.push(Stmt::ReExport { from: path.join("::"), names: None, span: self.span(glob) })
+                out.push(Stmt::ReExport { from: path.join("::"), names: None, span: self.span(glob) });
             }
         }
     }
