@@ -34,8 +34,10 @@ use sink::Watch;
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// Deepest nesting of brackets in a file. Parsers and the engine go down once per level.
 pub const NESTING_MAX: usize = 120;
-/// What parsing and judging may take of the stack, in bytes: they run on a thread of their own.
-const STACK_BYTES: usize = 64 << 20;
+/// Most operators in a row within one expression, as far as that can be seen without parsing.
+pub const OPERATORS_MAX: usize = 4_000;
+/// What parsing and judging may take of the stack, in bytes: they run on a thread of their own. Only what is used is taken.
+const STACK_BYTES: usize = 512 << 20;
 
 /// The language of a source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -148,7 +150,7 @@ fn judge(project: &Project) -> Report {
     }
     let mut watch = Watch::default();
     let all = engine::run(&units, &project::Files::new(project), &mut watch);
-    report.finish(watch, all)
+    report.finish(&watch, all)
 }
 
 /// Why a file has no tree.
@@ -159,7 +161,8 @@ enum Unreadable {
 
 fn read(number: u32, file: &SourceFile) -> Result<ir::Module, Unreadable> {
     let Some(language) = file.language else { return Ok(ir::Module::default()) };
-    if file.text.len() > FILE_BYTES_MAX || place::nesting(&file.text) > NESTING_MAX {
+    let (depth, operators) = place::nesting(&file.text);
+    if file.text.len() > FILE_BYTES_MAX || depth > NESTING_MAX || operators > OPERATORS_MAX {
         return Err(Unreadable::Limit);
     }
     let module = match language {

@@ -29,7 +29,7 @@ pub(super) async fn measure() -> anyhow::Result<Memory> {
     let before = resident()?;
     let mut open = Vec::new();
     for _ in 0..COUNT {
-        let mut exchange = api.resources.exchange(&api.environment, api.request("/")?)?;
+        let mut exchange = api.resources.exchange(&api.environment, api.request("/")?).await?;
         exchange.head().await?;
         open.push(exchange);
     }

@@ -11,9 +11,11 @@ mod control;
 mod eval;
 mod exec;
 mod guard;
+mod list_methods;
 mod lists;
 mod pattern;
 mod scope;
+mod text_methods;
 mod texts;
 mod value;
 mod words;
@@ -40,7 +42,7 @@ pub(super) use words::{
 const STEPS_MAX: u32 = 1_500_000;
 /// Calls of the project's own functions within each other.
 const CALLS_MAX: usize = 12;
-const DEPTH_MAX: u32 = 400;
+const DEPTH_MAX: u32 = 5_000;
 const ROUNDS_MAX: usize = 3;
 
 /// A file in the form the engine takes.
@@ -186,7 +188,7 @@ impl<'m> Engine<'m> {
             self.called.remove(&function);
         }
         let writes = self.store.take_back(mark);
-        self.store.merge(vec![writes], false);
+        self.store.merge(&[writes], false);
     }
 
     fn unknown(&self, span: Span) -> Value<'m> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Project, Rule, Unreadable, fix,
     ir::Span,
-    place,
+    place::Lines,
     sink::{Constant, Found, TextKind, Watch},
 };
 use crate::{Dialect, SqlRefusal, classify};
@@ -131,12 +131,17 @@ pub(super) fn unjudged(project: &Project) -> Report {
 
 pub(super) struct Builder<'p> {
     project: &'p Project,
+    lines: Vec<Lines<'p>>,
     report: Report,
 }
 
 impl<'p> Builder<'p> {
     pub(super) fn new(project: &'p Project) -> Self {
-        Self { project, report: Report::default() }
+        Self {
+            project,
+            lines: project.files.iter().map(|file| Lines::of(&file.text)).collect(),
+            report: Report::default(),
+        }
     }
 
     pub(super) fn unreadable(&mut self, file: u32, error: &Unreadable) {
@@ -164,7 +169,7 @@ impl<'p> Builder<'p> {
         self.add(Rule::AnalysisLimit, [span, span], message, Fix { advice, edits: Vec::new() });
     }
 
-    pub(super) fn finish(mut self, watch: Watch, all: bool) -> Report {
+    pub(super) fn finish(mut self, watch: &Watch, all: bool) -> Report {
         if !all {
             self.limit(0);
         }
@@ -185,12 +190,16 @@ impl<'p> Builder<'p> {
         self.add(found.rule, [found.span, found.related], fix::message(found, file), fix);
     }
 
+    fn positions(&self, span: Span) -> [(u32, u32); 2] {
+        let position = |at: u32| self.lines.get(span.file as usize).map_or((1, 1), |lines| lines.position(at as usize));
+        [position(span.start), position(span.end)]
+    }
+
     fn add(&mut self, rule: Rule, spans: [Span; 2], message: String, fix: Fix) {
         let info = rule.info();
         let [span, related] = spans;
         let Some(file) = self.project.files.get(span.file as usize) else { return };
-        let (line, column) = place::position(&file.text, span.start as usize);
-        let (end_line, end_column) = place::position(&file.text, span.end as usize);
+        let [(line, column), (end_line, end_column)] = self.positions(span);
         let bytes = |span: Span| (span.start as usize, (span.end as usize).min(file.text.len()));
         let related = if related.file == span.file { related } else { span };
         let fix_text = fix::rendered(&fix, &file.path, &file.text);
@@ -211,8 +220,7 @@ impl<'p> Builder<'p> {
 
     fn constant(&mut self, constant: &Constant) {
         let Some(file) = self.project.files.get(constant.span.file as usize) else { return };
-        let (line, column) = place::position(&file.text, constant.span.start as usize);
-        let (end_line, end_column) = place::position(&file.text, constant.span.end as usize);
+        let [(line, column), (end_line, end_column)] = self.positions(constant.span);
         let judged = if constant.kind == TextKind::Sql {
             class_of(self.project.dialect, &constant.text)
         } else {

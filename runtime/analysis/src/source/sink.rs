@@ -202,6 +202,7 @@ impl Watch {
         call.path == "getattr" && !constant && call.args.first().is_some_and(|seen| seen.values.iter().any(is_client))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a template in its parts")]
     /// A tagged template. What is in its holes is bound, unless the tag only looks like one that binds.
     pub(super) fn tagged(
         &mut self,

@@ -30,7 +30,7 @@ pub(super) fn read(file: u32, name: &str, text: &str) -> Result<Module, SyntaxEr
         match error {
             None if !parsed.panicked => return Ok(Lower { file }.module(&parsed.program)),
             error => {
-                let offset = error.and_then(|error| error.labels.first().map(|label| label.offset()));
+                let offset = error.and_then(|error| error.labels.first().map(oxc::diagnostics::LabeledSpan::offset));
                 let message = error.map_or_else(|| String::from("not understood"), |error| error.message.to_string());
                 first.get_or_insert(SyntaxError { offset: offset.map_or(0, |offset| offset as usize), message });
             }

@@ -9,7 +9,6 @@
 
 mod component;
 mod fixture;
-mod graphql;
 mod manifest;
 mod postgres_corpus;
 mod robustness;

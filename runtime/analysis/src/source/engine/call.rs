@@ -50,7 +50,7 @@ impl<'m> Engine<'m> {
         facts.hold(&mut self.store, if name == guard::AND { facts.then() } else { facts.otherwise() });
         let second = self.eval(&b.value, scope);
         let writes = self.store.take_back(mark);
-        self.store.merge(vec![writes], false);
+        self.store.merge(&[writes], false);
         // `condition && text`: where the condition does not hold, it is not put into a text in earnest.
         match (name == guard::AND, &first) {
             (true, Value::Number | Value::Foreign(_) | Value::List(_) | Value::Object(_)) => second,
@@ -67,7 +67,7 @@ impl<'m> Engine<'m> {
         match callee {
             Value::Closure(closure) => self.call_own(closure, args),
             Value::Class(class) => self.construct(class, args),
-            Value::Foreign(foreign) => self.call_foreign(foreign, args, None),
+            Value::Foreign(foreign) => self.call_foreign(foreign, args),
             Value::Prepared => Value::Prepared,
             Value::Text(text) if text.as_constant().is_some() => callee.clone(),
             _ => {
@@ -213,12 +213,7 @@ impl<'m> Engine<'m> {
     }
 
     /// Calls something outside of the sources.
-    pub(super) fn call_foreign(
-        &mut self,
-        foreign: &Rc<Foreign>,
-        args: &Args<'m>,
-        receiver: Option<&'m Expr>,
-    ) -> Value<'m> {
+    pub(super) fn call_foreign(&mut self, foreign: &Rc<Foreign>, args: &Args<'m>) -> Value<'m> {
         let method = foreign.path.rsplit('.').next().unwrap_or_default();
         if let Some(value) = self.built_in(&foreign.path, method, args) {
             return value;
@@ -230,7 +225,6 @@ impl<'m> Engine<'m> {
         if prepared {
             return Value::Prepared;
         }
-        let _ = receiver;
         let mut result = Foreign::new(format!("{}()", foreign.path), OriginKind::Call, args.span);
         result.is_client = is_client && !super::is_query_name(method);
         Value::Foreign(Rc::new(result))
@@ -292,7 +286,7 @@ impl<'m> Engine<'m> {
                         let mark = self.store.mark();
                         self.call_unknown(closure, with_client);
                         let writes = self.store.take_back(mark);
-                        self.store.merge(vec![writes], false);
+                        self.store.merge(&[writes], false);
                     }
                     other => self.expose_value(other),
                 }
@@ -310,6 +304,7 @@ impl<'m> Engine<'m> {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a call in its parts")]
     pub(super) fn call_method(
         &mut self,
         receiver: &Value<'m>,
@@ -325,6 +320,7 @@ impl<'m> Engine<'m> {
         Value::one_of(found)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a call in its parts")]
     fn method_of(
         &mut self,
         receiver: &Value<'m>,
@@ -344,7 +340,7 @@ impl<'m> Engine<'m> {
             Value::List(cell) => self.list_method(*cell, name, args),
             Value::Foreign(foreign) => {
                 let next = Rc::new(step(foreign, name, args.span));
-                self.call_foreign(&next, args, Some(object))
+                self.call_foreign(&next, args)
             }
             Value::Prepared => {
                 let next = Foreign::new(format!("prepared.{name}"), OriginKind::Call, args.span);

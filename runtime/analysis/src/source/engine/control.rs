@@ -52,7 +52,7 @@ impl<'m> Engine<'m> {
             }
         }
         let is_complete = total && values.len() == arms.len();
-        self.store.merge(writes, is_complete || (total && goes_on));
+        self.store.merge(&writes, is_complete || (total && goes_on));
         self.ended = !goes_on;
         if arms.len() == 1 && !total && values.is_empty() {
             facts.hold(&mut self.store, facts.otherwise());
@@ -143,7 +143,7 @@ impl<'m> Engine<'m> {
         }
         if !handlers.is_empty() {
             let written = self.store.take_back(mark);
-            self.store.merge(vec![written.clone()], false);
+            self.store.merge(std::slice::from_ref(&written), false);
             let mut branches = vec![written];
             let mut goes_on = !body_ended;
             for (pattern, handler) in handlers {
@@ -160,7 +160,7 @@ impl<'m> Engine<'m> {
                 goes_on |= !ended;
                 branches.push(written);
             }
-            self.store.merge(branches, false);
+            self.store.merge(&branches, false);
             self.ended = !goes_on;
         } else {
             self.ended = body_ended;

@@ -29,6 +29,7 @@ impl<'m> Engine<'m> {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a pattern in its parts, and where its names go")]
     fn bind_fields(
         &mut self,
         fields: &'m [(Key, Pattern)],
@@ -52,6 +53,7 @@ impl<'m> Engine<'m> {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "a pattern in its parts, and where its names go")]
     fn bind_items(
         &mut self,
         items: &'m [Pattern],
@@ -148,7 +150,7 @@ impl<'m> Engine<'m> {
             Kind::Index(object, index) => {
                 let object = self.eval(object, scope);
                 let index = self.eval(index, scope);
-                self.set_element(&object, &index, value);
+                self.set_element(&object, &index, &value);
             }
             _ => {}
         }
@@ -170,15 +172,15 @@ impl<'m> Engine<'m> {
         }
     }
 
-    fn set_element(&mut self, object: &Value<'m>, index: &Value<'m>, value: Value<'m>) {
+    fn set_element(&mut self, object: &Value<'m>, index: &Value<'m>, value: &Value<'m>) {
         for choice in object.choices().to_vec() {
             match (&choice, index) {
                 (Value::List(cell), _) => self.push_items(*cell, [value.clone()]),
                 (Value::Object(_) | Value::Instance(_), Value::Text(name)) if name.as_constant().is_some() => {
-                    self.set_member(&choice, name.as_constant().unwrap_or_default(), &value);
+                    self.set_member(&choice, name.as_constant().unwrap_or_default(), value);
                 }
-                (Value::Object(cell), _) => self.set_any_field(*cell, &value),
-                (Value::Instance(class), _) => self.set_any_field(class.fields, &value),
+                (Value::Object(cell), _) => self.set_any_field(*cell, value),
+                (Value::Instance(class), _) => self.set_any_field(class.fields, value),
                 _ => {}
             }
         }

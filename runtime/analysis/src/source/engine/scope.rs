@@ -132,7 +132,7 @@ impl<'m> Store<'m> {
     }
 
     /// Makes the state what any of the branches left; `total` says that one of them ran.
-    pub(in crate::source) fn merge(&mut self, branches: Vec<Writes<'m>>, total: bool) {
+    pub(in crate::source) fn merge(&mut self, branches: &[Writes<'m>], total: bool) {
         let cells: BTreeSet<CellId> = branches.iter().flat_map(|writes| writes.keys().copied()).collect();
         for cell in cells {
             let old = self.get(cell);

@@ -138,6 +138,7 @@ impl<'m> Engine<'m> {
     }
 
     /// `a + b`, which is a number, a longer list or a longer text.
+    #[expect(clippy::too_many_arguments, reason = "two operands, each with its place")]
     pub(super) fn plus(&mut self, a: &Value<'m>, a_at: Span, b: &Value<'m>, b_at: Span, made: Made) -> Value<'m> {
         let is_text = |value: &Value<'m>| value.choices().iter().any(|one| matches!(one, Value::Text(_)));
         match (a, b) {
@@ -290,12 +291,16 @@ fn percent_parts(text: &str) -> Vec<String> {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         if c != '%' {
-            parts.last_mut().map(|part| part.push(c));
+            if let Some(part) = parts.last_mut() {
+                part.push(c);
+            }
             continue;
         }
         if rest.peek() == Some(&'%') {
             rest.next();
-            parts.last_mut().map(|part| part.push('%'));
+            if let Some(part) = parts.last_mut() {
+                part.push('%');
+            }
             continue;
         }
         if rest.peek() == Some(&'(') {

@@ -94,7 +94,6 @@ pub(in crate::source) enum OriginKind {
     Call,
     Name,
     Computed,
-    TooMany,
 }
 
 /// A text in pieces.

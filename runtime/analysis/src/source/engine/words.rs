@@ -144,9 +144,7 @@ fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;
     for c in name.chars() {
-        if !c.is_alphanumeric() {
-            words.push(String::new());
-        } else if c.is_uppercase() && was_lower {
+        if !c.is_alphanumeric() || (c.is_uppercase() && was_lower) {
             words.push(String::new());
         }
         was_lower = c.is_lowercase() || c.is_ascii_digit();

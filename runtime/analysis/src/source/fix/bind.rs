@@ -125,7 +125,7 @@ impl Bound {
     /// Takes the quotes around a hole out of the text. What stands between them and the hole belongs to the value: `'%x%'`.
     /// Returns the value and how much of the constant behind it was used up.
     fn unquote(&mut self, value: String, after: &str, language: Language, style: Style) -> Option<(String, usize)> {
-        if self.text.matches('\'').count() % 2 == 0 {
+        if self.text.matches('\'').count().is_multiple_of(2) {
             return Some((value, 0));
         }
         let end = after.find('\'')?;

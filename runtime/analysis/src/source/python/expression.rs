@@ -22,6 +22,7 @@ impl Lower {
         exprs.iter().map(|expr| self.expression(expr)).collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of node")]
     fn kind(&self, expr: &PyExpr) -> Kind {
         match expr {
             PyExpr::StringLiteral(literal) => Kind::Text(literal.value.to_str().to_owned()),
@@ -118,7 +119,7 @@ impl Lower {
             match part {
                 FStringPart::Literal(literal) => lowered.push(Part::Text(literal.as_str().to_owned())),
                 FStringPart::FString(string) => {
-                    lowered.extend(string.elements.iter().map(|element| self.element(element)))
+                    lowered.extend(string.elements.iter().map(|element| self.element(element)));
                 }
             }
         }

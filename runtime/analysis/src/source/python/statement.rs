@@ -17,6 +17,7 @@ impl Lower {
         body
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of node")]
     fn statement(&self, statement: &PyStmt, out: &mut Vec<Stmt>) {
         match statement {
             PyStmt::Expr(inner) => out.push(Stmt::Expr(self.expression(&inner.value))),
@@ -262,8 +263,7 @@ impl Lower {
         let mut lowered = self.function(function);
         let is_static = decorated("staticmethod");
         let is_property = decorated("property") || decorated("cached_property");
-        lowered.exported =
-            !(is_static || is_property || decorated("classmethod")) && !function.decorator_list.is_empty();
+        lowered.exported &= !is_static && !is_property && !decorated("classmethod");
         if !is_static && !lowered.params.is_empty() {
             let receiver = lowered.params.remove(0);
             if let Pattern::Name(name, _) = receiver.pattern {

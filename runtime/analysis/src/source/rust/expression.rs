@@ -69,6 +69,7 @@ impl Lower<'_> {
         Box::new(self.expression(expr))
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of node")]
     fn kind(&self, expr: &RsExpr) -> Kind {
         match expr {
             RsExpr::Lit(literal) => literal_kind(&literal.lit),

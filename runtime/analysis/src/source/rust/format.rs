@@ -1,6 +1,6 @@
 //! `format!` and what else takes its templates.
 
-use syn::{Expr as RsExpr, Lit, LitStr, punctuated::Punctuated, spanned::Spanned, token::Comma};
+use syn::{Expr as RsExpr, Lit, LitStr, punctuated::Punctuated, token::Comma};
 
 use super::{
     super::ir::{Expr, Kind, Part, Span},

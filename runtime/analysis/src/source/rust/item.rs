@@ -22,7 +22,7 @@ impl Lower<'_> {
         for item in items {
             match item {
                 Item::Fn(function) => {
-                    rest.push(Stmt::Function(self.function(&function.sig, &function.block, &function.vis)))
+                    rest.push(Stmt::Function(self.function(&function.sig, &function.block, &function.vis)));
                 }
                 Item::Const(constant) => first.push(self.constant(&constant.ident, &constant.expr)),
                 Item::Static(constant) => first.push(self.constant(&constant.ident, &constant.expr)),
@@ -84,22 +84,18 @@ impl Lower<'_> {
     /// Types and the `impl` blocks of them make classes.
     fn class_of(&self, item: &Item, classes: &mut Vec<Class>) {
         match item {
-            Item::Struct(one) => {
-                let class = named(classes, &one.ident.to_string());
-                class.fields.extend(
-                    one.fields.iter().filter_map(|field| field.ident.as_ref().map(|name| (name.to_string(), None))),
-                );
-            }
-            Item::Enum(one) => drop(named(classes, &one.ident.to_string())),
+            Item::Struct(one) => named(classes, &one.ident.to_string(), |class| {
+                let names = one.fields.iter().filter_map(|field| field.ident.as_ref());
+                class.fields.extend(names.map(|name| (name.to_string(), None)));
+            }),
+            Item::Enum(one) => named(classes, &one.ident.to_string(), |_| {}),
             Item::Impl(block) => {
                 let Some(name) = type_name(&block.self_ty) else { return };
-                let class = named(classes, &name);
-                for item in &block.items {
-                    self.impl_item(item, class, block.trait_.is_some());
-                }
+                named(classes, &name, |class| {
+                    block.items.iter().for_each(|item| self.impl_item(item, class, block.trait_.is_some()));
+                });
             }
-            Item::Trait(one) => {
-                let class = named(classes, &one.ident.to_string());
+            Item::Trait(one) => named(classes, &one.ident.to_string(), |class| {
                 for item in &one.items {
                     if let syn::TraitItem::Fn(method) = item
                         && let Some(block) = &method.default
@@ -107,7 +103,7 @@ impl Lower<'_> {
                         class.methods.push(self.function(&method.sig, block, &Visibility::Inherited));
                     }
                 }
-            }
+            }),
             _ => {}
         }
     }
@@ -120,7 +116,7 @@ impl Lower<'_> {
                 class.methods.push(function);
             }
             syn::ImplItem::Const(constant) => {
-                class.statics.push((constant.ident.to_string(), Some(self.expression(&constant.expr))))
+                class.statics.push((constant.ident.to_string(), Some(self.expression(&constant.expr))));
             }
             _ => {}
         }
@@ -136,12 +132,14 @@ impl Lower<'_> {
             UseTree::Group(group) => group.items.iter().for_each(|item| self.import(item, path, out)),
             UseTree::Name(name) if name.ident == "self" => {
                 let local = path.last().cloned().unwrap_or_default();
-                out.push(self.use_of(&path[..path.len().saturating_sub(1)], local.clone(), local, name));
+                path.pop();
+                out.push(self.use_of(path, local.clone(), local.clone(), name));
+                path.push(local);
             }
             UseTree::Name(name) => out.push(self.use_of(path, name.ident.to_string(), name.ident.to_string(), name)),
             UseTree::Rename(name) => out.push(self.use_of(path, name.ident.to_string(), name.rename.to_string(), name)),
             UseTree::Glob(glob) => {
-                out.push(Stmt::ReExport { from: path.join("::"), names: None, span: self.span(glob) })
+                out.push(Stmt::ReExport { from: path.join("::"), names: None, span: self.span(glob) });
             }
         }
     }
@@ -159,13 +157,16 @@ impl Lower<'_> {
     }
 }
 
-fn named<'a>(classes: &'a mut Vec<Class>, name: &str) -> &'a mut Class {
-    let at = classes.iter().position(|class| class.name == name).unwrap_or_else(|| {
-        let statics = Vec::new();
-        classes.push(Class { name: name.to_owned(), statics, ..Class::default() });
-        classes.len() - 1
-    });
-    &mut classes[at]
+/// Adds to the class of this name, which may exist already.
+fn named(classes: &mut Vec<Class>, name: &str, add: impl FnOnce(&mut Class)) {
+    match classes.iter_mut().find(|class| class.name == name) {
+        Some(class) => add(class),
+        None => {
+            let mut class = Class { name: name.to_owned(), ..Class::default() };
+            add(&mut class);
+            classes.push(class);
+        }
+    }
 }
 
 fn item_name(item: &Item) -> Option<String> {

@@ -260,6 +260,7 @@ fn ends_before_name(before: &str) -> bool {
     BEFORE.contains(&last) || (last.ends_with(',') && !lower.contains("values") && !lower.contains(" in "))
 }
 
+#[expect(clippy::too_many_arguments, reason = "a template in its parts")]
 pub(super) fn tagged(
     watch: &mut Watch,
     tag: &Foreign,

@@ -64,9 +64,9 @@ impl Lower {
                     let call = super::super::ir::Call { callee: body, args: Vec::new(), is_new: false };
                     let field = (name, Some(Expr::new(span, Kind::Call(Box::new(call)))));
                     if method.r#static {
-                        class.statics.push(field)
+                        class.statics.push(field);
                     } else {
-                        class.fields.push(field)
+                        class.fields.push(field);
                     }
                     return;
                 }

@@ -19,6 +19,7 @@ impl Lower {
         Box::new(self.expression(expr))
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of node")]
     fn kind(&self, expr: &Expression<'_>) -> Kind {
         match expr {
             Expression::StringLiteral(literal) => Kind::Text(literal.value.to_string()),

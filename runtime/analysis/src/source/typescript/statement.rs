@@ -36,7 +36,7 @@ impl Lower {
     fn statement(&self, statement: &Statement<'_>, out: &mut Vec<Stmt>) {
         match statement {
             Statement::BlockStatement(block) => {
-                out.push(Stmt::Expr(self.block(block.span, self.statements(&block.body))))
+                out.push(Stmt::Expr(self.block(block.span, self.statements(&block.body))));
             }
             Statement::ExpressionStatement(inner) => out.push(Stmt::Expr(self.expression(&inner.expression))),
             Statement::IfStatement(branch) => {
@@ -49,7 +49,7 @@ impl Lower {
                 out.push(Stmt::Expr(self.expr(branch.span, Kind::Branch { subject, arms, total })));
             }
             Statement::ReturnStatement(inner) => {
-                out.push(Stmt::Return(inner.argument.as_ref().map(|e| self.expression(e))))
+                out.push(Stmt::Return(inner.argument.as_ref().map(|e| self.expression(e))));
             }
             Statement::ThrowStatement(inner) => out.push(Stmt::Throw(Some(self.expression(&inner.argument)))),
             Statement::TryStatement(attempt) => out.push(Stmt::Try {
@@ -75,13 +75,13 @@ impl Lower {
                 out.extend(self.one(&with.body));
             }
             Statement::WhileStatement(looped) => {
-                out.push(simple_loop(Some(self.expression(&looped.test)), self.one(&looped.body)))
+                out.push(simple_loop(Some(self.expression(&looped.test)), self.one(&looped.body)));
             }
             Statement::DoWhileStatement(looped) => {
-                out.push(simple_loop(Some(self.expression(&looped.test)), self.one(&looped.body)))
+                out.push(simple_loop(Some(self.expression(&looped.test)), self.one(&looped.body)));
             }
             Statement::ForStatement(_) | Statement::ForInStatement(_) | Statement::ForOfStatement(_) => {
-                self.for_loop(statement, out)
+                self.for_loop(statement, out);
             }
             other => match (other.as_declaration(), other.as_module_declaration()) {
                 (Some(declaration), _) => self.declaration(declaration, false, out),
