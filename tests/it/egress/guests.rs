@@ -53,13 +53,19 @@ async fn an_exchange_step_by_step_is_scrubbed_and_has_one_intent_and_one_outcome
     assert!(body.contains("one two") && body.contains("[redacted]") && !body.contains(CRM_SECRET), "{body}");
     let left_early = json!({ "op": "stream", "method": "GET", "path": "/flood", "read": 1 });
     assert_eq!(ask(&harness, &left_early).await["status"], json!(200));
+    // The probe asks for the response, and its call ends before the API has one.
+    let unanswered = json!({ "op": "stream", "method": "GET", "path": "/slow" }).to_string();
+    let hurried = TokenSpec::everything().limits("wall_time_ms = 8000");
+    drop(harness.invoke_as(&hurried, "sql-probe", &unanswered).await);
     let denied = json!({ "op": "stream", "method": "DELETE", "path": "/echo", "pieces": ["x"] });
     assert_eq!(ask(&harness, &denied).await["error"]["reason"], "not_granted");
 
     let trail = harness.trail().await;
     let of = |kind| trail.iter().map(|record| &record.event).filter(move |event| event.kind == kind);
     let outcomes: Vec<_> = of(AuditKind::HostCallOutcome).collect();
-    assert_eq!(of(AuditKind::HostCallIntent).count(), 2);
+    assert_eq!(of(AuditKind::HostCallIntent).count(), 3);
+    let unknown = outcomes.iter().find(|event| event.target.as_deref() == Some("/slow")).expect("an outcome");
+    assert_eq!(unknown.reason.as_deref(), Some("outcome_unknown"), "{unknown:?}");
     let echoed = outcomes.iter().find(|event| event.operation.as_deref() == Some("POST")).expect("an outcome");
     assert_eq!((echoed.status, echoed.attempts, echoed.target.as_deref()), (Some(200), Some(1), Some("/echo")));
     assert_eq!(echoed.hosts, [harness.crm.address.to_string()]);

@@ -18,7 +18,10 @@ use airlock_model::{
 use airlock_resources::{HttpExchange, HttpRequest, Performed};
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
-use super::{CallGate, trail::describe_traffic};
+use super::{
+    CallGate,
+    trail::{OUTCOME_UNKNOWN, describe_traffic},
+};
 
 /// Exchanges that one call has open at a time.
 const OPEN_MAX: usize = 16;
@@ -45,8 +48,21 @@ struct Slot {
 struct Noted {
     /// As the intent; there once that is recorded.
     event: Option<AuditEvent>,
+    /// Whether a step was taken: something may have left.
+    has_begun: bool,
     status: Option<u16>,
     bytes: u64,
+}
+
+impl Noted {
+    /// Why it ended.
+    fn reason<'a>(&self, error: Option<&'a HostError>) -> &'a str {
+        match error {
+            Some(error) => error.reason(),
+            None if self.has_begun && self.status.is_none() => OUTCOME_UNKNOWN,
+            None => "ok",
+        }
+    }
 }
 
 impl Exchanges {
@@ -119,6 +135,7 @@ impl CallGate {
         let Some(slot) = slot else { return after_the_end(&step) };
         let mut held = slot.exchange.lock().await;
         let Some(mut exchange) = held.take() else { return after_the_end(&step) };
+        slot.noted().has_begun = true;
         let taken = match self.budget.check_egress() {
             Ok(()) => take(&mut exchange, step).await,
             Err(exhausted) => Err(exhausted),
@@ -168,7 +185,7 @@ impl CallGate {
         let Some(mut event) = noted.event.take() else { return };
         event.kind = AuditKind::HostCallOutcome;
         event.decision = Some(Decision::Permit);
-        event.reason = Some(error.map_or("ok", HostError::reason).to_owned());
+        event.reason = Some(noted.reason(error).to_owned());
         event.message = error.map(ToString::to_string);
         (event.status, event.bytes) = (noted.status, Some(noted.bytes));
         event.duration_us = Some(u64::try_from(slot.began.elapsed().as_micros()).unwrap_or(u64::MAX));
