@@ -3,6 +3,8 @@
 //! A case begins with `// case: NAME` (`#` in Python). A line that must be found ends with `//!`, `//~` (Rust) or `#!` and, where it matters, a
 //! rule. A case without a mark is safe.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests: what is missing must stop them")]
+
 use std::{collections::BTreeSet, path::PathBuf};
 
 use airlock_analysis::source::{Language, Project, Report, check_project};

@@ -1,5 +1,7 @@
 //! Odd and hostile sources: no panic, no endless run, and an answer that refuses what was not judged.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests: what is missing must stop them")]
+
 use std::{
     path::PathBuf,
     time::{Duration, Instant},

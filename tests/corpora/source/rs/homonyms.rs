@@ -62,3 +62,10 @@ let body = client.query("query ($id: ID!) { user(id: $id) { name } }", vars).awa
 let body = client.query(&format!("query {{ user(id: \"{id}\") {{ name }} }}"), ()).await?; //~ graphql_dynamic
 // case: row_get
 let name: String = row.get(&*format!("select_{i}"));
+// case: other_builders
+let builder = AstBuilder::new(allocator); let server = Builder::new(TokioExecutor::new()); let raw = RawValue::from_string(text)?;
+// case: constant_of_another_file
+use super::clock::NOW_MS;
+pub fn f(conn: &Connection) { conn.execute(&format!("DELETE FROM t WHERE expires < {NOW_MS}"), []).unwrap(); }
+// case: constant_by_path
+pub fn f(client: &mut Client) { client.query(crate::queries::FIND, &[]).unwrap(); client.query(queries::FIND_ALL, &[]).unwrap(); }

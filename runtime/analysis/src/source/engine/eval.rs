@@ -90,8 +90,15 @@ impl<'m> Engine<'m> {
                 Value::Absent => Value::Absent,
                 value => value,
             },
+            None if self.is_constant_name(name) => constant_elsewhere(),
             None => Value::foreign(name, OriginKind::Name, span),
         }
+    }
+
+    /// Rust warns of anything but a constant under such a name.
+    pub(super) fn is_constant_name(&self, name: &str) -> bool {
+        let is_loud = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        self.language() == super::Language::Rust && name.len() > 1 && name.chars().all(is_loud)
     }
 
     pub(super) fn closure(
@@ -125,6 +132,9 @@ impl<'m> Engine<'m> {
     fn member_of(&mut self, object: &Value<'m>, name: &str, span: Span) -> Value<'m> {
         match object {
             Value::Foreign(foreign) if is_count(name) && !foreign.is_client => Value::Number,
+            Value::Foreign(foreign) if foreign.origin.kind == OriginKind::Name && self.is_constant_name(name) => {
+                constant_elsewhere()
+            }
             Value::Foreign(foreign) => Value::Foreign(Rc::new(step(foreign, name, span))),
             Value::Object(cell) => self.field(*cell, name).unwrap_or(Value::Absent),
             Value::Instance(class) => self.instance_member(class, name, span),
@@ -280,6 +290,11 @@ impl<'m> Engine<'m> {
         }
         Value::one_of(found)
     }
+}
+
+/// A constant of a file that is not at hand.
+fn constant_elsewhere<'m>() -> Value<'m> {
+    Value::Text(Rc::new(Text { pieces: vec![super::value::Piece::Varies(String::from("constant"))] }))
 }
 
 /// Names of members that are always numbers.

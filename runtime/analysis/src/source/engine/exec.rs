@@ -6,7 +6,7 @@ use super::super::ir::{Import, Reach, Span, Stmt};
 use super::{
     Engine,
     scope::Scope,
-    value::{OriginKind, Value},
+    value::{OriginKind, Piece, Text, Value},
 };
 
 impl<'m> Engine<'m> {
@@ -88,7 +88,11 @@ impl<'m> Engine<'m> {
         let Some((file, inner)) = self.resolve.module(self.file, from) else {
             let path =
                 name.filter(|name| *name != "default").map_or_else(|| from.to_owned(), |name| format!("{from}.{name}"));
-            return Value::foreign(path.replace("::", "."), OriginKind::Name, span);
+            let path = path.replace("::", ".");
+            if self.is_constant_name(path.rsplit('.').next().unwrap_or_default()) {
+                return Value::Text(std::rc::Rc::new(Text { pieces: vec![Piece::Varies(String::from("constant"))] }));
+            }
+            return Value::foreign(path, OriginKind::Name, span);
         };
         self.module(file);
         let mut value = Value::Module(file);

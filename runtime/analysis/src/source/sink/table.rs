@@ -278,9 +278,13 @@ fn strength(
         _ if call.only_evident => Strength::Evidence,
         // Of a statement only what adds unbound text to it: running it takes a client or values.
         _ if receiver == "prepared" => return on_prepared(language, method),
-        "push" | "new" if language == Language::Rust && receiver.to_ascii_lowercase().contains("builder") => {
+        "push" | "new"
+            if language == Language::Rust
+                && (receiver.ends_with("QueryBuilder") || matches!(receiver, "qb" | "query_builder")) =>
+        {
             Strength::Sure
         }
+        "from_string" | "from_sql_and_values" if !receiver.ends_with("Statement") => return None,
         "text" | "literal_column" if call.path.contains("sqlalchemy") || receiver == "sa" || receiver == "db" => {
             Strength::Sure
         }
