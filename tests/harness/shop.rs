@@ -91,7 +91,9 @@ async fn answer(State(asked): State<Asked>, headers: HeaderMap, Json(body): Json
             asked.changes.fetch_add(1, SeqCst);
             Json(json!({ "data": { "rename": { "id": "1" } } })).into_response()
         }
-        text if text.contains("customer(") => customer(body.pointer("/variables/id").and_then(Value::as_str).unwrap_or("1"), given).await,
+        text if text.contains("customer(") => {
+            customer(body.pointer("/variables/id").and_then(Value::as_str).unwrap_or("1"), given).await
+        }
         _ => Json(json!({ "data": { "version": "7" } })).into_response(),
     }
 }

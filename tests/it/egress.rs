@@ -2,3 +2,4 @@
 
 mod graphql;
 mod llm;
+mod soql;

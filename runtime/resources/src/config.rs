@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_model::{Digest, EnvironmentName, Operation, ResourceKind, ResourceName, UrlError};
+use airlock_model::{Digest, EnvironmentName, Operation, PathPattern, ResourceKind, ResourceName, UrlError};
 use serde::Deserialize;
 
 use crate::{
@@ -120,6 +120,10 @@ pub struct HttpConfig {
     /// Longest time to resolve and connect, in milliseconds; 3 s unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub connect_timeout_ms: Option<NonZeroU64>,
+    /// Paths whose parameter `q` is a SOQL query, which is then checked to be one that only reads:
+    /// `/services/data/*/query`.
+    #[serde(default)]
+    pub soql: Vec<PathPattern>,
     /// Exchanges under way at a time; 64 unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub requests_max: Option<NonZeroU64>,

@@ -13,6 +13,7 @@ mod graphql;
 mod manifest;
 mod postgres_corpus;
 mod robustness;
+mod soql;
 mod sql;
 mod sql_evasions;
 mod sql_fuzz;

@@ -44,6 +44,7 @@ impl CallGate {
         event.target = Some(self.path_in_trail(&call, path.as_str()));
         self.check_grant(&call.resource, &Access::Http(method, path.clone()))?;
         query.extend(call.query);
+        self.check_soql(&call.resource, &path, &query, event)?;
         Ok(HttpRequest {
             resource: call.resource,
             tenant: self.facts.principal.tenant.clone(),
