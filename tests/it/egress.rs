@@ -10,6 +10,7 @@ mod llm;
 mod names;
 mod redirects;
 mod repeats;
+mod soql;
 mod spellings;
 mod streams;
 mod upstream;

@@ -29,6 +29,7 @@ mod join;
 pub mod kv;
 pub mod llm;
 pub mod log;
+pub mod soql;
 pub mod sql;
 
 pub use airlock_guest_macros::function;

@@ -254,6 +254,20 @@ declare module "@airlock/errors" {
   }
 }
 
+declare module "@airlock/soql" {
+  export type SoqlValue = string | number | bigint | boolean | Date | SoqlDay | null;
+  /** A day without a time: only `soql.date` makes one. */
+  export interface SoqlDay {
+    readonly text: string;
+  }
+  export const soql: {
+    /** A query with its values written as SOQL wants them: texts quoted and escaped, arrays as lists for IN. */
+    (query: TemplateStringsArray, ...holes: (SoqlValue | readonly SoqlValue[])[]): string;
+    /** A day such as `2026-01-31`. */
+    date(day: string): SoqlDay;
+  };
+}
+
 declare module "@airlock/context" {
   export interface Invocation {
     readonly id: string;

@@ -8,6 +8,7 @@ pub mod component;
 pub mod graphql;
 pub mod manifest;
 mod schema;
+pub mod soql;
 pub mod source;
 pub mod sql;
 
@@ -17,4 +18,5 @@ pub use component::{
 };
 pub use graphql::{Document, DocumentLimits, DocumentRefusal, DocumentRules, GraphqlSchema, Variables, sdl_of};
 pub use schema::{SchemaRefusal, schema_cost};
+pub use soql::{SoqlRefusal, SoqlReport, soql};
 pub use sql::{Dialect, ReadFunctionError, ReadFunctions, SqlRefusal, classify, classify_with, fingerprint};

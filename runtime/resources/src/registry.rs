@@ -334,6 +334,13 @@ impl Resources {
         self.get(resource, environment)?.http(resource)?.settings().locate(url)
     }
 
+    /// Whether the parameter `q` of a path is a SOQL query.
+    #[must_use]
+    pub fn takes_soql(&self, environment: &EnvironmentName, resource: &ResourceName, path: &RequestPath) -> bool {
+        let client = self.find(resource, environment).and_then(|bound| bound.http(resource).ok());
+        client.is_some_and(|client| client.settings().soql.iter().any(|pattern| pattern.matches(path)))
+    }
+
     /// A path as the trail of a binding has it.
     #[must_use]
     pub fn path_in_trail(&self, environment: &EnvironmentName, resource: &ResourceName, path: &str) -> String {

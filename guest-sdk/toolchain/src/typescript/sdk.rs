@@ -35,12 +35,16 @@ const MODULES: &[(&str, &str)] = &[
     ("airlock:sdk/blob", include_str!("../../../typescript/runtime/blob.js")),
     ("airlock:sdk/graphql", include_str!("../../../typescript/runtime/graphql.js")),
     ("airlock:sdk/llm", include_str!("../../../typescript/runtime/llm.js")),
+    ("airlock:sdk/soql", include_str!("../../../typescript/runtime/soql.js")),
     ("airlock:sdk/context", include_str!("../../../typescript/runtime/context.js")),
 ];
 
 /// Names a project may import, and the SDK modules behind them.
-const PUBLIC: &[(&str, &str)] =
-    &[("@airlock/errors", "airlock:sdk/errors"), ("@airlock/context", "airlock:sdk/context")];
+const PUBLIC: &[(&str, &str)] = &[
+    ("@airlock/errors", "airlock:sdk/errors"),
+    ("@airlock/soql", "airlock:sdk/soql"),
+    ("@airlock/context", "airlock:sdk/context"),
+];
 
 /// Words that cannot name a binding in a module.
 const RESERVED: &[&str] = &[

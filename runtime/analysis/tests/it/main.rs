@@ -12,6 +12,7 @@ mod fixture;
 mod manifest;
 mod postgres_corpus;
 mod robustness;
+mod soql;
 mod sql;
 mod sql_evasions;
 mod sql_fuzz;

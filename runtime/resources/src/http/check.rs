@@ -41,6 +41,7 @@ pub(crate) struct HttpSettings {
     pub(super) retries_max: u8,
     pub(super) trace: bool,
     pub(crate) audit_path: AuditPath,
+    pub(crate) soql: Vec<airlock_model::PathPattern>,
 }
 
 impl HttpSettings {
@@ -135,6 +136,7 @@ pub(crate) fn check(config: &HttpConfig, sources: &Sources<'_>) -> Result<HttpSe
         retries_max: at_most("retries_max", config.retries_max.unwrap_or(RETRIES_DEFAULT), RETRIES_MAX)?,
         trace: config.trace,
         audit_path: config.audit_path,
+        soql: config.soql.clone(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_model::Operation;
+use airlock_model::{Operation, PathPattern};
 use serde::Deserialize;
 
 use crate::CredentialRef;
@@ -70,6 +70,10 @@ pub struct HttpConfig {
     /// Longest time to resolve and connect, in milliseconds; 3 s unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub connect_timeout_ms: Option<NonZeroU64>,
+    /// Paths whose parameter `q` is a SOQL query, which is then checked to be one that only reads:
+    /// `/services/data/*/query`.
+    #[serde(default)]
+    pub soql: Vec<PathPattern>,
     /// Exchanges under way at a time; 256 unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub requests_max: Option<NonZeroU64>,

@@ -47,6 +47,7 @@ impl CallGate {
         // A function is told its own path; the trail is not where the operator hides it.
         granted.inspect_err(|error| event.message = Some(error.to_string().replace(path.as_str(), &shown)))?;
         query.extend(call.query);
+        self.check_soql(&call.resource, &path, &query, event)?;
         Ok(HttpRequest {
             resource: call.resource,
             tenant: self.facts.principal.tenant.clone(),
