@@ -174,9 +174,9 @@ impl<'a> Reader<'a> {
         }
         self.next += 1;
         if self.is_word("select") {
-            self.query(level + 1)?
+            self.query(level + 1)?;
         } else {
-            self.rest(level + 1)?
+            self.rest(level + 1)?;
         }
         match self.peek() {
             Some(Token::Close) => {
