@@ -11,7 +11,7 @@ use std::{
 };
 
 use airlock_model::{EnvironmentName, HttpMethod, ResourceName};
-use airlock_resources::{BindingConfig, HttpRequest, Network, Permitted, Resources, Sources};
+use airlock_resources::{BindingConfig, EgressBudget, HttpRequest, Network, Permitted, Resources, Sources};
 use anyhow::Context as _;
 use axum::{Router, routing::get};
 use bytes::Bytes;
@@ -102,7 +102,7 @@ impl Api {
             headers: vec![("accept".to_owned(), "application/json".to_owned())],
             body: None,
             deadline: tokio::time::Instant::now() + LONG,
-            egress_bytes_max: u64::MAX / 2,
+            egress: EgressBudget::new(u64::MAX / 2),
             now_unix_ms: 0,
             origin: None,
             hops: None,

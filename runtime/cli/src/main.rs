@@ -55,7 +55,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Resources(command) => commands::resources::run(&command, style).await,
         Command::Reload(options) => commands::operator::reload(&options, style).await,
         Command::Limits(options) => commands::operator::limits(&options, style).await,
-        Command::Doctor(options) => doctor::run(&options, style),
+        Command::Doctor(options) => doctor::run(&options, style).await,
         Command::New(options) => commands::new::run(&options, style),
         Command::Build(options) => commands::build::run(&options, style),
         Command::Check(options) => commands::check::run(&options, style),

@@ -64,7 +64,7 @@ impl fmt::Display for AddressClass {
     }
 }
 
-const V4: [(Ipv4Net, AddressClass); 17] = {
+const V4: [(Ipv4Net, AddressClass); 18] = {
     const fn net(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
         Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
     }
@@ -72,6 +72,8 @@ const V4: [(Ipv4Net, AddressClass); 17] = {
     [
         (net(169, 254, 169, 254, 32), C::Metadata),
         (net(100, 100, 100, 200, 32), C::Metadata),
+        // Azure's platform, which tells a machine its configuration.
+        (net(168, 63, 129, 16, 32), C::Metadata),
         (net(255, 255, 255, 255, 32), C::Broadcast),
         (net(0, 0, 0, 0, 8), C::Unspecified),
         (net(10, 0, 0, 0, 8), C::Private),

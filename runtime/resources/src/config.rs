@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_model::{Digest, EnvironmentName, Operation, PathPattern, ResourceKind, ResourceName, UrlError};
+use airlock_model::{Digest, EnvironmentName, Operation, ResourceKind, ResourceName, UrlError};
 use serde::Deserialize;
 
 use crate::{

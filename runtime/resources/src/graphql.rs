@@ -80,7 +80,7 @@ impl Graphql {
             headers: vec![header("content-type", "application/json"), header("accept", ACCEPT)],
             body: Some(body),
             deadline: request.deadline,
-            egress_bytes_max: request.egress_bytes_max,
+            egress: request.egress,
             now_unix_ms: request.now_unix_ms,
             origin: None,
             hops: None,

@@ -58,7 +58,7 @@ use redirect::Hops;
 pub(crate) use reply::Answer;
 use reply::Reading;
 use route::Routes;
-pub use session::HttpExchange;
+pub use session::{HttpExchange, Passing};
 pub(crate) use target::BaseUrl;
 pub use verdict::{EgressDecision, EgressVerdict};
 
@@ -66,9 +66,11 @@ const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 32;
 const RESPONSE_HEADERS_MAX: usize = 100;
 const RESPONSE_HEAD_BYTES_MAX: u32 = 64 << 10;
-/// What a server may send of one response, and of all on one connection, before anybody reads it.
+/// What a server may send of one response before anybody reads it.
 const STREAM_WINDOW_BYTES: u32 = 128 << 10;
-const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// The same of all responses on one connection, which tenants share: room for 256 that nobody reads, so that they hold up none
+/// that somebody does.
+const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
 
 /// A client that reaches one origin and no other, whatever URI it is handed.
 pub(crate) type Guarded = Client<HttpsConnector<Dialer>, Outgoing>;
@@ -118,7 +120,7 @@ impl HttpClient {
 
     /// Sends one request and reads its whole response, within deadline, caps and budget.
     pub(crate) async fn perform(&self, request: HttpRequest) -> Performed {
-        let meter = Arc::new(Meter::new(request.egress_bytes_max));
+        let meter = Arc::new(Meter::new(request.egress.clone()));
         let pace = Pace::whole(request.deadline, self.settings.timeout);
         let changes = !request.method.is_safe();
         let reply = match self.exchange(request, &meter, pace).await {
@@ -156,7 +158,7 @@ impl HttpClient {
     ) -> Result<Answer, HostError> {
         let pace = Pace::pieces(request.deadline, self.settings.timeout);
         let place = self.place(&request.tenant, pace).await?;
-        let prepared = Prepared::new(&self.settings, request)?;
+        let prepared = Prepared::new(&self.settings, request)?.with_body(&self.settings)?;
         self.visit(meter, &prepared.place);
         let arrived = self.once(&prepared, body, meter, pace).await?;
         self.begin(arrived, meter, pace, place)

@@ -13,6 +13,7 @@ mod breaker;
 mod config;
 mod database;
 mod dial;
+mod egress;
 mod failed;
 mod graphql;
 mod http;
@@ -42,12 +43,14 @@ mod transaction;
 pub use blob::{DirectoryConfig, S3Config, S3Credential};
 pub use config::{Binding, BindingConfig, ConfigError, SqliteConfig};
 pub use database::{RoleConfig, TlsMode};
+pub use egress::EgressBudget;
 pub use graphql::{GraphqlConfig, GraphqlKeys};
 pub use http::{
     AuditPath, ClientCertificateConfig, CredentialConfig, EgressDecision, EgressVerdict, HttpConfig, HttpExchange,
+    Passing,
 };
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
-pub use llm::{Completed, CompletionStream, LlmConfig, LlmKeys, Price, RecordPolicy, Took};
+pub use llm::{Begun, Completed, CompletionStream, LlmConfig, LlmKeys, Price, RecordPolicy, Took};
 pub use mysql::MysqlConfig;
 pub use needs::Needs;
 pub use network::Network;

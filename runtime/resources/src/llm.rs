@@ -91,6 +91,17 @@ pub struct Completed {
     pub traffic: Option<Traffic>,
 }
 
+/// What came of asking for a completion that comes as it is made.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its pieces, or why there are none.
+    pub stream: Result<CompletionStream, HostError>,
+    /// For the budgets of the app, where there are none.
+    pub took: Took,
+    /// Where it went.
+    pub traffic: Traffic,
+}
+
 /// The client of one binding.
 #[derive(Debug)]
 pub(crate) struct Llm {
@@ -137,17 +148,23 @@ impl Llm {
         (read.map_err(|fault| explain::fault(&self.resource, &fault)), took)
     }
 
-    /// Asks for a completion that comes as it is made. What that costs stands in the meter, also when it fails.
-    pub(crate) async fn stream(&self, request: LlmRequest) -> (Result<CompletionStream, HostError>, u64) {
-        let meter = Arc::new(Meter::new(request.egress_bytes_max));
+    /// Asks for a completion that comes as it is made.
+    pub(crate) async fn stream(&self, request: LlmRequest) -> Begun {
+        let meter = Arc::new(Meter::new(request.egress.clone()));
         let opened = self.http.open(self.asked(request, true), &meter).await;
-        let begun = opened.and_then(|answer| {
-            if !(200..300).contains(&answer.status) {
-                return Err(explain::status(&self.resource, answer.status, &answer.headers));
+        let (stream, took) = match opened {
+            Ok(answer) if !(200..300).contains(&answer.status) => {
+                (Err(explain::status(&self.resource, answer.status, &answer.headers)), Took::Nothing)
             }
-            Ok(CompletionStream::new(self.resource.clone(), self.provider, answer, Arc::clone(&meter)))
-        });
-        (begun, meter.spent())
+            Ok(answer) => {
+                let meter = Arc::clone(&meter);
+                (Ok(CompletionStream::new(self.resource.clone(), self.provider, answer, meter)), Took::Unknown)
+            }
+            Err(error) if meter.spent() == 0 => (Err(error), Took::Nothing),
+            // It has left: the provider may count it whatever became of its answer.
+            Err(error) => (Err(error), Took::Unknown),
+        };
+        Begun { stream, took, traffic: meter.traffic() }
     }
 
     fn asked(&self, request: LlmRequest, streams: bool) -> HttpRequest {
@@ -167,7 +184,7 @@ impl Llm {
             headers,
             body: Some(body.into_bytes()),
             deadline: request.deadline,
-            egress_bytes_max: request.egress_bytes_max,
+            egress: request.egress,
             now_unix_ms: request.now_unix_ms,
             origin: None,
             hops: None,

@@ -11,8 +11,8 @@ use airlock_model::{
 use tokio::time::Instant;
 
 use crate::{
-    AuditPath, BeginRequest, Binding, BlobRequest, Completed, CompletionStream, GraphqlRequest, HttpRequest, KvRequest,
-    LlmRequest, Network, Performed, Permitted, Schema, SqlRequest, Stream, StreamRequest, Took, Transaction,
+    AuditPath, BeginRequest, Begun, Binding, BlobRequest, Completed, GraphqlRequest, HttpRequest, KvRequest,
+    LlmRequest, Network, Performed, Permitted, Schema, SqlRequest, Stream, StreamRequest, Took, Traffic, Transaction,
     address::AddressPolicy,
     blob::BlobStore,
     config::Engine,
@@ -413,15 +413,11 @@ impl Resources {
         }
     }
 
-    /// Asks a language model for a completion that comes as it is made. What has crossed the network so far stands beside it.
-    pub async fn stream_completion(
-        &self,
-        environment: &EnvironmentName,
-        request: LlmRequest,
-    ) -> (Result<CompletionStream, HostError>, u64) {
+    /// Asks a language model for a completion that comes as it is made.
+    pub async fn stream_completion(&self, environment: &EnvironmentName, request: LlmRequest) -> Begun {
         match self.model(environment, &request.resource, request.deadline).await {
             Ok(client) => client.stream(request).await,
-            Err(denied) => (Err(denied), 0),
+            Err(denied) => Begun { stream: Err(denied), took: Took::Nothing, traffic: Traffic::default() },
         }
     }
 

@@ -6,7 +6,7 @@ use airlock_model::{
 };
 use tokio::time::Instant;
 
-use crate::{StopNotice, failed::Failed};
+use crate::{EgressBudget, StopNotice, failed::Failed};
 
 /// A host call that the gate has permitted. Everything in it is parsed; nothing in it is trusted further than that.
 #[derive(Debug)]
@@ -113,8 +113,8 @@ pub struct HttpRequest {
     pub body: Option<Vec<u8>>,
     /// When the request is given up.
     pub deadline: Instant,
-    /// What is left of the call's egress budget, in bytes, both ways together.
-    pub egress_bytes_max: u64,
+    /// What the call may still send and receive.
+    pub egress: EgressBudget,
     /// Milliseconds since the Unix epoch: what requests are signed for.
     pub now_unix_ms: u64,
     /// An origin of the binding's `origins`, as it located one; `None` for its own.
@@ -168,8 +168,8 @@ pub struct GraphqlRequest {
     pub variables: String,
     /// When the request is given up.
     pub deadline: Instant,
-    /// What is left of the call's egress budget, in bytes, both ways together.
-    pub egress_bytes_max: u64,
+    /// What the call may still send and receive.
+    pub egress: EgressBudget,
     /// Milliseconds since the Unix epoch: what requests are signed for.
     pub now_unix_ms: u64,
     /// What `traceparent` says, where the binding sends one.
@@ -202,8 +202,8 @@ pub struct LlmRequest {
     pub max_tokens: u64,
     /// When the request is given up.
     pub deadline: Instant,
-    /// What is left of the call's egress budget, in bytes, both ways together.
-    pub egress_bytes_max: u64,
+    /// What the call may still send and receive.
+    pub egress: EgressBudget,
     /// Milliseconds since the Unix epoch.
     pub now_unix_ms: u64,
     /// What `traceparent` says, where the binding sends one.

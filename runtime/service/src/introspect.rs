@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use airlock_analysis::{DocumentRefusal, graphql::QUERY, sdl_of};
 use airlock_model::{EnvironmentName, HostError, HostReply, OperationClass, ResourceName, TenantName};
-use airlock_resources::{GraphqlRequest, Permitted};
+use airlock_resources::{EgressBudget, GraphqlRequest, Permitted};
 use tokio::time::Instant;
 
 use crate::{App, Config, StartError, clock, settings::bind_resources};
@@ -43,7 +43,7 @@ impl App {
             document: QUERY.to_owned(),
             variables: "{}".to_owned(),
             deadline: Instant::now() + TIME_MAX,
-            egress_bytes_max: EGRESS_BYTES_MAX,
+            egress: EgressBudget::new(EGRESS_BYTES_MAX),
             now_unix_ms: clock::now_unix_ms(),
             traceparent: None,
         };

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use airlock_model::{EnvironmentName, Grants, HostError, HostReply, HttpMethod, HttpReply, ResourceName, WebUrl};
 use airlock_resources::{
-    BindingConfig, EgressVerdict, HttpExchange, HttpRequest, Network, Performed, Permitted, Resources, Sources,
+    BindingConfig, EgressBudget, EgressVerdict, HttpExchange, HttpRequest, Network, Performed, Permitted, Resources,
+    Sources,
 };
 use tokio::time::Instant;
 
@@ -58,7 +59,7 @@ impl Api {
             headers: Vec::new(),
             body: None,
             deadline: Instant::now() + PATIENCE,
-            egress_bytes_max: 1 << 40,
+            egress: EgressBudget::new(1 << 40),
             now_unix_ms: 1_440_938_160_000,
             origin: None,
             hops: Some(Grants { token: held(), manifest: held(), environment: held() }),

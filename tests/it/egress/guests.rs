@@ -64,8 +64,9 @@ async fn an_exchange_step_by_step_is_scrubbed_and_has_one_intent_and_one_outcome
     let of = |kind| trail.iter().map(|record| &record.event).filter(move |event| event.kind == kind);
     let outcomes: Vec<_> = of(AuditKind::HostCallOutcome).collect();
     assert_eq!(of(AuditKind::HostCallIntent).count(), 3);
-    let unknown = outcomes.iter().find(|event| event.target.as_deref() == Some("/slow")).expect("an outcome");
-    assert_eq!(unknown.reason.as_deref(), Some("outcome_unknown"), "{unknown:?}");
+    let cut = outcomes.iter().find(|event| event.target.as_deref() == Some("/slow")).expect("an outcome");
+    assert_eq!(cut.reason.as_deref(), Some("backend_timeout"), "a GET changes nothing: {cut:?}");
+    assert_eq!((cut.attempts, cut.hosts.len()), (Some(1), 1), "what had left stands there: {cut:?}");
     let echoed = outcomes.iter().find(|event| event.operation.as_deref() == Some("POST")).expect("an outcome");
     assert_eq!((echoed.status, echoed.attempts, echoed.target.as_deref()), (Some(200), Some(1), Some("/echo")));
     assert_eq!(echoed.hosts, [harness.crm.address.to_string()]);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use airlock_model::{HostError, HttpMethod};
+use airlock_resources::HttpRequest;
 use airlock_tests::times;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -118,7 +119,7 @@ async fn a_body_in_pieces_arrives_whole_or_not_at_all() {
     assert_eq!(whole.head().await.map(|head| head.status), Ok(200));
     let seen = upstream.seen().concat();
     assert!(seen.contains("one ") && seen.ends_with("0\r\n\r\n"), "{seen}");
-    let traffic = whole.traffic();
+    let traffic = whole.passing().traffic();
     assert_eq!((traffic.attempts, traffic.hosts.len()), (1, 1));
 
     let mut dropped = api.open(api.request(HttpMethod::Post, "/")).await;
@@ -143,6 +144,25 @@ async fn steps_out_of_turn_are_mistakes_and_send_nothing() {
     assert!(matches!(read.write(b"x".to_vec()).await, Err(HostError::BadRequest(_))));
     drop(api.open(api.request(HttpMethod::Get, "/")).await);
     assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_is_judged_like_a_whole_one() {
+    let upstream = Upstream::start(|_| ok("hello")).await;
+    let api = Api::at(upstream.address, "request_types = [\"application/json\"]");
+    for (method, headers) in [
+        (HttpMethod::Get, vec![("content-type", "application/json")]),
+        (HttpMethod::Post, vec![("content-type", "text/xml")]),
+        (HttpMethod::Post, vec![("content-type", "application/json"), ("Content-Type", "text/xml")]),
+    ] {
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut exchange = api.open(HttpRequest { headers, ..api.request(method, "/") }).await;
+        // The first piece may be taken before the request is judged; none of it leaves.
+        let _taken = exchange.write(b"{}".to_vec()).await;
+        let refused = exchange.head().await;
+        assert!(matches!(refused, Err(HostError::BadRequest(_) | HostError::Denied { .. })), "{refused:?}");
+    }
+    assert_eq!(upstream.connections(), 0);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use airlock_model::{EnvironmentName, HttpMethod, ResourceName, SqlVerb, StatementClass};
-use airlock_resources::{HttpRequest, Network, Permitted, Resources, Sources, SqlRequest, StopNotice};
+use airlock_resources::{EgressBudget, HttpRequest, Network, Permitted, Resources, Sources, SqlRequest, StopNotice};
 
 use super::{Op, application::load};
 use crate::{allocations, issuer::ENVIRONMENT, processor::median};
@@ -79,7 +79,7 @@ fn unsent() -> anyhow::Result<Permitted> {
         headers: Vec::new(),
         body: Some(b"ab".to_vec()),
         deadline: tokio::time::Instant::now() + LONG,
-        egress_bytes_max: 1 << 20,
+        egress: EgressBudget::new(1 << 20),
         now_unix_ms: 0,
         origin: None,
         hops: None,

@@ -28,7 +28,12 @@ impl Variables {
 
     /// A number that can be the length of a list.
     pub(super) fn length(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.get().trim().parse().ok()
+        let text = self.0.get(name)?.get().trim();
+        text.parse().ok().or_else(|| {
+            // `1e6` and `1000000.0` are whole numbers too, as the API reads them.
+            let number = text.parse::<f64>().ok()?.ceil().max(0.0);
+            Some(format!("{number:.0}").parse().unwrap_or(u64::MAX))
+        })
     }
 
     /// As JSON, with every value as it was written.
@@ -61,5 +66,19 @@ impl<'de> de::Visitor<'de> for ReadVariables {
             }
         }
         Ok(Variables(read))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_counts_however_it_is_written() {
+        let variables =
+            Variables::parse(r#"{"a": 7, "b": 1e6, "c": 1000000.0, "d": -3, "e": 1e300, "f": "9", "g": null}"#);
+        let variables = variables.expect("an object");
+        let lengths = ["a", "b", "c", "d", "e", "f", "g"].map(|name| variables.length(name));
+        assert_eq!(lengths, [Some(7), Some(1_000_000), Some(1_000_000), Some(0), Some(u64::MAX), None, None]);
     }
 }

@@ -83,12 +83,12 @@ struct Subject {
 }
 
 /// Looks at everything and says so. Exit status 1 when something stops a server.
-pub fn run(options: &DoctorOptions, style: Style) -> anyhow::Result<ExitCode> {
+pub async fn run(options: &DoctorOptions, style: Style) -> anyhow::Result<ExitCode> {
     let loaded = load(&options.config);
     let valid = configuration::valid(&options.config, &loaded);
     let cache_dir = host::cache_dir(options.cache.cache_dir.as_deref())?;
     let subject = Subject { config_file: options.config.clone(), config: loaded.ok(), cache_dir };
-    let report = examine(&subject, valid)?;
+    let report = examine(&subject, valid).await?;
     style.print(&report, |out| report.write(out))?;
     let stops = report.checks.iter().any(|check| check.status == Status::Error);
     Ok(if stops { ExitCode::from(EXIT_FAILURE) } else { ExitCode::SUCCESS })
@@ -100,7 +100,7 @@ fn load(config_file: &Path) -> anyhow::Result<Config> {
     Ok(Config::load(config_file)?)
 }
 
-fn examine(subject: &Subject, valid: Check) -> anyhow::Result<Report> {
+async fn examine(subject: &Subject, valid: Check) -> anyhow::Result<Report> {
     let tried = attempt::spawn(subject)?;
     let asked = subject.config.as_ref().map_or_else(IsolationLevel::default, |config| config.isolation.level);
     let machine = machine::Machine::read();
@@ -108,7 +108,7 @@ fn examine(subject: &Subject, valid: Check) -> anyhow::Result<Report> {
     checks.extend(machine.checks(subject.config.as_ref()));
     if let Some(config) = &subject.config {
         checks.extend(configuration::checks(config, &subject.config_file));
-        checks.extend(resources::checks(config)?);
+        checks.extend(resources::checks(config).await?);
     }
     checks.push(configuration::cache(&subject.cache_dir));
     let kernel = Kernel {

@@ -7,10 +7,8 @@ use super::Check;
 const NAME: &str = "resource";
 
 /// One check for each binding.
-pub(super) fn checks(config: &Config) -> anyhow::Result<Vec<Check>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answers = runtime.block_on(health::resources(config))?;
-    Ok(answers.iter().map(check).collect())
+pub(super) async fn checks(config: &Config) -> anyhow::Result<Vec<Check>> {
+    Ok(health::resources(config).await?.iter().map(check).collect())
 }
 
 fn check(answer: &health::Health) -> Check {

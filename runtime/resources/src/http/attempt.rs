@@ -129,10 +129,7 @@ impl HttpClient {
     fn renews(&self, sent: &Result<Arrived, Failed>) -> bool {
         let (Ok(arrived), Some(tokens)) = (sent, &self.tokens) else { return false };
         match &arrived.presented.token {
-            Some(token) if arrived.response.status() == StatusCode::UNAUTHORIZED => {
-                tokens.reject(token);
-                true
-            }
+            Some(token) if arrived.response.status() == StatusCode::UNAUTHORIZED => tokens.reject(token),
             _ => false,
         }
     }

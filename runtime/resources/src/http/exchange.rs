@@ -30,10 +30,6 @@ impl Prepared {
     pub(super) fn new(settings: &HttpSettings, request: HttpRequest) -> Result<Self, HostError> {
         let body = request.body.filter(|body| !body.is_empty()).unwrap_or_default();
         settings.check_request_size(body.len() as u64)?;
-        if !body.is_empty() && matches!(request.method, HttpMethod::Get | HttpMethod::Head) {
-            // Servers disagree on where such a request ends (RFC 9110 section 9.3.1).
-            return Err(HostError::BadRequest("GET and HEAD carry no body".to_owned()));
-        }
         settings.check_listed(request.origin.as_ref())?;
         let place = Place::of(request.origin);
         let credential = settings.credential_at(&place);
@@ -51,10 +47,7 @@ impl Prepared {
         if let Some(value) = trace.and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(&TRACEPARENT, value);
         }
-        if !body.is_empty() {
-            settings.request_types.check_request(headers.get(header::CONTENT_TYPE))?;
-        }
-        Ok(Self {
+        let prepared = Self {
             method: request.method,
             place,
             path: request.path,
@@ -62,7 +55,21 @@ impl Prepared {
             headers,
             body: Bytes::from(body),
             now_unix_ms: request.now_unix_ms,
-        })
+        };
+        if prepared.body.is_empty() { Ok(prepared) } else { prepared.with_body(settings) }
+    }
+
+    /// The same, if it may carry a body: one at hand or one in pieces.
+    ///
+    /// # Errors
+    /// `BadRequest` when the method has no place for one, `Denied` when the binding does not list its type.
+    pub(super) fn with_body(self, settings: &HttpSettings) -> Result<Self, HostError> {
+        if matches!(self.method, HttpMethod::Get | HttpMethod::Head) {
+            // Servers disagree on where such a request ends (RFC 9110 section 9.3.1).
+            return Err(HostError::BadRequest("GET and HEAD carry no body".to_owned()));
+        }
+        settings.request_types.check_request(self.headers.get(header::CONTENT_TYPE))?;
+        Ok(self)
     }
 
     /// The request of one attempt, complete but for a credential in a header.

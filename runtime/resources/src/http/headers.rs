@@ -27,7 +27,7 @@ const FRAMING: [&str; 13] = [
 
 /// Headers that say who asks, or that some servers let override the method or path that the policy allowed, or that
 /// would get a response past the scrubber in pieces or compressed.
-const OURS: [&str; 23] = [
+const OURS: [&str; 24] = [
     "accept-encoding",
     "authorization",
     "cf-connecting-ip",
@@ -38,6 +38,7 @@ const OURS: [&str; 23] = [
     "if-range",
     "range",
     "true-client-ip",
+    "x-amz-acl",
     "x-amz-content-sha256",
     "x-amz-date",
     "x-amz-security-token",
@@ -52,7 +53,17 @@ const OURS: [&str; 23] = [
     "x-rewrite-url",
     "x-original-method",
 ];
-const OUR_PREFIXES: [&str; 3] = ["proxy-", "x-forwarded-", "sec-fetch-"];
+/// The copying ones name a second object that no path pattern sees.
+const OUR_PREFIXES: [&str; 8] = [
+    "proxy-",
+    "x-forwarded-",
+    "sec-fetch-",
+    "x-amz-copy-source",
+    "x-amz-grant-",
+    "x-goog-copy-source",
+    "x-ms-copy-source",
+    "x-ms-rename-source",
+];
 
 /// Request headers that say nothing of whom they are meant for.
 const HARMLESS: [HeaderName; 6] = [
@@ -95,6 +106,10 @@ pub(super) fn outgoing(given: &[(String, String)], injected: &[&HeaderName]) -> 
             let text = format!("the value of header `{parsed}` is not one line of visible ASCII");
             return Err(HostError::BadRequest(text));
         };
+        if parsed == header::CONTENT_TYPE && headers.contains_key(&parsed) {
+            // The binding judges the type, and servers disagree on which of two counts.
+            return Err(HostError::BadRequest("the header `content-type` is given twice".to_owned()));
+        }
         headers.append(parsed, value);
     }
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -7,12 +7,12 @@ use std::sync::{
 
 use airlock_model::{HostError, Limit};
 
-use crate::Traffic;
+use crate::{EgressBudget, Traffic};
 
 /// Bytes of one exchange, both ways. Whoever began it and whoever reads the body look at the same one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Meter {
-    left_at_start: u64,
+    budget: EgressBudget,
     sent: AtomicU64,
     received: AtomicU64,
     attempts: AtomicU32,
@@ -20,8 +20,14 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(left: u64) -> Self {
-        Self { left_at_start: left, ..Self::default() }
+    pub(crate) fn new(budget: EgressBudget) -> Self {
+        Self {
+            budget,
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            attempts: AtomicU32::new(0),
+            hosts: Mutex::default(),
+        }
     }
 
     /// Counts bytes that are about to leave.
@@ -29,10 +35,7 @@ impl Meter {
     /// # Errors
     /// When the budget does not cover them. Then they are not counted, and must not leave.
     pub(super) fn send(&self, bytes: u64) -> Result<(), HostError> {
-        let total = self.spent().saturating_add(bytes);
-        if total > self.left_at_start {
-            return Err(self.exhausted(total));
-        }
+        self.budget.take(bytes).map_err(|total| self.exhausted(total))?;
         self.sent.fetch_add(bytes, Relaxed);
         Ok(())
     }
@@ -43,13 +46,13 @@ impl Meter {
     /// When the budget does not cover them.
     pub(super) fn receive(&self, bytes: u64) -> Result<(), HostError> {
         self.received.fetch_add(bytes, Relaxed);
-        let spent = self.spent();
-        if spent > self.left_at_start { Err(self.exhausted(spent)) } else { Ok(()) }
+        self.budget.spend(bytes).map_err(|total| self.exhausted(total))
     }
 
     /// Takes back what never left.
     pub(super) fn refund(&self, bytes: u64) {
         self.sent.fetch_sub(bytes, Relaxed);
+        self.budget.give_back(bytes);
     }
 
     /// Counts a request that is sent, whether or not it arrives.
@@ -88,16 +91,15 @@ impl Meter {
     }
 
     pub(super) fn left(&self) -> u64 {
-        self.left_at_start.saturating_sub(self.spent())
+        self.budget.left()
     }
 
     pub(super) fn exhausted(&self, used: u64) -> HostError {
         HostError::Limit {
             limit: Limit::EgressBytes,
-            configured: self.left_at_start,
+            configured: self.budget.max(),
             used,
-            hint: "`configured` is what was left of the call's budget: ask for less, or raise `egress_bytes`"
-                .to_owned(),
+            hint: "ask for less, or raise `egress_bytes`".to_owned(),
         }
     }
 }

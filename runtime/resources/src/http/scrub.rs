@@ -22,7 +22,8 @@ pub(super) use passage::Passage;
 const REPLACEMENT: &[u8] = b"[redacted]";
 /// A shorter piece of base64 would be found where there is no secret.
 const ALIGNED_BYTES_MIN: usize = 8;
-/// JavaScript's `encodeURIComponent` and the WHATWG query set.
+/// Python's `quote`, JavaScript's `encodeURIComponent` and the WHATWG query set.
+const QUOTE: &AsciiSet = &QUERY.remove(b'/');
 const COMPONENT: &AsciiSet = &QUERY.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
 const WHATWG_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
 
@@ -104,7 +105,9 @@ fn spellings(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut texts = vec![secret.to_owned(), hex::encode(bytes), hex::encode_upper(bytes)];
     texts.extend([STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].map(|engine| engine.encode(bytes)));
     texts.extend((0..3).flat_map(|offset| aligned(bytes, offset)));
-    texts.extend([NON_ALPHANUMERIC, QUERY, COMPONENT, WHATWG_QUERY].into_iter().flat_map(|set| escaped(bytes, set)));
+    texts.extend(
+        [NON_ALPHANUMERIC, QUERY, QUOTE, COMPONENT, WHATWG_QUERY].into_iter().flat_map(|set| escaped(bytes, set)),
+    );
     texts.extend(json_escaped(secret));
     texts.into_iter().map(|text| Zeroizing::new(text.into_bytes())).collect()
 }
@@ -141,7 +144,37 @@ fn percent_lowered(text: &str) -> String {
 fn json_escaped(secret: &str) -> Vec<String> {
     let quoted = serde_json::to_string(secret).unwrap_or_default();
     let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
-    if inner.is_empty() { Vec::new() } else { vec![inner.replace('/', "\\/"), inner] }
+    if inner.is_empty() {
+        return Vec::new();
+    }
+    let mut texts = vec![inner.replace('/', "\\/"), inner];
+    // As Python's, Go's and .NET's writers have it, and one that escapes all it can.
+    let sets: [fn(char) -> bool; 3] =
+        [|c| !c.is_ascii(), |c| !c.is_ascii() || "+&<>'\"`".contains(c), |c| !c.is_ascii_alphanumeric()];
+    texts.extend(sets.into_iter().flat_map(|set| {
+        let lower = unicode_escaped(secret, set);
+        let upper = lower.split("\\u").enumerate().map(|(place, part)| {
+            let (digits, rest) = part.split_at_checked(4).filter(|_| place > 0).unwrap_or(("", part));
+            format!("{}{}{rest}", if place > 0 { "\\u" } else { "" }, digits.to_ascii_uppercase())
+        });
+        [upper.collect(), lower]
+    }));
+    texts
+}
+
+/// JSON text with `\u00e9` for what is in the set.
+fn unicode_escaped(secret: &str, is_escaped: fn(char) -> bool) -> String {
+    let mut text = String::new();
+    for c in secret.chars() {
+        match c {
+            c if is_escaped(c) => {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+            }
+            '"' | '\\' => text.extend(['\\', c]),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -170,6 +203,9 @@ mod tests {
             "s3cr%2Ft%2BCanary%20~'%22x%C3%BC9".to_owned(),
             serde_json::to_string(SECRET).expect("json").trim_matches('"').to_owned(),
             "s3cr\\/t+Canary ~'\\\"x\u{fc}9".to_owned(),
+            "s3cr/t+Canary ~'\\\"x\\u00fc9".to_owned(),
+            "s3cr/t\\u002BCanary ~\\u0027\\u0022x\\u00FC9".to_owned(),
+            "s3cr/t%2BCanary%20~%27%22x%C3%BC9".to_owned(),
         ];
         spelled.dedup();
         for text in spelled {

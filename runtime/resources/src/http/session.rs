@@ -23,6 +23,18 @@ pub struct HttpExchange {
     state: State,
 }
 
+/// What crosses the network for one exchange.
+#[derive(Debug)]
+pub struct Passing(Arc<Meter>);
+
+impl Passing {
+    /// What has crossed it so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.0.traffic()
+    }
+}
+
 #[derive(Debug)]
 enum State {
     /// Nothing has been sent.
@@ -54,14 +66,14 @@ impl Drop for Task {
 
 impl HttpExchange {
     pub(crate) fn new(client: Arc<HttpClient>, request: HttpRequest) -> Self {
-        let meter = Arc::new(Meter::new(request.egress_bytes_max));
+        let meter = Arc::new(Meter::new(request.egress.clone()));
         Self { client, meter, deadline: request.deadline, state: State::Ready(Box::new(request)) }
     }
 
-    /// What has crossed the network so far.
+    /// What crosses the network, to be looked at also when the exchange itself is gone.
     #[must_use]
-    pub fn traffic(&self) -> Traffic {
-        self.meter.traffic()
+    pub fn passing(&self) -> Passing {
+        Passing(Arc::clone(&self.meter))
     }
 
     /// Hands over a piece of the request's body, and waits until there is room for the next one.

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{BindingConfig, Network, Permitted, Resources, Sources};
+use crate::{BindingConfig, EgressBudget, Network, Permitted, Resources, Sources};
 
 mod certificate;
 mod egress;
@@ -158,7 +158,7 @@ fn request(method: HttpMethod, path: &str) -> HttpRequest {
         headers: Vec::new(),
         body: None,
         deadline: Instant::now() + Duration::from_secs(20),
-        egress_bytes_max: 1 << 30,
+        egress: EgressBudget::new(1 << 30),
         now_unix_ms: 1_369_353_600_000,
         origin: None,
         hops: None,

@@ -10,7 +10,10 @@ use super::{
     explain,
     sse::Events,
 };
-use crate::http::{Answer, Meter};
+use crate::{
+    Traffic,
+    http::{Answer, Meter},
+};
 
 /// A completion whose pieces are still to come. Dropped, the rest of it is never asked for.
 #[derive(Debug)]
@@ -30,8 +33,8 @@ pub struct Next {
     pub piece: Result<(CompletionPiece, Option<CompletionStream>), HostError>,
     /// For its budgets, once it has ended.
     pub took: Took,
-    /// Bytes that left and entered the host since the request was begun.
-    pub egress_bytes: u64,
+    /// What has crossed the network since the request was begun.
+    pub traffic: Traffic,
 }
 
 impl CompletionStream {
@@ -53,7 +56,7 @@ impl CompletionStream {
             Ok(text) => Ok((CompletionPiece::Text(text), Some(self))),
             Err(error) => Err(error),
         };
-        Next { piece, took, egress_bytes: meter.spent() }
+        Next { piece, took, traffic: meter.traffic() }
     }
 
     /// The next text; none at the end.

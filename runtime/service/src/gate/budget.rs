@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use airlock_model::{EffectiveLimits, Failure, HostCall, HostError, HostReply, Limit, Usage};
-use airlock_resources::{Performed, Permitted};
+use airlock_resources::{EgressBudget, Performed, Permitted};
 
 use super::plan::Act;
 
@@ -14,19 +14,20 @@ pub(super) struct Budget {
     host_bytes: AtomicU64,
     log_bytes: AtomicU64,
     egress_requests: AtomicU64,
-    egress_bytes: AtomicU64,
+    egress: EgressBudget,
     result_rows: AtomicU64,
 }
 
 impl Budget {
     pub(super) fn new(limits: EffectiveLimits) -> Self {
+        let egress = EgressBudget::new(limits.get(Limit::EgressBytes));
         Self {
             limits,
             host_calls: AtomicU64::new(0),
             host_bytes: AtomicU64::new(0),
             log_bytes: AtomicU64::new(0),
             egress_requests: AtomicU64::new(0),
-            egress_bytes: AtomicU64::new(0),
+            egress,
             result_rows: AtomicU64::new(0),
         }
     }
@@ -58,9 +59,8 @@ impl Budget {
         }
     }
 
-    /// Takes what came back. Bytes that have crossed the network are spent even when the call failed.
+    /// Takes what came back. Bytes over the network were counted as they crossed it.
     pub(super) fn charge_reply(&self, performed: Performed) -> Result<HostReply, HostError> {
-        self.egress_bytes.fetch_add(performed.egress_bytes, Relaxed);
         let reply = performed.reply.map_err(|error| self.in_terms_of_the_call(error))?;
         if let HostReply::Rows(rows) | HostReply::Batch(Some(rows)) = &reply {
             self.result_rows.fetch_add(rows.row_count, Relaxed);
@@ -75,15 +75,15 @@ impl Budget {
 
     /// Whether anything is left of `egress_bytes`, for what goes on across host calls.
     pub(super) fn check_egress(&self) -> Result<(), HostError> {
-        if self.egress_bytes_left() > 0 {
+        if self.egress.left() > 0 {
             return Ok(());
         }
-        Err(self.exceeded(Limit::EgressBytes, self.egress_bytes.load(Relaxed).saturating_add(1)))
+        Err(self.exceeded(Limit::EgressBytes, self.egress.used().saturating_add(1)))
     }
 
-    /// What is left of `egress_bytes`.
-    pub(super) fn egress_bytes_left(&self) -> u64 {
-        self.limits.get(Limit::EgressBytes).saturating_sub(self.egress_bytes.load(Relaxed))
+    /// What the call may send and receive, shared by all that it has under way.
+    pub(super) fn egress(&self) -> EgressBudget {
+        self.egress.clone()
     }
 
     pub(super) fn usage(&self) -> Usage {
@@ -95,7 +95,7 @@ impl Budget {
             host_bytes: self.host_bytes.load(Relaxed),
             log_bytes: self.log_bytes.load(Relaxed),
             egress_requests: self.egress_requests.load(Relaxed),
-            egress_bytes: self.egress_bytes.load(Relaxed),
+            egress_bytes: self.egress.used(),
             result_rows: self.result_rows.load(Relaxed),
         }
     }
@@ -117,7 +117,7 @@ impl Budget {
     fn in_terms_of_the_call(&self, error: HostError) -> HostError {
         match error {
             HostError::Limit { limit: Limit::EgressBytes, .. } => {
-                let used = self.egress_bytes.load(Relaxed).max(self.limits.get(Limit::EgressBytes).saturating_add(1));
+                let used = self.egress.used().max(self.limits.get(Limit::EgressBytes).saturating_add(1));
                 self.exceeded(Limit::EgressBytes, used)
             }
             other => other,

@@ -14,7 +14,7 @@ use std::{
 use airlock_model::{
     AuditEvent, AuditKind, CompletionPiece, Decision, HostCall, HostError, HostReply, PieceCall, ResourceName, StreamId,
 };
-use airlock_resources::{CompletionStream, LlmRequest, Performed, Took};
+use airlock_resources::{Begun, CompletionStream, LlmRequest, Performed, Took, Traffic};
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedSemaphorePermit},
     time::Instant,
@@ -22,8 +22,9 @@ use tokio::{
 
 use super::{
     CallGate,
+    intent::OpenIntent,
     llm::{Paid, recorded},
-    trail::OUTCOME_UNKNOWN,
+    trail::{OUTCOME_UNKNOWN, describe_traffic},
 };
 
 /// The open completions of one call, by number.
@@ -48,7 +49,7 @@ struct Taken {
     event: Option<AuditEvent>,
     paid: Option<Paid>,
     bytes: u64,
-    egress_bytes: u64,
+    traffic: Traffic,
 }
 
 /// How a completion ended.
@@ -83,7 +84,12 @@ impl Slot {
 }
 
 impl CallGate {
-    pub(super) async fn start_completion(&self, request: LlmRequest, paid: Paid) -> Performed {
+    pub(super) async fn start_completion(
+        &self,
+        request: LlmRequest,
+        paid: Paid,
+        open: &mut OpenIntent<'_>,
+    ) -> Performed {
         let room = match self.room() {
             Ok((room, _)) => room,
             Err(error) => return Performed::without_egress(Err(error)),
@@ -91,24 +97,27 @@ impl CallGate {
         let (began, resource) = (Instant::now(), request.resource.clone());
         let paid = Paid { reservation: paid.reservation.sent(), ..paid };
         let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
-        let (opened, egress_bytes) = resources.stream_completion(environment, request).await;
-        let reply = match opened {
+        let Begun { stream, took, traffic } = resources.stream_completion(environment, request).await;
+        let reply = match stream {
             Ok(stream) => {
                 let id = StreamId(self.completions.next.fetch_add(1, Relaxed));
-                let taken = Taken { event: None, paid: Some(paid), bytes: 0, egress_bytes };
+                let taken = Taken { event: None, paid: Some(paid), bytes: 0, traffic };
                 let stream = AsyncMutex::new(Some(stream));
                 let slot = Slot { resource, began, taken: Mutex::new(taken), stream, _room: room };
                 self.completions.lock().insert(id, Arc::new(slot));
                 Ok(HostReply::Completing(id))
             }
             Err(error) => {
-                // Turned away or never sent: what may have been answered says so with a timeout.
-                let took = if matches!(error, HostError::Timeout(_)) { Took::Unknown } else { Took::Nothing };
-                let _ = paid.settle(took);
-                Err(error)
+                let spending = paid.settle(took);
+                if let Some(event) = open.event() {
+                    event.spending = Some(spending);
+                    describe_traffic(event, &traffic);
+                }
+                let is_outcome_unknown = took == Took::Unknown;
+                return Performed { is_outcome_unknown, ..Performed::without_egress(Err(error)) };
             }
         };
-        Performed { egress_bytes, ..Performed::without_egress(reply) }
+        Performed::without_egress(reply)
     }
 
     /// Charges for the next piece and waits for it. Dropped midway, the completion ends: it is not put back.
@@ -123,7 +132,7 @@ impl CallGate {
         let mut held = slot.stream.lock().await;
         let Some(stream) = held.take() else { return Ok(HostReply::Completed(None)) };
         let next = stream.next().await;
-        let egress_bytes = slot.crossed(next.egress_bytes);
+        slot.taken().traffic = next.traffic;
         let (piece, more) = match next.piece {
             Ok((piece, more)) => (Ok(piece), more),
             Err(error) => (Err(error), None),
@@ -131,7 +140,7 @@ impl CallGate {
         let text =
             if let Ok(CompletionPiece::Done(completion)) = &piece { Some(completion.text.clone()) } else { None };
         let reply = piece.map(|piece| HostReply::Completed(Some(piece)));
-        let reply = self.budget.charge_reply(Performed { egress_bytes, ..Performed::without_egress(reply) });
+        let reply = self.budget.charge_reply(Performed::without_egress(reply));
         slot.taken().bytes += reply.as_ref().map_or(0, HostReply::size_bytes);
         match (&reply, more) {
             (Ok(_), Some(more)) => *held = Some(more),
@@ -164,16 +173,8 @@ impl CallGate {
         event.message = end.error.map(ToString::to_string).or_else(|| recorded(record, end.text?));
         event.spending = Some(spending);
         event.bytes = Some(taken.bytes);
+        describe_traffic(&mut event, &taken.traffic);
         event.duration_us = Some(u64::try_from(slot.began.elapsed().as_micros()).unwrap_or(u64::MAX));
         self.enqueue_closing(event);
-    }
-}
-
-impl Slot {
-    /// What has crossed the network since the last time.
-    fn crossed(&self, egress_bytes: u64) -> u64 {
-        let mut taken = self.taken();
-        let before = std::mem::replace(&mut taken.egress_bytes, egress_bytes);
-        egress_bytes.saturating_sub(before)
     }
 }

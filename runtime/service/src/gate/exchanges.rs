@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
 };
 
@@ -15,7 +15,7 @@ use airlock_model::{
     AuditEvent, AuditKind, Decision, ExchangeCall, ExchangeId, ExchangeStep, HostCall, HostError, HostReply,
     ResourceName,
 };
-use airlock_resources::{HttpExchange, HttpRequest, Performed};
+use airlock_resources::{HttpExchange, HttpRequest, Passing, Performed};
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use super::{
@@ -39,8 +39,9 @@ struct Slot {
     noted: Mutex<Noted>,
     /// Empty while a step is taken.
     exchange: AsyncMutex<Option<HttpExchange>>,
-    /// Bytes that the budget has been charged with.
-    charged: AtomicU64,
+    passing: Passing,
+    /// Whether it may change something.
+    changes: bool,
 }
 
 /// What the outcome will say.
@@ -56,8 +57,9 @@ struct Noted {
 
 impl Noted {
     /// Why it ended.
-    fn reason<'a>(&self, error: Option<&'a HostError>) -> &'a str {
+    fn reason<'a>(&self, error: Option<&'a HostError>, may_have_changed: bool) -> &'a str {
         match error {
+            Some(_) if may_have_changed && self.status.is_none() => OUTCOME_UNKNOWN,
             Some(error) => error.reason(),
             None if self.has_begun && self.status.is_none() => OUTCOME_UNKNOWN,
             None => "ok",
@@ -94,12 +96,6 @@ impl Slot {
             noted.status = Some(head.status);
         }
     }
-
-    fn describe(&self, exchange: &HttpExchange) {
-        if let Some(event) = &mut self.noted().event {
-            describe_traffic(event, &exchange.traffic());
-        }
-    }
 }
 
 impl CallGate {
@@ -108,7 +104,7 @@ impl CallGate {
     }
 
     async fn try_open(&self, request: HttpRequest) -> Result<ExchangeId, HostError> {
-        let resource = request.resource.clone();
+        let (resource, changes) = (request.resource.clone(), !request.method.is_safe());
         let exchange = self.facts.settings.resources.exchange(&self.facts.deployed.environment, request).await?;
         let mut open = self.exchanges.lock();
         if open.len() >= OPEN_MAX {
@@ -116,9 +112,9 @@ impl CallGate {
             return Err(HostError::BadRequest(text));
         }
         let id = ExchangeId(self.exchanges.next.fetch_add(1, Relaxed));
+        let (began, passing) = (Instant::now(), exchange.passing());
         let exchange = AsyncMutex::new(Some(exchange));
-        let slot =
-            Slot { resource, began: Instant::now(), noted: Mutex::default(), exchange, charged: AtomicU64::new(0) };
+        let slot = Slot { resource, began, noted: Mutex::default(), exchange, passing, changes };
         open.insert(id, Arc::new(slot));
         Ok(id)
     }
@@ -140,7 +136,7 @@ impl CallGate {
             Ok(()) => take(&mut exchange, step).await,
             Err(exhausted) => Err(exhausted),
         };
-        let reply = self.charge_step(&slot, &exchange, taken);
+        let reply = self.budget.charge_reply(Performed::without_egress(taken));
         match &reply {
             Ok(HostReply::Piece(None)) => self.close_exchange(id, None),
             Ok(reply) => {
@@ -150,20 +146,6 @@ impl CallGate {
             Err(error) => self.close_exchange(id, Some(error)),
         }
         reply
-    }
-
-    /// Takes from the budget what has crossed the network since the last step, and what the guest is handed.
-    fn charge_step(
-        &self,
-        slot: &Slot,
-        exchange: &HttpExchange,
-        taken: Result<HostReply, HostError>,
-    ) -> Result<HostReply, HostError> {
-        let traffic = exchange.traffic();
-        slot.describe(exchange);
-        let total = traffic.sent_bytes.saturating_add(traffic.received_bytes);
-        let new = total.saturating_sub(slot.charged.swap(total, Relaxed));
-        self.budget.charge_reply(Performed { egress_bytes: new, ..Performed::without_egress(taken) })
     }
 
     /// Breaks off an exchange that the guest let go of.
@@ -185,7 +167,10 @@ impl CallGate {
         let Some(mut event) = noted.event.take() else { return };
         event.kind = AuditKind::HostCallOutcome;
         event.decision = Some(Decision::Permit);
-        event.reason = Some(noted.reason(error).to_owned());
+        let traffic = slot.passing.traffic();
+        let may_have_changed = slot.changes && traffic.sent_bytes > 0;
+        event.reason = Some(noted.reason(error, may_have_changed).to_owned());
+        describe_traffic(&mut event, &traffic);
         event.message = error.map(ToString::to_string);
         (event.status, event.bytes) = (noted.status, Some(noted.bytes));
         event.duration_us = Some(u64::try_from(slot.began.elapsed().as_micros()).unwrap_or(u64::MAX));

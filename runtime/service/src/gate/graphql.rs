@@ -42,7 +42,7 @@ impl CallGate {
             document: call.document,
             variables: variables.to_json(),
             deadline: self.deadline,
-            egress_bytes_max: self.budget.egress_bytes_left(),
+            egress: self.budget.egress(),
             now_unix_ms: clock::now_unix_ms(),
             traceparent: Some(self.traceparent()),
         }))

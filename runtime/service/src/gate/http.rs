@@ -57,7 +57,7 @@ impl CallGate {
             headers: call.headers,
             body: call.body,
             deadline: self.deadline,
-            egress_bytes_max: self.budget.egress_bytes_left(),
+            egress: self.budget.egress(),
             now_unix_ms: clock::now_unix_ms(),
             origin,
             hops: Some(self.admitted.grants().clone()),

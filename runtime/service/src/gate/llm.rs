@@ -117,7 +117,7 @@ impl CallGate {
             prompt,
             max_tokens,
             deadline: self.deadline,
-            egress_bytes_max: self.budget.egress_bytes_left(),
+            egress: self.budget.egress(),
             now_unix_ms: clock::now_unix_ms(),
             traceparent: Some(self.traceparent()),
         };

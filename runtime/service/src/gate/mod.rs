@@ -178,7 +178,7 @@ impl CallGate {
             Act::Stream(request) => self.start_stream(request).await,
             Act::Open(request) => self.open_exchange(*request).await,
             Act::Complete(request, paid) => self.complete(request, paid, open).await,
-            Act::CompleteInPieces(request, paid) => self.start_completion(request, paid).await,
+            Act::CompleteInPieces(request, paid) => self.start_completion(request, paid, open).await,
             Act::Begin(request) => self.begin(request).await,
             Act::Within(id, request) => self.perform_within(id, request).await,
             Act::Commit(id) => self.commit(id).await,

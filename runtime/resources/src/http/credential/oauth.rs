@@ -19,6 +19,8 @@ use crate::{ConfigError, CredentialConfig, Secret};
 
 /// A token is renewed this long before it expires, or in the last quarter of its life when that is shorter.
 const RENEWED_BEFORE: Duration = Duration::from_secs(60);
+/// How long a token is kept after the API refused one, whoever asks: a path that always says 401 would have one fetched each time.
+const REFUSAL_HELD: Duration = Duration::from_secs(30);
 /// How long a failure to fetch one is answered without another try.
 const FAILURE_HELD: Duration = Duration::from_secs(1);
 
@@ -91,6 +93,7 @@ impl Token {
 #[derive(Debug)]
 pub(in crate::http) struct Tokens {
     current: Mutex<Option<Arc<Token>>>,
+    refused_at: Mutex<Option<Instant>>,
     /// Held by whoever fetches; the last failure.
     fetching: AsyncMutex<Option<(Instant, HostError)>>,
     client: Guarded,
@@ -98,7 +101,7 @@ pub(in crate::http) struct Tokens {
 
 impl Tokens {
     pub(in crate::http) fn new(client: Guarded) -> Self {
-        Self { current: Mutex::default(), fetching: AsyncMutex::default(), client }
+        Self { current: Mutex::default(), refused_at: Mutex::default(), fetching: AsyncMutex::default(), client }
     }
 
     /// A token that is good now. However many ask, one fetches.
@@ -141,12 +144,19 @@ impl Tokens {
         }
     }
 
-    /// Forgets a token that the API refused, unless it has been replaced already.
-    pub(in crate::http) fn reject(&self, refused: &Arc<Token>) {
+    /// Forgets a token that the API refused, unless it has been replaced already, and says whether there can be another now.
+    pub(in crate::http) fn reject(&self, refused: &Arc<Token>) -> bool {
         let mut current = self.lock();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, refused)) {
-            *current = None;
+        if !current.as_ref().is_some_and(|current| Arc::ptr_eq(current, refused)) {
+            return true;
         }
+        let mut refused_at = self.refused_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused_at.is_some_and(|at| at.elapsed() < REFUSAL_HELD) {
+            return false;
+        }
+        *refused_at = Some(Instant::now());
+        *current = None;
+        true
     }
 
     fn good(&self) -> Option<Arc<Token>> {

@@ -30,11 +30,11 @@ async fn the_budget_ends_a_request_and_every_byte_of_it_is_counted() {
     assert!(whole.reply.is_ok());
     assert!((50_000..51_000).contains(&whole.egress_bytes), "{}", whole.egress_bytes);
     let mut call = request(HttpMethod::Get, "/");
-    call.egress_bytes_max = whole.egress_bytes;
+    call.egress = EgressBudget::new(whole.egress_bytes);
     assert!(bench.perform(call).await.reply.is_ok());
     for budget in [whole.egress_bytes - 1, 5_000] {
         let mut call = request(HttpMethod::Get, "/");
-        call.egress_bytes_max = budget;
+        call.egress = EgressBudget::new(budget);
         let cut = bench.perform(call).await;
         assert!(matches!(cut.reply, Err(HostError::Limit { limit: Limit::EgressBytes, .. })), "{:?}", cut.reply);
         assert!(cut.egress_bytes > budget, "what came in is counted: {}", cut.egress_bytes);
@@ -46,7 +46,7 @@ async fn a_budget_that_does_not_cover_the_request_sends_nothing() {
     let upstream = Upstream::start(|_| ok("")).await;
     let mut call = request(HttpMethod::Post, "/");
     call.body = Some(vec![b'x'; 1_000]);
-    call.egress_bytes_max = 1_000;
+    call.egress = EgressBudget::new(1_000);
     let reply = Bench::of(&upstream, "").perform(call).await;
     assert!(matches!(reply.reply, Err(HostError::Limit { limit: Limit::EgressBytes, .. })));
     assert_eq!((reply.egress_bytes, upstream.connections()), (0, 0));
