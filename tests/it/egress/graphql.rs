@@ -23,8 +23,8 @@ async fn start(more: &str) -> (Shop, Harness) {
     (shop, harness)
 }
 
-fn query(document: &str, variables: Value) -> String {
-    json!({ "to": "graphql", "op": "query", "document": document, "variables": variables }).to_string()
+fn query(document: &str, variables: impl Into<Value>) -> String {
+    json!({ "to": "graphql", "op": "query", "document": document, "variables": variables.into() }).to_string()
 }
 
 fn mutate(document: &str) -> String {
