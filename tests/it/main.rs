@@ -12,6 +12,7 @@ mod admission;
 mod audit;
 mod bombs;
 mod cancel;
+mod check;
 mod compile_fail;
 mod data;
 mod deploy;
