@@ -4,6 +4,7 @@
 //! comes from a constant map is constant too. Everything else is a finding with its place and, where one can be written, a fix
 //! that changes the file in one try. Whether a statement may run is decided later, by its class and by the environment.
 
+mod braces;
 mod engine;
 mod fix;
 mod ir;

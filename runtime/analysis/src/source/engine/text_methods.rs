@@ -90,7 +90,7 @@ impl<'m> Engine<'m> {
                 builder.piece(piece);
                 continue;
             };
-            for part in super::texts::brace_parts(constant) {
+            for part in crate::source::braces::parts(constant) {
                 match part {
                     Ok(constant) => builder.constant(&constant),
                     Err(field) => {

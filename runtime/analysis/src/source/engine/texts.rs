@@ -311,25 +311,3 @@ fn percent_parts(text: &str) -> Vec<String> {
     }
     parts
 }
-
-/// A template of `str.format` cut into constants (`Ok`) and the names of fields (`Err`).
-pub(super) fn brace_parts(text: &str) -> Vec<Result<String, String>> {
-    let mut parts = Vec::new();
-    let mut constant = String::new();
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '{' | '}' if rest.peek() == Some(&c) => {
-                rest.next();
-                constant.push(c);
-            }
-            '{' => {
-                parts.push(Ok(std::mem::take(&mut constant)));
-                parts.push(Err(rest.by_ref().take_while(|c| *c != '}').collect()));
-            }
-            c => constant.push(c),
-        }
-    }
-    parts.push(Ok(constant));
-    parts
-}

@@ -3,7 +3,10 @@
 use syn::{Expr as RsExpr, Lit, LitStr, punctuated::Punctuated, token::Comma};
 
 use super::{
-    super::ir::{Expr, Kind, Part, Span},
+    super::{
+        braces,
+        ir::{Expr, Kind, Part, Span},
+    },
     Lower,
 };
 
@@ -34,7 +37,7 @@ impl Lower<'_> {
         let mut parts = Vec::new();
         let mut next = 0;
         let places = self.places(template);
-        for (index, piece) in pieces(&template.value()).into_iter().enumerate() {
+        for (index, piece) in braces::parts(&template.value()).into_iter().enumerate() {
             match piece {
                 Ok(text) => parts.push(Part::Text(text)),
                 Err(field) => {
@@ -82,26 +85,4 @@ impl Lower<'_> {
         }
         places
     }
-}
-
-/// A template cut into constants (`Ok`) and fields (`Err`), in turns.
-fn pieces(template: &str) -> Vec<Result<String, String>> {
-    let mut pieces = Vec::new();
-    let mut constant = String::new();
-    let mut rest = template.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '{' | '}' if rest.peek() == Some(&c) => {
-                rest.next();
-                constant.push(c);
-            }
-            '{' => {
-                pieces.push(Ok(std::mem::take(&mut constant)));
-                pieces.push(Err(rest.by_ref().take_while(|c| *c != '}').collect()));
-            }
-            c => constant.push(c),
-        }
-    }
-    pieces.push(Ok(constant));
-    pieces
 }
