@@ -32,6 +32,10 @@ struct Record {
     environment: EnvironmentName,
     principal: Principal,
     spending: Spending,
+    time_unix_ms: u64,
+    /// Of an outcome: how long ago its intent was.
+    #[serde(default)]
+    duration_us: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -75,11 +79,21 @@ fn count(connection: &Connection, unix_ms: u64) -> Result<HashMap<CompletionPaye
             return Err(StoreError::corrupt(format!("audit record `{seq}`")));
         };
         let is_intent = kind == *intent;
-        let Record { resource, environment, principal: Principal { tenant, app }, spending } = record;
+        if record.began_unix_ms() < unix_ms {
+            // What it was reserved with stands before the window, and so does what it took.
+            continue;
+        }
+        let Record { resource, environment, principal: Principal { tenant, app }, spending, .. } = record;
         let sum = sums.entry(CompletionPayer { resource, environment, tenant, app }).or_default();
         sum.add(&spending, is_intent);
     }
     Ok(sums.into_iter().map(|(payer, sum)| (payer, sum.spent())).collect())
+}
+
+impl Record {
+    fn began_unix_ms(&self) -> u64 {
+        self.time_unix_ms.saturating_sub(self.duration_us.unwrap_or_default() / 1_000)
+    }
 }
 
 impl Sum {
@@ -96,5 +110,25 @@ impl Sum {
     fn spent(&self) -> Spent {
         let amount = |sum: i128| u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
         Spent { tokens: amount(self.tokens), cost_micros: amount(self.cost_micros) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(time_unix_ms: u64, duration_us: u64) -> Record {
+        let text = format!(
+            r#"{{"resource": "gpt", "environment": "dev", "principal": {{"tenant": "acme", "app": "desk"}},
+                "spending": {{"reserved": {{"tokens": 9, "cost_micros": 9}}, "settled": {{"tokens": 1, "cost_micros": 1}}}},
+                "time_unix_ms": {time_unix_ms}, "duration_us": {duration_us}}}"#
+        );
+        serde_json::from_str(&text).expect("a record")
+    }
+
+    #[test]
+    fn an_outcome_belongs_to_the_day_of_its_intent() {
+        assert_eq!(record(10_000, 2_000_000).began_unix_ms(), 8_000);
+        assert_eq!(record(10_000, u64::MAX).began_unix_ms(), 0);
     }
 }
