@@ -65,7 +65,12 @@ impl Credential {
                 known.push(pair);
                 Way::Header(AUTHORIZATION, value)
             }
-            CredentialConfig::Header { name, .. } => Way::Header(header_name(name)?, secret),
+            CredentialConfig::Header { name, .. } => {
+                // Behind a word for the scheme, as in `Token abc`, the rest is the secret.
+                let rest = secret.expose().split_once(' ').map(|(_, rest)| rest.to_owned());
+                known.extend(rest.filter(|rest| rest.len() >= SECRET_BYTES_MIN).map(Zeroizing::new));
+                Way::Header(header_name(name)?, secret)
+            }
             CredentialConfig::Query { name, .. } => {
                 if name.is_empty() {
                     return Err(ConfigError::Credential("has an empty parameter name"));
@@ -173,5 +178,19 @@ fn header_name(text: &str) -> Result<HeaderName, ConfigError> {
     match HeaderName::from_bytes(text.as_bytes()) {
         Ok(name) if !headers::is_framing(name.as_str()) => Ok(name),
         Ok(_) | Err(_) => Err(refuse),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_behind_the_word_for_its_scheme_is_known_by_itself() {
+        let written = "kind = 'header'\nname = 'x-api-key'\nvalue = { env = 'KEY' }";
+        let written: CredentialConfig = toml::from_str(written).expect("a credential");
+        let sources = Sources { read_env: &|_| Some("Token canary-9f3".to_owned()), allow_inline: false };
+        let credential = Credential::resolve(&written, &sources).expect("valid");
+        assert_eq!(credential.scrubber.scrub(b"it is canary-9f3".to_vec()), b"it is [redacted]");
     }
 }
