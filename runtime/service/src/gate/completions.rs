@@ -3,13 +3,7 @@
 //! As with streamed queries, a completion has one intent and one outcome in the trail. What was reserved for it is settled
 //! when its last piece says what it took; let go of before that, it stays taken.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use airlock_model::{
     AuditEvent, AuditKind, CompletionPiece, Decision, HostCall, HostError, HostReply, PieceCall, ResourceName, StreamId,
@@ -24,17 +18,15 @@ use super::{
     CallGate,
     intent::OpenIntent,
     llm::{Paid, recorded},
+    table::Table,
     trail::{OUTCOME_UNKNOWN, describe_traffic},
 };
 
 /// The open completions of one call, by number.
-pub(super) struct Completions {
-    next: AtomicU32,
-    open: Mutex<HashMap<StreamId, Arc<Slot>>>,
-}
+pub(super) type Completions = Table<StreamId, Slot>;
 
 /// A completion's place. Its pieces are taken one after the other.
-struct Slot {
+pub(super) struct Slot {
     resource: ResourceName,
     began: Instant,
     taken: Mutex<Taken>,
@@ -61,19 +53,11 @@ struct End<'a> {
 }
 
 impl Completions {
-    pub(super) fn new() -> Self {
-        Self { next: AtomicU32::new(1), open: Mutex::default() }
-    }
-
-    /// Keeps the event of a completion that has begun until it ends; of another stream it is given back.
+    /// Keeps the event of a completion that has begun until it ends.
     pub(super) fn keep(&self, id: StreamId, event: AuditEvent) {
-        if let Some(slot) = self.lock().get(&id) {
+        if let Some(slot) = self.find(id) {
             slot.taken().event = Some(event);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Slot>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,12 +84,10 @@ impl CallGate {
         let Begun { stream, took, traffic } = resources.stream_completion(environment, request).await;
         let reply = match stream {
             Ok(stream) => {
-                let id = StreamId(self.completions.next.fetch_add(1, Relaxed));
                 let taken = Taken { event: None, paid: Some(paid), bytes: 0, traffic };
                 let stream = AsyncMutex::new(Some(stream));
                 let slot = Slot { resource, began, taken: Mutex::new(taken), stream, _room: room };
-                self.completions.lock().insert(id, Arc::new(slot));
-                Ok(HostReply::Completing(id))
+                Ok(HostReply::Completing(self.completions.insert(StreamId, slot)))
             }
             Err(error) => {
                 let spending = paid.settle(took);
@@ -123,7 +105,7 @@ impl CallGate {
     /// Charges for the next piece and waits for it. Dropped midway, the completion ends: it is not put back.
     pub(super) async fn next_piece(&self, asked: PieceCall) -> Result<HostReply, HostError> {
         let id = asked.stream;
-        let slot = self.completions.lock().get(&id).filter(|slot| slot.resource == asked.resource).cloned();
+        let slot = self.completions.find(id).filter(|slot| slot.resource == asked.resource);
         let call = HostCall::NextPiece(asked);
         if let Err(error) = self.budget.charge_call(&call) {
             return Err(self.deny_beyond_budget(&call, error));
@@ -155,12 +137,11 @@ impl CallGate {
     }
 
     pub(super) fn let_go_of_completions(&self) {
-        let left: Vec<StreamId> = self.completions.lock().keys().copied().collect();
-        left.into_iter().for_each(|id| self.let_go_of_completion(id));
+        self.completions.ids().into_iter().for_each(|id| self.let_go_of_completion(id));
     }
 
     fn end_completion(&self, id: StreamId, end: End<'_>) {
-        let Some(slot) = self.completions.lock().remove(&id) else { return };
+        let Some(slot) = self.completions.remove(id) else { return };
         let mut taken = slot.taken();
         let Some(paid) = taken.paid.take() else { return };
         let record = paid.record;

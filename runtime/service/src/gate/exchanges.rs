@@ -3,13 +3,7 @@
 //! An exchange has one intent and one outcome in the trail, whatever the number of its steps: the outcome says where it went and
 //! what crossed the network, and is written when it ends or the guest lets go of it.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use airlock_model::{
     AuditEvent, AuditKind, Decision, ExchangeCall, ExchangeId, ExchangeStep, HostCall, HostError, HostReply,
@@ -20,6 +14,7 @@ use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use super::{
     CallGate,
+    table::Table,
     trail::{OUTCOME_UNKNOWN, describe_traffic},
 };
 
@@ -27,13 +22,10 @@ use super::{
 const OPEN_MAX: usize = 16;
 
 /// The open exchanges of one call, by number.
-pub(super) struct Exchanges {
-    next: AtomicU32,
-    open: Mutex<HashMap<ExchangeId, Arc<Slot>>>,
-}
+pub(super) type Exchanges = Table<ExchangeId, Slot>;
 
 /// An exchange's place. Its steps are taken one after the other.
-struct Slot {
+pub(super) struct Slot {
     resource: ResourceName,
     began: Instant,
     noted: Mutex<Noted>,
@@ -68,19 +60,11 @@ impl Noted {
 }
 
 impl Exchanges {
-    pub(super) fn new() -> Self {
-        Self { next: AtomicU32::new(1), open: Mutex::default() }
-    }
-
     /// Keeps the event of an exchange until it ends.
     pub(super) fn keep(&self, id: ExchangeId, event: AuditEvent) {
-        if let Some(slot) = self.lock().get(&id) {
+        if let Some(slot) = self.find(id) {
             slot.noted().event = Some(event);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ExchangeId, Arc<Slot>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,23 +90,19 @@ impl CallGate {
     async fn try_open(&self, request: HttpRequest) -> Result<ExchangeId, HostError> {
         let (resource, changes) = (request.resource.clone(), !request.method.is_safe());
         let exchange = self.facts.settings.resources.exchange(&self.facts.deployed.environment, request).await?;
-        let mut open = self.exchanges.lock();
-        if open.len() >= OPEN_MAX {
-            let text = format!("a call may have {OPEN_MAX} exchanges open at a time: end one before the next");
-            return Err(HostError::BadRequest(text));
-        }
-        let id = ExchangeId(self.exchanges.next.fetch_add(1, Relaxed));
         let (began, passing) = (Instant::now(), exchange.passing());
         let exchange = AsyncMutex::new(Some(exchange));
         let slot = Slot { resource, began, noted: Mutex::default(), exchange, passing, changes };
-        open.insert(id, Arc::new(slot));
-        Ok(id)
+        self.exchanges.insert_below(OPEN_MAX, ExchangeId, slot).ok_or_else(|| {
+            let text = format!("a call may have {OPEN_MAX} exchanges open at a time: end one before the next");
+            HostError::BadRequest(text)
+        })
     }
 
     /// Charges for the next step and takes it. Dropped midway, the exchange ends: it is not put back.
     pub(super) async fn step(&self, asked: ExchangeCall) -> Result<HostReply, HostError> {
         let id = asked.exchange;
-        let slot = self.exchanges.lock().get(&id).filter(|slot| slot.resource == asked.resource).cloned();
+        let slot = self.exchanges.find(id).filter(|slot| slot.resource == asked.resource);
         let call = HostCall::Exchange(asked);
         if let Err(error) = self.budget.charge_call(&call) {
             return Err(self.deny_beyond_budget(&call, error));
@@ -154,15 +134,14 @@ impl CallGate {
     }
 
     pub(super) fn end_exchanges(&self) {
-        let left: Vec<ExchangeId> = self.exchanges.lock().keys().copied().collect();
         let cut = self.cut_short();
-        for id in left {
+        for id in self.exchanges.ids() {
             self.close_exchange(id, cut.as_ref());
         }
     }
 
     fn close_exchange(&self, id: ExchangeId, error: Option<&HostError>) {
-        let Some(slot) = self.exchanges.lock().remove(&id) else { return };
+        let Some(slot) = self.exchanges.remove(id) else { return };
         let mut noted = slot.noted();
         let Some(mut event) = noted.event.take() else { return };
         event.kind = AuditKind::HostCallOutcome;

@@ -15,6 +15,7 @@ mod log;
 mod plan;
 mod soql;
 mod streams;
+mod table;
 mod trail;
 mod transactions;
 

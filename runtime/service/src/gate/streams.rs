@@ -3,13 +3,7 @@
 //! A query has one intent and one outcome in the trail, whatever the number of its batches: the outcome says how many rows and
 //! bytes the guest took, and is written when the query ends or the guest lets go of it.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use airlock_model::{
     AuditEvent, AuditKind, BatchCall, Decision, HostCall, HostError, HostReply, ResourceName, StreamId,
@@ -20,16 +14,13 @@ use tokio::{
     time::Instant,
 };
 
-use super::CallGate;
+use super::{CallGate, table::Table};
 
 /// The open queries of one call, by number.
-pub(super) struct Streams {
-    next: AtomicU32,
-    open: Mutex<HashMap<StreamId, Arc<Slot>>>,
-}
+pub(super) type Streams = Table<StreamId, Slot>;
 
 /// A query's place. Its batches are taken one after the other.
-struct Slot {
+pub(super) struct Slot {
     resource: ResourceName,
     began: Instant,
     taken: Mutex<Taken>,
@@ -48,19 +39,11 @@ struct Taken {
 }
 
 impl Streams {
-    pub(super) fn new() -> Self {
-        Self { next: AtomicU32::new(1), open: Mutex::default() }
-    }
-
     /// Keeps the event of a query that has begun until it ends.
     pub(super) fn keep(&self, id: StreamId, event: AuditEvent) {
-        if let Some(slot) = self.lock().get(&id) {
+        if let Some(slot) = self.find(id) {
             slot.taken().event = Some(event);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Slot>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,17 +64,15 @@ impl CallGate {
         request.query.connection_by = connection_by;
         let (began, resource) = (Instant::now(), request.query.resource.clone());
         let stream = self.facts.settings.resources.stream(&self.facts.deployed.environment, request).await?;
-        let id = StreamId(self.streams.next.fetch_add(1, Relaxed));
         let stream = AsyncMutex::new(Some(stream));
         let slot = Slot { resource, began, taken: Mutex::default(), stream, _room: room };
-        self.streams.lock().insert(id, Arc::new(slot));
-        Ok(id)
+        Ok(self.streams.insert(StreamId, slot))
     }
 
     /// Charges for the next rows and takes them. Dropped midway, the query ends: it is not put back.
     pub(super) async fn next_batch(&self, asked: BatchCall) -> Result<HostReply, HostError> {
         let id = asked.stream;
-        let slot = self.streams.lock().get(&id).filter(|slot| slot.resource == asked.resource).cloned();
+        let slot = self.streams.find(id).filter(|slot| slot.resource == asked.resource);
         let call = HostCall::NextBatch(asked);
         if let Err(error) = self.budget.charge_call(&call) {
             return Err(self.deny_beyond_budget(&call, error));
@@ -121,15 +102,14 @@ impl CallGate {
 
     /// Ends the queries that the call left running.
     pub(super) fn end_streams(&self) {
-        let left: Vec<StreamId> = self.streams.lock().keys().copied().collect();
         let cut = self.cut_short();
-        for id in left {
+        for id in self.streams.ids() {
             self.close(id, cut.as_ref());
         }
     }
 
     fn close(&self, id: StreamId, error: Option<&HostError>) {
-        let Some(slot) = self.streams.lock().remove(&id) else { return };
+        let Some(slot) = self.streams.remove(id) else { return };
         let mut taken = slot.taken();
         let Some(mut event) = taken.event.take() else { return };
         event.kind = AuditKind::HostCallOutcome;

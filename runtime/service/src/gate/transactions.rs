@@ -3,14 +3,6 @@
 //! A transaction is kept here while the guest runs, and taken out for as long as a statement runs in it. Nothing else of the
 //! call waits for it, except for the connection it holds; that wait is short (see [`CallGate::connection_by`]).
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
-
 use airlock_model::{
     Access, AuditEvent, AuditKind, Decision, HostError, HostReply, ResourceName, StatementClass, TransactionCall,
     TransactionId, TransactionStep,
@@ -18,16 +10,13 @@ use airlock_model::{
 use airlock_resources::{BeginRequest, Performed, SqlRequest, Transaction, TransactionMode};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit};
 
-use super::{CallGate, plan::Act};
+use super::{CallGate, plan::Act, table::Table};
 
 /// The open transactions of one call, by number.
-pub(super) struct Transactions {
-    next: AtomicU32,
-    open: Mutex<HashMap<TransactionId, Arc<Slot>>>,
-}
+pub(super) type Transactions = Table<TransactionId, Slot>;
 
 /// A transaction's place. Statements of one transaction run one after the other, in the order of their asking.
-struct Slot {
+pub(super) struct Slot {
     resource: ResourceName,
     mode: TransactionMode,
     /// Empty while a statement runs in it, and after the end.
@@ -36,21 +25,9 @@ struct Slot {
 }
 
 impl Transactions {
-    pub(super) fn new() -> Self {
-        Self { next: AtomicU32::new(1), open: Mutex::default() }
-    }
-
     /// Whether committing it makes changes last.
     pub(super) fn may_write(&self, id: TransactionId) -> bool {
         self.find(id).is_some_and(|slot| slot.mode == TransactionMode::Write)
-    }
-
-    fn find(&self, id: TransactionId) -> Option<Arc<Slot>> {
-        self.lock().get(&id).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<TransactionId, Arc<Slot>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,10 +88,8 @@ impl CallGate {
         let (resource, mode) = (request.resource.clone(), request.mode);
         let begun = self.facts.settings.resources.begin(&self.facts.deployed.environment, request).await;
         Performed::without_egress(begun.map(|transaction| {
-            let id = TransactionId(self.transactions.next.fetch_add(1, Relaxed));
             let slot = Slot { resource, mode, transaction: AsyncMutex::new(Some(transaction)), _room: room };
-            self.transactions.lock().insert(id, Arc::new(slot));
-            HostReply::Begun(id)
+            HostReply::Begun(self.transactions.insert(TransactionId, slot))
         }))
     }
 
@@ -152,13 +127,13 @@ impl CallGate {
     async fn take(&self, id: TransactionId) -> Option<Transaction> {
         let slot = self.transactions.find(id)?;
         let transaction = slot.transaction.lock().await.take();
-        self.transactions.lock().remove(&id);
+        self.transactions.remove(id);
         transaction
     }
 
     /// Rolls back a transaction that nobody ended, and records it.
     pub(super) fn let_go(&self, id: TransactionId, why: &str) {
-        let Some(slot) = self.transactions.lock().remove(&id) else { return };
+        let Some(slot) = self.transactions.remove(id) else { return };
         let mut event = self.facts.event(AuditKind::HostCallOutcome);
         event.resource = Some(slot.resource.to_string());
         event.operation = Some("rollback".to_owned());
@@ -171,8 +146,7 @@ impl CallGate {
     }
 
     pub(super) fn let_go_of_all(&self) {
-        let left: Vec<TransactionId> = self.transactions.lock().keys().copied().collect();
-        for id in left {
+        for id in self.transactions.ids() {
             self.let_go(id, "the function ended before the transaction did");
         }
     }
