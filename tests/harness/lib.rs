@@ -242,6 +242,7 @@ impl Harness {
             environment: spec.environment_name().to_owned(),
             payload: payload.as_bytes().to_vec(),
             request_id: String::new(),
+            alias: String::new(),
         };
         self.invocations().invoke(with_token(request, &self.token(spec))).await.map(tonic::Response::into_inner)
     }

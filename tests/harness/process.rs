@@ -185,6 +185,7 @@ impl Served<'_> {
             environment: "dev".to_owned(),
             payload: payload.as_bytes().to_vec(),
             request_id: String::new(),
+            alias: String::new(),
         };
         let token = TokenSpec::everything().mint(&self.place.key);
         let mut client = InvocationServiceClient::new(self.channel(0));

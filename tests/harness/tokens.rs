@@ -61,7 +61,7 @@ impl TokenSpec {
 
     /// The control plane.
     pub fn control() -> Self {
-        Self::new(Some(Vec::new()), &["function:deploy", "function:read", "audit:read"])
+        Self::new(Some(Vec::new()), &["function:deploy", "resource:edit", "function:read", "audit:read"])
     }
 
     /// The operator.

@@ -42,6 +42,7 @@ async fn begin(
         environment: "dev".to_owned(),
         payload: payload.as_bytes().to_vec(),
         request_id: request_id.to_owned(),
+        alias: String::new(),
     };
     let before = touched(harness, what).await;
     let token = harness.token(&TokenSpec::everything());
@@ -140,6 +141,7 @@ async fn a_unary_call_is_cancelled_by_its_request_id() {
         environment: "dev".to_owned(),
         payload: Vec::new(),
         request_id: "mine".to_owned(),
+        alias: String::new(),
     };
     let mut client = harness.invocations();
     let request = with_token(request, &harness.token(&TokenSpec::everything()));

@@ -13,6 +13,7 @@ async fn a_malformed_field_is_named() {
         environment: "dev".to_owned(),
         payload: b"null".to_vec(),
         request_id: String::new(),
+        alias: String::new(),
     };
     let cases = [
         ("function", InvokeRequest { function: "One!".to_owned(), ..good() }),
@@ -42,6 +43,7 @@ async fn every_bad_token_reads_the_same() {
             environment: "dev".to_owned(),
             payload: b"null".to_vec(),
             request_id: String::new(),
+            alias: String::new(),
         };
         let status = harness.invocations().invoke(with_token(request, token)).await.expect_err("refused");
         if status.get_error_details().error_info().is_some() {

@@ -82,6 +82,7 @@ async fn log_lines_reach_nobody_unescaped() {
         environment: "dev".to_owned(),
         payload: br#"{"op":"escapes"}"#.to_vec(),
         request_id: String::new(),
+        alias: String::new(),
     };
     let token = harness.token(&TokenSpec::everything());
     let mut events =
@@ -112,6 +113,7 @@ async fn a_listener_that_does_not_read_holds_up_no_call_beyond_its_deadline() {
         environment: "dev".to_owned(),
         payload: b"null".to_vec(),
         request_id: String::new(),
+        alias: String::new(),
     };
     let token = harness.token(&TokenSpec::everything());
     let unread = harness.invocations().invoke_stream(with_token(request, &token)).await.expect("a stream");

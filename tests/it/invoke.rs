@@ -44,6 +44,7 @@ async fn an_environment_is_no_way_into_another() {
         environment: "dev".to_owned(),
         payload: b"null".to_vec(),
         request_id: String::new(),
+        alias: String::new(),
     };
     let token = harness.token(&TokenSpec::everything().environment("prod"));
     let status = harness.invocations().invoke(with_token(request, &token)).await.expect_err("refused");
@@ -70,6 +71,7 @@ async fn log_lines_arrive_while_the_function_runs() {
         environment: "dev".to_owned(),
         payload: br#"{"name":"Ada"}"#.to_vec(),
         request_id: String::new(),
+        alias: String::new(),
     };
     let token = harness.token(&TokenSpec::everything());
     let mut events =

@@ -66,6 +66,7 @@ async fn running(harness: &Harness, row: &Value, spec: &TokenSpec) -> Option<imp
         environment: "dev".to_owned(),
         payload: Vec::new(),
         request_id: request_id.to_owned(),
+        alias: String::new(),
     };
     Some(harness.invocations().invoke_stream(with_token(request, &harness.token(spec))).await.expect("it begins"))
 }

@@ -209,6 +209,7 @@ async fn a_key_that_is_rotated_out_is_not_accepted_any_more() {
             environment: "dev".to_owned(),
             payload: b"null".to_vec(),
             request_id: String::new(),
+            alias: String::new(),
         };
         let mut service = harness.invocations();
         async move { service.invoke(airlock_tests::with_token(request, &token)).await }

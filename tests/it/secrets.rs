@@ -40,6 +40,7 @@ async fn no_token_reaches_the_trail() {
         environment: "dev".to_owned(),
         payload: b"null".to_vec(),
         request_id: String::new(),
+        alias: String::new(),
     };
     let status = harness.invocations().invoke(airlock_tests::with_token(request, &token)).await.expect_err("absent");
     let signature = token.rsplit('.').next().unwrap();

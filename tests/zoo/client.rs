@@ -89,6 +89,7 @@ impl Client {
             environment: "dev".to_owned(),
             payload: payload.as_bytes().to_vec(),
             request_id: String::new(),
+            alias: String::new(),
         };
         let mut client = InvocationServiceClient::new(self.data.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let request = with_token(request, token);

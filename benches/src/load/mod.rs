@@ -69,6 +69,7 @@ impl Target {
             environment: ENVIRONMENT.to_owned(),
             payload: call.payload.to_vec(),
             request_id: String::new(),
+            alias: String::new(),
         };
         Ok(Self { address, head: head.body(())?, body: framed(&message)? })
     }

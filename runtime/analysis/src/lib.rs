@@ -11,6 +11,7 @@ mod schema;
 pub mod soql;
 pub mod source;
 pub mod sql;
+pub mod statements;
 
 pub use component::{
     Bounds, ComponentReport, GUEST_ALLOWED, HANDLER, HandlerExport, Import, ImportClass, ResourceImport, Sizes,

@@ -358,6 +358,9 @@ pub struct InvokeOptions {
     /// Name the request: the server's log says it, and `airlock cancel --request` stops it.
     #[arg(long)]
     pub request_id: Option<String>,
+    /// Call the revisions of an alias instead of what is live: `airlock alias`.
+    #[arg(long)]
+    pub alias: Option<String>,
     /// The server's data address.
     #[arg(long, env = "AIRLOCK_SERVER", default_value = "http://127.0.0.1:7070")]
     pub server: String,

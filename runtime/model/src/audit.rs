@@ -24,7 +24,19 @@ pub enum AuditKind {
     HostCallOutcome,
     /// A revision was stored and made live.
     FunctionDeployed,
-    /// A deploy was turned away.
+    /// A revision of another environment was checked anew, stored and made live, or given a share of the calls.
+    FunctionPromoted,
+    /// A revision that had been live went live again.
+    FunctionRolledBack,
+    /// A function was taken out of service.
+    FunctionDisabled,
+    /// It takes calls again.
+    FunctionEnabled,
+    /// A function ended in an environment.
+    FunctionDeleted,
+    /// An alias leads elsewhere.
+    AliasChanged,
+    /// A deploy or a promotion was turned away.
     DeployRefused,
     /// A control-plane request was turned away.
     ControlRefused,

@@ -73,6 +73,8 @@ pub enum Operation {
     Complete,
     /// HTTP requests with this method to the paths of the pattern.
     Http(HttpMethod, PathPattern),
+    /// Deploying functions that name the resource: for builders' tokens, never for functions or bindings.
+    Edit,
 }
 
 /// Why a text is not an operation, grant or scope.
@@ -102,6 +104,7 @@ impl FromStr for Operation {
             ("query", None) => return Ok(Self::Query),
             ("mutation", None) => return Ok(Self::Mutation),
             ("complete", None) => return Ok(Self::Complete),
+            ("edit", None) => return Ok(Self::Edit),
             _ => {}
         }
         let method = verb.parse().map_err(|()| grant_error("operation", text, OPERATION_RULE))?;
@@ -146,6 +149,7 @@ impl fmt::Display for Operation {
             Self::Query => f.write_str("query"),
             Self::Mutation => f.write_str("mutation"),
             Self::Complete => f.write_str("complete"),
+            Self::Edit => f.write_str("edit"),
             Self::Http(method, pattern) if *pattern == PathPattern::any() => f.write_str(method.as_str()),
             Self::Http(method, pattern) => write!(f, "{}:{pattern}", method.as_str()),
         }
@@ -206,6 +210,10 @@ pub enum Scope {
 pub enum ControlScope {
     /// `function:deploy`: Check and Deploy.
     FunctionDeploy,
+    /// `function:promote`: Promote, Rollback, SetAlias.
+    FunctionPromote,
+    /// `function:operate`: Disable, Enable, Delete.
+    FunctionOperate,
     /// `function:read`: Get, List, ListRevisions.
     FunctionRead,
     /// `audit:read`: read the audit trail.
@@ -216,17 +224,22 @@ pub enum ControlScope {
     OperatorWrite,
     /// `resource:read`: look at the resources that the token's other scopes name.
     ResourceRead,
+    /// `resource:edit`: deploy functions that name any resource of the environment; `NAME:edit` is the same for one.
+    ResourceEdit,
 }
 
 impl ControlScope {
     /// Every control scope.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::FunctionDeploy,
+        Self::FunctionPromote,
+        Self::FunctionOperate,
         Self::FunctionRead,
         Self::AuditRead,
         Self::OperatorRead,
         Self::OperatorWrite,
         Self::ResourceRead,
+        Self::ResourceEdit,
     ];
 
     /// The scope as written in a token.
@@ -234,11 +247,14 @@ impl ControlScope {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FunctionDeploy => "function:deploy",
+            Self::FunctionPromote => "function:promote",
+            Self::FunctionOperate => "function:operate",
             Self::FunctionRead => "function:read",
             Self::AuditRead => "audit:read",
             Self::OperatorRead => "operator:read",
             Self::OperatorWrite => "operator:write",
             Self::ResourceRead => "resource:read",
+            Self::ResourceEdit => "resource:edit",
         }
     }
 }

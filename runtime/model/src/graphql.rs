@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ResourceName;
+use crate::{ResourceName, StatementClass};
 
 /// Which of the two functions the guest called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,15 @@ pub enum OperationClass {
     Query,
     /// Changes something.
     Mutation,
+}
+
+impl From<OperationClass> for StatementClass {
+    fn from(class: OperationClass) -> Self {
+        match class {
+            OperationClass::Query => Self::Read,
+            OperationClass::Mutation => Self::Write,
+        }
+    }
 }
 
 impl OperationClass {

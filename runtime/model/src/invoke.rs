@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppName, EnvironmentName, Failure, FunctionName, TenantName};
+use crate::{AliasName, AppName, EnvironmentName, Failure, FunctionName, TenantName};
 
 /// Identifies one run of a function; also in logs, audit and replies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct InvokeRequest {
     pub function: FunctionName,
     /// Where.
     pub environment: EnvironmentName,
+    /// Which of its revisions; without one, what is live.
+    pub alias: Option<AliasName>,
     /// JSON text.
     pub payload: String,
 }

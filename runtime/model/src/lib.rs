@@ -50,10 +50,12 @@ pub use llm::{
     Spent, TokenUsage, Tool, ToolCall, ToolChoice,
 };
 pub use manifest::{FunctionManifest, Language, ResourceKind, ResourceUse};
-pub use name::{AppName, EnvironmentName, FunctionName, NameError, ResourceName, TenantName};
+pub use name::{AliasName, AppName, EnvironmentName, FunctionName, NameError, ResourceName, TenantName};
 pub use path::{PathError, PathPattern, RequestPath};
 pub use place::{LimitPlaces, PlaceTable};
 pub use quota::{LimitName, Quota, TenantQuotas};
 pub use reason::Reason;
-pub use statement::{StatementClass, StatementReport};
+pub use statement::{
+    ManifestStatement, StatementClass, StatementLanguage, StatementManifest, StatementReport, fingerprint,
+};
 pub use web::{OriginPattern, Scheme, UrlError, WebOrigin, WebUrl};

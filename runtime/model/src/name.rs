@@ -97,6 +97,8 @@ names! {
     FunctionName, "function", general;
     /// A named binding of resources, policy and live revisions. 1 to 63 characters of `a-z`, `0-9`, `-`.
     EnvironmentName, "environment", general;
+    /// A name for revisions beside the live one. 1 to 63 characters of `a-z`, `0-9`, `-`.
+    AliasName, "alias", general;
     /// A named backend. Kebab-case words, because it becomes a WIT package name; control words are reserved.
     ResourceName, "resource", kebab;
     /// Who pays. 1 to 63 characters of `a-z`, `0-9`, `-`.

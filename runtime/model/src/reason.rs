@@ -34,6 +34,12 @@ reasons! {
     NotGranted "not_granted";
     /// In scope, but nothing is deployed under that name.
     FunctionUnknown "function_unknown";
+    /// Somebody has taken the function out of service.
+    FunctionDisabled "function_disabled";
+    /// The environment takes promotions only, or none from there.
+    PromotionOnly "promotion_only";
+    /// A text that is not in the statement manifest of the revision, in an environment that is strict.
+    StatementUnlisted "statement_unlisted";
     /// In scope, but the configuration has no such environment, or no longer.
     EnvironmentUnknown "environment_unknown";
     /// The configuration cannot be read, is not valid, or was not read from a file.

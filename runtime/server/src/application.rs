@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId, ResourceName, TenantName};
 use airlock_service::{
-    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Described, Holding, InvokeCall,
-    InvokeError, InvokeReply, LimitInForce, Page, PageRequest, ResourceSummary, Revision, Setting, Upload, Wanted,
+    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Described, FunctionChange, Holding,
+    InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Page, PageRequest, Promotion, ResourceSummary,
+    Revision, Setting, Upload, Wanted,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -64,7 +65,29 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals, `component_rejected` with its findings among them.
     fn deploy(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<Deployment, Failure>> + Send;
 
-    /// The live revision of a function.
+    /// Takes a revision over from another environment.
+    ///
+    /// # Errors
+    /// Refusals, `component_rejected` with its findings among them.
+    fn promote(
+        &self,
+        bearer: Option<&str>,
+        promotion: Promotion,
+    ) -> impl Future<Output = Result<Deployment, Failure>> + Send;
+
+    /// Changes a function that is live.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn change_function(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+        change: FunctionChange,
+    ) -> impl Future<Output = Result<Option<LiveFunction>, Failure>> + Send;
+
+    /// A function as callers meet it.
     ///
     /// # Errors
     /// Refusals.
@@ -73,7 +96,7 @@ pub trait Application: Send + Sync + 'static {
         bearer: Option<&str>,
         function: FunctionName,
         environment: EnvironmentName,
-    ) -> impl Future<Output = Result<Revision, Failure>> + Send;
+    ) -> impl Future<Output = Result<LiveFunction, Failure>> + Send;
 
     /// The live revisions of an environment, by name.
     ///
@@ -205,12 +228,30 @@ impl Application for App {
         Self::deploy(self, bearer, upload)
     }
 
+    fn promote(
+        &self,
+        bearer: Option<&str>,
+        promotion: Promotion,
+    ) -> impl Future<Output = Result<Deployment, Failure>> + Send {
+        Self::promote(self, bearer, promotion)
+    }
+
+    fn change_function(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+        change: FunctionChange,
+    ) -> impl Future<Output = Result<Option<LiveFunction>, Failure>> + Send {
+        Self::change_function(self, bearer, function, environment, change)
+    }
+
     fn get(
         &self,
         bearer: Option<&str>,
         function: FunctionName,
         environment: EnvironmentName,
-    ) -> impl Future<Output = Result<Revision, Failure>> + Send {
+    ) -> impl Future<Output = Result<LiveFunction, Failure>> + Send {
         Self::get(self, bearer, function, environment)
     }
 

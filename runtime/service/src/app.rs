@@ -14,6 +14,7 @@ use crate::{
     deploy::Deploying,
     gate::Classes,
     isolation::{self, IsolationLevel},
+    loader::Loader,
     refusals::{Refusals, Refused, Subject},
     registry::Registry,
     reload::Reloader,
@@ -58,10 +59,9 @@ pub struct App {
     pub(crate) reloader: Reloader,
     pub(crate) admission: Admission,
     pub(crate) holdings: Holdings,
-    pub(crate) engine: Engine,
     pub(crate) lanes: Lanes,
-    pub(crate) compiler: Compiler,
     pub(crate) deploying: Deploying,
+    pub(crate) loader: Loader,
     pub(crate) registry: Registry,
     pub(crate) running: Arc<Running>,
     pub(crate) refusals: Refusals,
@@ -98,6 +98,7 @@ impl App {
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(started_event(&store)).await?;
         let backends = Arc::new(Backends { store, classes: Classes::new(), books: Arc::default() });
+        let registry = Registry::default();
         let app = Self {
             reloader: Reloader::new(
                 settings,
@@ -107,11 +108,15 @@ impl App {
             ),
             admission,
             holdings,
-            engine: Engine::new(options)?,
             lanes,
-            compiler,
             deploying,
-            registry: Registry::default(),
+            loader: Loader {
+                backends: Arc::clone(&backends),
+                registry: registry.clone(),
+                engine: Engine::new(options)?,
+                compiler: Arc::new(compiler),
+            },
+            registry,
             running: Arc::default(),
             refusals: Refusals::default(),
             backends,
@@ -119,7 +124,7 @@ impl App {
         warn_of_surprises(&app, sync);
         app.count_today().await?;
         app.count_spending().await?;
-        app.load_live_revisions().await?;
+        app.loader.load_live_revisions().await?;
         Ok(app)
     }
 
@@ -224,10 +229,10 @@ fn lanes(config: &Config) -> NonZeroUsize {
 }
 
 fn warn_of_surprises(app: &App, sync: SyncMode) {
-    if !app.engine.has_fast_reset() {
+    if !app.loader.engine.has_fast_reset() {
         tracing::warn!("this kernel has no PAGEMAP_SCAN (Linux 6.7): calls are several times slower");
     }
-    if let Some(MappingShortage { needed, allowed }) = app.engine.mapping_shortage() {
+    if let Some(MappingShortage { needed, allowed }) = app.loader.engine.mapping_shortage() {
         tracing::warn!(
             needed,
             allowed,

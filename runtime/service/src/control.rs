@@ -2,7 +2,7 @@
 
 use airlock_access::{Authorized, Control, authorize_control};
 use airlock_model::{AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, Reason, TenantName};
-use airlock_store::{AuditFilter, AuditRecord, Page, PageRequest, Revision};
+use airlock_store::{AuditFilter, AuditRecord, LiveFunction, Page, PageRequest, Revision};
 
 use crate::{
     App,
@@ -15,7 +15,7 @@ use crate::{
 const AUDIT_PAGE_MAX: u32 = 1_000;
 
 impl App {
-    /// The live revision of a function.
+    /// A function as callers meet it.
     ///
     /// # Errors
     /// `function_unknown`, or when the token lacks `function:read`.
@@ -24,9 +24,9 @@ impl App {
         bearer: Option<&str>,
         function: FunctionName,
         environment: EnvironmentName,
-    ) -> Result<Revision, Failure> {
+    ) -> Result<LiveFunction, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, Some(&function))?;
-        let found = self.backends.store.live(function.clone(), permit.call().environment().clone()).await;
+        let found = self.backends.store.live_function(function.clone(), permit.call().environment().clone()).await;
         found.map_err(|why| store_failure(&why))?.ok_or_else(|| function_unknown(&function, &environment))
     }
 

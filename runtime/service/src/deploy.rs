@@ -1,22 +1,29 @@
 //! From uploaded bytes to a live revision.
 
+mod judge;
 mod line;
+mod sources;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use airlock_access::{Authorized, Control};
-use airlock_analysis::{Bounds, ComponentReport, inspect, manifest::check as check_manifest};
+use airlock_analysis::Bounds;
 use airlock_model::{
-    AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, Finding, FunctionManifest, Reason,
+    AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, Finding, FunctionName, Reason,
     ResourceKind, ResourceName, Severity,
 };
-use airlock_sandbox::{CompileError, LoadError, Program};
-use airlock_store::{ArtifactKind, NewRevision, Revision};
+use airlock_sandbox::Program;
+use airlock_store::{ArtifactKind, Landing, NewRevision, Releaser, Revision};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::{
-    App, app::store_failure, clock, config::DeployConfig, input::InputSchema, registry::Deployed, settings::Settings,
+    App,
+    app::store_failure,
+    clock,
+    config::{DeployConfig, DeployPolicy},
+    registry::Deployed,
 };
+use judge::{Judge, Judged};
 use line::{Line, Size};
 
 /// What a builder uploads.
@@ -27,7 +34,7 @@ pub struct Upload {
     pub manifest_toml: String,
     /// The component's bytes.
     pub component: Vec<u8>,
-    /// Source texts by path, kept for readers and auditors.
+    /// Source texts by path: analysed, and kept for readers and auditors.
     pub sources: BTreeMap<String, String>,
 }
 
@@ -42,7 +49,7 @@ pub struct CheckReport {
     pub digest: Digest,
 }
 
-/// A revision that is live.
+/// A revision that callers reach.
 #[derive(Debug)]
 pub struct Deployment {
     /// The revision.
@@ -51,19 +58,32 @@ pub struct Deployment {
     pub findings: Vec<Finding>,
 }
 
+/// What is to be taken over from another environment.
+#[derive(Debug, Clone)]
+pub struct Promotion {
+    /// Which function.
+    pub function: FunctionName,
+    /// From where.
+    pub from: EnvironmentName,
+    /// To where.
+    pub to: EnvironmentName,
+    /// Which revision; without one, what is live there.
+    pub revision: Option<Digest>,
+    /// How callers reach it.
+    pub landing: Landing,
+}
+
 /// Added to the niceness of analysis.
 const NICENESS: i32 = 10;
 /// Stack of analysis.
 const STACK_BYTES: usize = 8 << 20;
-/// Bytes of all source texts together.
-const SOURCES_BYTES_MAX: usize = 8 << 20;
 
 /// What every deploy shares.
 pub(crate) struct Deploying {
     bounds: Bounds,
     deploys: Arc<Line>,
     checks: Arc<Line>,
-    /// Held while a revision is stored and made live, so that memory and disk agree on which came last.
+    /// Held while what is live changes, so that memory and disk agree on which came last.
     last_step: Arc<Mutex<()>>,
 }
 
@@ -79,6 +99,14 @@ impl Deploying {
     }
 }
 
+/// How a revision comes to an environment.
+struct Arrival {
+    /// Who wrote it.
+    author: String,
+    promoted_from: Option<EnvironmentName>,
+    landing: Landing,
+}
+
 impl App {
     /// Analyses an upload and stores nothing.
     ///
@@ -87,18 +115,18 @@ impl App {
     pub async fn check(&self, bearer: Option<&str>, upload: Upload) -> Result<CheckReport, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
         let turn = self.deploying.checks.turn(&permit.principal().tenant).await?;
-        let manifest = self.manifest(&permit, &upload)?;
-        let bounds = self.deploying.bounds.clone();
+        let judge = self.judge(&permit)?;
+        let manifest = judge.manifest(&permit, &upload)?;
         off_thread(move || {
             let _turn = turn;
-            input_schema(&manifest)?;
-            Ok(match inspect(&upload.component, &bounds) {
-                Ok(report) => CheckReport {
-                    findings: check_manifest(&report, &manifest),
+            let Judged { upload, report, findings, .. } = judge.judge(upload, manifest)?;
+            Ok(match report {
+                Some(report) => CheckReport {
+                    findings,
                     resources: report.resources.iter().map(|r| (r.name.clone(), r.kind)).collect(),
                     digest: report.digest,
                 },
-                Err(findings) => CheckReport { findings, resources: Vec::new(), digest: Digest::of(&upload.component) },
+                None => CheckReport { findings, resources: Vec::new(), digest: Digest::of(&upload.component) },
             })
         })
         .await?
@@ -111,101 +139,165 @@ impl App {
     /// Every refusal, with its findings; nothing is stored unless all of it is.
     pub async fn deploy(&self, bearer: Option<&str>, upload: Upload) -> Result<Deployment, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
-        let refuse = |failure| self.record_deploy_refusal(&permit, failure);
+        let author = permit.principal().subject.clone();
+        let arrival = Arrival { author, promoted_from: None, landing: Landing::Live };
+        let judge = self.judge(&permit)?;
+        let arrived = match judge.policy().deploys {
+            DeployPolicy::Open => self.install(&permit, judge, upload, arrival).await,
+            DeployPolicy::Promotion => Err(promotion_only(&judge)),
+        };
+        arrived.map_err(|failure| self.record_deploy_refusal(&permit, None, failure))
+    }
+
+    /// Takes a revision over from another environment: every check of a deploy is made again, by the policy of this one and by
+    /// the rights of whoever promotes. Its author stays its author.
+    ///
+    /// # Errors
+    /// `promotion_only` when this environment takes none from there, `function_unknown`, and every refusal of a deploy.
+    pub async fn promote(&self, bearer: Option<&str>, promotion: Promotion) -> Result<Deployment, Failure> {
+        let Promotion { function, from, to, revision, landing } = promotion;
+        let permit = self.authorize(bearer, ControlScope::FunctionPromote, &to, Some(&function))?;
+        let arrived = async {
+            let judge = self.judge(&permit)?;
+            judge.check_promotion(&from)?;
+            let (upload, author) = self.stored(&function, &from, revision, &to).await?;
+            self.install(&permit, judge, upload, Arrival { author, promoted_from: Some(from), landing }).await
+        };
+        arrived.await.map_err(|failure| self.record_deploy_refusal(&permit, Some(&function), failure))
+    }
+
+    /// A stored revision as an upload to another environment, and its author.
+    async fn stored(
+        &self,
+        function: &FunctionName,
+        from: &EnvironmentName,
+        revision: Option<Digest>,
+        to: &EnvironmentName,
+    ) -> Result<(Upload, String), Failure> {
+        let store = &self.backends.store;
+        let found = match revision {
+            None => store.live(function.clone(), from.clone()).await,
+            Some(digest) => store.get(function.clone(), from.clone(), digest).await,
+        };
+        let unknown = || {
+            let which =
+                revision.map_or_else(|| "no live revision".to_owned(), |digest| format!("no revision {digest}"));
+            let message = format!("there is {which} of function `{function}` in environment `{from}`");
+            Failure::new(Reason::FunctionUnknown, message, format!("deploy it to `{from}` first"))
+        };
+        let found = found.map_err(|why| store_failure(&why))?.ok_or_else(unknown)?;
+        let sources = store.sources(function.clone(), from.clone(), found.digest).await;
+        let component = store.read_artifact(ArtifactKind::Component, found.component_digest).await;
+        let upload = Upload {
+            environment: to.clone(),
+            manifest_toml: found.manifest,
+            component: component.map_err(Failure::internal)?,
+            sources: sources.map_err(|why| store_failure(&why))?.unwrap_or_default(),
+        };
+        Ok((upload, found.author))
+    }
+
+    /// Everything between an upload and callers who reach it.
+    async fn install(
+        &self,
+        permit: &Authorized<Control>,
+        judge: Judge,
+        upload: Upload,
+        arrival: Arrival,
+    ) -> Result<Deployment, Failure> {
         // Before anything is compiled: what cannot be recorded must not fill the disk either.
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
-        let turn = self.deploying.deploys.turn(&permit.principal().tenant).await.map_err(refuse)?;
-        let manifest = self.manifest(&permit, &upload).map_err(refuse)?;
-        let bounds = self.deploying.bounds.clone();
-        let analysis = off_thread(move || {
-            let analysed = analyse(&upload, &manifest, &bounds);
-            // The turn goes along: analysis that nobody waits for any more still counts.
-            analysed.map(|(report, warnings, input)| (Analysed { upload, manifest, report, warnings, input }, turn))
-        });
-        let (analysed, turn) = analysis.await?.map_err(refuse)?;
-        let (program, artifact_digest) = self.compile(&analysed.upload.component).await.map_err(refuse)?;
-        let deployment = self.keep(&permit, analysed, program, artifact_digest).await;
+        let turn = self.deploying.deploys.turn(&permit.principal().tenant).await?;
+        let manifest = judge.manifest(permit, &upload)?;
+        // The turn goes along: analysis that nobody waits for any more still counts.
+        let judged = off_thread(move || judge.judge(upload, manifest).map(|judged| (judged, turn))).await?;
+        let (mut judged, turn) = judged?;
+        if judged.findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(rejected(judged.findings));
+        }
+        let compiled = self.loader.compile(&judged.upload.component).await?;
+        let component = std::mem::take(&mut judged.upload.component);
+        let stored = self.backends.store.put_artifact(ArtifactKind::Component, component).await;
+        stored.map_err(|why| store_failure(&why))?;
+        let deployment = self.keep(permit, judged, compiled, arrival).await;
         drop(turn);
         deployment
     }
 
-    /// Stores a revision and makes it live.
+    /// Stores a revision and lets callers reach it.
     async fn keep(
         &self,
         permit: &Authorized<Control>,
-        analysed: Analysed,
-        program: Program,
-        artifact_digest: Digest,
+        judged: Judged,
+        (program, artifact_digest): (Program, Digest),
+        arrival: Arrival,
     ) -> Result<Deployment, Failure> {
-        let Analysed { upload, manifest, report, warnings, input } = analysed;
-        let store = &self.backends.store;
-        store.ready().map_err(|why| store_failure(&why))?;
-        let stored = store.put_artifact(ArtifactKind::Component, upload.component).await;
-        stored.map_err(|why| store_failure(&why))?;
-        let deployed = Self::prepared(&manifest, &upload.manifest_toml, upload.environment.clone(), (program, input));
+        let Judged { upload, manifest, findings, statements, input, component_digest, .. } = judged;
+        self.backends.store.ready().map_err(|why| store_failure(&why))?;
+        let (environment, function) = (upload.environment.clone(), manifest.name.clone());
+        let deployed = Deployed::new(&manifest, &upload.manifest_toml, environment.clone(), (program, input));
+        let now = clock::now_unix_ms();
+        let is_promotion = arrival.promoted_from.is_some();
         let new = NewRevision {
             function: manifest.name,
             environment: upload.environment,
-            component_digest: report.digest,
+            component_digest,
             artifact_digest,
             manifest: upload.manifest_toml,
             sources: upload.sources,
-            findings: warnings.clone(),
-            author: permit.principal().subject.clone(),
+            findings: findings.clone(),
+            statements,
+            promoted_from: arrival.promoted_from,
+            signed_by: None,
+            author: arrival.author,
             token_id: Some(permit.token().token_id().to_string()),
-            created_unix_ms: clock::now_unix_ms(),
+            created_unix_ms: now,
         };
-        let event = deploy_event(permit, AuditKind::FunctionDeployed, Decision::Permit);
-        let (backends, registry) = (Arc::clone(&self.backends), self.registry.clone());
+        let kind = if is_promotion { AuditKind::FunctionPromoted } else { AuditKind::FunctionDeployed };
+        let event = control_event(permit, kind, Decision::Permit);
+        let by = Releaser { author: permit.principal().subject.clone(), time_unix_ms: now };
+        let loader = self.loader.clone();
+        let revision = self
+            .in_order(async move {
+                let stored = loader.backends.store.deploy(new, arrival.landing, by, event).await;
+                let revision = stored.map_err(|why| store_failure(&why))?;
+                let fresh = Arc::new(deployed.stored_as(&revision));
+                loader.refresh(&function, &environment, Some(fresh)).await?;
+                Ok(revision)
+            })
+            .await?;
+        Ok(Deployment { revision, findings })
+    }
+
+    /// Runs a change of what is live: one after the other, and to its end even when the caller goes away, so that disk and
+    /// memory say the same.
+    pub(crate) async fn in_order<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
         let last_step = Arc::clone(&self.deploying.last_step);
-        // A task of its own: a caller that goes away now must not leave a revision live on disk and not in memory.
-        let live = tokio::spawn(async move {
+        let ordered = async move {
             let _order = last_step.lock().await;
-            let revision = backends.store.deploy(new, event).await.map_err(|why| store_failure(&why))?;
-            registry.make_live(&Arc::new(Deployed { revision: revision.digest.to_string().into(), ..deployed }));
-            Ok(revision)
-        });
-        let revision = live.await.map_err(Failure::internal)??;
-        Ok(Deployment { revision, findings: warnings })
+            change.await
+        };
+        tokio::spawn(ordered).await.map_err(Failure::internal)?
     }
 
-    /// Compiles in the child, keeps the result, and proves that it links.
-    pub(crate) async fn compile(&self, component: &[u8]) -> Result<(Program, Digest), Failure> {
-        let compiled = self.compiler.compile(component).await.map_err(compile_failure)?;
-        let store = &self.backends.store;
-        let digest = store.put_artifact(ArtifactKind::Compiled, compiled).await.map_err(|why| store_failure(&why))?;
-        let path = store.artifact_path(ArtifactKind::Compiled, digest).await.map_err(|why| store_failure(&why))?;
-        let engine = self.engine.clone();
-        match off_thread(move || Program::load(&engine, &path)).await? {
-            Ok(program) => Ok((program, digest)),
-            Err(error) => {
-                // It never links, so no revision has it.
-                if let Err(error) = store.discard_artifact(ArtifactKind::Compiled, digest).await {
-                    tracing::error!(%error, "a compiled form that is of no use stays on disk");
-                }
-                Err(load_failure(error))
-            }
-        }
+    fn judge(&self, permit: &Authorized<Control>) -> Result<Judge, Failure> {
+        let environment = permit.call().environment().clone();
+        let bounds = self.deploying.bounds.clone();
+        Judge::new(self.settings(), Arc::clone(&self.backends), environment, bounds)
     }
 
-    /// The manifest, checked against what the environment binds.
-    fn manifest(&self, permit: &Authorized<Control>, upload: &Upload) -> Result<FunctionManifest, Failure> {
-        let size: usize = upload.sources.values().map(String::len).sum();
-        if size > SOURCES_BYTES_MAX {
-            return Err(malformed(format!("the sources are {size} bytes, at most {SOURCES_BYTES_MAX} are kept")));
-        }
-        let manifest = FunctionManifest::parse(&upload.manifest_toml).map_err(|why| malformed(why.to_string()))?;
-        let (settings, environment) = (self.settings(), permit.call().environment());
-        settings.environment(environment)?;
-        for (resource, usage) in &manifest.resources {
-            check_binding(&settings, resource, usage.kind, environment)?;
-        }
-        Ok(manifest)
-    }
-
-    fn record_deploy_refusal(&self, permit: &Authorized<Control>, failure: Failure) -> Failure {
-        let mut event = deploy_event(permit, AuditKind::DeployRefused, Decision::Deny);
+    fn record_deploy_refusal(
+        &self,
+        permit: &Authorized<Control>,
+        function: Option<&FunctionName>,
+        failure: Failure,
+    ) -> Failure {
+        let mut event = control_event(permit, AuditKind::DeployRefused, Decision::Deny);
         event.environment = Some(permit.call().environment().into());
+        event.function = function.map(Into::into);
         event.reason = Some(failure.reason.to_string());
         event.message = Some(failure.message.clone());
         if let Err(error) = self.backends.store.enqueue(event) {
@@ -215,26 +307,8 @@ impl App {
     }
 }
 
-fn check_binding(
-    settings: &Settings,
-    name: &ResourceName,
-    kind: ResourceKind,
-    environment: &EnvironmentName,
-) -> Result<(), Failure> {
-    let unbound = |message: String| {
-        let hint = format!("ask the operator for [resources.{name}.{environment}] in airlock.toml");
-        Err(Failure::new(Reason::ResourceUnbound, message, hint))
-    };
-    match settings.resources.kind_of(name, environment) {
-        None => unbound(format!("environment `{environment}` does not bind resource `{name}`")),
-        Some(bound) if bound != kind => {
-            unbound(format!("resource `{name}` is of kind `{bound}` in environment `{environment}`, not `{kind}`"))
-        }
-        Some(_) => Ok(()),
-    }
-}
-
-fn deploy_event(permit: &Authorized<Control>, kind: AuditKind, decision: Decision) -> AuditEvent {
+/// An event of the control plane, by whoever holds the permit.
+pub(crate) fn control_event(permit: &Authorized<Control>, kind: AuditKind, decision: Decision) -> AuditEvent {
     let mut event = AuditEvent::new(kind, clock::now_unix_ms());
     event.principal = Some(permit.principal().clone());
     event.token_id = Some(permit.token().token_id().clone());
@@ -242,18 +316,9 @@ fn deploy_event(permit: &Authorized<Control>, kind: AuditKind, decision: Decisio
     event
 }
 
-/// An upload that may be compiled.
-struct Analysed {
-    upload: Upload,
-    manifest: FunctionManifest,
-    report: ComponentReport,
-    warnings: Vec<Finding>,
-    input: Option<InputSchema>,
-}
-
 /// Runs work that can take long on a thread of its own, where it holds up no request and yields the processor to those
 /// who call functions. It is not stopped when nobody waits for it any more.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     let (send, receive) = oneshot::channel();
     let niced = move || {
         // On Linux this is the niceness of the thread. Whether it works is a matter of comfort.
@@ -268,62 +333,20 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     receive.await.map_err(|_panicked| Failure::internal("the analysis of an upload panicked"))
 }
 
-/// The component against its bounds and its manifest: a report and warnings, or the errors.
-fn analyse(
-    upload: &Upload,
-    manifest: &FunctionManifest,
-    bounds: &Bounds,
-) -> Result<(ComponentReport, Vec<Finding>, Option<InputSchema>), Failure> {
-    let input = input_schema(manifest)?;
-    let report = inspect(&upload.component, bounds).map_err(rejected)?;
-    let findings = check_manifest(&report, manifest);
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        Err(rejected(findings))
-    } else {
-        Ok((report, findings, input))
-    }
+fn promotion_only(judge: &Judge) -> Failure {
+    let environment = judge.environment();
+    let message = format!("environment `{environment}` takes revisions by promotion only");
+    let hint = format!(
+        "deploy to one of {} and promote from there: `airlock promote`; set by {}",
+        judge.promotes_from(),
+        judge.place("deploys")
+    );
+    Failure::new(Reason::PromotionOnly, message, hint)
 }
 
-fn input_schema(manifest: &FunctionManifest) -> Result<Option<InputSchema>, Failure> {
-    let unfit = |why: String| malformed(format!("[input] in function.toml is not accepted: {why}"));
-    manifest.input.as_ref().map(InputSchema::new).transpose().map_err(unfit)
-}
-
-fn malformed(message: String) -> Failure {
-    Failure::new(Reason::RequestMalformed, message, "correct function.toml; docs/functions.md lists its keys")
-}
-
-fn rejected(findings: Vec<Finding>) -> Failure {
+pub(crate) fn rejected(findings: Vec<Finding>) -> Failure {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let first = errors.clone().next().map(|finding| finding.message.clone()).unwrap_or_default();
     let message = format!("the component is rejected with {} finding(s): {first}", errors.count());
     Failure::new(Reason::ComponentRejected, message, "each finding says what to change").with_findings(findings)
-}
-
-fn compile_failure(error: CompileError) -> Failure {
-    match error {
-        CompileError::Refused(_) => {
-            let fix = "build it with `airlock build`, which makes components this engine accepts";
-            rejected(vec![Finding::error("component-compile", error.to_string(), "component", fix)])
-        }
-        CompileError::Limit { .. } => {
-            let fix = "make the component smaller and its largest functions shorter, or ask the operator for more";
-            rejected(vec![Finding::error("compile-limit", error.to_string(), "component", fix)])
-        }
-        CompileError::Child(cause) => Failure::internal(format!("compile child: {cause}")),
-    }
-}
-
-fn load_failure(error: LoadError) -> Failure {
-    match error {
-        LoadError::Artifact(cause) | LoadError::Compile(cause) => Failure::internal(format!("{cause:#}")),
-        LoadError::Pool(_) => {
-            let fix = "use fewer or smaller memories, tables and core modules; the operator's limits say how large";
-            rejected(vec![Finding::error("component-link", error.to_string(), "component", fix)])
-        }
-        LoadError::Import(_) | LoadError::Mismatch(_) | LoadError::NoHandler => {
-            let fix = "build against the WIT in guest-sdk/wit";
-            rejected(vec![Finding::error("component-link", error.to_string(), "component imports", fix)])
-        }
-    }
 }

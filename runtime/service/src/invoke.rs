@@ -117,13 +117,13 @@ impl App {
 
     /// Everything that can turn a call away before it costs anything.
     async fn admit(&self, settings: &Settings, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
-        let InvokeRequest { function, environment, payload } = &call.request;
+        let InvokeRequest { function, environment, alias, payload } = &call.request;
         let token = settings.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
         let authorized =
             authorize_invoke(&token, function.clone(), environment.clone()).map_err(Refused::by(&token))?;
         let environment = settings.environment(environment).map_err(Refused::by(&token))?;
         call.holding.claim(&token.principal().tenant).map_err(Refused::by(&token))?;
-        let deployed = self.registry.resolve(&authorized).map_err(Refused::by(&token))?;
+        let deployed = self.registry.resolve(&authorized, alias.as_ref()).map_err(Refused::by(&token))?;
         let tenant = settings.tenant(&token.principal().tenant);
         let terms = Terms {
             operator: &settings.operator,

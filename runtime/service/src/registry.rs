@@ -1,14 +1,24 @@
 //! The live revisions, ready to run.
 
-use std::{collections::HashMap, sync::Arc};
+mod served;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use airlock_access::{Authorized, Control, Invoke};
-use airlock_model::{EnvironmentName, Failure, FunctionManifest, FunctionName, Grant, LimitCaps, PlaceTable};
-use airlock_sandbox::{LoadError, Program};
-use airlock_store::{ArtifactKind, Revision, StoreError};
+use airlock_model::{
+    AliasName, Digest, EnvironmentName, Failure, FunctionManifest, FunctionName, Grant, LimitCaps, PlaceTable,
+    StatementManifest,
+};
+use airlock_sandbox::Program;
+use airlock_store::Revision;
 use arc_swap::ArcSwap;
 
-use crate::{App, control::function_unknown, input::InputSchema};
+use crate::{control::function_unknown, input::InputSchema};
+
+pub(crate) use served::Served;
 
 /// One live revision in one environment, with everything about it that depends neither on the call nor on the
 /// configuration, which may be read again at any time.
@@ -17,6 +27,10 @@ pub(crate) struct Deployed {
     pub(crate) environment: EnvironmentName,
     /// Digest of the revision, as text.
     pub(crate) revision: Arc<str>,
+    /// Who wrote it: the subject that uploaded it.
+    pub(crate) author: Arc<str>,
+    /// Fingerprints of everything that it may say, when that is known.
+    pub(crate) statements: Option<Arc<HashSet<Digest>>>,
     pub(crate) program: Program,
     pub(crate) limits: LimitCaps,
     /// Where those stand in its `function.toml`.
@@ -25,103 +39,82 @@ pub(crate) struct Deployed {
     pub(crate) input: Option<InputSchema>,
 }
 
-type ByFunction = HashMap<FunctionName, Arc<Deployed>>;
-
-/// Live revisions by environment and function. Reads never wait; a deploy swaps the whole map. Clones are one registry.
-#[derive(Clone, Default)]
-pub(crate) struct Registry {
-    live: Arc<ArcSwap<HashMap<EnvironmentName, ByFunction>>>,
-}
-
-impl Registry {
-    /// The live revision that an authorized call means. Cannot be asked without the permit.
-    pub(crate) fn resolve(&self, authorized: &Authorized<Invoke>) -> Result<Arc<Deployed>, Failure> {
-        let call = authorized.call();
-        let live = self.live.load();
-        let found = live.get(call.environment()).and_then(|functions| functions.get(call.function()));
-        found.cloned().ok_or_else(|| function_unknown(call.function(), call.environment()))
-    }
-
-    /// The live revision of a function, for showing what holds for it.
-    pub(crate) fn look_up(&self, permit: &Authorized<Control>, function: &FunctionName) -> Option<Arc<Deployed>> {
-        self.live.load().get(permit.call().environment())?.get(function).cloned()
-    }
-
-    /// Makes a revision the live one; calls in flight finish on the old one.
-    pub(crate) fn make_live(&self, deployed: &Arc<Deployed>) {
-        self.live.rcu(|live| {
-            let mut live = HashMap::clone(live);
-            let functions = live.entry(deployed.environment.clone()).or_default();
-            functions.insert(deployed.function.clone(), deployed.clone());
-            live
-        });
-    }
-}
-
-impl App {
-    /// Loads what was live when the last process stopped. A revision that cannot run is logged and left out.
-    pub(crate) async fn load_live_revisions(&self) -> Result<(), StoreError> {
-        for revision in self.backends.store.all_live().await? {
-            match self.load(&revision).await {
-                Ok(deployed) => self.registry.make_live(&Arc::new(deployed)),
-                Err(failure) => tracing::error!(
-                    function = %revision.function, environment = %revision.environment, log = failure.log,
-                    "a live revision cannot be loaded: {failure}"
-                ),
-            }
-        }
-        Ok(())
-    }
-
-    /// Maps the compiled form of a stored revision, compiling again after an engine upgrade.
-    pub(crate) async fn load(&self, revision: &Revision) -> Result<Deployed, Failure> {
-        let store = &self.backends.store;
-        let path = store.artifact_path(ArtifactKind::Compiled, revision.artifact_digest).await;
-        let program = match path.map(|path| Program::load(&self.engine, &path)) {
-            Ok(Ok(program)) => program,
-            Ok(Err(LoadError::Artifact(_)))
-            | Err(StoreError::ArtifactMissing { .. } | StoreError::ArtifactAltered { .. }) => {
-                self.compile_again(revision).await?
-            }
-            Ok(Err(error)) => return Err(Failure::internal(error)),
-            Err(error) => return Err(Failure::internal(error)),
-        };
-        Self::deployed(revision, program)
-    }
-
-    async fn compile_again(&self, revision: &Revision) -> Result<Program, Failure> {
-        tracing::info!(function = %revision.function, "compiling again for this engine");
-        let store = &self.backends.store;
-        let component = store.read_artifact(ArtifactKind::Component, revision.component_digest).await;
-        let component = component.map_err(Failure::internal)?;
-        let (program, artifact) = self.compile(&component).await?;
-        store.set_artifact(revision.component_digest, artifact).await.map_err(Failure::internal)?;
-        Ok(program)
-    }
-
-    fn deployed(revision: &Revision, program: Program) -> Result<Deployed, Failure> {
-        let manifest = FunctionManifest::parse(&revision.manifest).map_err(Failure::internal)?;
-        let input = manifest.input.as_ref().map(InputSchema::new).transpose().map_err(Failure::internal)?;
-        let deployed = Self::prepared(&manifest, &revision.manifest, revision.environment.clone(), (program, input));
-        Ok(Deployed { revision: revision.digest.to_string().into(), ..deployed })
-    }
-
-    /// Everything about a revision but its digest, which it gets when it is stored.
-    pub(crate) fn prepared(
+impl Deployed {
+    /// Everything about a revision but what it gets when it is stored.
+    pub(crate) fn new(
         manifest: &FunctionManifest,
         manifest_text: &str,
         environment: EnvironmentName,
         (program, input): (Program, Option<InputSchema>),
-    ) -> Deployed {
-        Deployed {
+    ) -> Self {
+        Self {
             function: manifest.name.clone(),
             environment,
             revision: "".into(),
+            author: "".into(),
+            statements: None,
             program,
             limits: manifest.limits.clone(),
             limit_places: Arc::new(FunctionManifest::limit_places(manifest_text)),
             manifest_grants: manifest.grants(),
             input,
         }
+    }
+
+    /// The same under the name that the store gave it.
+    pub(crate) fn stored_as(self, revision: &Revision) -> Self {
+        let fingerprints = |manifest: &StatementManifest| Arc::new(manifest.fingerprints().collect());
+        Self {
+            revision: revision.digest.to_string().into(),
+            author: revision.author.as_str().into(),
+            statements: revision.statements.as_ref().map(fingerprints),
+            ..self
+        }
+    }
+}
+
+type ByFunction = HashMap<FunctionName, Arc<Served>>;
+
+/// Live revisions by environment and function. Reads never wait; a change swaps the whole map. Clones are one registry.
+#[derive(Clone, Default)]
+pub(crate) struct Registry {
+    live: Arc<ArcSwap<HashMap<EnvironmentName, ByFunction>>>,
+}
+
+impl Registry {
+    /// The revision that an authorized call means. Cannot be asked without the permit.
+    pub(crate) fn resolve(
+        &self,
+        authorized: &Authorized<Invoke>,
+        alias: Option<&AliasName>,
+    ) -> Result<Arc<Deployed>, Failure> {
+        let call = authorized.call();
+        let live = self.live.load();
+        let found = live.get(call.environment()).and_then(|functions| functions.get(call.function()));
+        found.ok_or_else(|| function_unknown(call.function(), call.environment()))?.choose(alias)
+    }
+
+    /// The live revision of a function, for showing what holds for it.
+    pub(crate) fn look_up(&self, permit: &Authorized<Control>, function: &FunctionName) -> Option<Arc<Deployed>> {
+        self.live.load().get(permit.call().environment())?.get(function).map(|served| served.live().clone())
+    }
+
+    /// A revision that is in memory already.
+    pub(crate) fn loaded(&self, revision: &Revision) -> Option<Arc<Deployed>> {
+        let live = self.live.load();
+        live.get(&revision.environment)?.get(&revision.function)?.find(&revision.digest.to_string())
+    }
+
+    /// What callers of a function meet from now on, nothing when it is gone; calls in flight finish on what they began with.
+    pub(crate) fn put(&self, (function, environment): (&FunctionName, &EnvironmentName), served: Option<&Arc<Served>>) {
+        self.live.rcu(|live| {
+            let mut live = HashMap::clone(live);
+            let functions = live.entry(environment.clone()).or_default();
+            match served {
+                Some(served) => functions.insert(function.clone(), Arc::clone(served)),
+                None => functions.remove(function),
+            };
+            live
+        });
     }
 }

@@ -19,7 +19,7 @@ use airlock_resources::{Network, Resources, Sources};
 use crate::{
     app::StartError,
     catalog::Schemas,
-    config::{Config, ConfigError, Origin, Setting, WritePolicy, process_environment},
+    config::{Config, ConfigError, DeployPolicy, Origin, Setting, WritePolicy, process_environment},
     gate::{Documents, Listed, Models, analysed_as},
     registry::Deployed,
 };
@@ -49,16 +49,21 @@ pub(crate) struct Settings {
 type ByBinding<T> = HashMap<ResourceName, HashMap<EnvironmentName, T>>;
 
 /// The limits that one section sets.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct LimitLayer {
     pub(crate) caps: LimitCaps,
     places: Option<Arc<PlaceTable>>,
 }
 
 /// One environment.
+#[derive(Clone)]
 pub(crate) struct Environment {
     pub(crate) limits: LimitLayer,
     pub(crate) writes: WritePolicy,
+    /// Whether only listed statements run.
+    pub(crate) strict: bool,
+    pub(crate) deploys: DeployPolicy,
+    pub(crate) promote_from: Arc<[EnvironmentName]>,
     /// What its bindings allow.
     pub(crate) grants: Arc<[Grant]>,
 }
@@ -88,7 +93,14 @@ impl Settings {
         };
         let environment = |(name, written): (&EnvironmentName, &crate::config::EnvironmentConfig)| {
             let limits = layer(format!("environments.{name}.limits"), &written.limits);
-            let environment = Environment { limits, writes: written.writes, grants: resources.operations_in(name) };
+            let environment = Environment {
+                limits,
+                writes: written.writes,
+                strict: written.strict,
+                deploys: written.deploys,
+                promote_from: written.promote_from.as_slice().into(),
+                grants: resources.operations_in(name),
+            };
             (name.clone(), environment)
         };
         Ok(Self {

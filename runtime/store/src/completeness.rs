@@ -80,14 +80,7 @@ impl CallLedger {
                 self.issued(number);
                 self.close(number);
             }
-            AuditKind::HostCallIntent
-            | AuditKind::HostCallOutcome
-            | AuditKind::FunctionDeployed
-            | AuditKind::DeployRefused
-            | AuditKind::ControlRefused
-            | AuditKind::ConfigReloaded
-            | AuditKind::SchemaDescribed
-            | AuditKind::StatementStopped => self.issued(number),
+            _ => self.issued(number),
         }
     }
 

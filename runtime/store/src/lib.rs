@@ -7,6 +7,7 @@
 //! The audit trail is a chain of hashes. It proves that no record was changed, moved, inserted or removed between two
 //! others; that none was cut off the end shows only against a [`Checkpoint`] kept somewhere else.
 
+mod aliases;
 mod artifacts;
 mod audit;
 mod calls;
@@ -22,6 +23,7 @@ mod page;
 mod queue;
 mod reader;
 mod relay;
+mod releases;
 mod revision;
 mod revisions;
 mod space;
@@ -32,6 +34,7 @@ mod tests;
 mod verify;
 mod writer;
 
+pub use aliases::{LIVE_ALIAS, LiveFunction, Share};
 pub use artifacts::ArtifactKind;
 pub use audit::{AuditFilter, AuditOrder, AuditRecord};
 pub use chain::{Appended, Checkpoint};
@@ -41,6 +44,7 @@ pub use error::StoreError;
 pub use options::{StoreOptions, SyncMode};
 pub use page::{Page, PageRequest, PageToken};
 pub use reader::Reader;
+pub use releases::{Landing, ReleaseKind, Releaser};
 pub use revision::{NewRevision, Revision};
 pub use spent::Spent;
 pub use store::Store;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use airlock_model::{Digest, EnvironmentName, Finding, FunctionName};
+use airlock_model::{Digest, EnvironmentName, Finding, FunctionName, StatementManifest};
 use serde::Serialize;
 
 /// A revision about to be stored. Its artifacts are stored before it.
@@ -22,6 +22,12 @@ pub struct NewRevision {
     pub sources: BTreeMap<String, String>,
     /// What analysis found, warnings included.
     pub findings: Vec<Finding>,
+    /// What it may say to its resources; `None` when neither sources nor a section of the component tell.
+    pub statements: Option<StatementManifest>,
+    /// Where it was promoted from; `None` for uploads.
+    pub promoted_from: Option<EnvironmentName>,
+    /// The name of the key whose signature over the component was checked.
+    pub signed_by: Option<String>,
     /// Who deployed.
     pub author: String,
     /// The `jti` of the author's token.
@@ -57,6 +63,12 @@ pub struct Revision {
     pub manifest: String,
     /// What analysis found, warnings included.
     pub findings: Vec<Finding>,
+    /// What it may say to its resources; `None` when neither sources nor a section of the component tell.
+    pub statements: Option<StatementManifest>,
+    /// Where it was promoted from; `None` for uploads.
+    pub promoted_from: Option<EnvironmentName>,
+    /// The name of the key whose signature over the component was checked.
+    pub signed_by: Option<String>,
     /// Who deployed.
     pub author: String,
     /// The `jti` of the author's token.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use airlock_model::{AuditEvent, Digest, EnvironmentName, FunctionName};
+use airlock_model::{Digest, EnvironmentName, FunctionName};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, Row};
 
 use crate::{
@@ -10,41 +10,13 @@ use crate::{
     chain::{Tx, stored_number},
 };
 
-const COLUMNS: &str = "r.digest, r.function, r.environment, r.number, r.component_digest, r.artifact_digest, \
-                       r.manifest, r.findings, r.author, r.token_id, r.created_unix_ms";
+pub(crate) const COLUMNS: &str = "r.digest, r.function, r.environment, r.number, r.component_digest, r.artifact_digest, \
+                                  r.manifest, r.findings, r.author, r.token_id, r.created_unix_ms, r.statements, \
+                                  r.promoted_from, r.signed_by";
+/// The live release `c` of a function with its revision `r`.
+pub(crate) const LIVE: &str = "current c JOIN releases l ON l.id = c.release JOIN revisions r ON r.id = l.revision";
 
 impl Store {
-    /// Stores a revision and makes it live, in one transaction with its audit event.
-    ///
-    /// The event's function, environment and revision are filled in here. The same component and manifest again is the
-    /// revision that exists, made live with the compiled form given now.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] after any failed write, [`StoreError::Busy`].
-    pub async fn deploy(&self, new: NewRevision, event: AuditEvent) -> Result<Revision, StoreError> {
-        let store = move |tx: &mut Tx<'_>| {
-            let digest = new.digest();
-            insert(tx.connection, &new, &digest)?;
-            go_live(tx, (&new.function, &new.environment, &digest), event)
-        };
-        self.write(store).await
-    }
-
-    /// Makes a stored revision live, in one transaction with its audit event: the way back.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when this environment has no such revision, [`StoreError::Unavailable`],
-    /// [`StoreError::Busy`].
-    pub async fn make_live(
-        &self,
-        function: FunctionName,
-        environment: EnvironmentName,
-        digest: Digest,
-        event: AuditEvent,
-    ) -> Result<Revision, StoreError> {
-        self.write(move |tx| go_live(tx, (&function, &environment, &digest), event)).await
-    }
-
     /// Records another compiled form of a component, for instance after an engine upgrade.
     ///
     /// # Errors
@@ -71,22 +43,9 @@ impl Reader {
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<Option<Revision>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM live l JOIN revisions r ON r.id = l.revision WHERE l.environment = ?1 AND l.function = ?2"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM {LIVE} WHERE c.environment = ?1 AND c.function = ?2");
         let read = move |connection: &Connection| one(connection, &sql, (environment.as_str(), function.as_str()));
         self.run(read).await
-    }
-
-    /// Every live revision, for starting up.
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`], [`StoreError::Corrupt`], [`StoreError::Busy`].
-    pub async fn all_live(&self) -> Result<Vec<Revision>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM live l JOIN revisions r ON r.id = l.revision ORDER BY l.environment, l.function"
-        );
-        self.run(move |connection| all(connection, &sql, [])).await
     }
 
     /// One revision of a function in an environment.
@@ -129,8 +88,8 @@ impl Reader {
     /// [`StoreError::PageToken`], [`StoreError::Sqlite`], [`StoreError::Corrupt`], [`StoreError::Busy`].
     pub async fn list(&self, environment: EnvironmentName, page: PageRequest) -> Result<Page<Revision>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM live l JOIN revisions r ON r.id = l.revision \
-             WHERE l.environment = ?1 AND l.function > ?2 ORDER BY l.function LIMIT ?3"
+            "SELECT {COLUMNS} FROM {LIVE} \
+             WHERE c.environment = ?1 AND c.function > ?2 ORDER BY c.function LIMIT ?3"
         );
         let read = move |connection: &Connection| {
             let list = ["live", environment.as_str()];
@@ -172,17 +131,18 @@ impl Reader {
 }
 
 /// What identifies a revision.
-type Key<'a> = (&'a FunctionName, &'a EnvironmentName, &'a Digest);
+pub(crate) type Key<'a> = (&'a FunctionName, &'a EnvironmentName, &'a Digest);
 
-fn insert(connection: &Connection, new: &NewRevision, digest: &Digest) -> Result<(), StoreError> {
+pub(crate) fn insert(connection: &Connection, new: &NewRevision, digest: &Digest) -> Result<(), StoreError> {
     let created = stored_number(new.created_unix_ms);
     let function = "INSERT INTO functions (name, created_unix_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     execute(connection, function, (new.function.as_str(), created))?;
     let sql = "INSERT INTO revisions (function, environment, number, digest, component_digest, artifact_digest, manifest, \
-               sources, findings, author, token_id, created_unix_ms) \
-               SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 \
+               sources, findings, author, token_id, created_unix_ms, statements, promoted_from, signed_by) \
+               SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 \
                FROM revisions WHERE function = ?1 AND environment = ?2 \
-               ON CONFLICT (function, environment, digest) DO UPDATE SET artifact_digest = excluded.artifact_digest";
+               ON CONFLICT (function, environment, digest) DO UPDATE SET artifact_digest = excluded.artifact_digest, \
+               signed_by = excluded.signed_by";
     let values = (
         new.function.as_str(),
         new.environment.as_str(),
@@ -195,26 +155,17 @@ fn insert(connection: &Connection, new: &NewRevision, digest: &Digest) -> Result
         &new.author,
         &new.token_id,
         created,
+        new.statements.as_ref().map(text).transpose()?,
+        new.promoted_from.as_ref().map(EnvironmentName::as_str),
+        &new.signed_by,
     );
     execute(connection, sql, values).map(|_| ())
 }
 
-fn go_live(tx: &mut Tx<'_>, key: Key<'_>, mut event: AuditEvent) -> Result<Revision, StoreError> {
-    let (function, environment, digest) = key;
-    let sql = "INSERT INTO live (environment, function, revision) \
-               SELECT environment, function, id FROM revisions WHERE function = ?1 AND environment = ?2 AND digest = ?3 \
-               ON CONFLICT (environment, function) DO UPDATE SET revision = excluded.revision";
-    execute(tx.connection, sql, (function.as_str(), environment.as_str(), digest.as_bytes()))?;
-    let missing = || StoreError::NotFound { what: format!("revision `{digest}` of `{function}` in `{environment}`") };
-    let revision = find(tx.connection, key)?.ok_or_else(missing)?;
-    event.function = Some(function.into());
-    event.environment = Some(environment.into());
-    event.revision = Some(digest.to_string().into());
-    tx.record(&event)?;
-    Ok(revision)
-}
-
-fn find(connection: &Connection, (function, environment, digest): Key<'_>) -> Result<Option<Revision>, StoreError> {
+pub(crate) fn find(
+    connection: &Connection,
+    (function, environment, digest): Key<'_>,
+) -> Result<Option<Revision>, StoreError> {
     let sql =
         format!("SELECT {COLUMNS} FROM revisions r WHERE r.function = ?1 AND r.environment = ?2 AND r.digest = ?3");
     one(connection, &sql, (function.as_str(), environment.as_str(), digest.as_bytes()))
@@ -224,16 +175,17 @@ fn one<P: Params>(connection: &Connection, sql: &str, values: P) -> Result<Optio
     all(connection, sql, values).map(|mut found| found.pop())
 }
 
-fn all<P: Params>(connection: &Connection, sql: &str, values: P) -> Result<Vec<Revision>, StoreError> {
+pub(crate) fn all<P: Params>(connection: &Connection, sql: &str, values: P) -> Result<Vec<Revision>, StoreError> {
     let mut statement = prepare(connection, sql)?;
     let rows = statement.query_map(values, |row| Ok(revision(row)));
     let rows = rows.map_err(StoreError::sqlite("read revisions"))?;
     rows.map(|row| row.map_err(StoreError::sqlite("read a revision"))?).collect()
 }
 
-fn revision(row: &Row<'_>) -> Result<Revision, StoreError> {
+pub(crate) fn revision(row: &Row<'_>) -> Result<Revision, StoreError> {
     let number = |index| u64::try_from(get::<i64>(row, index)?).map_err(|_| StoreError::corrupt("a revision"));
     let digest = |index| get::<[u8; 32]>(row, index).map(Digest::from_bytes);
+    let promoted_from = get::<Option<String>>(row, 12)?.map(|name| name.parse()).transpose();
     Ok(Revision {
         digest: digest(0)?,
         function: get::<String>(row, 1)?.parse().map_err(|_| StoreError::corrupt("the name of a function"))?,
@@ -246,25 +198,32 @@ fn revision(row: &Row<'_>) -> Result<Revision, StoreError> {
         author: get(row, 8)?,
         token_id: get(row, 9)?,
         created_unix_ms: number(10)?,
+        statements: optional(get(row, 11)?, "the statements of a revision")?,
+        promoted_from: promoted_from.map_err(|_| StoreError::corrupt("the name of an environment"))?,
+        signed_by: get(row, 13)?,
     })
 }
 
-fn get<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize) -> Result<T, StoreError> {
+pub(crate) fn get<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize) -> Result<T, StoreError> {
     row.get(index).map_err(StoreError::sqlite("read a revision"))
 }
 
-fn text<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+pub(crate) fn text<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| StoreError::corrupt("a revision to be stored"))
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+pub(crate) fn json<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::corrupt(what))
 }
 
-fn prepare<'a>(connection: &'a Connection, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
+fn optional<T: serde::de::DeserializeOwned>(text: Option<String>, what: &str) -> Result<Option<T>, StoreError> {
+    text.map(|text| json(&text, what)).transpose()
+}
+
+pub(crate) fn prepare<'a>(connection: &'a Connection, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
     connection.prepare_cached(sql).map_err(StoreError::sqlite("prepare a statement"))
 }
 
-fn execute<P: Params>(connection: &Connection, sql: &str, values: P) -> Result<usize, StoreError> {
+pub(crate) fn execute<P: Params>(connection: &Connection, sql: &str, values: P) -> Result<usize, StoreError> {
     prepare(connection, sql)?.execute(values).map_err(StoreError::sqlite("store a revision"))
 }

@@ -183,6 +183,7 @@ impl Fuzz {
             environment: "dev".to_owned(),
             payload: payload.as_bytes().to_vec(),
             request_id: String::new(),
+            alias: String::new(),
         };
         let mut client = self.harness.invocations();
         match tokio::time::timeout(after, client.invoke(with_token(request, token))).await {
@@ -289,6 +290,7 @@ fn call(token: &str, (function, payload): (&str, &str), ending: Ending, number: 
         request: InvokeRequest {
             function: function.parse().expect("a name"),
             environment: "dev".parse().expect("a name"),
+            alias: None,
             payload: payload.to_owned(),
         },
         remaining: Some(remaining),

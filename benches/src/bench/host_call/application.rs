@@ -86,6 +86,7 @@ impl Application {
         let request = InvokeRequest {
             function: self.function.parse()?,
             environment: ENVIRONMENT.parse()?,
+            alias: None,
             payload: json!({ "op": op.name(), "times": times }).to_string(),
         };
         let call = InvokeCall {

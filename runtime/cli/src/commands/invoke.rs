@@ -25,6 +25,7 @@ pub async fn run(options: &InvokeOptions, style: Style) -> anyhow::Result<ExitCo
         environment: options.access.environment.clone(),
         payload: text_argument(&options.input)?.into_bytes(),
         request_id: options.request_id.clone().unwrap_or_default(),
+        alias: options.alias.clone().unwrap_or_default(),
     };
     let timeout = options.timeout_ms.map(Duration::from_millis);
     let response =
@@ -53,8 +54,8 @@ pub async fn call(
 
 /// One call with its log lines on standard error while it runs.
 async fn follow(client: &Client, asked: InvokeRequest, timeout: Option<Duration>) -> anyhow::Result<InvokeResponse> {
-    let InvokeRequest { function, environment, payload, request_id } = asked;
-    let mut request = client.request(InvokeStreamRequest { function, environment, payload, request_id });
+    let InvokeRequest { function, environment, payload, request_id, alias } = asked;
+    let mut request = client.request(InvokeStreamRequest { function, environment, payload, request_id, alias });
     if let Some(timeout) = timeout {
         request.set_timeout(timeout);
     }

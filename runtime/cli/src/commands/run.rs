@@ -46,7 +46,8 @@ pub async fn run(options: RunOptions, style: Style) -> anyhow::Result<ExitCode> 
     let token = token(&key, &config.tokens.instance, &options.environment, &project.manifest)?;
     let app = host::open(config, &host::cache_dir(options.project.cache.cache_dir.as_deref())?, Vec::new()).await?;
     deploy(&app, &token, &options.environment, &project, built).await?;
-    let request = InvokeRequest { function: project.name, environment: options.environment.parse()?, payload };
+    let request =
+        InvokeRequest { function: project.name, environment: options.environment.parse()?, alias: None, payload };
     let (answer, usage) = call(&app, token, request).await?;
     show(&answer, &usage, &limits, style)?;
     Ok(match answer {

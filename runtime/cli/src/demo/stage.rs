@@ -37,6 +37,7 @@ pub(super) fn ask(function: &str, input: &str) -> InvokeRequest {
         environment: ENVIRONMENT.to_owned(),
         payload: input.as_bytes().to_vec(),
         request_id: String::new(),
+        alias: String::new(),
     }
 }
 
@@ -108,7 +109,7 @@ impl Stage {
     /// Mints a token as a platform would: short-lived, for one thing.
     pub(super) fn token(&self, purpose: TokenFor) -> anyhow::Result<String> {
         let (functions, scopes): (&[&str], &[&str]) = match purpose {
-            TokenFor::Deploy => (&[], &["function:deploy", "function:read", "audit:read"]),
+            TokenFor::Deploy => (&[], &["function:deploy", "resource:edit", "function:read", "audit:read"]),
             TokenFor::OrderSummary | TokenFor::Expired => {
                 (&["order-summary"], &["orders-db:read", "crm:GET:/customers/*"])
             }

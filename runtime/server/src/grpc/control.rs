@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use airlock_model::Failure;
 use airlock_proto::v1;
+use airlock_service::FunctionChange;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{answer, split};
+use super::{Around, answer, split};
 use crate::{application::Application, status::Refusal, wire};
 
 /// The control plane of one application.
@@ -68,6 +69,62 @@ impl<A: Application> v1::function_service_server::FunctionService for Control<A>
             Ok(self.0.list_revisions(around.bearer(), function, environment, page).await?)
         };
         answer(&around, call, wire::list_revisions_response).await
+    }
+
+    async fn promote(&self, request: Request<v1::PromoteRequest>) -> Result<Response<v1::PromoteResponse>, Status> {
+        let (around, asked) = split(request);
+        let call = async { Ok(self.0.promote(around.bearer(), wire::promotion(&asked)?).await?) };
+        answer(&around, call, wire::promote_response).await
+    }
+
+    async fn rollback(&self, request: Request<v1::RollbackRequest>) -> Result<Response<v1::RollbackResponse>, Status> {
+        let (around, asked) = split(request);
+        let call = self.change(&around, &asked.function, &asked.environment, wire::rollback(&asked));
+        answer(&around, call, |function| v1::RollbackResponse { function }).await
+    }
+
+    async fn set_alias(&self, request: Request<v1::SetAliasRequest>) -> Result<Response<v1::SetAliasResponse>, Status> {
+        let (around, asked) = split(request);
+        let (function, environment) = (asked.function.clone(), asked.environment.clone());
+        let call = self.change(&around, &function, &environment, wire::set_alias(asked));
+        answer(&around, call, |function| v1::SetAliasResponse { function }).await
+    }
+
+    async fn disable(&self, request: Request<v1::DisableRequest>) -> Result<Response<v1::DisableResponse>, Status> {
+        let (around, asked) = split(request);
+        let change = Ok(FunctionChange::Disable(asked.reason));
+        let call = self.change(&around, &asked.function, &asked.environment, change);
+        answer(&around, call, |function| v1::DisableResponse { function }).await
+    }
+
+    async fn enable(&self, request: Request<v1::EnableRequest>) -> Result<Response<v1::EnableResponse>, Status> {
+        let (around, asked) = split(request);
+        let call = self.change(&around, &asked.function, &asked.environment, Ok(FunctionChange::Enable));
+        answer(&around, call, |function| v1::EnableResponse { function }).await
+    }
+
+    async fn delete(
+        &self,
+        request: Request<v1::FunctionServiceDeleteRequest>,
+    ) -> Result<Response<v1::FunctionServiceDeleteResponse>, Status> {
+        let (around, asked) = split(request);
+        let call = self.change(&around, &asked.function, &asked.environment, Ok(FunctionChange::Delete));
+        answer(&around, call, |_| v1::FunctionServiceDeleteResponse {}).await
+    }
+}
+
+impl<A: Application> Control<A> {
+    /// One change to a function, and what callers meet afterwards.
+    async fn change(
+        &self,
+        around: &Around,
+        function: &str,
+        environment: &str,
+        change: Result<FunctionChange, Refusal>,
+    ) -> Result<Option<v1::Function>, Refusal> {
+        let (function, environment) = (wire::name("function", function)?, wire::name("environment", environment)?);
+        let live = self.0.change_function(around.bearer(), function, environment, change?).await?;
+        Ok(wire::changed(live))
     }
 }
 

@@ -66,7 +66,7 @@ fn call(around: &Around, asked: v1::InvokeRequest) -> Result<InvokeCall, Refusal
     Ok(InvokeCall {
         bearer: around.bearer().map(ToOwned::to_owned),
         remaining: request::deadline(&around.headers)?,
-        request: wire::invoke_request(&asked.function, &asked.environment, asked.payload)?,
+        request: wire::invoke_request(asked)?,
         logs: None,
         request_id: Some(request_id),
         begun: None,
@@ -116,10 +116,10 @@ impl<A: Application> InvocationService for Invocations<A> {
         request: Request<v1::InvokeStreamRequest>,
     ) -> Result<Response<Self::InvokeStreamStream>, Status> {
         let (mut around, message) = split(request);
-        let v1::InvokeStreamRequest { function, environment, payload, request_id } = message;
+        let v1::InvokeStreamRequest { function, environment, payload, request_id, alias } = message;
         let own_id =
             adopt_id(&mut around.headers, &request_id).map_err(|refusal| status::status(refusal, around.id()))?;
-        let asked = v1::InvokeRequest { function, environment, payload, request_id };
+        let asked = v1::InvokeRequest { function, environment, payload, request_id, alias };
         let call = call(&around, asked).map_err(|refusal| status::status(refusal, around.id()))?;
         let (run, begun) = self.start(call, around.id().to_owned());
         match run.opening(begun).await {

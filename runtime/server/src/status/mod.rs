@@ -65,11 +65,14 @@ pub(crate) const fn code(reason: Reason) -> Code {
         | Reason::WritesDenied
         | Reason::StorageFull
         | Reason::ModelDenied
+        | Reason::StatementUnlisted
         | Reason::SpendingExhausted => Code::PermissionDenied,
         Reason::FunctionUnknown | Reason::EnvironmentUnknown => Code::NotFound,
         Reason::ResourceUnbound
         | Reason::ApprovalPending
         | Reason::ComponentRejected
+        | Reason::FunctionDisabled
+        | Reason::PromotionOnly
         | Reason::ConfigInvalid
         | Reason::RestartNeeded => Code::FailedPrecondition,
         Reason::PayloadTooLarge

@@ -1,6 +1,7 @@
 //! An application that does what the function's name says.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -13,9 +14,10 @@ use airlock_model::{
     LimitSource, LogLevel, LogLine, Operation, Reason, ResourceKind, ResourceName, TenantName, Usage,
 };
 use airlock_service::{
-    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Deployment, Described, Dialect, Holding,
-    Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce, Page, PageRequest, ResourceSummary,
-    Revision, Schema, Setting, Table, Upload, Wanted, config::Origin,
+    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Deployment, Described, Dialect,
+    FunctionChange, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce,
+    LiveFunction, Page, PageRequest, Promotion, ResourceSummary, Revision, Schema, Setting, Table, Upload, Wanted,
+    config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -200,14 +202,34 @@ impl Application for Fake {
         Ok(Deployment { revision: revision(function, upload.environment), findings: Vec::new() })
     }
 
+    async fn promote(&self, bearer: Option<&str>, promotion: Promotion) -> Result<Deployment, Failure> {
+        Self::check_token(bearer)?;
+        Ok(Deployment { revision: revision(promotion.function, promotion.to), findings: Vec::new() })
+    }
+
+    async fn change_function(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+        change: FunctionChange,
+    ) -> Result<Option<LiveFunction>, Failure> {
+        let live = self.get(bearer, function, environment).await?;
+        Ok(match change {
+            FunctionChange::Delete => None,
+            FunctionChange::Disable(why) => Some(LiveFunction { disabled: Some(why), ..live }),
+            _ => Some(live),
+        })
+    }
+
     async fn get(
         &self,
         bearer: Option<&str>,
         function: FunctionName,
         environment: EnvironmentName,
-    ) -> Result<Revision, Failure> {
+    ) -> Result<LiveFunction, Failure> {
         Self::check_token(bearer)?;
-        Ok(revision(function, environment))
+        Ok(LiveFunction { revision: revision(function, environment), disabled: None, aliases: BTreeMap::new() })
     }
 
     async fn list(
@@ -318,6 +340,9 @@ fn revision(function: FunctionName, environment: EnvironmentName) -> Revision {
         artifact_digest: Digest::of(b"artifact"),
         manifest: MANIFEST.into(),
         findings: Vec::new(),
+        statements: None,
+        promoted_from: None,
+        signed_by: None,
         author: "alice".into(),
         token_id: None,
         created_unix_ms: 1_700_000_000_000,

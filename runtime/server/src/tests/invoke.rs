@@ -14,8 +14,8 @@ fn reason(status: &Status) -> String {
 }
 
 fn stream_of(function: &str) -> Request<v1::InvokeStreamRequest> {
-    let v1::InvokeRequest { function, environment, payload, request_id } = ask(function, "1");
-    with_token(v1::InvokeStreamRequest { function, environment, payload, request_id })
+    let v1::InvokeRequest { function, environment, payload, request_id, alias } = ask(function, "1");
+    with_token(v1::InvokeStreamRequest { function, environment, payload, request_id, alias })
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ fn ask(function: &str, payload: &str) -> v1::InvokeRequest {
         environment: "dev".into(),
         payload: payload.as_bytes().to_vec(),
         request_id: String::new(),
+        alias: String::new(),
     }
 }
 

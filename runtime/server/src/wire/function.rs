@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use airlock_model::{Finding, FunctionManifest, Severity};
+use airlock_model::{AliasName, Finding, FunctionManifest, ManifestStatement, Severity};
 use airlock_proto::v1;
-use airlock_service::{CheckReport, Deployment, Page, Revision, Upload};
+use airlock_service::{CheckReport, Deployment, LiveFunction, Page, Revision, Upload};
 
 use super::{name, timestamp};
 use crate::status::Refusal;
@@ -72,29 +72,57 @@ pub(crate) fn deploy_response(deployed: Deployment) -> v1::DeployResponse {
     v1::DeployResponse { revision: Some(revision(deployed.revision)), findings: findings(&deployed.findings) }
 }
 
-pub(crate) fn get_response(live: Revision) -> v1::FunctionServiceGetResponse {
-    v1::FunctionServiceGetResponse { function: Some(function(live)) }
+pub(crate) fn get_response(live: LiveFunction) -> v1::FunctionServiceGetResponse {
+    v1::FunctionServiceGetResponse { function: Some(whole_function(live)) }
 }
 
 pub(crate) fn list_response(page: Page<Revision>) -> v1::FunctionServiceListResponse {
     let next_page_token = page.next.map(|token| token.to_string()).unwrap_or_default();
-    v1::FunctionServiceListResponse { functions: page.items.into_iter().map(function).collect(), next_page_token }
+    v1::FunctionServiceListResponse {
+        functions: page.items.into_iter().map(listed_function).collect(),
+        next_page_token,
+    }
 }
 
 pub(crate) fn list_revisions_response(page: Page<Revision>) -> v1::ListRevisionsResponse {
     let next_page_token = page.next.map(|token| token.to_string()).unwrap_or_default();
-    v1::ListRevisionsResponse { revisions: page.items.into_iter().map(revision).collect(), next_page_token }
+    v1::ListRevisionsResponse { revisions: page.items.into_iter().map(listed_revision).collect(), next_page_token }
 }
 
-fn function(live: Revision) -> v1::Function {
+/// Everything about a function.
+pub(super) fn whole_function(live: LiveFunction) -> v1::Function {
+    let share = |(percent, revision): (u8, Revision)| v1::AliasShare {
+        revision: revision.digest.to_string(),
+        percent: percent.into(),
+    };
+    let alias = |(name, shares): (AliasName, Vec<(u8, Revision)>)| v1::Alias {
+        name: name.to_string(),
+        shares: shares.into_iter().map(share).collect(),
+    };
     v1::Function {
-        name: live.function.to_string(),
-        environment: live.environment.to_string(),
-        live_revision: Some(revision(live)),
+        name: live.revision.function.to_string(),
+        environment: live.revision.environment.to_string(),
+        live_revision: Some(revision(live.revision)),
+        disabled: live.disabled.unwrap_or_default(),
+        aliases: live.aliases.into_iter().map(alias).collect(),
     }
 }
 
-fn revision(stored: Revision) -> v1::Revision {
+fn listed_function(live: Revision) -> v1::Function {
+    v1::Function {
+        name: live.function.to_string(),
+        environment: live.environment.to_string(),
+        live_revision: Some(listed_revision(live)),
+        disabled: String::new(),
+        aliases: Vec::new(),
+    }
+}
+
+fn listed_revision(stored: Revision) -> v1::Revision {
+    v1::Revision { statements: Vec::new(), ..revision(stored) }
+}
+
+pub(super) fn revision(stored: Revision) -> v1::Revision {
     // It was accepted when it was deployed; a later release that refuses it only shows less.
     let manifest = FunctionManifest::parse(&stored.manifest).ok();
     let grants = manifest.as_ref().map(|manifest| manifest.grants().iter().map(ToString::to_string).collect());
@@ -107,10 +135,23 @@ fn revision(stored: Revision) -> v1::Revision {
         component_digest: stored.component_digest.to_string(),
         grants: grants.unwrap_or_default(),
         description: manifest.and_then(|manifest| manifest.description).unwrap_or_default(),
+        promoted_from: stored.promoted_from.map(|name| name.to_string()).unwrap_or_default(),
+        statements: stored.statements.unwrap_or_default().0.into_iter().map(statement).collect(),
     }
 }
 
-fn findings(found: &[Finding]) -> Vec<v1::Finding> {
+fn statement(listed: ManifestStatement) -> v1::ManifestStatement {
+    v1::ManifestStatement {
+        resource: listed.resource.to_string(),
+        language: listed.language.as_str().to_owned(),
+        text: listed.text,
+        class: listed.class.as_str().to_owned(),
+        tables: listed.tables,
+        place: listed.place,
+    }
+}
+
+pub(super) fn findings(found: &[Finding]) -> Vec<v1::Finding> {
     found.iter().map(finding).collect()
 }
 

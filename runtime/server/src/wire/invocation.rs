@@ -6,15 +6,16 @@ use airlock_service::{Answer, CallName, InvokeReply};
 use http::HeaderValue;
 use serde::de::IgnoredAny;
 
-use super::name;
+use super::{name, optional_name};
 use crate::{request, status::Refusal};
 
 /// The request as the model says it. An empty payload is the JSON value `null`.
-pub(crate) fn invoke_request(function: &str, environment: &str, payload: Vec<u8>) -> Result<InvokeRequest, Refusal> {
+pub(crate) fn invoke_request(asked: v1::InvokeRequest) -> Result<InvokeRequest, Refusal> {
     Ok(InvokeRequest {
-        function: name("function", function)?,
-        environment: name("environment", environment)?,
-        payload: json_text(payload)?,
+        function: name("function", &asked.function)?,
+        environment: name("environment", &asked.environment)?,
+        alias: optional_name("alias", &asked.alias)?,
+        payload: json_text(asked.payload)?,
     })
 }
 
@@ -108,18 +109,23 @@ pub(crate) fn log_line(line: LogLine) -> v1::LogLine {
 mod tests {
     use super::*;
 
+    fn request(function: &str, environment: &str, payload: Vec<u8>) -> Result<InvokeRequest, Refusal> {
+        let (function, environment) = (function.to_owned(), environment.to_owned());
+        invoke_request(v1::InvokeRequest { function, environment, payload, ..Default::default() })
+    }
+
     #[test]
     fn a_payload_is_kept_to_the_byte_and_nothing_means_null() {
         let text = br#" {"a": 1.10, "b": 123456789012345678901234567890} "#;
-        let request = invoke_request("f", "dev", text.to_vec()).unwrap();
-        assert_eq!(request.payload.as_bytes(), text);
-        assert_eq!(invoke_request("f", "dev", Vec::new()).unwrap().payload, "null");
+        let read = request("f", "dev", text.to_vec()).unwrap();
+        assert_eq!(read.payload.as_bytes(), text);
+        assert_eq!(request("f", "dev", Vec::new()).unwrap().payload, "null");
     }
 
     #[test]
     fn a_payload_that_is_not_one_json_text_is_refused() {
         for bytes in [&b"{"[..], b"{} {}", b"undefined", b"'a'", b"\xff", b"\"\xed\xa0\x80\"", b"01", b"NaN"] {
-            assert!(invoke_request("f", "dev", bytes.to_vec()).is_err(), "{bytes:?}");
+            assert!(request("f", "dev", bytes.to_vec()).is_err(), "{bytes:?}");
         }
     }
 
@@ -127,13 +133,13 @@ mod tests {
     fn deep_json_does_not_end_the_process() {
         let deep = [b"[".repeat(1_000_000), b"]".repeat(1_000_000)].concat();
         // Either verdict is fine; overflowing the stack is not.
-        let _ = invoke_request("f", "dev", deep);
+        let _ = request("f", "dev", deep);
     }
 
     #[test]
     fn names_are_parsed_at_the_edge() {
-        assert!(invoke_request("Order", "dev", Vec::new()).is_err());
-        assert!(invoke_request("order", "", Vec::new()).is_err());
+        assert!(request("Order", "dev", Vec::new()).is_err());
+        assert!(request("order", "", Vec::new()).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod audit;
 mod function;
 mod invocation;
+mod lifecycle;
 mod operator;
 mod resource;
 
@@ -16,6 +17,7 @@ pub(crate) use function::{
     check_response, deploy_response, finding, get_response, list_response, list_revisions_response, upload,
 };
 pub(crate) use invocation::{call_name, invoke_request, invoke_response, log_line, own_request_id};
+pub(crate) use lifecycle::{changed, promote_response, promotion, rollback, set_alias};
 pub(crate) use operator::{get_config_response, limits_response, reload_response};
 pub(crate) use resource::{describe_schema_response, list_resources_response};
 

@@ -242,10 +242,27 @@ impl LimitConfig {
 pub struct EnvironmentConfig {
     /// What happens to SQL that writes.
     pub writes: WritePolicy,
+    /// Whether functions say only what stands in the statement manifest of their revision.
+    pub strict: bool,
+    /// How revisions arrive.
+    pub deploys: DeployPolicy,
+    /// Environments whose revisions may be promoted into this one.
+    pub promote_from: Vec<EnvironmentName>,
     /// Limits of this environment, only tighter.
     pub limits: LimitCaps,
     /// Whether credentials may stand in the configuration itself.
     pub development: bool,
+}
+
+/// How revisions arrive in an environment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeployPolicy {
+    /// By upload, and by promotion where `promote_from` names an environment.
+    #[default]
+    Open,
+    /// By promotion only.
+    Promotion,
 }
 
 /// What an environment does with a statement that writes.
@@ -336,6 +353,7 @@ impl Config {
                 }
             }
         }
+        self.check_promotions()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");
@@ -349,6 +367,22 @@ impl Config {
             return Err(ConfigError::value("limits.default.memory_bytes", message));
         }
         self.check_admission()
+    }
+
+    fn check_promotions(&self) -> Result<(), ConfigError> {
+        for (name, environment) in &self.environments {
+            let key = || format!("environments.{name}.promote_from");
+            for from in &environment.promote_from {
+                if from == name || !self.environments.contains_key(from) {
+                    return Err(ConfigError::value(key(), format!("there is no other `[environments.{from}]`")));
+                }
+            }
+            if environment.deploys == DeployPolicy::Promotion && environment.promote_from.is_empty() {
+                let message = "`deploys = \"promotion\"` needs `promote_from`: nothing could ever arrive".to_owned();
+                return Err(ConfigError::value(key(), message));
+            }
+        }
+        Ok(())
     }
 
     /// Reads the issuers' keys and makes the token policy.

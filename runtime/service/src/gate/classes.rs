@@ -52,7 +52,7 @@ impl Classes {
     }
 
     /// The verdict on one statement.
-    pub(super) fn classify(
+    pub(crate) fn classify(
         &self,
         dialect: Dialect,
         listed: &Listed,

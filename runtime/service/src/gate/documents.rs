@@ -36,7 +36,7 @@ impl Documents {
     }
 
     /// Reads a document by the rules of the binding.
-    pub(super) fn read(&self, text: &str) -> Result<Arc<Document>, DocumentRefusal> {
+    pub(crate) fn read(&self, text: &str) -> Result<Arc<Document>, DocumentRefusal> {
         if let Some(document) = self.known.get(text) {
             return Ok(document);
         }

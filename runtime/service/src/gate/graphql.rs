@@ -2,7 +2,7 @@
 
 use airlock_analysis::{DocumentRefusal, Variables};
 use airlock_model::{
-    Access, AuditEvent, DocumentReport, GraphqlCall, GraphqlVerb, HostError, OperationClass, Reason, StatementClass,
+    Access, AuditEvent, DocumentReport, GraphqlCall, GraphqlVerb, HostError, OperationClass, Reason, StatementLanguage,
 };
 use airlock_resources::{GraphqlRequest, Permitted};
 
@@ -29,6 +29,7 @@ impl CallGate {
         *has_effect = class == OperationClass::Mutation;
         let access = if *has_effect { Access::Mutation } else { Access::Query };
         self.check_grant(&call.resource, &access)?;
+        self.check_listed(&call.resource, StatementLanguage::Graphql, &call.document)?;
         if *has_effect {
             self.check_write_policy()?;
         }
@@ -51,10 +52,7 @@ impl CallGate {
 
 fn note(event: &mut AuditEvent, report: &DocumentReport) {
     event.operation = Some(report.class.as_str().to_owned());
-    event.class = Some(match report.class {
-        OperationClass::Query => StatementClass::Read,
-        OperationClass::Mutation => StatementClass::Write,
-    });
+    event.class = Some(report.class.into());
     event.tables.clone_from(&report.root_fields);
 }
 

@@ -1,7 +1,7 @@
 //! SOQL in HTTP requests: where a binding says that a path takes a query, it is one that only reads.
 
 use airlock_analysis::soql;
-use airlock_model::{AuditEvent, HostError, Reason, RequestPath, ResourceName, StatementClass};
+use airlock_model::{AuditEvent, HostError, Reason, RequestPath, ResourceName, StatementClass, StatementLanguage};
 
 use super::{
     CallGate,
@@ -33,9 +33,9 @@ impl CallGate {
             target.push_str("?q=");
             target.extend(report.shape.chars().take(TARGET_CHARS_MAX));
         }
-        match report.binds.first() {
-            Some(name) => Err(refuse(format!("`:{name}` has no value yet"))),
-            None => Ok(()),
+        if let Some(name) = report.binds.first() {
+            return Err(refuse(format!("`:{name}` has no value yet")));
         }
+        self.check_listed(resource, StatementLanguage::Soql, &report.shape)
     }
 }

@@ -79,7 +79,10 @@ async fn append_forever(store: Arc<Store>, task: u64) {
         let number = store.next_call_number().expect("a number");
         store.enqueue(intent(number)).expect("queued");
         if task == 0 {
-            store.deploy(revision("order", &number.to_string()), deployed()).await.expect("deployed");
+            store
+                .deploy(revision("order", &number.to_string()), Landing::Live, releaser(), deployed())
+                .await
+                .expect("deployed");
         }
         let appended = store.append(finished(number)).await.expect("appended");
         say(&format!("{} {} {number}", appended.seq, appended.hash));

@@ -2,7 +2,7 @@
 
 use airlock_model::AuditKind;
 
-use super::{deployed, environment, finished, function, intent, open, revision, state_dir};
+use super::{deployed, environment, finished, function, intent, open, releaser, revision, state_dir};
 use crate::{AuditFilter, AuditOrder, Checkpoint, PageRequest, PageToken, Store, StoreError};
 
 #[tokio::test]
@@ -51,22 +51,22 @@ fn call_numbers_rise_and_never_repeat(store: &Store) {
 async fn deploying_makes_live_and_is_audited(store: &Store) {
     let (order, dev) = (function("order"), environment("dev"));
     assert_eq!(store.live(order.clone(), dev.clone()).await.expect("read"), None);
-    let first = store.deploy(revision("order", "one"), deployed()).await.expect("deployed");
-    let second = store.deploy(revision("order", "two"), deployed()).await.expect("deployed");
+    let first = store.deploy(revision("order", "one"), Landing::Live, releaser(), deployed()).await.expect("deployed");
+    let second = store.deploy(revision("order", "two"), Landing::Live, releaser(), deployed()).await.expect("deployed");
     assert_eq!((first.number, second.number), (1, 2));
     assert_eq!(first.digest, revision("order", "one").digest());
     assert_eq!(store.live(order.clone(), dev.clone()).await.expect("read"), Some(second.clone()));
 
-    let again = store.deploy(revision("order", "one"), deployed()).await.expect("deployed");
+    let again = store.deploy(revision("order", "one"), Landing::Live, releaser(), deployed()).await.expect("deployed");
     assert_eq!(again, first, "the same upload is the same revision");
     assert_eq!(store.live(order.clone(), dev.clone()).await.expect("read"), Some(first.clone()));
-    let back = store.make_live(order.clone(), dev.clone(), second.digest, deployed()).await.expect("live");
+    let back = store.select(order.clone(), dev.clone(), second.digest, releaser(), deployed()).await.expect("live");
     assert_eq!(store.all_live().await.expect("read"), [back]);
     assert_eq!(store.get(order.clone(), dev.clone(), first.digest).await.expect("read"), Some(first.clone()));
     let sources = store.sources(order.clone(), dev.clone(), first.digest).await.expect("read");
     assert_eq!(sources, Some(revision("order", "one").sources));
 
-    let elsewhere = store.make_live(order.clone(), environment("prod"), first.digest, deployed()).await;
+    let elsewhere = store.select(order.clone(), environment("prod"), first.digest, releaser(), deployed()).await;
     assert!(matches!(elsewhere, Err(StoreError::NotFound { .. })), "{elsewhere:?}");
     assert_eq!(store.live(order, environment("prod")).await.expect("read"), None);
 
@@ -85,7 +85,7 @@ async fn deploying_makes_live_and_is_audited(store: &Store) {
 
 async fn lists_come_in_pages_with_tokens_of_their_own(store: &Store) {
     for name in ["alpha", "beta", "gamma"] {
-        store.deploy(revision(name, name), deployed()).await.expect("deployed");
+        store.deploy(revision(name, name), Landing::Live, releaser(), deployed()).await.expect("deployed");
     }
     let dev = environment("dev");
     let page = |token| PageRequest { size: Some(3), token };

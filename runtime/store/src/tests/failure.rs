@@ -2,14 +2,14 @@
 
 use airlock_model::Digest;
 
-use super::{deployed, finished, open, revision, state_dir};
+use super::{deployed, finished, open, releaser, revision, state_dir};
 use crate::{AuditFilter, Store, StoreError};
 
 async fn is_poisoned(store: &Store) {
     let unavailable = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Unavailable { .. }));
     assert!(unavailable(store.append(finished(7)).await.map(drop)));
     assert!(unavailable(store.enqueue(finished(7))));
-    assert!(unavailable(store.deploy(revision("late", "late"), deployed()).await.map(drop)));
+    assert!(unavailable(store.deploy(revision("late", "late"), Landing::Live, releaser(), deployed()).await.map(drop)));
     assert!(unavailable(store.ready()));
 }
 
@@ -70,7 +70,8 @@ async fn a_job_that_fails_by_itself_leaves_its_neighbours_alone() {
     };
     let before = store.append(finished(1));
     let failing = store.write(constraint);
-    let missing = store.make_live(super::function("none"), super::environment("dev"), Digest::of(b""), deployed());
+    let missing =
+        store.select(super::function("none"), super::environment("dev"), Digest::of(b""), releaser(), deployed());
     let (before, failing, missing) = (before.await, failing.await, missing.await);
     let after = store.append(finished(3)).await.expect("appended");
     assert_eq!((before.expect("appended").seq, after.seq), (1, 2), "failed jobs leave no record and no hole");

@@ -16,7 +16,7 @@ use std::path::Path;
 use airlock_model::{AuditEvent, AuditKind, Digest, EnvironmentName, FunctionName};
 use tempfile::TempDir;
 
-use crate::{NewRevision, Store, StoreOptions, SyncMode};
+use crate::{NewRevision, Releaser, Store, StoreOptions, SyncMode};
 
 /// A state directory of its own, gone afterwards.
 fn state_dir() -> TempDir {
@@ -58,10 +58,17 @@ fn revision(name: &str, content: &str) -> NewRevision {
         manifest: format!("name = \"{name}\""),
         sources: [("src/main.ts".to_owned(), content.to_owned())].into(),
         findings: Vec::new(),
+        statements: None,
+        promoted_from: None,
+        signed_by: None,
         author: "ada".to_owned(),
         token_id: Some("token-1".to_owned()),
         created_unix_ms: 5,
     }
+}
+
+fn releaser() -> Releaser {
+    Releaser { author: "ada".to_owned(), time_unix_ms: 6 }
 }
 
 fn deployed() -> AuditEvent {

@@ -1,0 +1,215 @@
+//! What a revision says to its resources, as far as its sources or its component tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use airlock_analysis::{
+    source::{Language as SourceLanguage, Project, Report, SourceFile, SourceStatement, check_project},
+    statements::{self, DeclaredText},
+};
+use airlock_model::{
+    Finding, FunctionManifest, Language, ManifestStatement, ResourceKind, ResourceName, Severity, StatementClass,
+    StatementLanguage, StatementManifest,
+};
+
+use super::Judge;
+use crate::gate::analysed_as;
+
+/// What was found out about the texts of a revision.
+pub(super) struct Texts {
+    pub(super) findings: Vec<Finding>,
+    /// `None` when nothing tells.
+    pub(super) manifest: Option<StatementManifest>,
+}
+
+impl Judge {
+    /// Reads the sources, or the component's own section where there are none.
+    pub(super) fn texts(
+        &self,
+        manifest: &FunctionManifest,
+        sources: &BTreeMap<String, String>,
+        component: &[u8],
+    ) -> Texts {
+        let mut findings = Vec::new();
+        let mut found = Vec::new();
+        let project = self.project(manifest, sources);
+        let has_sources = project.files.iter().any(|file| file.language.is_some());
+        if has_sources {
+            let report = check_project(&project);
+            findings.extend(report.findings.iter().map(of_source));
+            findings.extend(report.statements.iter().filter(|statement| statement.varies).map(varies));
+            found.extend(from_sources(&report));
+        }
+        let declared = statements::of_component(component);
+        let is_known = has_sources || declared.is_some();
+        if !has_sources {
+            found.extend(declared.unwrap_or_default().into_iter().map(|text| (text, "component".to_owned())));
+        }
+        let mut statements = Vec::new();
+        for (text, place) in &found {
+            self.admit(manifest, (text, place), &mut statements, &mut findings);
+        }
+        if !self.policy().strict {
+            findings.iter_mut().for_each(|finding| finding.severity = Severity::Warning);
+        } else if !is_known && says_statements(manifest) {
+            findings.push(unknown());
+        }
+        Texts { findings, manifest: is_known.then_some(StatementManifest(statements)) }
+    }
+
+    fn project(&self, manifest: &FunctionManifest, sources: &BTreeMap<String, String>) -> Project {
+        let file = |(path, text): (&String, &String)| SourceFile {
+            path: path.clone(),
+            text: text.clone(),
+            language: SourceLanguage::of_file(path),
+        };
+        let usual = match manifest.language {
+            Language::Typescript => Some("src/main.ts"),
+            Language::Rust => Some("src/lib.rs"),
+            Language::Component => None,
+        };
+        let entry = manifest.entry.as_deref().or(usual).filter(|entry| sources.contains_key(*entry));
+        let dialects: BTreeSet<_> = manifest
+            .resources
+            .keys()
+            .filter_map(|name| self.settings.resources.dialect(name, &self.environment))
+            .map(|dialect| format!("{dialect:?}"))
+            .collect();
+        let first =
+            || manifest.resources.keys().find_map(|name| self.settings.resources.dialect(name, &self.environment));
+        // With several dialects each text is judged by that of its resource, below.
+        let dialect = if dialects.len() == 1 { first().map(analysed_as) } else { None };
+        let files = sources.iter().map(file).collect();
+        Project { files, entry: entry.map(str::to_owned), dialect, is_function: true }
+    }
+
+    /// One text to every resource that it can be meant for.
+    fn admit(
+        &self,
+        manifest: &FunctionManifest,
+        (text, place): (&DeclaredText, &str),
+        statements: &mut Vec<ManifestStatement>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let targets = targets(manifest, text);
+        if targets.is_empty() {
+            findings.push(nowhere(text, place));
+        }
+        for resource in targets {
+            match self.classified(&resource, text.language, &text.text) {
+                Ok((class, tables, text_as_sent)) => {
+                    let statement = ManifestStatement {
+                        resource,
+                        language: text.language,
+                        text: text_as_sent,
+                        class,
+                        tables,
+                        place: place.to_owned(),
+                    };
+                    if !statements
+                        .iter()
+                        .any(|known: &ManifestStatement| known.fingerprint() == statement.fingerprint())
+                    {
+                        statements.push(statement);
+                    }
+                }
+                Err(why) => findings.push(refused(text, place, &why)),
+            }
+        }
+    }
+
+    fn classified(
+        &self,
+        resource: &ResourceName,
+        language: StatementLanguage,
+        text: &str,
+    ) -> Result<(StatementClass, Vec<String>, String), String> {
+        let settings = &self.settings;
+        match language {
+            StatementLanguage::Sql => {
+                let dialect = settings.resources.dialect(resource, &self.environment).map(analysed_as);
+                let dialect = dialect.ok_or_else(|| format!("`{resource}` is no database here"))?;
+                let listed = settings.listed(resource, &self.environment);
+                let report = self.backends.classes.classify(dialect, listed, text).map_err(|why| why.to_string())?;
+                Ok((report.class, report.tables.clone(), text.to_owned()))
+            }
+            StatementLanguage::Graphql => {
+                let documents = settings.documents(resource, &self.environment);
+                let documents = documents.ok_or_else(|| format!("`{resource}` is no GraphQL API here"))?;
+                let document = documents.read(text).map_err(|why| why.to_string())?;
+                let class = document.report().class.into();
+                Ok((class, document.report().root_fields.clone(), text.to_owned()))
+            }
+            StatementLanguage::Soql => {
+                let report = airlock_analysis::soql(text).map_err(|why| why.to_string())?;
+                Ok((StatementClass::Read, report.objects, report.shape))
+            }
+        }
+    }
+}
+
+/// Whether a function can say anything that stands in a manifest.
+fn says_statements(manifest: &FunctionManifest) -> bool {
+    manifest.resources.values().any(|used| matches!(used.kind, ResourceKind::Sql | ResourceKind::Graphql))
+}
+
+fn from_sources(report: &Report) -> impl Iterator<Item = (DeclaredText, String)> {
+    report.statements.iter().filter(|statement| !statement.varies).filter_map(|statement| {
+        let place = format!("{}:{}:{}", statement.file, statement.line, statement.column);
+        Some((DeclaredText::of_source(statement)?, place))
+    })
+}
+
+/// The resources of the right kind; where the sources name one of them, that one.
+fn targets(manifest: &FunctionManifest, text: &DeclaredText) -> Vec<ResourceName> {
+    let fits = |kind: ResourceKind| match text.language {
+        StatementLanguage::Sql => kind == ResourceKind::Sql,
+        StatementLanguage::Graphql => kind == ResourceKind::Graphql,
+        StatementLanguage::Soql => kind == ResourceKind::Http,
+    };
+    let fitting = manifest.resources.iter().filter(|(_, used)| fits(used.kind)).map(|(name, _)| name);
+    let named: Vec<_> = fitting.clone().filter(|name| is_client_of(&text.resource, name)).cloned().collect();
+    if named.is_empty() { fitting.cloned().collect() } else { named }
+}
+
+/// `ordersDb`, `orders_db` and `orders-db` are clients of `orders-db`.
+fn is_client_of(client: &str, resource: &ResourceName) -> bool {
+    let letters = |text: &str| -> String {
+        text.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    letters(client) == letters(resource.as_str())
+}
+
+fn of_source(finding: &airlock_analysis::source::SourceFinding) -> Finding {
+    Finding {
+        rule: finding.rule.clone(),
+        severity: finding.severity,
+        message: finding.message.clone(),
+        location: format!("{}:{}:{}", finding.file, finding.line, finding.column),
+        fix: finding.edits.advice.clone(),
+    }
+}
+
+fn varies(statement: &SourceStatement) -> Finding {
+    let message = "the number of placeholders depends on input, so the text is not one that can be listed";
+    let place = format!("{}:{}:{}", statement.file, statement.line, statement.column);
+    let fix = "write one text: on PostgreSQL `= any($1)` with an array, elsewhere a list of fixed length";
+    Finding::error("statement-varies", message, place, fix)
+}
+
+fn nowhere(text: &DeclaredText, place: &str) -> Finding {
+    let message = format!("function.toml names no resource that takes {}", text.language.as_str());
+    Finding::error("statement-nowhere", message, place, "declare the resource in [resources] of function.toml")
+}
+
+fn refused(text: &DeclaredText, place: &str, why: &str) -> Finding {
+    let shown: String = text.text.chars().take(120).collect();
+    let fix = "write a statement that analysis understands: `airlock sql classify` and `airlock graphql classify` say";
+    Finding::error("statement-refused", format!("`{shown}`: {why}"), place, fix)
+}
+
+fn unknown() -> Finding {
+    let message = "the environment is strict, and nothing tells which statements the component sends";
+    let fix = "deploy with sources, build with `airlock build`, which lists them in the component, or record them in a \
+               relaxed environment: `airlock bindings --from-recording`";
+    Finding::error("statements-unknown", message, "component", fix)
+}

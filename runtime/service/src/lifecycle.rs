@@ -1,0 +1,195 @@
+//! What happens to a function after it was deployed: back, aside, out of service, gone.
+
+use airlock_access::{Authorized, Control};
+use airlock_model::{
+    AliasName, AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, FunctionName, Reason,
+};
+use airlock_store::{LIVE_ALIAS, LiveFunction, Releaser, Share, StoreError};
+
+use crate::{App, app::store_failure, clock, control::function_unknown, deploy::control_event, loader::Loader};
+
+/// Characters of the reason of a disabled function.
+const REASON_CHARS_MAX: usize = 500;
+/// Revisions of one alias.
+const SHARES_MAX: usize = 10;
+
+/// One change to a function that is live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FunctionChange {
+    /// An earlier revision goes live: that one, or the one that was live before.
+    Rollback(Option<Digest>),
+    /// An alias means something else; without shares it is gone.
+    SetAlias(AliasName, Vec<Share>),
+    /// It takes no calls, for the reason given.
+    Disable(String),
+    /// It takes calls again.
+    Enable,
+    /// It ends.
+    Delete,
+}
+
+impl FunctionChange {
+    const fn scope(&self) -> ControlScope {
+        match self {
+            Self::Rollback(_) | Self::SetAlias(..) => ControlScope::FunctionPromote,
+            Self::Disable(_) | Self::Enable | Self::Delete => ControlScope::FunctionOperate,
+        }
+    }
+
+    const fn kind(&self) -> AuditKind {
+        match self {
+            Self::Rollback(_) => AuditKind::FunctionRolledBack,
+            Self::SetAlias(..) => AuditKind::AliasChanged,
+            Self::Disable(_) => AuditKind::FunctionDisabled,
+            Self::Enable => AuditKind::FunctionEnabled,
+            Self::Delete => AuditKind::FunctionDeleted,
+        }
+    }
+
+    /// What the trail says of it beside its kind.
+    fn message(&self) -> Option<String> {
+        match self {
+            Self::SetAlias(alias, shares) => {
+                let share = |share: &Share| format!("{} % {}", share.percent, share.revision);
+                let shares = shares.iter().map(share).collect::<Vec<_>>().join(", ");
+                Some(format!("alias `{alias}`: {}", if shares.is_empty() { "gone" } else { &shares }))
+            }
+            Self::Disable(why) => Some(why.clone()),
+            Self::Rollback(_) | Self::Enable | Self::Delete => None,
+        }
+    }
+
+    /// Whether it says what it has to.
+    fn check(&self) -> Result<(), Failure> {
+        match self {
+            Self::SetAlias(alias, shares) => check_shares(alias, shares),
+            Self::Disable(why) if why.trim().is_empty() || why.chars().count() > REASON_CHARS_MAX => {
+                let message = format!("field `reason`: 1 to {REASON_CHARS_MAX} characters");
+                Err(malformed(message, "say why, for those who call the function"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One function in one environment.
+type Subject = (FunctionName, EnvironmentName);
+
+impl App {
+    /// Changes a function, on disk and for its callers; on record in the same step. Calls in flight finish on the revision they
+    /// began with. Gives what is live afterwards, `None` when it is gone.
+    ///
+    /// # Errors
+    /// When the token lacks the scope, `function_unknown`, `request_malformed`.
+    pub async fn change_function(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+        change: FunctionChange,
+    ) -> Result<Option<LiveFunction>, Failure> {
+        let permit = self.authorize(bearer, change.scope(), &environment, Some(&function))?;
+        change.check()?;
+        self.backends.store.ready().map_err(|why| store_failure(&why))?;
+        let (event, by) = on_record(&permit, &change);
+        let (loader, subject) = (self.loader.clone(), (function, environment));
+        self.in_order(async move {
+            make(&loader, subject.clone(), change, (event, by)).await?;
+            loader.refresh(&subject.0, &subject.1, None).await?;
+            let live = loader.backends.store.live_function(subject.0, subject.1).await;
+            live.map_err(|why| store_failure(&why))
+        })
+        .await
+    }
+}
+
+fn on_record(permit: &Authorized<Control>, change: &FunctionChange) -> (AuditEvent, Releaser) {
+    let mut event = control_event(permit, change.kind(), Decision::Permit);
+    event.message = change.message();
+    let by = Releaser { author: permit.principal().subject.clone(), time_unix_ms: clock::now_unix_ms() };
+    (event, by)
+}
+
+async fn make(
+    loader: &Loader,
+    (function, environment): Subject,
+    change: FunctionChange,
+    (event, by): (AuditEvent, Releaser),
+) -> Result<(), Failure> {
+    let store = &loader.backends.store;
+    let subject = (function.clone(), environment.clone());
+    let made = match change {
+        FunctionChange::Rollback(to) => {
+            let digest = loadable(loader, &subject, to).await?;
+            match to {
+                None => store.roll_back(function, environment, by, event).await.map(drop),
+                Some(_) => store.select(function, environment, digest, by, event).await.map(drop),
+            }
+        }
+        FunctionChange::SetAlias(alias, shares) => {
+            for share in &shares {
+                loadable(loader, &subject, Some(share.revision)).await?;
+            }
+            store.set_alias((function, environment), alias, shares, event).await
+        }
+        FunctionChange::Disable(why) => store.set_disabled(function, environment, Some(why), event).await,
+        FunctionChange::Enable => store.set_disabled(function, environment, None, event).await,
+        FunctionChange::Delete => store.delete(function, environment, event).await,
+    };
+    made.map_err(|why| not_there(&why, &subject))
+}
+
+/// The revision that is meant, after it was seen to run in this engine: what is on disk must not become what cannot be served.
+async fn loadable(loader: &Loader, subject: &Subject, digest: Option<Digest>) -> Result<Digest, Failure> {
+    let (function, environment) = subject.clone();
+    let store = &loader.backends.store;
+    let found = match digest {
+        Some(digest) => store.get(function, environment, digest).await,
+        None => store.rollback_target(function, environment).await,
+    };
+    let unknown = || {
+        let what = match digest {
+            Some(digest) => format!("a revision `{digest}`"),
+            None => "a revision that was live before".to_owned(),
+        };
+        not_there(&StoreError::NotFound { what }, subject)
+    };
+    let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(unknown)?;
+    loader.loaded(&revision, None).await.map(|_| revision.digest)
+}
+
+fn not_there(error: &StoreError, (function, environment): &Subject) -> Failure {
+    match error {
+        StoreError::NotFound { what } if what.contains("revision") && !what.starts_with("a live") => {
+            let message = format!("`{function}` in environment `{environment}` does not have {what}");
+            let hint = format!("`airlock revisions {function} --environment {environment}` lists what there is");
+            Failure::new(Reason::FunctionUnknown, message, hint)
+        }
+        StoreError::NotFound { .. } => function_unknown(function, environment),
+        other => store_failure(other),
+    }
+}
+
+fn check_shares(alias: &AliasName, shares: &[Share]) -> Result<(), Failure> {
+    let is_live = alias.as_str() == LIVE_ALIAS;
+    let total: u32 = shares.iter().map(|share| u32::from(share.percent)).sum();
+    let mut digests: Vec<Digest> = shares.iter().map(|share| share.revision).collect();
+    digests.sort();
+    digests.dedup();
+    let fits = shares.len() <= SHARES_MAX
+        && digests.len() == shares.len()
+        && shares.iter().all(|share| share.percent > 0)
+        && (shares.is_empty() || if is_live { total <= 100 } else { total == 100 });
+    if fits {
+        return Ok(());
+    }
+    let hint = format!(
+        "give at most {SHARES_MAX} different revisions from 1 to 100 percent: for `live` at most 100 in all, the rest stays with \
+         what is live; for another alias exactly 100"
+    );
+    Err(malformed(format!("field `alias.shares`: {total} percent in {} shares", shares.len()), &hint))
+}
+
+fn malformed(message: String, hint: &str) -> Failure {
+    Failure::new(Reason::RequestMalformed, message, hint)
+}
