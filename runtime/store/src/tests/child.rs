@@ -8,8 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use super::{deployed, finished, intent, revision};
-use crate::{AuditFilter, Store, StoreError};
+use super::{deployed, finished, intent, releaser, revision};
+use crate::{AuditFilter, Landing, Store, StoreError};
 
 const ROLE: &str = "AIRLOCK_STORE_CHILD_ROLE";
 const DIR: &str = "AIRLOCK_STORE_CHILD_DIR";

@@ -3,7 +3,7 @@
 use airlock_model::AuditKind;
 
 use super::{deployed, environment, finished, function, intent, open, releaser, revision, state_dir};
-use crate::{AuditFilter, AuditOrder, Checkpoint, PageRequest, PageToken, Store, StoreError};
+use crate::{AuditFilter, AuditOrder, Checkpoint, Landing, PageRequest, PageToken, Store, StoreError};
 
 #[tokio::test]
 async fn sqlite_store_keeps_the_contract() {

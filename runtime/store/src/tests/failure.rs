@@ -3,7 +3,7 @@
 use airlock_model::Digest;
 
 use super::{deployed, finished, open, releaser, revision, state_dir};
-use crate::{AuditFilter, Store, StoreError};
+use crate::{AuditFilter, Landing, Store, StoreError};
 
 async fn is_poisoned(store: &Store) {
     let unavailable = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Unavailable { .. }));
