@@ -6,9 +6,7 @@ mod lifecycle;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use lifecycle::{
-    AliasOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
-};
+pub use lifecycle::{AliasOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";

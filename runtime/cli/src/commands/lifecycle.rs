@@ -11,9 +11,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::{
-    args::{
-        AliasOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
-    },
+    args::{AliasOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions},
     client::{Client, Rejected},
     output::{self, Style},
 };
@@ -110,9 +108,9 @@ impl Printed {
                 writeln!(out, "  {:>3} % of `{}`  {}", share.percent, alias.name, short(&share.revision))?;
             }
         }
-        self.statements.iter().try_for_each(|one| {
-            writeln!(out, "  {} {} {}  ({})", one.resource, one.class, one.text, one.place)
-        })
+        self.statements
+            .iter()
+            .try_for_each(|one| writeln!(out, "  {} {} {}  ({})", one.resource, one.class, one.text, one.place))
     }
 }
 
