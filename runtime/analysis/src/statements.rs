@@ -4,7 +4,7 @@
 //! "language", "text"}]}` as JSON. `airlock build` writes it from the sources. It is a claim, and needs no trust: what it lists
 //! is judged like every other text, and what it does not list does not run where the environment is strict.
 
-use airlock_model::StatementLanguage;
+use airlock_model::{DeclaredText, StatementLanguage};
 use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
 
@@ -17,18 +17,6 @@ const SECTION_BYTES_MAX: usize = 1 << 20;
 /// Texts in it.
 const TEXTS_MAX: usize = 10_000;
 
-/// One text, and the client it is sent by.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeclaredText {
-    /// The resource or its client in the sources: `orders-db`, `ordersDb`.
-    pub resource: String,
-    /// What it is written in.
-    pub language: StatementLanguage,
-    /// Byte for byte.
-    pub text: String,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Section {
@@ -36,18 +24,16 @@ struct Section {
     statements: Vec<DeclaredText>,
 }
 
-impl DeclaredText {
-    /// The text of a statement in sources; `None` for languages that a manifest does not list.
-    #[must_use]
-    pub fn of_source(statement: &SourceStatement) -> Option<Self> {
-        let language = match statement.kind.as_str() {
-            "sql" => StatementLanguage::Sql,
-            "graphql" => StatementLanguage::Graphql,
-            "soql" => StatementLanguage::Soql,
-            _ => return None,
-        };
-        Some(Self { resource: statement.resource.clone(), language, text: statement.text.clone() })
-    }
+/// The text of a statement in sources; `None` for languages that a manifest does not list.
+#[must_use]
+pub fn of_source(statement: &SourceStatement) -> Option<DeclaredText> {
+    let language = match statement.kind.as_str() {
+        "sql" => StatementLanguage::Sql,
+        "graphql" => StatementLanguage::Graphql,
+        "soql" => StatementLanguage::Soql,
+        _ => return None,
+    };
+    Some(DeclaredText { resource: statement.resource.clone(), language, text: statement.text.clone() })
 }
 
 /// What a component says of itself; `None` without the section, or with one that is damaged or too large.
@@ -80,7 +66,7 @@ fn read(data: &[u8]) -> Option<Vec<DeclaredText>> {
 #[must_use]
 pub fn listed_in(mut component: Vec<u8>, report: &Report) -> Vec<u8> {
     let is_all = !report.is_refused() && report.statements.iter().all(|statement| !statement.varies);
-    let mut statements: Vec<_> = report.statements.iter().filter_map(DeclaredText::of_source).collect();
+    let mut statements: Vec<_> = report.statements.iter().filter_map(of_source).collect();
     statements.sort();
     statements.dedup();
     let Ok(data) = serde_json::to_vec(&Section { version: 1, statements }) else { return component };

@@ -6,7 +6,9 @@ mod lifecycle;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use lifecycle::{AliasOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions};
+pub use lifecycle::{
+    AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
+};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";
@@ -55,6 +57,8 @@ pub enum Command {
     Inspect(InspectOptions),
     /// Build a function and deploy it to a server.
     Deploy(DeployOptions),
+    /// Print the statements that a function was recorded to send, as a `statements.toml`. Needs `function:read`.
+    Bindings(BindingsOptions),
     /// List the functions of an environment, or show one. Needs `function:read`.
     Functions(FunctionsOptions),
     /// List the revisions of a function, newest first. Needs `function:read`.

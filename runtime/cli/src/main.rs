@@ -62,6 +62,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(options) => commands::run::run(options, style).await,
         Command::Inspect(options) => commands::inspect::run(&options, style),
         Command::Deploy(options) => commands::deploy::run(&options, style).await,
+        Command::Bindings(options) => commands::bindings::run(&options, style).await,
         Command::Functions(options) => commands::lifecycle::functions(&options, style).await,
         Command::Revisions(options) => commands::lifecycle::revisions(&options, style).await,
         Command::Promote(options) => commands::lifecycle::promote(&options, style).await,

@@ -56,6 +56,7 @@ pub use place::{LimitPlaces, PlaceTable};
 pub use quota::{LimitName, Quota, TenantQuotas};
 pub use reason::Reason;
 pub use statement::{
-    ManifestStatement, StatementClass, StatementLanguage, StatementManifest, StatementReport, fingerprint,
+    DeclaredText, ManifestStatement, STATEMENTS_FILE, StatementClass, StatementLanguage, StatementManifest,
+    StatementReport, fingerprint, parse_statements, print_statements,
 };
 pub use web::{OriginPattern, Scheme, UrlError, WebOrigin, WebUrl};

@@ -1,5 +1,7 @@
 //! What analysis says about one SQL statement.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, ResourceName};
@@ -113,5 +115,108 @@ impl StatementManifest {
     /// One for each statement.
     pub fn fingerprints(&self) -> impl Iterator<Item = Digest> {
         self.0.iter().map(ManifestStatement::fingerprint)
+    }
+}
+
+/// One text, and the client it is sent by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredText {
+    /// The resource or its client in the sources: `orders-db`, `ordersDb`.
+    pub resource: String,
+    /// What it is written in.
+    pub language: StatementLanguage,
+    /// Byte for byte.
+    pub text: String,
+}
+
+/// The file beside `function.toml` that names statements, for components without sources.
+pub const STATEMENTS_FILE: &str = "statements.toml";
+/// Bytes of that file.
+const STATEMENTS_BYTES_MAX: usize = 1 << 20;
+
+/// `statements.toml`: a table for each statement, under a name for people.
+///
+/// # Errors
+/// What is wrong with the text, with its line.
+pub fn parse_statements(text: &str) -> Result<BTreeMap<String, DeclaredText>, String> {
+    if text.len() > STATEMENTS_BYTES_MAX {
+        return Err(format!("{} bytes, at most {STATEMENTS_BYTES_MAX} are read", text.len()));
+    }
+    toml::from_str(text).map_err(|why: toml::de::Error| why.to_string().chars().take(1_000).collect())
+}
+
+/// The text of a `statements.toml`. Names come from what a statement does and to which tables.
+///
+/// # Errors
+/// Never for statements that were read from a component or a trail.
+pub fn print_statements<'a>(
+    statements: impl IntoIterator<Item = &'a ManifestStatement>,
+) -> Result<String, toml::ser::Error> {
+    let mut named = BTreeMap::new();
+    for one in statements {
+        let tables = one.tables.iter().map(|table| kebab(table)).filter(|table| !table.is_empty());
+        let name = std::iter::once(one.class.as_str().to_owned()).chain(tables).collect::<Vec<_>>().join("-");
+        let numbered = (2..).map(|number: u32| format!("{name}-{number}"));
+        let free = |candidate: &String| !named.contains_key(candidate);
+        let name = std::iter::once(name.clone()).chain(numbered).find(free).unwrap_or_default();
+        let text = one.text.clone();
+        named.insert(name, DeclaredText { resource: one.resource.to_string(), language: one.language, text });
+    }
+    toml::to_string_pretty(&named)
+}
+
+fn kebab(table: &str) -> String {
+    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    table.chars().take(40).map(word).collect::<String>().trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(text: &str) -> ManifestStatement {
+        ManifestStatement {
+            resource: "orders-db".parse().expect("a name"),
+            language: StatementLanguage::Sql,
+            text: text.to_owned(),
+            class: StatementClass::Read,
+            tables: vec!["public.\"Orders\"".to_owned()],
+            place: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_read_again() {
+        let texts = ["select 1", "select '''\"\"\"\\', $1", "select\n  2 -- \u{1f600}\t"];
+        let printed = print_statements(&texts.map(statement)).expect("printed");
+        let read = parse_statements(&printed).expect("read");
+        let names: Vec<_> = read.keys().map(String::as_str).collect();
+        assert_eq!(names, ["read-public--orders", "read-public--orders-2", "read-public--orders-3"]);
+        assert_eq!(read.into_values().map(|one| one.text).collect::<Vec<_>>(), texts);
+    }
+
+    #[test]
+    fn what_is_no_list_says_where() {
+        let unknown = parse_statements("[a]\nresource = \"x\"\nlanguage = \"sql\"\ntext = \"\"\nclass = \"read\"\n");
+        assert!(unknown.expect_err("an unknown key").contains("line 5"));
+        let cobol = "[a]\nlanguage = \"cobol\"\nresource = \"x\"\ntext = \"\"";
+        for text in ["[a", "a = 1", cobol, &"#".repeat(STATEMENTS_BYTES_MAX + 1)] {
+            assert!(parse_statements(text).is_err());
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_resources_languages_and_texts_apart() {
+        let one = statement("select 1");
+        let other = |change: fn(&mut ManifestStatement)| {
+            let mut other = one.clone();
+            change(&mut other);
+            other.fingerprint()
+        };
+        assert_ne!(other(|other| other.text.push(' ')), one.fingerprint());
+        assert_ne!(other(|other| other.resource = "orders".parse().expect("a name")), one.fingerprint());
+        assert_ne!(other(|other| other.language = StatementLanguage::Soql), one.fingerprint());
+        assert_eq!(other(|other| other.place.push('x')), one.fingerprint());
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use airlock_model::{EnvironmentName, Failure, FunctionName, InvocationId, ResourceName, TenantName};
+use airlock_model::{
+    EnvironmentName, Failure, FunctionName, InvocationId, ManifestStatement, ResourceName, TenantName,
+};
 use airlock_service::{
     App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Described, FunctionChange, Holding,
     InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Page, PageRequest, Promotion, ResourceSummary,
@@ -120,6 +122,17 @@ pub trait Application: Send + Sync + 'static {
         environment: EnvironmentName,
         page: PageRequest,
     ) -> impl Future<Output = Result<Page<Revision>, Failure>> + Send;
+
+    /// Statements that a function sent and that are not listed.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn list_candidates(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<ManifestStatement>, Failure>> + Send;
 
     /// Records of the audit trail, oldest first.
     ///
@@ -272,6 +285,15 @@ impl Application for App {
         page: PageRequest,
     ) -> impl Future<Output = Result<Page<Revision>, Failure>> + Send {
         Self::list_revisions(self, bearer, function, environment, page)
+    }
+
+    fn list_candidates(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<ManifestStatement>, Failure>> + Send {
+        Self::list_candidates(self, bearer, function, environment)
     }
 
     fn audit_query(

@@ -15,6 +15,7 @@ use crate::{
     gate::Classes,
     isolation::{self, IsolationLevel},
     loader::Loader,
+    recorder::Recorder,
     refusals::{Refusals, Refused, Subject},
     registry::Registry,
     reload::Reloader,
@@ -73,6 +74,7 @@ pub(crate) struct Backends {
     pub(crate) store: Store,
     pub(crate) classes: Classes,
     pub(crate) books: Arc<Books>,
+    pub(crate) recorder: Recorder,
 }
 
 impl App {
@@ -97,7 +99,8 @@ impl App {
         let settings = Settings::build(config, &own_listeners, None)?;
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(started_event(&store)).await?;
-        let backends = Arc::new(Backends { store, classes: Classes::new(), books: Arc::default() });
+        let backends =
+            Arc::new(Backends { store, classes: Classes::new(), books: Arc::default(), recorder: Recorder::new() });
         let registry = Registry::default();
         let app = Self {
             reloader: Reloader::new(

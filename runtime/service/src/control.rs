@@ -1,7 +1,9 @@
 //! What builders and auditors ask about.
 
 use airlock_access::{Authorized, Control, authorize_control};
-use airlock_model::{AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, Reason, TenantName};
+use airlock_model::{
+    AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, ManifestStatement, Reason, TenantName,
+};
 use airlock_store::{AuditFilter, AuditRecord, LiveFunction, Page, PageRequest, Revision};
 
 use crate::{
@@ -61,6 +63,21 @@ impl App {
             .revisions(function, permit.call().environment().clone(), page)
             .await
             .map_err(|why| store_failure(&why))
+    }
+
+    /// Statements that a function sent and that are not listed.
+    ///
+    /// # Errors
+    /// When the token lacks `function:read`.
+    pub async fn list_candidates(
+        &self,
+        bearer: Option<&str>,
+        function: FunctionName,
+        environment: EnvironmentName,
+    ) -> Result<Vec<ManifestStatement>, Failure> {
+        let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, Some(&function))?;
+        let found = self.backends.store.candidates(function, permit.call().environment().clone()).await;
+        found.map_err(|why| store_failure(&why))
     }
 
     /// Audit records of the token's own tenant and environment, oldest first.

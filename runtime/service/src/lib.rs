@@ -18,6 +18,7 @@ mod lifecycle;
 mod loader;
 mod operator;
 mod record;
+mod recorder;
 mod refusals;
 mod registry;
 mod reload;

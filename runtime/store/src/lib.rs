@@ -11,6 +11,7 @@ mod aliases;
 mod artifacts;
 mod audit;
 mod calls;
+mod candidates;
 mod chain;
 mod completeness;
 mod completions;

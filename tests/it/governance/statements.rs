@@ -200,3 +200,88 @@ async fn sources_that_build_texts_are_refused_where_it_is_strict_and_warned_of_e
         assert!(finding.location.starts_with("src/main.ts:4:") && !finding.fix.is_empty(), "{finding:?}");
     }
 }
+
+/// Recording where nothing has to be listed, and the list that comes of it.
+#[tokio::test]
+async fn what_was_recorded_becomes_the_list() {
+    let harness = strict().await;
+    harness.deploy_built("sql-probe").await;
+    let said = ["select id from orders where customer = $1", "select count(*) from orders"];
+    for text in [said[0], said[1], said[0]] {
+        probe(&harness, "dev", "query", text, if text == said[0] { json!(["ada"]) } else { json!([]) }).await;
+    }
+    let denied = probe(&harness, "dev", "query", "drop table orders", json!([])).await;
+    assert_eq!(why(&denied), "statement_refused", "what is refused is no candidate");
+    let file = recorded(&harness, 2).await;
+    for text in said {
+        assert!(file.contains(&format!("text = \"{text}\"")), "{file}");
+    }
+    let known = deploy(&harness, guests::built("sql-probe"), &[("statements.toml", &file)]).await.expect("deployed");
+    assert_eq!(known.len(), 2);
+    let found = probe(&harness, "strict", "query", said[1], json!([])).await;
+    assert!(found["rows"].is_array(), "{found}");
+    assert_eq!(why(&probe(&harness, "strict", "query", "select 1", json!([])).await), "statement_unlisted");
+    let broken = deploy(&harness, guests::built("sql-probe"), &[("statements.toml", "[a]\ntext = 1")]).await;
+    assert_eq!(reason(&broken.expect_err("not a list")), "component_rejected");
+}
+
+/// The file that `airlock bindings` writes, once that many statements are on disk.
+async fn recorded(harness: &Harness, count: usize) -> String {
+    let token = harness.token(&TokenSpec::control());
+    let path = harness.dir().join("statements.toml");
+    for _ in 0..300 {
+        let control = format!("http://{}", harness.server().control_addr());
+        let ended = tokio::process::Command::new(airlock_tests::airlock_binary())
+            .args([
+                "bindings",
+                "--from-recording",
+                "sql-probe",
+                "--environment",
+                "dev",
+                "--server",
+                &control,
+                "--output",
+            ])
+            .arg(&path)
+            .env("AIRLOCK_TOKEN", &token)
+            .output()
+            .await
+            .expect("it runs");
+        assert!(ended.status.success(), "{ended:?}");
+        let text = std::fs::read_to_string(&path).expect("written");
+        if text.matches("text = ").count() == count {
+            return text;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("nothing was recorded");
+}
+
+#[tokio::test]
+async fn a_function_that_makes_its_texts_up_fills_nothing() {
+    let harness = strict().await;
+    harness.deploy_built("sql-probe").await;
+    let call = |from: u32| {
+        let calls: Vec<_> =
+            (from..from + 60).map(|n| json!({"op": "query", "statement": format!("select {n}")})).collect();
+        json!({ "calls": calls }).to_string()
+    };
+    for batch in 0..10 {
+        harness.probe(&TokenSpec::everything(), &call(batch * 60)).await;
+    }
+    let token = harness.token(&TokenSpec::control());
+    let mut kept = 0;
+    for _ in 0..300 {
+        let request = airlock_proto::v1::ListCandidatesRequest {
+            environment: "dev".to_owned(),
+            function: "sql-probe".to_owned(),
+        };
+        let found = harness.functions().list_candidates(with_token(request, &token)).await.expect("listed");
+        kept = found.into_inner().statements.len();
+        if kept >= 500 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(kept, 500);
+}

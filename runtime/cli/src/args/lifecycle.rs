@@ -1,5 +1,7 @@
 //! What happens to a function after its deploy.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::ControlOptions;
@@ -68,6 +70,18 @@ pub struct FunctionOptions {
 pub struct FunctionsOptions {
     /// Show one function whole: its aliases, and what it may say to its resources.
     pub function: Option<String>,
+    #[command(flatten)]
+    pub control: ControlOptions,
+}
+
+#[derive(Args)]
+pub struct BindingsOptions {
+    /// The function that was called where nothing has to be listed.
+    #[arg(long, value_name = "FUNCTION")]
+    pub from_recording: String,
+    /// Write the file there, for instance beside `function.toml`, instead of printing it.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     #[command(flatten)]
     pub control: ControlOptions,
 }

@@ -1,6 +1,7 @@
 //! One module for each subcommand.
 
 pub mod audit;
+pub mod bindings;
 pub mod build;
 pub mod cancel;
 pub mod check;

@@ -6,6 +6,7 @@ use airlock_analysis::{
     Dialect,
     source::{Language, Project as Sources, SourceFile},
 };
+use airlock_model::STATEMENTS_FILE;
 use airlock_toolchain::{Built, Project};
 use anyhow::Context;
 
@@ -18,6 +19,11 @@ pub fn project(project: &Project, built: &Built, dialect: Option<Dialect>) -> an
     let mut files: Vec<SourceFile> = built.sources.iter().map(file).collect();
     if files.is_empty() {
         gather(&project.dir, &project.dir.join("src"), &mut files)?;
+    }
+    let named = project.dir.join(STATEMENTS_FILE);
+    if named.is_file() {
+        let text = std::fs::read_to_string(&named).with_context(|| format!("cannot read `{}`", named.display()))?;
+        files.push(source(STATEMENTS_FILE.to_owned(), text));
     }
     let entry = project.entry.to_string_lossy().replace('\\', "/");
     Ok(Sources { files, entry: Some(entry), dialect, is_function: true })

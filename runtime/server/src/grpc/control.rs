@@ -71,6 +71,19 @@ impl<A: Application> v1::function_service_server::FunctionService for Control<A>
         answer(&around, call, wire::list_revisions_response).await
     }
 
+    async fn list_candidates(
+        &self,
+        request: Request<v1::ListCandidatesRequest>,
+    ) -> Result<Response<v1::ListCandidatesResponse>, Status> {
+        let (around, asked) = split(request);
+        let call = async {
+            let function = wire::name("function", &asked.function)?;
+            let environment = wire::name("environment", &asked.environment)?;
+            Ok(self.0.list_candidates(around.bearer(), function, environment).await?)
+        };
+        answer(&around, call, wire::list_candidates_response).await
+    }
+
     async fn promote(&self, request: Request<v1::PromoteRequest>) -> Result<Response<v1::PromoteResponse>, Status> {
         let (around, asked) = split(request);
         let call = async { Ok(self.0.promote(around.bearer(), wire::promotion(&asked)?).await?) };

@@ -11,7 +11,8 @@ use std::{
 
 use airlock_model::{
     AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId, Limit,
-    LimitSource, LogLevel, LogLine, Operation, Reason, ResourceKind, ResourceName, TenantName, Usage,
+    LimitSource, LogLevel, LogLine, ManifestStatement, Operation, Reason, ResourceKind, ResourceName, TenantName,
+    Usage,
 };
 use airlock_service::{
     Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Deployment, Described, Dialect,
@@ -253,6 +254,15 @@ impl Application for Fake {
     ) -> Result<Page<Revision>, Failure> {
         Self::check_token(bearer)?;
         Ok(Page { items: vec![revision(function, environment)], next: None })
+    }
+
+    async fn list_candidates(
+        &self,
+        bearer: Option<&str>,
+        _: FunctionName,
+        _: EnvironmentName,
+    ) -> Result<Vec<ManifestStatement>, Failure> {
+        Self::check_token(bearer).map(|()| Vec::new())
     }
 
     async fn audit_query(

@@ -89,6 +89,10 @@ pub(crate) fn list_revisions_response(page: Page<Revision>) -> v1::ListRevisions
     v1::ListRevisionsResponse { revisions: page.items.into_iter().map(listed_revision).collect(), next_page_token }
 }
 
+pub(crate) fn list_candidates_response(found: Vec<ManifestStatement>) -> v1::ListCandidatesResponse {
+    v1::ListCandidatesResponse { statements: found.into_iter().map(statement).collect() }
+}
+
 /// Everything about a function.
 pub(super) fn whole_function(live: LiveFunction) -> v1::Function {
     let share = |(percent, revision): (u8, Revision)| v1::AliasShare {

@@ -14,7 +14,8 @@ use airlock_service::{PageRequest, PageToken};
 
 pub(crate) use audit::{audit_query, audit_response};
 pub(crate) use function::{
-    check_response, deploy_response, finding, get_response, list_response, list_revisions_response, upload,
+    check_response, deploy_response, finding, get_response, list_candidates_response, list_response,
+    list_revisions_response, upload,
 };
 pub(crate) use invocation::{call_name, invoke_request, invoke_response, log_line, own_request_id};
 pub(crate) use lifecycle::{changed, promote_response, promotion, rollback, set_alias};

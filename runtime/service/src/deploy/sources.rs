@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use airlock_analysis::{
     source::{Language as SourceLanguage, Project, Report, SourceFile, SourceStatement, check_project},
-    statements::{self, DeclaredText},
+    statements,
 };
 use airlock_model::{
-    Finding, FunctionManifest, Language, ManifestStatement, ResourceKind, ResourceName, Severity, StatementClass,
-    StatementLanguage, StatementManifest,
+    DeclaredText, Finding, FunctionManifest, Language, ManifestStatement, ResourceKind, ResourceName, STATEMENTS_FILE,
+    Severity, StatementClass, StatementLanguage, StatementManifest, parse_statements,
 };
 
 use super::Judge;
@@ -40,9 +40,17 @@ impl Judge {
             found.extend(from_sources(&report));
         }
         let declared = statements::of_component(component);
-        let is_known = has_sources || declared.is_some();
+        let named = sources.get(STATEMENTS_FILE).map(|text| parse_statements(text));
+        let is_known = has_sources || declared.is_some() || named.is_some();
         if !has_sources {
             found.extend(declared.unwrap_or_default().into_iter().map(|text| (text, "component".to_owned())));
+        }
+        let place = |name: String| format!("{STATEMENTS_FILE} [{name}]");
+        match named.transpose() {
+            Ok(named) => {
+                found.extend(named.unwrap_or_default().into_iter().map(|(name, text)| (text, place(name))));
+            }
+            Err(why) => findings.push(unreadable(&why)),
         }
         let mut statements = Vec::new();
         for (text, place) in &found {
@@ -156,7 +164,7 @@ fn says_statements(manifest: &FunctionManifest) -> bool {
 fn from_sources(report: &Report) -> impl Iterator<Item = (DeclaredText, String)> {
     report.statements.iter().filter(|statement| !statement.varies).filter_map(|statement| {
         let place = format!("{}:{}:{}", statement.file, statement.line, statement.column);
-        Some((DeclaredText::of_source(statement)?, place))
+        Some((statements::of_source(statement)?, place))
     })
 }
 
@@ -206,6 +214,17 @@ fn refused(text: &DeclaredText, place: &str, why: &str) -> Finding {
     let shown: String = text.text.chars().take(120).collect();
     let fix = "write a statement that analysis understands: `airlock sql classify` and `airlock graphql classify` say";
     Finding::error("statement-refused", format!("`{shown}`: {why}"), place, fix)
+}
+
+fn unreadable(why: &str) -> Finding {
+    let fix =
+        "give each statement a table with `resource`, `language` and `text`: `airlock bindings` prints such a file";
+    Finding::error(
+        "statements-unreadable",
+        format!("the file is not a list of statements: {why}"),
+        STATEMENTS_FILE,
+        fix,
+    )
 }
 
 fn unknown() -> Finding {

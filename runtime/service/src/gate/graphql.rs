@@ -9,6 +9,7 @@ use airlock_resources::{GraphqlRequest, Permitted};
 use super::{
     CallGate, arguments_digest,
     plan::{denied, describe},
+    said::Said,
 };
 use crate::clock;
 
@@ -29,7 +30,8 @@ impl CallGate {
         *has_effect = class == OperationClass::Mutation;
         let access = if *has_effect { Access::Mutation } else { Access::Query };
         self.check_grant(&call.resource, &access)?;
-        self.check_listed(&call.resource, StatementLanguage::Graphql, &call.document)?;
+        let said = Said { resource: &call.resource, language: StatementLanguage::Graphql, text: &call.document };
+        self.hold_to_manifest(&said, class.into(), &document.report().root_fields)?;
         if *has_effect {
             self.check_write_policy()?;
         }

@@ -13,6 +13,7 @@ mod kv;
 mod llm;
 mod log;
 mod plan;
+mod said;
 mod soql;
 mod streams;
 mod table;

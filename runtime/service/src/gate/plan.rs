@@ -3,11 +3,11 @@
 use airlock_analysis::Dialect;
 use airlock_model::{
     Access, AuditEvent, AuditKind, HostCall, HostError, Layer, Limit, Reason, ResourceName, SqlCall, SqlVerb,
-    StatementClass, StatementLanguage, TransactionId, fingerprint,
+    StatementClass, StatementLanguage, TransactionId,
 };
 use airlock_resources::{BeginRequest, HttpRequest, LlmRequest, Permitted, SqlRequest, StopNotice, StreamRequest};
 
-use super::{CallGate, arguments_digest, llm::Paid};
+use super::{CallGate, arguments_digest, llm::Paid, said::Said};
 use crate::config::WritePolicy;
 
 /// Characters of a statement or path that the trail keeps.
@@ -162,7 +162,8 @@ impl CallGate {
         let access = access_of(report.class, &report.because)?;
         *has_effect = access != Access::Read;
         self.check_grant(&call.resource, &access)?;
-        self.check_listed(&call.resource, StatementLanguage::Sql, &call.statement)?;
+        let said = Said { resource: &call.resource, language: StatementLanguage::Sql, text: &call.statement };
+        self.hold_to_manifest(&said, report.class, &report.tables)?;
         if *has_effect {
             self.check_write_policy()?;
         }
@@ -202,33 +203,6 @@ impl CallGate {
 
     pub(super) fn check_grant(&self, resource: &ResourceName, access: &Access) -> Result<(), HostError> {
         self.admitted.grants().check(resource, access).map_err(|layer| not_granted(layer, resource, access))
-    }
-
-    /// In an environment that is strict a revision says what stands in its statement manifest, and nothing else: whatever
-    /// reaches the function, there is no text to inject into.
-    pub(super) fn check_listed(
-        &self,
-        resource: &ResourceName,
-        language: StatementLanguage,
-        text: &str,
-    ) -> Result<(), HostError> {
-        let (settings, deployed) = (&self.facts.settings, &self.facts.deployed);
-        if !settings.environment(&deployed.environment).is_ok_and(|environment| environment.strict) {
-            return Ok(());
-        }
-        let listed = deployed.statements.as_ref();
-        if listed.is_some_and(|listed| listed.contains(&fingerprint(resource, language, text))) {
-            return Ok(());
-        }
-        let place = settings.origin(&format!("environments.{}.strict", deployed.environment));
-        Err(denied(
-            Reason::StatementUnlisted,
-            format!(
-                "[environments.{}] strict = true ({place}), and the revision's statement manifest lacks this text",
-                deployed.environment
-            ),
-            "write the statement as a constant text with placeholders for values and deploy again; `airlock check` shows what is listed",
-        ))
     }
 
     pub(super) fn check_write_policy(&self) -> Result<(), HostError> {

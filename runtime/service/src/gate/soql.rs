@@ -6,6 +6,7 @@ use airlock_model::{AuditEvent, HostError, Reason, RequestPath, ResourceName, St
 use super::{
     CallGate,
     plan::{TARGET_CHARS_MAX, denied},
+    said::Said,
 };
 
 impl CallGate {
@@ -36,6 +37,7 @@ impl CallGate {
         if let Some(name) = report.binds.first() {
             return Err(refuse(format!("`:{name}` has no value yet")));
         }
-        self.check_listed(resource, StatementLanguage::Soql, &report.shape)
+        let said = Said { resource, language: StatementLanguage::Soql, text: &report.shape };
+        self.hold_to_manifest(&said, StatementClass::Read, &event.tables)
     }
 }

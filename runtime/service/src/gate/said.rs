@@ -1,0 +1,63 @@
+//! What a function says against what its revision may say.
+
+use airlock_model::{
+    Digest, HostError, ManifestStatement, Reason, ResourceName, StatementClass, StatementLanguage, fingerprint,
+};
+
+use super::{CallGate, plan::denied};
+
+/// One text to one resource.
+pub(super) struct Said<'a> {
+    pub(super) resource: &'a ResourceName,
+    pub(super) language: StatementLanguage,
+    pub(super) text: &'a str,
+}
+
+impl CallGate {
+    /// In an environment that is strict a revision says what stands in its statement manifest, and nothing else: whatever
+    /// reaches the function, there is no text to inject into. Elsewhere what is not listed is kept, as a candidate.
+    pub(super) fn hold_to_manifest(
+        &self,
+        said: &Said<'_>,
+        class: StatementClass,
+        tables: &[String],
+    ) -> Result<(), HostError> {
+        let fingerprint = fingerprint(said.resource, said.language, said.text);
+        let (settings, deployed) = (&self.facts.settings, &self.facts.deployed);
+        if deployed.statements.as_ref().is_some_and(|listed| listed.contains(&fingerprint)) {
+            return Ok(());
+        }
+        if settings.environment(&deployed.environment).is_ok_and(|environment| environment.strict) {
+            return Err(self.unlisted());
+        }
+        self.remember(fingerprint, said, class, tables);
+        Ok(())
+    }
+
+    fn unlisted(&self) -> HostError {
+        let (settings, environment) = (&self.facts.settings, &self.facts.deployed.environment);
+        let place = settings.origin(&format!("environments.{environment}.strict"));
+        let rule = format!(
+            "[environments.{environment}] strict = true ({place}), and the revision's statement manifest lacks this text"
+        );
+        let hint = "write the statement as a constant text with placeholders for values and deploy again; `airlock check` \
+                    shows what is listed";
+        denied(Reason::StatementUnlisted, rule, hint)
+    }
+
+    fn remember(&self, fingerprint: Digest, said: &Said<'_>, class: StatementClass, tables: &[String]) {
+        let (recorder, deployed) = (&self.backends.recorder, &self.facts.deployed);
+        if !recorder.is_new(deployed, &fingerprint) {
+            return;
+        }
+        let statement = ManifestStatement {
+            resource: said.resource.clone(),
+            language: said.language,
+            text: said.text.to_owned(),
+            class,
+            tables: tables.to_vec(),
+            place: "recorded".to_owned(),
+        };
+        recorder.keep(&self.backends, deployed, statement);
+    }
+}
