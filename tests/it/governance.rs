@@ -6,7 +6,7 @@ mod releases_under_load;
 mod statements;
 
 use airlock_proto::v1::{
-    Alias, AliasShare, DeployResponse, Function, PromoteRequest, PromoteResponse, RollbackRequest, SetAliasRequest,
+    AliasShare, DeployResponse, Function, PromoteRequest, PromoteResponse, RollbackRequest, SetAliasRequest,
 };
 use airlock_tests::{Harness, Options, guests::WatGuest, tokens::TokenSpec, with_token};
 use tonic::Status;
@@ -100,7 +100,8 @@ async fn set_alias(
     let request = SetAliasRequest {
         environment: spec.environment_name().to_owned(),
         function: function.to_owned(),
-        alias: Some(Alias { name: alias.to_owned(), shares: shares.iter().map(share).collect() }),
+        alias: alias.to_owned(),
+        shares: shares.iter().map(share).collect(),
     };
     let answer = harness.functions().set_alias(with_token(request, &harness.token(spec))).await?;
     Ok(answer.into_inner().function.expect("a function"))

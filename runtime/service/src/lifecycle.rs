@@ -187,7 +187,7 @@ fn check_shares(alias: &AliasName, shares: &[Share]) -> Result<(), Failure> {
         "give at most {SHARES_MAX} different revisions from 1 to 100 percent: for `live` at most 100 in all, the rest stays with \
          what is live; for another alias exactly 100"
     );
-    Err(malformed(format!("field `alias.shares`: {total} percent in {} shares", shares.len()), &hint))
+    Err(malformed(format!("field `shares`: {total} percent in {} shares", shares.len()), &hint))
 }
 
 fn malformed(message: String, hint: &str) -> Failure {

@@ -202,7 +202,8 @@ pub async fn alias(options: &AliasOptions, style: Style) -> anyhow::Result<ExitC
     let request = client.request(SetAliasRequest {
         environment: options.control.access.environment.clone(),
         function: options.function.clone(),
-        alias: Some(Alias { name: options.alias.clone(), shares }),
+        alias: options.alias.clone(),
+        shares,
     });
     let answer = client.functions().set_alias(request).await.map_err(Rejected::from)?.into_inner();
     show(answer.function, style)

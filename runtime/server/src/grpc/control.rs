@@ -98,8 +98,7 @@ impl<A: Application> v1::function_service_server::FunctionService for Control<A>
 
     async fn set_alias(&self, request: Request<v1::SetAliasRequest>) -> Result<Response<v1::SetAliasResponse>, Status> {
         let (around, asked) = split(request);
-        let (function, environment) = (asked.function.clone(), asked.environment.clone());
-        let call = self.change(&around, &function, &environment, wire::set_alias(asked));
+        let call = self.change(&around, &asked.function, &asked.environment, wire::set_alias(&asked));
         answer(&around, call, |function| v1::SetAliasResponse { function }).await
     }
 

@@ -32,14 +32,13 @@ pub(crate) fn rollback(asked: &v1::RollbackRequest) -> Result<FunctionChange, Re
     Ok(FunctionChange::Rollback(optional_digest(&asked.revision)?))
 }
 
-pub(crate) fn set_alias(asked: v1::SetAliasRequest) -> Result<FunctionChange, Refusal> {
-    let alias = asked.alias.unwrap_or_default();
+pub(crate) fn set_alias(asked: &v1::SetAliasRequest) -> Result<FunctionChange, Refusal> {
     let share = |share: &v1::AliasShare| {
-        let revision = digest("alias.shares.revision", &share.revision)?;
-        Ok(Share { revision, percent: percent("alias.shares.percent", share.percent)? })
+        let revision = digest("shares.revision", &share.revision)?;
+        Ok(Share { revision, percent: percent("shares.percent", share.percent)? })
     };
-    let shares = alias.shares.iter().map(share).collect::<Result<_, Refusal>>()?;
-    Ok(FunctionChange::SetAlias(name("alias.name", &alias.name)?, shares))
+    let shares = asked.shares.iter().map(share).collect::<Result<_, Refusal>>()?;
+    Ok(FunctionChange::SetAlias(name("alias", &asked.alias)?, shares))
 }
 
 /// What callers meet after a change.
