@@ -261,6 +261,12 @@ pub struct CheckOptions {
     /// What to call standard input in findings.
     #[arg(long, value_name = "NAME", default_value = "stdin", requires = "source")]
     pub stdin_name: String,
+    /// The server's configuration: with it the packages of the project are checked too.
+    #[arg(long, value_name = "FILE", requires = "environment", conflicts_with = "source")]
+    pub config: Option<PathBuf>,
+    /// By the policy of which environment.
+    #[arg(short, long, value_name = "NAME", requires = "config")]
+    pub environment: Option<String>,
     /// How to print findings. `--json` is short for json.
     #[arg(long, value_enum)]
     pub format: Option<CheckFormat>,

@@ -53,6 +53,9 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     for issuer in &config.tokens.issuer {
         wall.read_replaceable(&absolute(&issuer.jwks.file));
     }
+    for file in indexes(config) {
+        wall.read_replaceable(&absolute(file));
+    }
     wall.write(&absolute(&config.state.dir));
     for needs in bindings(config) {
         needs.files.iter().for_each(|file| wall.read_replaceable(&absolute(file)));
@@ -69,6 +72,12 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
         }
     }
     wall
+}
+
+/// Files of release times.
+fn indexes(config: &Config) -> impl Iterator<Item = &PathBuf> {
+    let policies = config.environments.values().filter_map(|environment| environment.packages.as_ref());
+    policies.filter_map(|policy| policy.index.as_ref())
 }
 
 fn bindings(config: &Config) -> impl Iterator<Item = Needs> {
@@ -122,6 +131,7 @@ pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     let wall = wall_for(config, config_file);
     let mut files: Vec<PathBuf> = vec![config_file.to_owned()];
     files.extend(config.tokens.issuer.iter().map(|issuer| issuer.jwks.file.clone()));
+    files.extend(indexes(config).cloned());
     files.extend(bindings(config).flat_map(|needs| needs.files));
     files.retain(|file| wall.may_write(file));
     files.dedup();

@@ -6,7 +6,7 @@ use airlock_proto::v1::{DeployRequest, DeployResponse, SourceFile};
 use airlock_toolchain::{Built, Project};
 use serde::Serialize;
 
-use super::build;
+use super::{build, packages};
 use crate::{
     args::DeployOptions,
     client::{Client, Rejected, token_argument},
@@ -28,6 +28,7 @@ pub async fn run(options: &DeployOptions, style: Style) -> anyhow::Result<ExitCo
     let token = token_argument(&options.access.token)?;
     let client = Client::connect(&options.server, &token).await?;
     let (project, built) = build::build(&options.project)?;
+    let built = packages::with_files(&project, built)?;
     let response = send(&client, &options.access.environment, &project, built).await?;
     let revision = response.revision.unwrap_or_default();
     let summary = Summary {

@@ -14,6 +14,7 @@ pub mod invoke;
 pub mod lines;
 pub mod new;
 pub mod operator;
+pub mod packages;
 pub mod resources;
 pub mod run;
 pub mod said;

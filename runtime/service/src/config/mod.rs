@@ -8,6 +8,7 @@ mod error;
 mod listing;
 mod origin;
 mod overlay;
+mod packages;
 mod resource;
 mod tenant;
 
@@ -34,6 +35,7 @@ pub(crate) use listing::SECRET;
 pub use listing::Setting;
 pub use origin::Origin;
 pub use overlay::process_environment;
+pub use packages::PackagesConfig;
 pub use resource::ResourceConfig;
 pub use tenant::TenantConfig;
 
@@ -248,6 +250,8 @@ pub struct EnvironmentConfig {
     pub deploys: DeployPolicy,
     /// Environments whose revisions may be promoted into this one.
     pub promote_from: Vec<EnvironmentName>,
+    /// What functions may bring along; without it packages are not looked at.
+    pub packages: Option<PackagesConfig>,
     /// Limits of this environment, only tighter.
     pub limits: LimitCaps,
     /// Whether credentials may stand in the configuration itself.
@@ -332,6 +336,9 @@ impl Config {
         for issuer in &mut self.tokens.issuer {
             issuer.jwks.file = base.join(&issuer.jwks.file);
         }
+        for packages in self.environments.values_mut().filter_map(|environment| environment.packages.as_mut()) {
+            packages.resolve_paths(base);
+        }
         for (name, resource) in &mut self.resources {
             resource.resolve_paths(base);
             resource.keep_in(&self.state.dir, name);
@@ -354,6 +361,7 @@ impl Config {
             }
         }
         self.check_promotions()?;
+        self.check_packages()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");
@@ -380,6 +388,17 @@ impl Config {
             if environment.deploys == DeployPolicy::Promotion && environment.promote_from.is_empty() {
                 let message = "`deploys = \"promotion\"` needs `promote_from`: nothing could ever arrive".to_owned();
                 return Err(ConfigError::value(key(), message));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_packages(&self) -> Result<(), ConfigError> {
+        for (name, environment) in &self.environments {
+            if let Some(packages) = &environment.packages {
+                let section = format!("environments.{name}.packages");
+                packages.approved(&section)?;
+                packages.sources(&section)?;
             }
         }
         Ok(())

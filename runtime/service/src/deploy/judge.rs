@@ -13,6 +13,7 @@ use super::Upload;
 use crate::{
     app::Backends,
     input::InputSchema,
+    packages,
     settings::{Environment, Settings},
 };
 
@@ -127,6 +128,8 @@ impl Judge {
         };
         let component_digest = Digest::of(&upload.component);
         let mut judged = Judged { upload, manifest, report, component_digest, findings, statements: None, input };
+        let policy = self.policy.packages.as_deref();
+        judged.findings.extend(packages::findings(policy, judged.manifest.language, &judged.upload.sources));
         if judged.report.is_some() {
             let texts = self.texts(&judged.manifest, &judged.upload.sources, &judged.upload.component);
             judged.findings.extend(texts.findings);
