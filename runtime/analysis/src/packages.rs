@@ -168,8 +168,12 @@ impl PackageFile {
     pub fn of_path(path: &str) -> Option<Self> {
         use Ecosystem::{Crates, Npm, Pypi};
         let lock = |ecosystem, format| Some(Self::Lock(ecosystem, format));
-        let is_between = |start: &str, end: &str| path.len() > start.len() + end.len() && !path.contains('/')
-            && path.starts_with(start) && path.ends_with(end);
+        let is_between = |start: &str, end: &str| {
+            path.len() > start.len() + end.len()
+                && !path.contains('/')
+                && path.starts_with(start)
+                && path.ends_with(end)
+        };
         match path {
             "package-lock.json" | "npm-shrinkwrap.json" => lock(Npm, Format::Npm),
             "pnpm-lock.yaml" => lock(Npm, Format::Pnpm),
@@ -274,7 +278,9 @@ fn is_registry(ecosystem: Ecosystem, address: &str) -> bool {
 
 /// Where something at an address comes from.
 fn source_of(ecosystem: Ecosystem, address: &str) -> PackageSource {
-    let is_git = address.starts_with("git+") || address.starts_with("git:") || address.starts_with("git@")
+    let is_git = address.starts_with("git+")
+        || address.starts_with("git:")
+        || address.starts_with("git@")
         || address.split('#').next().is_some_and(|address| address.ends_with(".git"));
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| address.starts_with(prefix));
     if is_registry(ecosystem, address) {
@@ -293,6 +299,3 @@ fn required<'a>(node: &'a Node, key: &str, of: &str) -> Result<&'a str, Unreadab
     let missing = || Unreadable::at(node.line, format!("{of} has no `{key}`"));
     node.text(key).ok_or_else(missing)
 }
-
-#[cfg(test)]
-mod tests;

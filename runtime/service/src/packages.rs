@@ -1,12 +1,6 @@
 //! What environments say of packages: their policies, read with the configuration, and the findings they make.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Read as _,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path, sync::Arc};
 
 use airlock_analysis::packages::{PackagePolicy, TimeIndex, check};
 use airlock_model::{Digest, EnvironmentName, Finding, Language};

@@ -56,7 +56,8 @@ fn split(key: &str) -> Option<(&str, &str)> {
     let own = own.get(..end)?;
     // The first `@` that does not begin a scope; what follows may be an address with more of them.
     let at = own.char_indices().skip(1).find(|(_, c)| *c == '@').map(|(at, _)| at);
-    let is_old = key.starts_with('/') && at.is_none_or(|at| own.get(..at).is_some_and(|name| slashes(name) > scope(own)));
+    let is_old =
+        key.starts_with('/') && at.is_none_or(|at| own.get(..at).is_some_and(|name| slashes(name) > scope(own)));
     if is_old {
         let (name, version) = own.rsplit_once('/')?;
         return Some((name, version.split('_').next().unwrap_or(version)));

@@ -12,7 +12,9 @@ use std::{
 
 use airlock_model::{Finding, Language};
 
-use super::{Approved, Ecosystem, LockedPackage, PackageFile, PackageSource, declared::Declared, declared::declared, packages};
+use super::{
+    Approved, Ecosystem, LockedPackage, PackageFile, PackageSource, declared::Declared, declared::declared, packages,
+};
 
 pub use index::TimeIndex;
 
@@ -58,7 +60,8 @@ impl FromStr for SourceRule {
     fn from_str(text: &str) -> Result<Self, String> {
         // With the slash at the end of the host nothing else can begin alike.
         let is_mirror = text.strip_prefix("https://").and_then(|rest| rest.split_once('/'));
-        let is_mirror = text.ends_with('/') && is_mirror.is_some_and(|(host, _)| !host.is_empty() && !host.contains('@'));
+        let is_mirror =
+            text.ends_with('/') && is_mirror.is_some_and(|(host, _)| !host.is_empty() && !host.contains('@'));
         match text {
             "registry" => Ok(Self::Registry),
             "git" => Ok(Self::Git),

@@ -1,6 +1,8 @@
 //! The lockfiles of Python's package managers: `uv.lock`, `poetry.lock`, `pdm.lock`, `Pipfile.lock`, `pylock.toml`.
 
-use super::{Ecosystem, LockedPackage, PackageSource, Unreadable, commit, required, source_of, strong, time, tree::Node};
+use super::{
+    Ecosystem, LockedPackage, PackageSource, Unreadable, commit, required, source_of, strong, time, tree::Node,
+};
 
 pub(super) fn uv(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
     let mut found = Vec::new();
@@ -85,7 +87,9 @@ pub(super) fn pylock(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
             }
             (None, Some(path), _) => PackageSource::Path(path.to_owned()),
             (None, None, Some(foreign)) => foreign,
-            (None, None, None) => node.text("index").map_or(PackageSource::Registry, |at| source_of(Ecosystem::Pypi, at)),
+            (None, None, None) => {
+                node.text("index").map_or(PackageSource::Registry, |at| source_of(Ecosystem::Pypi, at))
+            }
         };
         package(node, (source, &files), "hashes")
     };
@@ -130,7 +134,10 @@ fn listed<'a>(root: &'a Node, key: &str) -> Result<&'a [Node], Unreadable> {
     match root.get(key) {
         Some(list) if list.is_list() => Ok(list.items()),
         Some(other) => Err(Unreadable::at(other.line, format!("`{key}` is no list of tables"))),
-        None if root.get("metadata").is_some() || root.get("version").is_some() || root.get("lock-version").is_some() => {
+        None if root.get("metadata").is_some()
+            || root.get("version").is_some()
+            || root.get("lock-version").is_some() =>
+        {
             Ok(&[])
         }
         None => Err(Unreadable::whole(format!("there is no `[[{key}]]` and nothing that says what wrote the file"))),
@@ -139,7 +146,9 @@ fn listed<'a>(root: &'a Node, key: &str) -> Result<&'a [Node], Unreadable> {
 
 /// Everything that can be installed of a package.
 fn files<'a>(node: &'a Node, keys: &[&str]) -> Vec<&'a Node> {
-    let of = |key: &&str| node.get(key).map(|found| if found.is_table() { vec![found] } else { found.items().iter().collect() });
+    let of = |key: &&str| {
+        node.get(key).map(|found| if found.is_table() { vec![found] } else { found.items().iter().collect() })
+    };
     keys.iter().filter_map(of).flatten().collect()
 }
 

@@ -38,10 +38,14 @@ pub enum ApprovedError {
     #[error("`{0}` is not `npm:NAME`, `pypi:NAME` or `crates:NAME`, perhaps with `@VERSIONS`")]
     Shape(String),
     /// A `*` that is no npm scope's.
-    #[error("`{0}`: `*` stands for the packages of an npm scope only, as in `npm:@scope/*`: anyone can take another name")]
+    #[error(
+        "`{0}`: `*` stands for the packages of an npm scope only, as in `npm:@scope/*`: anyone can take another name"
+    )]
     Wildcard(String),
     /// The versions are not understood.
-    #[error("`{0}`: the versions are not understood; write `^1.2` or `>=1, <2` for npm and crates, `>=1.2,<2` for pypi")]
+    #[error(
+        "`{0}`: the versions are not understood; write `^1.2` or `>=1, <2` for npm and crates, `>=1.2,<2` for pypi"
+    )]
     Versions(String),
 }
 
@@ -60,6 +64,7 @@ impl FromStr for Approved {
         let name = match name.strip_suffix('*') {
             _ if !is_plain => return Err(shape()),
             None if name.contains('*') => return Err(wildcard()),
+            None if ecosystem == Ecosystem::Npm && name.starts_with('@') && !name.contains('/') => return Err(shape()),
             None => Name::One(ecosystem.normalised(name)),
             Some(scope) => {
                 let own = scope.strip_prefix('@').and_then(|scope| scope.strip_suffix('/'));
@@ -97,7 +102,9 @@ impl Versions {
         }
         match ecosystem {
             Ecosystem::Npm | Ecosystem::Crates => VersionReq::parse(text).ok().map(Self::Semantic),
-            Ecosystem::Pypi => text.split(',').map(|one| comparison(one.trim())).collect::<Option<_>>().map(Self::Python),
+            Ecosystem::Pypi => {
+                text.split(',').map(|one| comparison(one.trim())).collect::<Option<_>>().map(Self::Python)
+            }
         }
     }
 
@@ -182,7 +189,10 @@ impl Release {
     /// Numbers that are missing are zero: `1.0` is `1.0.0`.
     fn compare(&self, other: &Self) -> Ordering {
         let length = self.0.len().max(other.0.len());
-        (0..length).map(|at| self.number(at).cmp(&other.number(at))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        (0..length)
+            .map(|at| self.number(at).cmp(&other.number(at)))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
     }
 
     fn begins_with(&self, head: &[u64]) -> bool {

@@ -92,7 +92,8 @@ fn requirement(line: &str, at: usize) -> Result<LockedPackage, Unreadable> {
     let (name, rest) = what.split_at_checked(end).unwrap_or((what, ""));
     let rest = rest.trim_start();
     // `[extras]`.
-    let rest = if rest.starts_with('[') { rest.split_once(']').map_or("", |(_, rest)| rest) } else { rest }.trim_start();
+    let rest =
+        if rest.starts_with('[') { rest.split_once(']').map_or("", |(_, rest)| rest) } else { rest }.trim_start();
     if let Some(place) = rest.strip_prefix('@') {
         let place = place.trim();
         let source = source_of(Ecosystem::Pypi, place);

@@ -28,6 +28,7 @@ fn berry(node: &Node) -> Option<Result<LockedPackage, Unreadable>> {
     let source = match place.split_once(':') {
         // `npm:1.0.0::__archiveUrl=https%3A..` is another address.
         Some(("npm", version)) if !version.contains("::") => PackageSource::Registry,
+        Some(("patch", patch)) if is_builtin(patch) => PackageSource::Registry,
         Some(("npm" | "patch", _)) => PackageSource::Url(place.to_owned()),
         _ => source_of(Ecosystem::Npm, place),
     };
@@ -39,6 +40,15 @@ fn berry(node: &Node) -> Option<Result<LockedPackage, Unreadable>> {
     };
     let version = node.text("version").unwrap_or_default().to_owned();
     Some(Ok(locked(name, version, (source, integrity), node.line)))
+}
+
+/// Yarn's own changes to what the registry has, as to TypeScript: `typescript@npm%3A5.4#optional!builtin<compat/typescript>`.
+fn is_builtin(patch: &str) -> bool {
+    let Some((of, patches)) = patch.split_once('#') else { return false };
+    let patches = patches.split("::").next().unwrap_or(patches);
+    let own = patches.strip_prefix("optional!").or(patches.strip_prefix('~')).unwrap_or(patches);
+    let name = own.strip_prefix("builtin<").and_then(|own| own.strip_suffix('>'));
+    of.contains("@npm%3A") && name.is_some_and(|name| !name.contains(['&', '>', '<']))
 }
 
 /// One entry of version 1 while it is read.
@@ -76,7 +86,8 @@ fn header(line: &str, at: usize) -> Option<Entry> {
         let split = one.char_indices().skip(1).find(|(_, c)| *c == '@').map(|(at, _)| at)?;
         let (name, range) = (one.get(..split)?, one.get(split + 1..)?);
         // An alias: the real name stands in the range.
-        let real = range.strip_prefix("npm:").and_then(|real| real.rsplit_once('@')).filter(|(name, _)| !name.is_empty());
+        let real =
+            range.strip_prefix("npm:").and_then(|real| real.rsplit_once('@')).filter(|(name, _)| !name.is_empty());
         Some(real.unwrap_or((name, range)))
     });
     let (name, range) = names.next()??;

@@ -99,7 +99,8 @@ impl Findings {
             "ask the operator to add \"{ecosystem}:{name}@{version}\": \"YYYY-MM-DDTHH:MM:SSZ\" to the environment's package \
              index, or to approve of it; uv.lock and pylock.toml state times themselves"
         );
-        let message = format!("has no known time of publication; the environment asks for {days} days, or for approval");
+        let message =
+            format!("has no known time of publication; the environment asks for {days} days, or for approval");
         self.of_package("package-age-unknown", (path, package), &message, fix);
     }
 
@@ -116,7 +117,8 @@ impl Findings {
 
     pub(super) fn without_any_lockfile(&mut self) {
         let message = "the environment checks packages, and nothing says which ones the component was made of";
-        let fix = "keep the lockfile it was built with beside function.toml, or a package manifest without dependencies";
+        let fix =
+            "keep the lockfile it was built with beside function.toml, or a package manifest without dependencies";
         self.add(Finding::error("lockfile-missing", message, "function.toml", fix));
     }
 }

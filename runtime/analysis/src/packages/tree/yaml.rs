@@ -36,11 +36,9 @@ impl Reader {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Unreadable> {
         let line = span.start.line();
         match event {
-            Event::Nothing
-            | Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(_)
-            | Event::DocumentEnd => Ok(()),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
+                Ok(())
+            }
             Event::Scalar(text, style, 0, None) => {
                 let is_plain = style == saphyr_parser::ScalarStyle::Plain;
                 let is_null = is_plain && matches!(&*text, "" | "null" | "~");

@@ -1,0 +1,3 @@
+//! What operators decide about whole functions: which packages they bring along.
+
+mod packages;
