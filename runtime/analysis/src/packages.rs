@@ -259,8 +259,8 @@ fn strong(hash: &str) -> Option<String> {
 
 /// The whole commit id in the address of a repository: 40 hexadecimal digits, or 64.
 fn commit(address: &str) -> Option<String> {
-    let parts = address.split(|c: char| !c.is_ascii_hexdigit());
-    parts.filter(|part| matches!(part.len(), 40 | 64)).last().map(str::to_owned)
+    let mut parts = address.split(|c: char| !c.is_ascii_hexdigit());
+    parts.rfind(|part| matches!(part.len(), 40 | 64)).map(str::to_owned)
 }
 
 /// The public registries by the start of their addresses.
