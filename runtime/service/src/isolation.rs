@@ -53,7 +53,7 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     for issuer in &config.tokens.issuer {
         wall.read_replaceable(&absolute(&issuer.jwks.file));
     }
-    for file in indexes(config) {
+    for file in judges(config) {
         wall.read_replaceable(&absolute(file));
     }
     wall.write(&absolute(&config.state.dir));
@@ -74,10 +74,11 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     wall
 }
 
-/// Files of release times.
-fn indexes(config: &Config) -> impl Iterator<Item = &PathBuf> {
+/// Files that deploys are judged by: public keys of signers, release times of packages.
+fn judges(config: &Config) -> impl Iterator<Item = &PathBuf> {
     let policies = config.environments.values().filter_map(|environment| environment.packages.as_ref());
-    policies.filter_map(|policy| policy.index.as_ref())
+    let indexes = policies.filter_map(|policy| policy.index.as_ref());
+    config.signers.values().map(|signer| &signer.public_key.file).chain(indexes)
 }
 
 fn bindings(config: &Config) -> impl Iterator<Item = Needs> {
@@ -131,7 +132,7 @@ pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     let wall = wall_for(config, config_file);
     let mut files: Vec<PathBuf> = vec![config_file.to_owned()];
     files.extend(config.tokens.issuer.iter().map(|issuer| issuer.jwks.file.clone()));
-    files.extend(indexes(config).cloned());
+    files.extend(judges(config).cloned());
     files.extend(bindings(config).flat_map(|needs| needs.files));
     files.retain(|file| wall.may_write(file));
     files.dedup();

@@ -24,6 +24,7 @@ mod registry;
 mod reload;
 mod running;
 mod settings;
+mod signatures;
 mod spending;
 mod today;
 

@@ -24,6 +24,7 @@ use crate::{
     gate::{Documents, Listed, Models, analysed_as},
     packages,
     registry::Deployed,
+    signatures::{self, Signers},
 };
 
 /// Everything that a reload replaces.
@@ -66,6 +67,8 @@ pub(crate) struct Environment {
     pub(crate) strict: bool,
     pub(crate) deploys: DeployPolicy,
     pub(crate) promote_from: Arc<[EnvironmentName]>,
+    /// Who signs for it.
+    pub(crate) signers: Signers,
     /// What functions may bring along.
     pub(crate) packages: Option<Arc<PackagePolicy>>,
     /// What its bindings allow.
@@ -90,6 +93,8 @@ impl Settings {
         listing.extend(keys);
         let (packages, indexes) = packages::policies(&config)?;
         listing.extend(indexes);
+        let (signers, signer_keys) = signatures::signers(&config)?;
+        listing.extend(signer_keys);
         let layer = |section: String, caps: &LimitCaps| LimitLayer {
             caps: caps.clone(),
             places: config.origins.limit_places(&section, caps).map(Arc::new),
@@ -105,6 +110,7 @@ impl Settings {
                 strict: written.strict,
                 deploys: written.deploys,
                 promote_from: written.promote_from.as_slice().into(),
+                signers: signers.get(name).cloned().unwrap_or_default(),
                 packages: packages.get(name).cloned(),
                 grants: resources.operations_in(name),
             };

@@ -48,6 +48,7 @@ fn upload(environment: &str, files: &[(&str, &str)]) -> DeployRequest {
         manifest_toml: MANIFEST.to_owned(),
         component: WatGuest::returning("1").component(),
         sources: files.iter().map(file).collect(),
+        signature: Vec::new(),
     }
 }
 
@@ -87,9 +88,9 @@ async fn a_check_finds_what_a_deploy_would_refuse() {
     let harness = guarded().await;
     let token = harness.token(&TokenSpec::control().environment("guarded"));
     let lock = lock(&[("zod", "9.9.9")]);
-    let DeployRequest { environment, manifest_toml, component, sources } =
+    let DeployRequest { environment, manifest_toml, component, sources, signature } =
         upload("guarded", &[("package-lock.json", &lock)]);
-    let request = CheckRequest { environment, manifest_toml, component, sources };
+    let request = CheckRequest { environment, manifest_toml, component, sources, signature };
     let answer = harness.functions().check(with_token(request, &token)).await.expect("an answer").into_inner();
     assert!(!answer.accepted);
     let finding = &answer.findings[0];

@@ -19,6 +19,7 @@ pub mod resources;
 pub mod run;
 pub mod said;
 pub mod serve;
+pub mod sign;
 pub mod sql;
 pub mod token;
 

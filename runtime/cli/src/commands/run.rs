@@ -123,6 +123,7 @@ async fn deploy(app: &App, token: &str, environment: &str, project: &Project, bu
         manifest_toml: project.manifest_text.clone(),
         component: built.component,
         sources: built.sources.into_iter().collect(),
+        signature: None,
     };
     let deployment = app.deploy(Some(token), upload).await.map_err(Rejected::from)?;
     for finding in &deployment.findings {

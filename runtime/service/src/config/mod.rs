@@ -10,6 +10,7 @@ mod origin;
 mod overlay;
 mod packages;
 mod resource;
+mod signers;
 mod tenant;
 
 use std::{
@@ -37,6 +38,7 @@ pub use origin::Origin;
 pub use overlay::process_environment;
 pub use packages::PackagesConfig;
 pub use resource::ResourceConfig;
+pub use signers::{PublicKeySource, SignerConfig};
 pub use tenant::TenantConfig;
 
 /// The whole configuration, checked.
@@ -70,6 +72,9 @@ pub struct Config {
     pub egress: EgressConfig,
     /// Environments by name.
     pub environments: BTreeMap<EnvironmentName, EnvironmentConfig>,
+    /// Whose signatures over components count, by name.
+    #[serde(default)]
+    pub signers: BTreeMap<String, SignerConfig>,
     /// Resources by name.
     #[serde(default)]
     pub resources: BTreeMap<ResourceName, ResourceConfig>,
@@ -250,6 +255,8 @@ pub struct EnvironmentConfig {
     pub deploys: DeployPolicy,
     /// Environments whose revisions may be promoted into this one.
     pub promote_from: Vec<EnvironmentName>,
+    /// Whose signature a component needs, one of these; empty: it needs none.
+    pub signed_by: Vec<String>,
     /// What functions may bring along; without it packages are not looked at.
     pub packages: Option<PackagesConfig>,
     /// Limits of this environment, only tighter.
@@ -336,6 +343,9 @@ impl Config {
         for issuer in &mut self.tokens.issuer {
             issuer.jwks.file = base.join(&issuer.jwks.file);
         }
+        for signer in self.signers.values_mut() {
+            signer.public_key.file = base.join(&signer.public_key.file);
+        }
         for packages in self.environments.values_mut().filter_map(|environment| environment.packages.as_mut()) {
             packages.resolve_paths(base);
         }
@@ -362,6 +372,7 @@ impl Config {
         }
         self.check_promotions()?;
         self.check_packages()?;
+        self.check_signers()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");
