@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use airlock_proto::v1::{CheckRequest, DeployRequest, SourceFile};
+use airlock_proto::v1::{CheckRequest, DeployRequest, PromoteRequest, SourceFile};
 use airlock_tests::{Harness, Options, airlock_binary, guests::WatGuest, reason, tokens::TokenSpec, with_token};
 use tonic::Status;
 use tonic_types::StatusExt;
@@ -96,6 +96,32 @@ async fn a_check_finds_what_a_deploy_would_refuse() {
     let finding = &answer.findings[0];
     assert_eq!((finding.rule.as_str(), finding.location.as_str()), ("package-age-unknown", "package-lock.json:2"));
     assert!(finding.message.contains("npm:zod@9.9.9") && finding.fix.contains("npm:zod@9.9.9"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_promotion_is_judged_by_the_policy_of_where_it_goes() {
+    let harness = guarded().await;
+    let token = harness.token(&TokenSpec::only("one", &["function:promote", "resource:edit"]).environment("next"));
+    let request = || PromoteRequest {
+        environment: "next".to_owned(),
+        function: "one".to_owned(),
+        from_environment: "dev".to_owned(),
+        revision: String::new(),
+        percent: 0,
+    };
+    // Of two components, because a revision keeps the sources that it came with first.
+    for (limits, package, rule) in [("", "left-pad", Some("package-unapproved")), ("[limits]\n", "zod", None)] {
+        let lock = lock(&[(package, "1.0.0")]);
+        let mut asked = upload("dev", &[("package-lock.json", &lock)]);
+        asked.manifest_toml.push_str(limits);
+        let builder = harness.token(&TokenSpec::control());
+        harness.functions().deploy(with_token(asked, &builder)).await.expect("dev has no policy");
+        let promoted = harness.functions().promote(with_token(request(), &token)).await;
+        match rule {
+            Some(rule) => assert_eq!(rules(&promoted.expect_err(package)), [format!("{rule} package-lock.json:2")]),
+            None => drop(promoted.expect("approved there")),
+        }
+    }
 }
 
 #[tokio::test]
