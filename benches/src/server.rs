@@ -86,6 +86,7 @@ impl Server {
             manifest_toml: component.manifest_named(name),
             component: component.built.component.clone(),
             sources: sources.map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() }).collect(),
+            signature: Vec::new(),
         });
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
         let mut client = FunctionServiceClient::new(channel).max_encoding_message_size(MESSAGE_BYTES_MAX);

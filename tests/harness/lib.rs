@@ -215,6 +215,7 @@ impl Harness {
             manifest_toml: manifest.to_owned(),
             component,
             sources: Vec::new(),
+            signature: Vec::new(),
         };
         self.functions().deploy(with_token(request, &token)).await.map(tonic::Response::into_inner)
     }

@@ -174,6 +174,7 @@ impl Served<'_> {
             manifest_toml: manifest.to_owned(),
             component,
             sources: Vec::new(),
+            signature: Vec::new(),
         };
         let mut client = FunctionServiceClient::new(self.channel(1)).max_encoding_message_size(64 << 20);
         client.deploy(with_token(request, &token)).await.map(drop)

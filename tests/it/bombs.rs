@@ -158,6 +158,7 @@ fn upload(name: &str, component: Vec<u8>) -> DeployRequest {
         manifest_toml: format!("name = \"{name}\"\nlanguage = \"component\"\n"),
         component,
         sources: Vec::new(),
+        signature: Vec::new(),
     }
 }
 

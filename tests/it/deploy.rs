@@ -74,6 +74,7 @@ async fn only_a_builder_deploys() {
         manifest_toml: PLAIN.to_owned(),
         component: WatGuest::returning("1").component(),
         sources: Vec::new(),
+        signature: Vec::new(),
     };
     let status = harness.functions().deploy(with_token(request, &token)).await.expect_err("refused");
     assert_eq!(reason(&status), "not_granted");
@@ -88,6 +89,7 @@ async fn a_check_says_what_a_deploy_would_and_stores_nothing() {
         manifest_toml: PLAIN.to_owned(),
         component,
         sources: Vec::new(),
+        signature: Vec::new(),
     };
     let good =
         harness.functions().check(with_token(request(WatGuest::returning("1").component()), &token)).await.unwrap();

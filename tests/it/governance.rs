@@ -1,8 +1,10 @@
-//! What an organization decided once holds at every step: environments, revisions, statements.
+//! What an organization decided once holds at every step: environments, revisions, statements, packages, signatures.
 
 mod environments;
 mod lifecycle;
+mod packages;
 mod releases_under_load;
+mod signatures;
 mod statements;
 
 use airlock_proto::v1::{

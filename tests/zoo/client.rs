@@ -67,6 +67,7 @@ impl Client {
             manifest_toml: manifest.to_owned(),
             component,
             sources: Vec::new(),
+            signature: Vec::new(),
         };
         let mut client = FunctionServiceClient::new(self.control.clone()).max_encoding_message_size(MESSAGE_BYTES_MAX);
         let request = with_token(request, &TokenSpec::control().mint(&self.key));

@@ -13,6 +13,7 @@ mod bytes;
 mod inspect;
 mod keys;
 mod mint;
+mod signature;
 mod strict_json;
 mod verify;
 
@@ -28,6 +29,7 @@ pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke
 pub use inspect::{Expectations, Inspection, Verdict, inspect};
 pub use keys::{Algorithm, KeyError, KeySet, Pkcs8, SigningKey, public_jwks};
 pub use mint::{Claims, Validity, mint};
+pub use signature::{SIGNATURE_BYTES, SignatureRefusal, SignedComponent, SignerKey, sign_component, verify_component};
 pub use verify::{
     Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, PolicyError, Segment,
     TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,

@@ -7,6 +7,7 @@
 pub mod component;
 pub mod graphql;
 pub mod manifest;
+pub mod packages;
 mod schema;
 pub mod soql;
 pub mod source;

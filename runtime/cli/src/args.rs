@@ -82,6 +82,11 @@ pub enum Command {
     /// Make keys and tokens, and look into tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make keys that components are signed with.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Sign a component for environments that ask for it.
+    Sign(SignOptions),
     /// Read and verify the audit trail of a state directory.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -285,6 +290,12 @@ pub struct CheckOptions {
     /// What to call standard input in findings.
     #[arg(long, value_name = "NAME", default_value = "stdin", requires = "source")]
     pub stdin_name: String,
+    /// The server's configuration: with it the packages of the project are checked too.
+    #[arg(long, value_name = "FILE", requires = "environment", conflicts_with = "source")]
+    pub config: Option<PathBuf>,
+    /// By the policy of which environment.
+    #[arg(short, long, value_name = "NAME", requires = "config")]
+    pub environment: Option<String>,
     /// How to print findings. `--json` is short for json.
     #[arg(long, value_enum)]
     pub format: Option<CheckFormat>,
@@ -364,6 +375,37 @@ pub struct DeployOptions {
     pub server: String,
     #[command(flatten)]
     pub access: ServerOptions,
+    /// A signature over exactly the component that is built, by `airlock sign`.
+    #[arg(long, value_name = "FILE", conflicts_with = "sign_with")]
+    pub signature: Option<PathBuf>,
+    /// Sign the component with this key, made by `airlock keys new-signer`.
+    #[arg(long, value_name = "KEY")]
+    pub sign_with: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// Make an Ed25519 key, and its public half for `[signers.NAME] public_key` of servers.
+    NewSigner {
+        /// File for the private key; readable by you alone, never overwritten.
+        #[arg(long)]
+        key: PathBuf,
+        /// File for the public key.
+        #[arg(long)]
+        public: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub struct SignOptions {
+    /// A component, or a project that was built.
+    pub component: PathBuf,
+    /// Private key made by `airlock keys new-signer`.
+    #[arg(long)]
+    pub key: PathBuf,
+    /// File for the signature.
+    #[arg(short, long)]
+    pub output: PathBuf,
 }
 
 #[derive(Args)]

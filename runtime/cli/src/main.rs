@@ -74,6 +74,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Invoke(options) => commands::invoke::run(&options, style).await,
         Command::Cancel(options) => commands::cancel::run(options, style).await,
         Command::Token(command) => commands::token::run(command, style),
+        Command::Keys(command) => commands::sign::keys(&command),
+        Command::Sign(options) => commands::sign::run(&options, style),
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Egress(command) => commands::egress::run(command, style).await,
         Command::Sql(command) => commands::sql::run(&command, style),

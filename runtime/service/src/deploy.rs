@@ -36,6 +36,8 @@ pub struct Upload {
     pub component: Vec<u8>,
     /// Source texts by path: analysed, and kept for readers and auditors.
     pub sources: BTreeMap<String, String>,
+    /// Somebody's signature over the component.
+    pub signature: Option<Vec<u8>>,
 }
 
 /// What analysis says about an upload.
@@ -187,12 +189,14 @@ impl App {
         };
         let found = found.map_err(|why| store_failure(&why))?.ok_or_else(unknown)?;
         let sources = store.sources(function.clone(), from.clone(), found.digest).await;
+        let signature = store.signature(function.clone(), from.clone(), found.digest).await;
         let component = store.read_artifact(ArtifactKind::Component, found.component_digest).await;
         let upload = Upload {
             environment: to.clone(),
             manifest_toml: found.manifest,
             component: component.map_err(Failure::internal)?,
             sources: sources.map_err(|why| store_failure(&why))?.unwrap_or_default(),
+            signature: signature.map_err(|why| store_failure(&why))?,
         };
         Ok((upload, found.author))
     }
@@ -232,7 +236,7 @@ impl App {
         (program, artifact_digest): (Program, Digest),
         arrival: Arrival,
     ) -> Result<Deployment, Failure> {
-        let Judged { upload, manifest, findings, statements, input, component_digest, .. } = judged;
+        let Judged { upload, manifest, findings, statements, input, component_digest, signed, .. } = judged;
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
         let (environment, function) = (upload.environment.clone(), manifest.name.clone());
         let deployed = Deployed::new(&manifest, &upload.manifest_toml, environment.clone(), (program, input));
@@ -248,7 +252,8 @@ impl App {
             findings: findings.clone(),
             statements,
             promoted_from: arrival.promoted_from,
-            signed_by: None,
+            signed_by: signed.map(|signed| signed.signer().to_owned()),
+            signature: upload.signature,
             author: arrival.author,
             token_id: Some(permit.token().token_id().to_string()),
             created_unix_ms: now,

@@ -53,6 +53,9 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     for issuer in &config.tokens.issuer {
         wall.read_replaceable(&absolute(&issuer.jwks.file));
     }
+    for file in judges(config) {
+        wall.read_replaceable(&absolute(file));
+    }
     wall.write(&absolute(&config.state.dir));
     for needs in bindings(config) {
         needs.files.iter().for_each(|file| wall.read_replaceable(&absolute(file)));
@@ -69,6 +72,13 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
         }
     }
     wall
+}
+
+/// Files that deploys are judged by: public keys of signers, release times of packages.
+fn judges(config: &Config) -> impl Iterator<Item = &PathBuf> {
+    let policies = config.environments.values().filter_map(|environment| environment.packages.as_ref());
+    let indexes = policies.filter_map(|policy| policy.index.as_ref());
+    config.signers.values().map(|signer| &signer.public_key.file).chain(indexes)
 }
 
 fn bindings(config: &Config) -> impl Iterator<Item = Needs> {
@@ -122,6 +132,7 @@ pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     let wall = wall_for(config, config_file);
     let mut files: Vec<PathBuf> = vec![config_file.to_owned()];
     files.extend(config.tokens.issuer.iter().map(|issuer| issuer.jwks.file.clone()));
+    files.extend(judges(config).cloned());
     files.extend(bindings(config).flat_map(|needs| needs.files));
     files.retain(|file| wall.may_write(file));
     files.dedup();

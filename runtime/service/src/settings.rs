@@ -10,6 +10,7 @@ use std::{
 };
 
 use airlock_access::{Authenticator, PolicyError};
+use airlock_analysis::packages::PackagePolicy;
 use airlock_model::{
     Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource, Limits, PlaceTable,
     Reason, ResourceName, TenantName, place::join,
@@ -21,7 +22,9 @@ use crate::{
     catalog::Schemas,
     config::{Config, ConfigError, DeployPolicy, Origin, Setting, WritePolicy, process_environment},
     gate::{Documents, Listed, Models, analysed_as},
+    packages,
     registry::Deployed,
+    signatures::{self, Signers},
 };
 
 /// Everything that a reload replaces.
@@ -64,6 +67,10 @@ pub(crate) struct Environment {
     pub(crate) strict: bool,
     pub(crate) deploys: DeployPolicy,
     pub(crate) promote_from: Arc<[EnvironmentName]>,
+    /// Who signs for it.
+    pub(crate) signers: Signers,
+    /// What functions may bring along.
+    pub(crate) packages: Option<Arc<PackagePolicy>>,
     /// What its bindings allow.
     pub(crate) grants: Arc<[Grant]>,
 }
@@ -84,6 +91,10 @@ impl Settings {
         let documents = documents(&config)?;
         let mut listing = config.settings();
         listing.extend(keys);
+        let (packages, indexes) = packages::policies(&config)?;
+        listing.extend(indexes);
+        let (signers, signer_keys) = signatures::signers(&config)?;
+        listing.extend(signer_keys);
         let layer = |section: String, caps: &LimitCaps| LimitLayer {
             caps: caps.clone(),
             places: config.origins.limit_places(&section, caps).map(Arc::new),
@@ -99,6 +110,8 @@ impl Settings {
                 strict: written.strict,
                 deploys: written.deploys,
                 promote_from: written.promote_from.as_slice().into(),
+                signers: signers.get(name).cloned().unwrap_or_default(),
+                packages: packages.get(name).cloned(),
                 grants: resources.operations_in(name),
             };
             (name.clone(), environment)

@@ -28,6 +28,8 @@ pub struct NewRevision {
     pub promoted_from: Option<EnvironmentName>,
     /// The name of the key whose signature over the component was checked.
     pub signed_by: Option<String>,
+    /// The signature itself, as it was given.
+    pub signature: Option<Vec<u8>>,
     /// Who deployed.
     pub author: String,
     /// The `jti` of the author's token.

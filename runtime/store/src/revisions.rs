@@ -82,6 +82,25 @@ impl Reader {
         self.run(read).await
     }
 
+    /// The signature that a revision came with; `None` when there is no such revision, or it is unsigned.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`], [`StoreError::Busy`].
+    pub async fn signature(
+        &self,
+        function: FunctionName,
+        environment: EnvironmentName,
+        digest: Digest,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = move |connection: &Connection| {
+            let sql = "SELECT signature FROM revisions WHERE function = ?1 AND environment = ?2 AND digest = ?3";
+            let key = (function.as_str(), environment.as_str(), digest.as_bytes());
+            let found = prepare(connection, sql)?.query_row(key, |row| row.get::<_, Option<Vec<u8>>>(0)).optional();
+            found.map(Option::flatten).map_err(StoreError::sqlite("read a signature"))
+        };
+        self.run(read).await
+    }
+
     /// The live revisions of an environment, by function name.
     ///
     /// # Errors
@@ -138,11 +157,11 @@ pub(crate) fn insert(connection: &Connection, new: &NewRevision, digest: &Digest
     let function = "INSERT INTO functions (name, created_unix_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     execute(connection, function, (new.function.as_str(), created))?;
     let sql = "INSERT INTO revisions (function, environment, number, digest, component_digest, artifact_digest, manifest, \
-               sources, findings, author, token_id, created_unix_ms, statements, promoted_from, signed_by) \
-               SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 \
+               sources, findings, author, token_id, created_unix_ms, statements, promoted_from, signed_by, signature) \
+               SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 \
                FROM revisions WHERE function = ?1 AND environment = ?2 \
                ON CONFLICT (function, environment, digest) DO UPDATE SET artifact_digest = excluded.artifact_digest, \
-               signed_by = excluded.signed_by";
+               signed_by = excluded.signed_by, signature = excluded.signature";
     let values = (
         new.function.as_str(),
         new.environment.as_str(),
@@ -158,6 +177,7 @@ pub(crate) fn insert(connection: &Connection, new: &NewRevision, digest: &Digest
         new.statements.as_ref().map(text).transpose()?,
         new.promoted_from.as_ref().map(EnvironmentName::as_str),
         &new.signed_by,
+        &new.signature,
     );
     execute(connection, sql, values).map(|_| ())
 }

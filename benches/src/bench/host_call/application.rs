@@ -118,6 +118,7 @@ async fn deploy(app: &App, token: &str, component: &Component) -> anyhow::Result
         manifest_toml: component.project.manifest_text.clone(),
         component: component.built.component.clone(),
         sources: BTreeMap::new(),
+        signature: None,
     };
     app.deploy(Some(token), upload).await.map(drop).context("cannot deploy the guest")
 }

@@ -111,7 +111,7 @@ impl PublicKey {
         self.parsed.verify_sig(message, signature).is_ok()
     }
 
-    fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, &'static str> {
+    pub(crate) fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, &'static str> {
         if PRIVATE_MEMBERS.iter().any(|member| jwk.contains_key(*member)) {
             return Err(
                 "it contains a private key: publish only public keys, and replace this one, it is no longer secret",

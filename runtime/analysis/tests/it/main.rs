@@ -10,6 +10,7 @@
 mod component;
 mod fixture;
 mod manifest;
+mod packages;
 mod postgres_corpus;
 mod robustness;
 mod soql;

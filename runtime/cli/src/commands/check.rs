@@ -12,7 +12,7 @@ use airlock_analysis::{
 };
 use airlock_model::Finding;
 
-use super::{build, inspect, sources};
+use super::{build, inspect, packages, sources};
 use crate::{
     args::{CheckFormat, CheckOptions},
     output::{EXIT_REFUSED, Style},
@@ -26,14 +26,20 @@ pub fn run(options: &CheckOptions, style: Style) -> anyhow::Result<ExitCode> {
     let (project, built) = build::build(&options.project)?;
     let judged_project = sources::project(&project, &built, loose::dialect(options)?)?;
     let report = check_project(&judged_project);
+    let of_packages = match (&options.config, &options.environment) {
+        (Some(config), Some(environment)) => packages::check(&project, config, environment)?,
+        _ => Vec::new(),
+    };
     if options.format == Some(CheckFormat::Sarif) {
-        sarif::print(&report)?;
-        return Ok(if report.is_refused() { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
+        sarif::print(&report, &of_packages)?;
+        let is_refused = report.is_refused() || !of_packages.is_empty();
+        return Ok(if is_refused { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS });
     }
     let limits = Some(project.manifest.limits.clone());
     let judged = inspect::judge(&built.component, limits, |component| {
         let mut findings = check_manifest(component, &project.manifest);
         findings.extend(of_sources(&report));
+        findings.extend(of_packages);
         findings
     });
     let style = Style { json: style.json || options.format == Some(CheckFormat::Json) };

@@ -6,7 +6,7 @@ use airlock_proto::v1::{DeployRequest, DeployResponse, SourceFile};
 use airlock_toolchain::{Built, Project};
 use serde::Serialize;
 
-use super::build;
+use super::{build, packages, sign};
 use crate::{
     args::DeployOptions,
     client::{Client, Rejected, token_argument},
@@ -28,7 +28,13 @@ pub async fn run(options: &DeployOptions, style: Style) -> anyhow::Result<ExitCo
     let token = token_argument(&options.access.token)?;
     let client = Client::connect(&options.server, &token).await?;
     let (project, built) = build::build(&options.project)?;
-    let response = send(&client, &options.access.environment, &project, built).await?;
+    let built = packages::with_files(&project, built)?;
+    let signature = match (&options.signature, &options.sign_with) {
+        (Some(file), _) => sign::read(file)?,
+        (None, Some(key)) => sign::of_component(key, &built.component)?,
+        (None, None) => Vec::new(),
+    };
+    let response = send(&client, &options.access.environment, &project, (built, signature)).await?;
     let revision = response.revision.unwrap_or_default();
     let summary = Summary {
         function: revision.function,
@@ -44,12 +50,12 @@ pub async fn run(options: &DeployOptions, style: Style) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sends one project to the server.
+/// Sends one project to the server, with its signature or none.
 pub async fn send(
     client: &Client,
     environment: &str,
     project: &Project,
-    built: Built,
+    (built, signature): (Built, Vec<u8>),
 ) -> Result<DeployResponse, Rejected> {
     output::progress("Deploying", format!("{} to {environment}", project.name));
     let request = client.request(DeployRequest {
@@ -57,6 +63,7 @@ pub async fn send(
         manifest_toml: project.manifest_text.clone(),
         component: built.component,
         sources: built.sources.into_iter().map(|(path, text)| SourceFile { path, text }).collect(),
+        signature,
     });
     let response = client.functions().deploy(request).await?.into_inner();
     if let Some(revision) = &response.revision {

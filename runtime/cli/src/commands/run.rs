@@ -13,7 +13,7 @@ use anyhow::Context;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{build, said::Said, token::now_unix_s};
+use super::{build, packages, said::Said, token::now_unix_s};
 use crate::{
     args::RunOptions,
     client::{Rejected, text_argument},
@@ -38,6 +38,7 @@ struct Ran<'a> {
 pub async fn run(options: RunOptions, style: Style) -> anyhow::Result<ExitCode> {
     let payload = text_argument(&options.input)?;
     let (project, built) = build::build(&options.project)?;
+    let built = packages::with_files(&project, built)?;
     require_bindings(&options, &project)?;
     let state = tempfile::tempdir().context("cannot make a temporary directory")?;
     let key = SigningKey::generate(Algorithm::EdDsa, "run")?;
@@ -122,6 +123,7 @@ async fn deploy(app: &App, token: &str, environment: &str, project: &Project, bu
         manifest_toml: project.manifest_text.clone(),
         component: built.component,
         sources: built.sources.into_iter().collect(),
+        signature: None,
     };
     let deployment = app.deploy(Some(token), upload).await.map_err(Rejected::from)?;
     for finding in &deployment.findings {

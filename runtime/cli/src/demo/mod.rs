@@ -58,7 +58,7 @@ async fn deploy_all(stage: &Stage, control: &Client, options: BuildOptions) -> a
     for dir in stage.write_functions()? {
         let project = Project::load(&dir)?;
         let built = build::build_project(&project, &options)?;
-        deploy::send(&control, stage::ENVIRONMENT, &project, built).await?;
+        deploy::send(&control, stage::ENVIRONMENT, &project, (built, Vec::new())).await?;
     }
     Ok(())
 }

@@ -17,9 +17,9 @@ pub(crate) struct Control<A>(pub(crate) Arc<A>);
 impl<A: Application> v1::function_service_server::FunctionService for Control<A> {
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         let (around, message) = split(request);
-        let v1::CheckRequest { environment, manifest_toml, component, sources } = message;
+        let v1::CheckRequest { environment, manifest_toml, component, sources, signature } = message;
         let call = async {
-            let asked = v1::DeployRequest { environment, manifest_toml, component, sources };
+            let asked = v1::DeployRequest { environment, manifest_toml, component, sources, signature };
             Ok(self.0.check(around.bearer(), wire::upload(asked)?).await?)
         };
         answer(&around, call, wire::check_response).await

@@ -17,6 +17,7 @@ fn upload(component: &[u8]) -> v1::DeployRequest {
         manifest_toml: "name = \"f\"".into(),
         component: component.to_vec(),
         sources: vec![v1::SourceFile { path: "src/main.ts".into(), text: "x".into() }],
+        signature: Vec::new(),
     }
 }
 
@@ -34,8 +35,8 @@ async fn every_rpc_answers_with_a_token_and_refuses_without() {
             $client.$method(with_token($message)).await.unwrap().into_inner()
         }};
     }
-    let v1::DeployRequest { environment, manifest_toml, component, sources } = upload(b"good");
-    let check = v1::CheckRequest { environment, manifest_toml, component, sources };
+    let v1::DeployRequest { environment, manifest_toml, component, sources, signature } = upload(b"good");
+    let check = v1::CheckRequest { environment, manifest_toml, component, sources, signature };
     let checked = both!(functions.check(check.clone()));
     assert!(checked.accepted);
     assert_eq!(checked.resources.first().map(|one| (one.name.as_str(), one.kind.as_str())), Some(("crm", "http")));

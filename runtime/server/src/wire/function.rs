@@ -23,7 +23,9 @@ pub(crate) fn upload(asked: v1::DeployRequest) -> Result<Upload, Refusal> {
         return Err(Refusal::malformed("component", "field `component`: empty", "send the component's bytes"));
     }
     let sources = sources(asked.sources)?;
-    Ok(Upload { environment, manifest_toml: asked.manifest_toml, component: asked.component, sources })
+    let v1::DeployRequest { manifest_toml, component, signature, .. } = asked;
+    let signature = Some(signature).filter(|signature| !signature.is_empty());
+    Ok(Upload { environment, manifest_toml, component, sources, signature })
 }
 
 fn sources(files: Vec<v1::SourceFile>) -> Result<BTreeMap<String, String>, Refusal> {
@@ -184,6 +186,7 @@ mod tests {
             manifest_toml: "name = \"f\"".into(),
             component: vec![0],
             sources: paths.iter().map(file).collect(),
+            signature: Vec::new(),
         }
     }
 

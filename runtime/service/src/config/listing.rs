@@ -38,6 +38,7 @@ impl Config {
         section(&mut values, "egress", &self.egress);
         section(&mut values, "limits.default", &self.limits.operator());
         section(&mut values, "limits.tenant", &self.limits.tenant);
+        section(&mut values, "signers", &self.signers);
         section(&mut values, "environments", &self.environments);
         values.extend(self.origins.resources.clone());
         let setting = |(key, value): (String, String)| Setting { origin: self.origins.of(&key), key, value };

@@ -8,7 +8,9 @@ mod error;
 mod listing;
 mod origin;
 mod overlay;
+mod packages;
 mod resource;
+mod signers;
 mod tenant;
 
 use std::{
@@ -34,7 +36,9 @@ pub(crate) use listing::SECRET;
 pub use listing::Setting;
 pub use origin::Origin;
 pub use overlay::process_environment;
+pub use packages::PackagesConfig;
 pub use resource::ResourceConfig;
+pub use signers::{PublicKeySource, SignerConfig};
 pub use tenant::TenantConfig;
 
 /// The whole configuration, checked.
@@ -68,6 +72,9 @@ pub struct Config {
     pub egress: EgressConfig,
     /// Environments by name.
     pub environments: BTreeMap<EnvironmentName, EnvironmentConfig>,
+    /// Whose signatures over components count, by name.
+    #[serde(default)]
+    pub signers: BTreeMap<String, SignerConfig>,
     /// Resources by name.
     #[serde(default)]
     pub resources: BTreeMap<ResourceName, ResourceConfig>,
@@ -248,6 +255,10 @@ pub struct EnvironmentConfig {
     pub deploys: DeployPolicy,
     /// Environments whose revisions may be promoted into this one.
     pub promote_from: Vec<EnvironmentName>,
+    /// Whose signature a component needs, one of these; empty: it needs none.
+    pub signed_by: Vec<String>,
+    /// What functions may bring along; without it packages are not looked at.
+    pub packages: Option<PackagesConfig>,
     /// Limits of this environment, only tighter.
     pub limits: LimitCaps,
     /// Whether credentials may stand in the configuration itself.
@@ -332,6 +343,12 @@ impl Config {
         for issuer in &mut self.tokens.issuer {
             issuer.jwks.file = base.join(&issuer.jwks.file);
         }
+        for signer in self.signers.values_mut() {
+            signer.public_key.file = base.join(&signer.public_key.file);
+        }
+        for packages in self.environments.values_mut().filter_map(|environment| environment.packages.as_mut()) {
+            packages.resolve_paths(base);
+        }
         for (name, resource) in &mut self.resources {
             resource.resolve_paths(base);
             resource.keep_in(&self.state.dir, name);
@@ -354,6 +371,8 @@ impl Config {
             }
         }
         self.check_promotions()?;
+        self.check_packages()?;
+        self.check_signers()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");
@@ -380,6 +399,17 @@ impl Config {
             if environment.deploys == DeployPolicy::Promotion && environment.promote_from.is_empty() {
                 let message = "`deploys = \"promotion\"` needs `promote_from`: nothing could ever arrive".to_owned();
                 return Err(ConfigError::value(key(), message));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_packages(&self) -> Result<(), ConfigError> {
+        for (name, environment) in &self.environments {
+            if let Some(packages) = &environment.packages {
+                let section = format!("environments.{name}.packages");
+                packages.approved(&section)?;
+                packages.sources(&section)?;
             }
         }
         Ok(())

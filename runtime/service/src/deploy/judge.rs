@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use airlock_access::{Authorized, Control};
+use airlock_access::{Authorized, Control, SignedComponent};
 use airlock_analysis::{Bounds, ComponentReport, inspect, manifest::check as check_manifest};
 use airlock_model::{
     ControlScope, Digest, EnvironmentName, Failure, Finding, FunctionManifest, Operation, Reason, ResourceKind,
@@ -13,6 +13,7 @@ use super::Upload;
 use crate::{
     app::Backends,
     input::InputSchema,
+    packages,
     settings::{Environment, Settings},
 };
 
@@ -35,6 +36,8 @@ pub(super) struct Judged {
     /// `None` when the component is not one that could be looked at.
     pub(super) report: Option<ComponentReport>,
     pub(super) component_digest: Digest,
+    /// Whose signature was checked.
+    pub(super) signed: Option<SignedComponent>,
     /// With an error among them it is refused.
     pub(super) findings: Vec<Finding>,
     pub(super) statements: Option<StatementManifest>,
@@ -126,7 +129,13 @@ impl Judge {
             Err(findings) => (None, findings),
         };
         let component_digest = Digest::of(&upload.component);
-        let mut judged = Judged { upload, manifest, report, component_digest, findings, statements: None, input };
+        let signed = self.policy.signers.judge(component_digest, upload.signature.as_deref());
+        let (signed, unsigned) = signed.map_or_else(|finding| (None, Some(finding)), |signed| (signed, None));
+        let statements = None;
+        let mut judged = Judged { upload, manifest, report, component_digest, signed, findings, statements, input };
+        judged.findings.extend(unsigned);
+        let policy = self.policy.packages.as_deref();
+        judged.findings.extend(packages::findings(policy, judged.manifest.language, &judged.upload.sources));
         if judged.report.is_some() {
             let texts = self.texts(&judged.manifest, &judged.upload.sources, &judged.upload.component);
             judged.findings.extend(texts.findings);

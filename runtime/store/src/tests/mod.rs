@@ -62,6 +62,7 @@ fn revision(name: &str, content: &str) -> NewRevision {
         statements: None,
         promoted_from: None,
         signed_by: None,
+        signature: None,
         author: "ada".to_owned(),
         token_id: Some("token-1".to_owned()),
         created_unix_ms: 5,

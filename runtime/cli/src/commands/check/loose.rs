@@ -25,7 +25,7 @@ pub fn run(source: &Path, options: &CheckOptions, style: Style) -> anyhow::Resul
     let format = options.format.unwrap_or(if style.json { CheckFormat::Json } else { CheckFormat::Text });
     match format {
         CheckFormat::Json => Style { json: true }.print(&report, |_| Ok(()))?,
-        CheckFormat::Sarif => sarif::print(&report)?,
+        CheckFormat::Sarif => sarif::print(&report, &[])?,
         CheckFormat::Text => {
             render::print(&report, |_| Some(text.as_str()))?;
             let (findings, statements) = (report.findings.len(), report.statements.len());
