@@ -4,8 +4,11 @@ use airlock_analysis::packages::{Ecosystem, PackageSource};
 
 use super::{corpus, read};
 
-/// Every file of the corpus, with what it names.
-pub(super) const CORPUS: [(&str, Ecosystem, [(&str, &str); 2]); 13] = {
+/// A file, and the names and versions in it.
+type Lockfile = (&'static str, Ecosystem, [(&'static str, &'static str); 2]);
+
+/// Every file of the corpus.
+pub(super) const CORPUS: [Lockfile; 13] = {
     const NPM: [(&str, &str); 2] = [("@sindresorhus/is", "4.6.0"), ("zod", "3.23.8")];
     const PYPI: [(&str, &str); 2] = [("idna", "3.7"), ("six", "1.16.0")];
     [

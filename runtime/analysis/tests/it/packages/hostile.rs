@@ -13,8 +13,8 @@ use crate::fixture::Chance;
 const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// A lockfile of one package, and the kind of its source.
-fn elsewhere() -> Vec<(&'static str, String, &'static str)> {
+/// A lockfile of npm, pnpm or yarn with one package, and the kind of its source.
+fn elsewhere_in_npm() -> Vec<(&'static str, String, &'static str)> {
     let npm3 = |entry: &str| format!(r#"{{"lockfileVersion":3,"packages":{{"":{{}},"node_modules/zod":{entry}}}}}"#);
     let npm1 = |entry: &str| format!(r#"{{"lockfileVersion":1,"dependencies":{{"zod":{entry}}}}}"#);
     let pnpm = |key: &str, resolution: &str| {
@@ -23,21 +23,6 @@ fn elsewhere() -> Vec<(&'static str, String, &'static str)> {
     let yarn1 = |resolved: &str| format!("zod@^1:\n  version \"1.0.0\"\n  resolved \"{resolved}\"\n");
     let berry = |place: &str| {
         format!("__metadata:\n  version: 8\n\n\"zod@x\":\n  version: 1.0.0\n  resolution: \"zod@{place}\"\n")
-    };
-    let cargo = |source: &str| format!("version = 4\n[[package]]\nname = \"zod\"\nversion = \"1.0.0\"\n{source}\n");
-    let uv = |source: &str| format!("version = 1\n[[package]]\nname = \"zod\"\nversion = \"1\"\nsource = {source}\n");
-    let poetry = |source: &str| {
-        format!(
-            "[[package]]\nname = \"zod\"\nversion = \"1\"\n[package.source]\n{source}\n[metadata]\nlock-version=\"2\"\n"
-        )
-    };
-    let pdm = |field: &str| format!("[[package]]\nname = \"zod\"\nversion = \"1\"\n{field}\n[metadata]\n");
-    let pylock =
-        |field: &str| format!("lock-version = \"1.0\"\n[[packages]]\nname = \"zod\"\nversion = \"1\"\n{field}\n");
-    let pipfile = |entry: &str| {
-        let sources =
-            r#"[{"name":"pypi","url":"https://pypi.org/simple"},{"name":"own","url":"https://evil.example/simple"}]"#;
-        format!(r#"{{"_meta":{{"sources":{sources}}},"default":{{"zod":{entry}}},"develop":{{}}}}"#)
     };
     vec![
         ("package-lock.json", npm3(r#"{"version":"1.0.0","resolved":"https://evil.example/zod.tgz"}"#), "url"),
@@ -78,6 +63,27 @@ fn elsewhere() -> Vec<(&'static str, String, &'static str)> {
         ("yarn.lock", berry("git@github.com:a/b.git#commit=main"), "git"),
         ("yarn.lock", berry("workspace:packages/zod"), "path"),
         ("yarn.lock", berry("portal:../zod::locator=x"), "path"),
+    ]
+}
+
+/// The same of Rust and Python.
+fn elsewhere_in_others() -> Vec<(&'static str, String, &'static str)> {
+    let cargo = |source: &str| format!("version = 4\n[[package]]\nname = \"zod\"\nversion = \"1.0.0\"\n{source}\n");
+    let uv = |source: &str| format!("version = 1\n[[package]]\nname = \"zod\"\nversion = \"1\"\nsource = {source}\n");
+    let poetry = |source: &str| {
+        format!(
+            "[[package]]\nname = \"zod\"\nversion = \"1\"\n[package.source]\n{source}\n[metadata]\nlock-version=\"2\"\n"
+        )
+    };
+    let pdm = |field: &str| format!("[[package]]\nname = \"zod\"\nversion = \"1\"\n{field}\n[metadata]\n");
+    let pylock =
+        |field: &str| format!("lock-version = \"1.0\"\n[[packages]]\nname = \"zod\"\nversion = \"1\"\n{field}\n");
+    let pipfile = |entry: &str| {
+        let sources =
+            r#"[{"name":"pypi","url":"https://pypi.org/simple"},{"name":"own","url":"https://evil.example/simple"}]"#;
+        format!(r#"{{"_meta":{{"sources":{sources}}},"default":{{"zod":{entry}}},"develop":{{}}}}"#)
+    };
+    vec![
         ("Cargo.lock", cargo("source = \"registry+https://evil.example/index\""), "url"),
         ("Cargo.lock", cargo("source = \"git+https://github.com/rust-lang/crates.io-index#1\""), "git"),
         ("Cargo.lock", cargo(""), "path"),
@@ -122,7 +128,7 @@ fn kind(source: &PackageSource) -> &'static str {
 
 #[test]
 fn a_known_name_from_another_place_is_not_the_registrys() {
-    for (file, text, expected) in elsewhere() {
+    for (file, text, expected) in elsewhere_in_npm().into_iter().chain(elsewhere_in_others()) {
         let found = read(file, &text);
         assert_eq!(found.len(), 1, "{file}: {text}: {found:?}");
         assert_eq!(kind(&found[0].source), expected, "{file}: {text}");
