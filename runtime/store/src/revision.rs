@@ -39,17 +39,19 @@ pub struct NewRevision {
 }
 
 impl NewRevision {
-    /// What makes a revision itself: the component and the manifest, not who compiled or deployed it.
+    /// What makes a revision itself: the component, the manifest and the sources, not who compiled, signed or deployed it.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of_parts(&[self.component_digest.as_bytes(), self.manifest.as_bytes()])
+        let built = [self.component_digest.as_bytes().as_slice(), self.manifest.as_bytes()];
+        let sources = self.sources.iter().flat_map(|(path, text)| [path.as_bytes(), text.as_bytes()]);
+        Digest::of_parts(&built.into_iter().chain(sources).collect::<Vec<_>>())
     }
 }
 
 /// A stored revision, without its sources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Revision {
-    /// Of component and manifest.
+    /// Of component, manifest and sources.
     pub digest: Digest,
     /// What callers name.
     pub function: FunctionName,

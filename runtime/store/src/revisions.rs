@@ -161,7 +161,8 @@ pub(crate) fn insert(connection: &Connection, new: &NewRevision, digest: &Digest
                SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 \
                FROM revisions WHERE function = ?1 AND environment = ?2 \
                ON CONFLICT (function, environment, digest) DO UPDATE SET artifact_digest = excluded.artifact_digest, \
-               signed_by = excluded.signed_by, signature = excluded.signature";
+               signed_by = excluded.signed_by, signature = excluded.signature, statements = excluded.statements, \
+               findings = excluded.findings";
     let values = (
         new.function.as_str(),
         new.environment.as_str(),
