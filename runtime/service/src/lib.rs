@@ -3,6 +3,7 @@
 //! This is the only crate where access, analysis, sandbox, resources and store meet.
 
 mod app;
+mod approvals;
 mod catalog;
 mod clock;
 pub mod config;
@@ -31,6 +32,7 @@ pub use airlock_resources::{Column, Dialect, EgressDecision, EgressVerdict, Sche
 pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use airlock_store::{LIVE_ALIAS, Landing, LiveFunction, Share};
 pub use app::{App, Parts, StartError, Wanted};
+pub use approvals::{Decision, Shown, SimilarApproval};
 pub use catalog::{Described, ResourceSummary};
 pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Promotion, Upload};

@@ -11,8 +11,8 @@ use std::{
 
 use airlock_access::{Authenticator, PolicyError};
 use airlock_model::{
-    Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource, Limits, PlaceTable,
-    Reason, ResourceName, TenantName, place::join,
+    ApprovalPolicy, Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource,
+    Limits, PlaceTable, Reason, ResourceName, TenantName, place::join,
 };
 use airlock_resources::{Network, Resources, Sources};
 
@@ -64,6 +64,8 @@ pub(crate) struct Environment {
     pub(crate) strict: bool,
     pub(crate) deploys: DeployPolicy,
     pub(crate) promote_from: Arc<[EnvironmentName]>,
+    /// Who may approve what, and for how long.
+    pub(crate) approvals: Arc<ApprovalPolicy>,
     /// What its bindings allow.
     pub(crate) grants: Arc<[Grant]>,
 }
@@ -99,6 +101,7 @@ impl Settings {
                 strict: written.strict,
                 deploys: written.deploys,
                 promote_from: written.promote_from.as_slice().into(),
+                approvals: Arc::new(written.approvals.clone()),
                 grants: resources.operations_in(name),
             };
             (name.clone(), environment)

@@ -18,8 +18,11 @@ const WRITER_BUSY_MAX: Duration = Duration::from_secs(1);
 const APPLICATION_ID: i32 = 0x4152_4c4b;
 
 /// In order; the n-th brings a database to schema n. Never change one that was released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_lifecycle.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_lifecycle.sql"),
+    include_str!("../migrations/0003_approvals.sql"),
+];
 
 /// Where the database of a state directory is.
 pub(crate) fn path(dir: &Path) -> PathBuf {

@@ -31,7 +31,7 @@ impl CallGate {
         self.check_grant(&call.resource, &access)?;
         self.check_listed(&call.resource, StatementLanguage::Graphql, &call.document)?;
         if *has_effect {
-            self.check_write_policy()?;
+            self.check_writes()?;
         }
         check_verb(call.verb, class)?;
         let variables = Variables::parse(&call.variables).map_err(|why| HostError::BadRequest(why.to_string()))?;
