@@ -237,14 +237,23 @@ impl Harness {
     }
 
     pub async fn invoke_as(&self, spec: &TokenSpec, function: &str, payload: &str) -> Result<InvokeResponse, Status> {
+        self.invoke_with(&self.token(spec), spec.environment_name(), function, payload).await
+    }
+
+    pub async fn invoke_with(
+        &self,
+        token: &str,
+        environment: &str,
+        function: &str,
+        payload: &str,
+    ) -> Result<InvokeResponse, Status> {
         let request = InvokeRequest {
             function: function.to_owned(),
-            environment: spec.environment_name().to_owned(),
+            environment: environment.to_owned(),
             payload: payload.as_bytes().to_vec(),
-            request_id: String::new(),
-            alias: String::new(),
+            ..InvokeRequest::default()
         };
-        self.invocations().invoke(with_token(request, &self.token(spec))).await.map(tonic::Response::into_inner)
+        self.invocations().invoke(with_token(request, token)).await.map(tonic::Response::into_inner)
     }
 
     /// Calls the probe guest and gives what it returned.
@@ -300,6 +309,12 @@ pub async fn http_post(address: SocketAddr, path: &str, headers: &[(&str, String
 /// The stable reason of a refusal.
 pub fn reason(status: &Status) -> String {
     status.get_error_details().error_info().map_or_else(|| format!("no reason: {status:?}"), |info| info.reason.clone())
+}
+
+/// What to do about a refusal.
+pub fn hint(status: &Status) -> String {
+    let details = status.get_error_details();
+    details.error_info().and_then(|info| info.metadata.get("hint").cloned()).unwrap_or_default()
 }
 
 /// The JSON that a function returned.

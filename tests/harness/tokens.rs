@@ -11,6 +11,7 @@ use crate::ISSUER;
 #[derive(Clone)]
 pub struct TokenSpec {
     environment: String,
+    asked: Option<String>,
     tenant: String,
     app: String,
     subject: String,
@@ -26,6 +27,7 @@ impl TokenSpec {
     fn new(functions: Option<Vec<String>>, scopes: &[&str]) -> Self {
         Self {
             environment: "dev".to_owned(),
+            asked: None,
             tenant: "acme".to_owned(),
             app: "tests".to_owned(),
             subject: "ada@example.com".to_owned(),
@@ -62,6 +64,11 @@ impl TokenSpec {
     /// The control plane.
     pub fn control() -> Self {
         Self::new(Some(Vec::new()), &["function:deploy", "resource:edit", "function:read", "audit:read"])
+    }
+
+    /// The control plane with these scopes.
+    pub fn control_with(scopes: &[&str]) -> Self {
+        Self::new(Some(Vec::new()), scopes)
     }
 
     /// The operator.
@@ -119,8 +126,23 @@ impl TokenSpec {
         self
     }
 
+    /// Covers calls as well.
+    #[must_use]
+    pub fn for_every_function(mut self) -> Self {
+        self.functions = None;
+        self
+    }
+
+    /// Requests name another environment than the token is for.
+    #[must_use]
+    pub fn asking_for(mut self, environment: &str) -> Self {
+        self.asked = Some(environment.to_owned());
+        self
+    }
+
+    /// The environment that requests name.
     pub fn environment_name(&self) -> &str {
-        &self.environment
+        self.asked.as_deref().unwrap_or(&self.environment)
     }
 
     /// The token's text, signed with `key`.

@@ -22,6 +22,7 @@ mod egress;
 mod errors;
 mod examples;
 mod gate;
+mod governance;
 mod host_calls;
 mod house;
 mod invoke;

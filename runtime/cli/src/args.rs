@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+mod lifecycle;
+
 use clap::{Args, Parser, Subcommand};
+
+pub use lifecycle::{AliasOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";
@@ -51,6 +55,22 @@ pub enum Command {
     Inspect(InspectOptions),
     /// Build a function and deploy it to a server.
     Deploy(DeployOptions),
+    /// List the functions of an environment, or show one. Needs `function:read`.
+    Functions(FunctionsOptions),
+    /// List the revisions of a function, newest first. Needs `function:read`.
+    Revisions(FunctionOptions),
+    /// Take a revision over from another environment, checked by the policy of this one. Needs `function:promote`.
+    Promote(PromoteOptions),
+    /// Make the revision live that was live before, or one you name. Needs `function:promote`.
+    Rollback(RollbackOptions),
+    /// Give revisions a share of the calls, or a name of their own. Needs `function:promote`.
+    Alias(AliasOptions),
+    /// Take a function out of service. Needs `function:operate`.
+    Disable(DisableOptions),
+    /// Take a function back into service. Needs `function:operate`.
+    Enable(FunctionOptions),
+    /// End a function in an environment; its revisions stay on record. Needs `function:operate`.
+    Delete(FunctionOptions),
     /// Call a deployed function.
     Invoke(InvokeOptions),
     /// Stop running calls of your own.

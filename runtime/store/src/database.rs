@@ -83,7 +83,8 @@ fn configure_writer(connection: &Connection, sync: SyncMode) -> rusqlite::Result
     Ok(())
 }
 
-fn known() -> i64 {
+/// The schema of this program.
+pub(crate) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 

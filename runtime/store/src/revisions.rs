@@ -139,7 +139,7 @@ pub(crate) fn insert(connection: &Connection, new: &NewRevision, digest: &Digest
     execute(connection, function, (new.function.as_str(), created))?;
     let sql = "INSERT INTO revisions (function, environment, number, digest, component_digest, artifact_digest, manifest, \
                sources, findings, author, token_id, created_unix_ms, statements, promoted_from, signed_by) \
-               SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 \
+               SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 \
                FROM revisions WHERE function = ?1 AND environment = ?2 \
                ON CONFLICT (function, environment, digest) DO UPDATE SET artifact_digest = excluded.artifact_digest, \
                signed_by = excluded.signed_by";

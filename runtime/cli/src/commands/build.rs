@@ -2,11 +2,13 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
+use airlock_analysis::{source::check_project, statements};
 use airlock_model::Digest;
 use airlock_toolchain::{BuildOptions as ToolchainOptions, Built, Project};
 use anyhow::Context;
 use serde::Serialize;
 
+use super::sources;
 use crate::{
     args::{BuildOptions, ProjectOptions},
     host, output,
@@ -55,6 +57,15 @@ pub fn build(options: &ProjectOptions) -> anyhow::Result<(Project, Built)> {
         target_dir: options.target_dir.clone().unwrap_or_else(|| options.dir.join("target")),
     };
     let built = build_project(&project, &toolchain)?;
+    with_statements(project, built)
+}
+
+/// Lists in the component what its sources say to their resources, so that it may be deployed without them; and gathers the
+/// sources of languages whose build does not read them itself.
+fn with_statements(project: Project, mut built: Built) -> anyhow::Result<(Project, Built)> {
+    let judged = sources::project(&project, &built, None)?;
+    built.component = statements::listed_in(built.component, &check_project(&judged));
+    built.sources = judged.files.into_iter().map(|file| (file.path, file.text)).collect();
     Ok((project, built))
 }
 

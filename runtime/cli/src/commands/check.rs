@@ -3,7 +3,6 @@
 mod loose;
 mod render;
 mod sarif;
-mod sources;
 
 use std::process::ExitCode;
 
@@ -13,7 +12,7 @@ use airlock_analysis::{
 };
 use airlock_model::Finding;
 
-use super::{build, inspect};
+use super::{build, inspect, sources};
 use crate::{
     args::{CheckFormat, CheckOptions},
     output::{EXIT_REFUSED, Style},

@@ -11,13 +11,15 @@ pub mod egress;
 pub mod graphql;
 pub mod inspect;
 pub mod invoke;
-pub mod lines;
+pub mod lifecycle;
+mod lines;
 pub mod new;
 pub mod operator;
 pub mod resources;
 pub mod run;
 pub mod said;
 pub mod serve;
+mod sources;
 pub mod sql;
 pub mod token;
 

@@ -12,7 +12,7 @@ use airlock_model::{
 };
 
 use super::Judge;
-use crate::gate::analysed_as;
+use crate::gate::{access_of, analysed_as};
 
 /// What was found out about the texts of a revision.
 pub(super) struct Texts {
@@ -130,6 +130,7 @@ impl Judge {
                 let dialect = dialect.ok_or_else(|| format!("`{resource}` is no database here"))?;
                 let listed = settings.listed(resource, &self.environment);
                 let report = self.backends.classes.classify(dialect, listed, text).map_err(|why| why.to_string())?;
+                access_of(report.class, &report.because).map_err(|why| why.to_string())?;
                 Ok((report.class, report.tables.clone(), text.to_owned()))
             }
             StatementLanguage::Graphql => {

@@ -48,7 +48,7 @@ use transactions::Transactions;
 pub(crate) use classes::{Classes, Listed};
 pub(crate) use documents::Documents;
 pub(crate) use llm::Models;
-pub(crate) use plan::analysed_as;
+pub(crate) use plan::{access_of, analysed_as};
 
 /// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
 /// of time would now be stopped and now be told of a slow database.

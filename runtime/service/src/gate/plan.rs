@@ -308,7 +308,7 @@ fn not_granted(layer: Layer, resource: &ResourceName, access: &Access) -> HostEr
 }
 
 /// The three classes that a grant can allow; the others have no grant at all.
-fn access_of(class: StatementClass, because: &[String]) -> Result<Access, HostError> {
+pub(crate) fn access_of(class: StatementClass, because: &[String]) -> Result<Access, HostError> {
     match class {
         StatementClass::Read => Ok(Access::Read),
         StatementClass::Write => Ok(Access::Write),

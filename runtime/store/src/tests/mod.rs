@@ -9,6 +9,7 @@ mod durability;
 mod failure;
 mod group;
 mod opening;
+mod releases;
 mod spent;
 mod tamper;
 

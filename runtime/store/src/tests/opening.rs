@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use airlock_model::AuditKind;
 use rusqlite::{Connection, types::Value};
 
-use super::{child, finished, open, state_dir};
+use super::{child, deployed, finished, open, releaser, state_dir};
 use crate::{
     AuditFilter, Store, StoreError, StoreOptions,
     chain::{Tx, kind_name},
@@ -95,8 +95,31 @@ fn a_database_of_another_version_is_refused_with_advice() {
     set(0);
     let text = Store::open_read_only(dir.path()).err().expect("refused").to_string();
     assert!(text.contains("start the server of this version once"), "{text}");
-    set(1);
+    set(database::known());
     drop(open(dir.path()));
+}
+
+#[tokio::test]
+async fn what_was_live_before_an_upgrade_is_live_after_it() {
+    let dir = state_dir();
+    let old = Connection::open(database::path(dir.path())).expect("opened");
+    old.execute_batch(include_str!("../../migrations/0001_initial.sql")).expect("schema 1");
+    old.execute_batch(
+        "INSERT INTO functions VALUES ('order', 1);
+         INSERT INTO revisions VALUES (7, 'order', 'dev', 1, zeroblob(32), zeroblob(32), zeroblob(32), 'name = \"order\"', '{}',
+             '[]', 'ada', NULL, 5);
+         INSERT INTO live VALUES ('dev', 'order', 7);
+         PRAGMA user_version = 1;",
+    )
+    .expect("as the old version left it");
+    drop(old);
+    let store = open(dir.path());
+    let live = store.all_live().await.expect("read");
+    let found: Vec<_> = live.iter().map(|live| (live.revision.number, live.revision.author.as_str())).collect();
+    assert_eq!(found, [(1, "ada")]);
+    let back =
+        store.roll_back("order".parse().expect("a name"), "dev".parse().expect("a name"), releaser(), deployed());
+    assert!(matches!(back.await, Err(StoreError::NotFound { .. })), "nothing is known of the time before");
 }
 
 #[test]
