@@ -1,6 +1,9 @@
 //! What people are asked to approve, and what they say.
 
+mod counts;
 mod decide;
+mod mask;
+mod preview;
 mod show;
 mod similar;
 
@@ -24,6 +27,7 @@ use crate::{
 };
 
 pub use decide::Decision;
+pub use preview::{AffectedTable, Preview};
 pub use show::{Shown, SimilarApproval};
 
 /// Longest parameters that are kept for whoever decides.

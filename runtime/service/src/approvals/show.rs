@@ -1,8 +1,6 @@
 //! What whoever decides sees.
 
-use airlock_model::{
-    Approval, ApprovalId, ApprovalState, ControlScope, EnvironmentName, Failure, FunctionName, ResourceName,
-};
+use airlock_model::{Approval, ApprovalId, ApprovalState, ControlScope, EnvironmentName, Failure};
 use airlock_store::{ApprovalFilter, Page, PageRequest};
 
 use super::{similar, unknown};
@@ -38,12 +36,11 @@ impl App {
         &self,
         bearer: Option<&str>,
         environment: EnvironmentName,
-        (function, resource, state): (Option<FunctionName>, Option<ResourceName>, Option<ApprovalState>),
+        filter: ApprovalFilter,
         page: PageRequest,
     ) -> Result<Page<Shown>, Failure> {
         let permit = self.authorize(bearer, ControlScope::ApprovalRead, &environment, None)?;
-        let filter = ApprovalFilter { function, resource, state };
-        let tenant = permit.principal().tenant.clone();
+        let (state, tenant) = (filter.state, permit.principal().tenant.clone());
         let found = self.backends.store.approvals(tenant, environment, filter, page).await;
         let Page { items, next } = found.map_err(|why| store_failure(&why))?;
         let items = items.into_iter().map(shown);
