@@ -9,6 +9,7 @@
     reason = "a test's way to fail is to panic"
 )]
 
+pub mod approvals;
 pub mod crm;
 pub mod guests;
 pub mod mariadb;

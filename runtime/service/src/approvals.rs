@@ -2,6 +2,7 @@
 
 mod counts;
 mod decide;
+mod engines;
 mod mask;
 mod preview;
 mod show;

@@ -12,7 +12,7 @@ use airlock_resources::{BeginRequest, Dialect, SqlRequest, StopNotice, Transacti
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Outcome, counts, mask, show::shown, unknown};
+use super::{Outcome, counts, engines, mask, show::shown, unknown};
 use crate::{App, app::store_failure, deploy::control_event, gate::analysed_as, settings::Settings};
 
 pub use counts::AffectedTable;
@@ -132,6 +132,7 @@ impl Trial<'_> {
                 None => self.begin().await?,
             };
         }
+        let open = self.check_engines(open).await?;
         let (open, before) = self.counted(open).await?;
         let (open, affected) = perform(open, self.statement()).await;
         let open = open.ok_or_else(ended)?;
@@ -179,6 +180,16 @@ impl Trial<'_> {
         }
         let (open, rows) = self.read(open, counts::QUESTION.to_owned(), "[]".to_owned(), TABLES_MAX).await;
         Ok((open.ok_or_else(ended)?, rows))
+    }
+
+    /// MySQL and MariaDB have tables that no rollback undoes: a statement on one of them is not tried.
+    async fn check_engines(&self, open: Transaction) -> Result<Transaction, HostError> {
+        if self.dialect != Dialect::Mysql {
+            return Ok(open);
+        }
+        let (open, rows) = self.read(open, engines::QUESTION.to_owned(), "[]".to_owned(), TABLES_MAX).await;
+        engines::check(rows.as_ref(), &self.approval.effect.tables)?;
+        open.ok_or_else(ended)
     }
 
     async fn read(

@@ -253,6 +253,48 @@ async fn what_waits_is_bounded_and_what_has_ended_makes_room() {
     assert!(matches!(more, Claim::Refused(_)), "{more:?}");
 }
 
+/// Every part of what is asked, each changed alone.
+#[tokio::test]
+async fn what_differs_in_any_part_is_not_executed() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let asked = refused(&store, request(1, 1)).await;
+    approve(&store, &asked.id).await.expect("approved");
+    let changes: [&dyn Fn(&mut Asked); 8] = [
+        &|asked| asked.tenant = "globex".parse().expect("a name"),
+        &|asked| asked.environment = environment("qa"),
+        &|asked| asked.function = function("other"),
+        &|asked| asked.resource = "other-db".parse().expect("a name"),
+        &|asked| asked.language = StatementLanguage::Graphql,
+        &|asked| asked.text.push(' '),
+        &|asked| asked.text.make_ascii_uppercase(),
+        &|asked| asked.execution = None,
+    ];
+    let executions: [&dyn Fn(&mut Execution); 5] = [
+        &|execution| execution.revision.push('0'),
+        &|execution| execution.app = "other".parse().expect("a name"),
+        &|execution| execution.subject.push('x'),
+        &|execution| execution.actor = Some("agent".to_owned()),
+        &|execution| execution.parameters_sha256 = Digest::of(b"2"),
+    ];
+    let of_execution = executions
+        .into_iter()
+        .map(|change| move |asked: &mut Asked| change(asked.execution.as_mut().expect("an execution")));
+    let mut others: Vec<Approval> = vec![request(2, 1); changes.len()];
+    others.iter_mut().zip(changes).for_each(|(new, change)| change(&mut new.asked));
+    others.extend(of_execution.map(|change| {
+        let mut new = request(2, 1);
+        change(&mut new.asked);
+        new
+    }));
+    for (number, mut other) in (10..).zip(others) {
+        other.id = ApprovalId::new(number);
+        let told = refused(&store, other).await;
+        assert_eq!((told.progress.state, told.id), (ApprovalState::Pending, ApprovalId::new(number)));
+    }
+    drop(granted(&store, request(99, 1)).await);
+}
+
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests sets how long they may take")]
 fn kill_points() -> u64 {
     env::var("AIRLOCK_APPROVAL_KILL_POINTS").map_or(20, |text| text.parse().expect("a number of kills"))
