@@ -2,13 +2,14 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "airlock/v1/options.proto",
     "airlock/v1/invocation.proto",
     "airlock/v1/function.proto",
     "airlock/v1/audit.proto",
     "airlock/v1/operator.proto",
     "airlock/v1/resource.proto",
+    "airlock/v1/approval.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

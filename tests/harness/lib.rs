@@ -9,6 +9,7 @@
     reason = "a test's way to fail is to panic"
 )]
 
+pub mod approvals;
 pub mod crm;
 pub mod guests;
 pub mod mariadb;
@@ -32,9 +33,9 @@ use std::{
 use airlock_access::{Algorithm, SigningKey, public_jwks};
 use airlock_proto::v1::{
     ConfigChange, DeployRequest, DeployResponse, InvokeRequest, InvokeResponse, ReloadRequest,
-    audit_service_client::AuditServiceClient, function_service_client::FunctionServiceClient,
-    invocation_service_client::InvocationServiceClient, invoke_response,
-    operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
+    approval_service_client::ApprovalServiceClient, audit_service_client::AuditServiceClient,
+    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
+    invoke_response, operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
 };
 use airlock_sandbox::Compiler;
 use airlock_server::{DrainReport, ListenOptions, ServerHandle, TransportLimits, bind, serve};
@@ -172,6 +173,10 @@ impl Harness {
 
     pub fn operator(&self) -> OperatorServiceClient<Channel> {
         OperatorServiceClient::new(self.channels.control.clone())
+    }
+
+    pub fn approvals(&self) -> ApprovalServiceClient<Channel> {
+        ApprovalServiceClient::new(self.channels.control.clone())
     }
 
     pub fn resource_service(&self) -> ResourceServiceClient<Channel> {

@@ -1,5 +1,6 @@
 //! What an organization decided once holds at every step: environments, revisions, statements, packages, signatures.
 
+mod approvals;
 mod environments;
 mod lifecycle;
 mod packages;

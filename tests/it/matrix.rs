@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use airlock_proto::v1::InvokeStreamRequest;
 use airlock_tests::{
     Harness, Options,
+    approvals::{approval_in, approver},
     guests::{WatGuest, root},
     http_post,
     models::Models,
@@ -35,8 +36,18 @@ fn every_rpc_has_a_row() {
 #[tokio::test]
 async fn every_rpc_refuses_every_wrong_token() {
     let harness = Harness::start().await;
+    harness.set_config(&harness.config().replacen(
+        "[environments.dev]\nwrites = \"allow\"",
+        "[environments.dev]\nwrites = \"approve-statement\"\napprovals = { author_may_approve = true }",
+        1,
+    ));
+    harness.reload().await.expect("read again");
     harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
-    for (rpc, row) in matrix() {
+    harness.deploy_built("sql-probe").await;
+    for (rpc, mut row) in matrix() {
+        if let Some(state) = row["approval"].as_str() {
+            row["request"]["id"] = json!(approval(&harness, &rpc, state).await);
+        }
         let right = spec(&row);
         let running = running(&harness, &row, &right).await;
         let cases = [
@@ -54,6 +65,17 @@ async fn every_rpc_refuses_every_wrong_token() {
         }
         drop(running);
     }
+}
+
+/// An approval of its own for the RPCs that are about one.
+async fn approval(harness: &Harness, rpc: &str, state: &str) -> String {
+    let statement = format!("update orders set status = 'open' where id = 1 -- {rpc}");
+    let call = json!({ "op": "execute", "statement": statement }).to_string();
+    let id = approval_in(&harness.probe(&TokenSpec::everything(), &call).await);
+    if state == "approved" {
+        harness.approve(&approver("dev"), &id).await.expect("approved");
+    }
+    id
 }
 
 /// A call in progress for the RPCs that are about one.

@@ -21,4 +21,6 @@ pub use component::{
 pub use graphql::{Document, DocumentLimits, DocumentRefusal, DocumentRules, GraphqlSchema, Variables, sdl_of};
 pub use schema::{SchemaRefusal, schema_cost};
 pub use soql::{SoqlRefusal, SoqlReport, soql};
-pub use sql::{Dialect, ReadFunctionError, ReadFunctions, SqlRefusal, classify, classify_with, fingerprint};
+pub use sql::{
+    Dialect, ReadFunctionError, ReadFunctions, SqlRefusal, classify, classify_with, effect, fingerprint, rows_before,
+};

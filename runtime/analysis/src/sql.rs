@@ -5,6 +5,7 @@
 //! authorizers stand behind it, because parsing cannot see into user-defined functions, operators, casts and triggers.
 
 mod depth;
+mod effect;
 mod expression;
 mod fingerprint;
 mod functions;
@@ -24,6 +25,7 @@ use std::{fmt, str::FromStr};
 use airlock_model::StatementReport;
 use serde::{Deserialize, Serialize};
 
+pub use effect::{effect, rows_before};
 pub use fingerprint::fingerprint;
 pub use read_functions::{ReadFunctionError, ReadFunctions};
 

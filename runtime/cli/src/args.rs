@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+mod approvals;
 mod lifecycle;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use approvals::{
+    ApprovalOptions, ApprovalsCommand, ApproveOptions, ListApprovalsOptions, PreviewOptions, RejectOptions,
+    RevokeOptions,
+};
 pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
@@ -75,6 +80,9 @@ pub enum Command {
     Enable(FunctionOptions),
     /// End a function in an environment; its revisions stay on record. Needs `function:operate`.
     Delete(FunctionOptions),
+    /// See what waits for a person, and decide.
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// Call a deployed function.
     Invoke(InvokeOptions),
     /// Stop running calls of your own.

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, io::Read, str::FromStr, time::Duration};
 
 use airlock_proto::v1::{
-    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
-    operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
+    approval_service_client::ApprovalServiceClient, function_service_client::FunctionServiceClient,
+    invocation_service_client::InvocationServiceClient, operator_service_client::OperatorServiceClient,
+    resource_service_client::ResourceServiceClient,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -141,6 +142,11 @@ impl Client {
     /// Looks at what functions can use.
     pub fn resources(&self) -> ResourceServiceClient<Channel> {
         ResourceServiceClient::new(self.channel.clone())
+    }
+
+    /// Decides what functions may change.
+    pub fn approvals(&self) -> ApprovalServiceClient<Channel> {
+        ApprovalServiceClient::new(self.channel.clone())
     }
 
     /// Deploys functions.

@@ -71,6 +71,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Disable(options) => commands::lifecycle::disable(&options, style).await,
         Command::Enable(options) => commands::lifecycle::enable(&options, style).await,
         Command::Delete(options) => commands::lifecycle::delete(&options, style).await,
+        Command::Approvals(command) => commands::approvals::run(command, style).await,
         Command::Invoke(options) => commands::invoke::run(&options, style).await,
         Command::Cancel(options) => commands::cancel::run(options, style).await,
         Command::Token(command) => commands::token::run(command, style),

@@ -46,6 +46,24 @@ pub enum AuditKind {
     SchemaDescribed,
     /// A database has said that it stopped a statement which its call had left running.
     StatementStopped,
+    /// A function wants to change something that a person has to approve.
+    ApprovalRequested,
+    /// A person said yes.
+    ApprovalGranted,
+    /// A person said no.
+    ApprovalRejected,
+    /// A person took an approval back.
+    ApprovalRevoked,
+    /// The time of a request or an approval has passed.
+    ApprovalExpired,
+    /// An approved execution is about to happen.
+    ApprovalExecuting,
+    /// It has ended, and how is known.
+    ApprovalUsed,
+    /// It has ended, and how is not known.
+    ApprovalUnknown,
+    /// Somebody saw what a statement would change, in a transaction that was rolled back.
+    ApprovalPreviewed,
 }
 
 /// Which way a decision went.
@@ -105,6 +123,9 @@ pub struct AuditEvent {
     /// SHA-256 of the parameters or body, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments_sha256: Option<String>,
+    /// The approval it is about or rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
     /// Class of the statement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<StatementClass>,
@@ -171,6 +192,7 @@ impl AuditEvent {
             transaction: None,
             target: None,
             arguments_sha256: None,
+            approval: None,
             class: None,
             tables: Vec::new(),
             decision: None,

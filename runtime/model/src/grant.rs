@@ -226,11 +226,15 @@ pub enum ControlScope {
     ResourceRead,
     /// `resource:edit`: deploy functions that name any resource of the environment; `NAME:edit` is the same for one.
     ResourceEdit,
+    /// `approval:read`: look at what waits for an approval and at what was decided.
+    ApprovalRead,
+    /// `approval:decide`: preview, approve, reject, revoke.
+    ApprovalDecide,
 }
 
 impl ControlScope {
     /// Every control scope.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::FunctionDeploy,
         Self::FunctionPromote,
         Self::FunctionOperate,
@@ -240,6 +244,8 @@ impl ControlScope {
         Self::OperatorWrite,
         Self::ResourceRead,
         Self::ResourceEdit,
+        Self::ApprovalRead,
+        Self::ApprovalDecide,
     ];
 
     /// The scope as written in a token.
@@ -255,6 +261,8 @@ impl ControlScope {
             Self::OperatorWrite => "operator:write",
             Self::ResourceRead => "resource:read",
             Self::ResourceEdit => "resource:edit",
+            Self::ApprovalRead => "approval:read",
+            Self::ApprovalDecide => "approval:decide",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Pure by contract: no I/O, no async, no clock. Every type is owned and serialisable where it crosses a boundary,
 //! so that a boundary can become a process boundary without changing what is said across it.
 
+pub mod approval;
 pub mod audit;
 pub mod blob;
 pub mod digest;
@@ -27,6 +28,10 @@ pub mod reason;
 pub mod statement;
 pub mod web;
 
+pub use approval::{
+    Approval, ApprovalId, ApprovalPolicy, ApprovalRefusal, ApprovalScope, ApprovalState, ApprovalStep, Approver, Asked,
+    Decided, Effect, Executed, Execution, IllegalStep, Progress, Terms,
+};
 pub use audit::{AuditEvent, AuditKind, Decision};
 pub use blob::{BlobAction, BlobCall, BlobCommand, BlobReply, ObjectInfo, ObjectKey, ObjectPage, Piece};
 pub use digest::Digest;

@@ -52,6 +52,14 @@ reasons! {
     ResourceUnavailable "resource_unavailable";
     /// A person has to approve this first.
     ApprovalPending "approval_pending";
+    /// A person has said no to it.
+    ApprovalRejected "approval_rejected";
+    /// A statement changes more rows than its approval allows. It was rolled back.
+    ApprovalRowsExceeded "approval_rows_exceeded";
+    /// There is no such approval for this tenant in this environment.
+    ApprovalUnknown "approval_unknown";
+    /// The approval is no longer, or not yet, in a state that allows it.
+    ApprovalClosed "approval_closed";
     /// Analysis or compilation refused the component; the findings say why.
     ComponentRejected "component_rejected";
     /// The tenant has as many calls running or waiting as it may.

@@ -1,7 +1,7 @@
 //! What the gate hands in once it has permitted a host call, and what comes back.
 
 use airlock_model::{
-    BlobCommand, Grants, HostError, HostReply, HttpMethod, KvCommand, OperationClass, Prompt, RequestPath,
+    BlobCommand, Grants, HostError, HostReply, HttpMethod, KvCommand, OperationClass, Prompt, Reason, RequestPath,
     ResourceName, SqlVerb, StatementClass, TenantName, WebOrigin,
 };
 use tokio::time::Instant;
@@ -38,6 +38,8 @@ pub struct SqlRequest {
     pub statement: String,
     /// JSON array as text.
     pub parameters: String,
+    /// Rows that it may change: one that changes more is undone and refused.
+    pub affected_max: Option<u64>,
     /// When waiting for a connection is given up, if that is before the deadline: where the call holds connections already.
     pub connection_by: Instant,
     /// When the statement is interrupted.
@@ -81,6 +83,25 @@ pub enum TransactionMode {
     Read,
     /// Change it as well, as the role for changes.
     Write,
+}
+
+impl SqlRequest {
+    /// Whether it changed no more than it may.
+    ///
+    /// # Errors
+    /// `Denied` with the cap. What was changed has to be undone then.
+    pub(crate) fn check_affected(&self, affected: u64) -> Result<u64, HostError> {
+        match self.affected_max {
+            Some(allowed) if affected > allowed => Err(HostError::Denied {
+                reason: Reason::ApprovalRowsExceeded.to_string(),
+                rule: format!(
+                    "the statement changes {affected} rows and its approval allows {allowed}; it was rolled back"
+                ),
+                hint: "change fewer rows, or ask for an approval with a higher row cap".to_owned(),
+            }),
+            _ => Ok(affected),
+        }
+    }
 }
 
 /// Nothing became free for a statement or a transaction.

@@ -117,6 +117,7 @@ pub(crate) fn request(dialect: Dialect, resource: &ResourceName, tenant: &Tenant
         statement: statement.to_owned(),
         parameters: "[]".to_owned(),
         deadline,
+        affected_max: None,
         connection_by: deadline,
         rows_max: COLUMNS_MAX,
         bytes_max: BYTES_MAX,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use airlock_model::{
-    EnvironmentName, Failure, FunctionName, InvocationId, ManifestStatement, ResourceName, TenantName,
+    Approval, ApprovalId, EnvironmentName, Failure, FunctionName, InvocationId, ManifestStatement, ResourceName,
+    TenantName,
 };
 use airlock_service::{
-    App, AuditFilter, AuditRecord, CallName, Change, CheckReport, Deployment, Described, FunctionChange, Holding,
-    InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Page, PageRequest, Promotion, ResourceSummary,
-    Revision, Setting, Upload, Wanted,
+    App, ApprovalFilter, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment, Described,
+    FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Page, PageRequest,
+    Preview, Promotion, ResourceSummary, Revision, Setting, Shown, SimilarApproval, Upload, Wanted,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -198,6 +199,53 @@ pub trait Application: Send + Sync + 'static {
         tenant: Option<TenantName>,
         function: Option<FunctionName>,
     ) -> impl Future<Output = Result<Vec<LimitInForce>, Failure>> + Send;
+
+    /// Approvals and requests for them, newest first.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn list_approvals(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        filter: ApprovalFilter,
+        page: PageRequest,
+    ) -> impl Future<Output = Result<Page<Shown>, Failure>> + Send;
+
+    /// One of them, and the text approved before that it resembles.
+    ///
+    /// # Errors
+    /// Refusals; `approval_unknown`.
+    fn get_approval(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: ApprovalId,
+    ) -> impl Future<Output = Result<(Shown, Option<SimilarApproval>), Failure>> + Send;
+
+    /// What its statement would change.
+    ///
+    /// # Errors
+    /// Refusals; `resource_unavailable`.
+    fn preview_approval(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: ApprovalId,
+        parameters: Option<String>,
+    ) -> impl Future<Output = Result<Preview, Failure>> + Send;
+
+    /// Approves, rejects or revokes.
+    ///
+    /// # Errors
+    /// Refusals; `approval_closed`.
+    fn decide_approval(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: ApprovalId,
+        decision: Decision,
+    ) -> impl Future<Output = Result<Approval, Failure>> + Send;
 }
 
 impl Application for App {
@@ -347,5 +395,44 @@ impl Application for App {
         function: Option<FunctionName>,
     ) -> impl Future<Output = Result<Vec<LimitInForce>, Failure>> + Send {
         Self::limits_in_force(self, bearer, environment, tenant, function)
+    }
+
+    fn list_approvals(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        filter: ApprovalFilter,
+        page: PageRequest,
+    ) -> impl Future<Output = Result<Page<Shown>, Failure>> + Send {
+        Self::list_approvals(self, bearer, environment, filter, page)
+    }
+
+    fn get_approval(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: ApprovalId,
+    ) -> impl Future<Output = Result<(Shown, Option<SimilarApproval>), Failure>> + Send {
+        Self::get_approval(self, bearer, environment, id)
+    }
+
+    fn preview_approval(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: ApprovalId,
+        parameters: Option<String>,
+    ) -> impl Future<Output = Result<Preview, Failure>> + Send {
+        Self::preview_approval(self, bearer, environment, id, parameters)
+    }
+
+    fn decide_approval(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: ApprovalId,
+        decision: Decision,
+    ) -> impl Future<Output = Result<Approval, Failure>> + Send {
+        Self::decide_approval(self, bearer, environment, id, decision)
     }
 }

@@ -4,6 +4,7 @@ use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duratio
 
 use airlock_model::Failure;
 use airlock_proto::v1::{
+    approval_service_server::{ApprovalServiceServer, SERVICE_NAME as APPROVAL},
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
     function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
@@ -61,6 +62,7 @@ enum Plane<A: Application> {
         AuditServiceServer<Control<A>>,
         OperatorServiceServer<Control<A>>,
         ResourceServiceServer<Control<A>>,
+        ApprovalServiceServer<Control<A>>,
     ),
 }
 
@@ -111,6 +113,7 @@ impl<A: Application> Router<A> {
                 AuditServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 ResourceServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
+                ApprovalServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
             ),
         };
         Self {
@@ -240,9 +243,12 @@ impl<A: Application> Router<A> {
             }
             (Plane::Control(functions, ..), FUNCTION) => unfailing(functions.clone().call(request).await),
             (Plane::Control(_, audit, ..), AUDIT) => unfailing(audit.clone().call(request).await),
-            (Plane::Control(_, _, operator, _), OPERATOR) => unfailing(operator.clone().call(request).await),
-            (Plane::Control(.., resources), RESOURCE) => unfailing(resources.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE) => elsewhere("control", request.headers()),
+            (Plane::Control(_, _, operator, ..), OPERATOR) => unfailing(operator.clone().call(request).await),
+            (Plane::Control(_, _, _, resources, _), RESOURCE) => unfailing(resources.clone().call(request).await),
+            (Plane::Control(.., approvals), APPROVAL) => unfailing(approvals.clone().call(request).await),
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL) => {
+                elsewhere("control", request.headers())
+            }
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),
             _ => Box::pin(self.dispatch_side(request)).await,
         };

@@ -99,6 +99,7 @@ impl App {
         let settings = Settings::build(config, &own_listeners, None)?;
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(started_event(&store)).await?;
+        warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
         let backends =
             Arc::new(Backends { store, classes: Classes::new(), books: Arc::default(), recorder: Recorder::new() });
         let registry = Registry::default();
@@ -229,6 +230,16 @@ fn started_event(store: &Store) -> AuditEvent {
 fn lanes(config: &Config) -> NonZeroUsize {
     let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     config.server.workers.unwrap_or_else(cores)
+}
+
+fn warn_of_lost_executions(count: usize) {
+    if count > 0 {
+        tracing::warn!(
+            count,
+            "approved executions were under way when the server ended, and nobody knows whether they took effect: see \
+             `airlock approvals list --state unknown`"
+        );
+    }
 }
 
 fn warn_of_surprises(app: &App, sync: SyncMode) {

@@ -258,6 +258,7 @@ impl App {
             token_id: Some(permit.token().token_id().to_string()),
             created_unix_ms: now,
         };
+        self.request_for_statements(permit, &self.settings(), &new).await?;
         let kind = if is_promotion { AuditKind::FunctionPromoted } else { AuditKind::FunctionDeployed };
         let event = control_event(permit, kind, Decision::Permit);
         let by = Releaser { author: permit.principal().subject.clone(), time_unix_ms: now };

@@ -3,6 +3,7 @@
 //! This is the only crate where access, analysis, sandbox, resources and store meet.
 
 mod app;
+mod approvals;
 mod catalog;
 mod clock;
 pub mod config;
@@ -31,9 +32,10 @@ mod today;
 
 pub use airlock_access::{Holding, Holdings, HoldingsConfig};
 pub use airlock_resources::{Column, Dialect, EgressDecision, EgressVerdict, Schema, Table};
-pub use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
+pub use airlock_store::{ApprovalFilter, AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use airlock_store::{LIVE_ALIAS, Landing, LiveFunction, Share};
 pub use app::{App, Parts, StartError, Wanted};
+pub use approvals::{AffectedTable, Decision, Preview, Shown, SimilarApproval};
 pub use catalog::{Described, ResourceSummary};
 pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Promotion, Upload};

@@ -12,8 +12,8 @@ use std::{
 use airlock_access::{Authenticator, PolicyError};
 use airlock_analysis::packages::PackagePolicy;
 use airlock_model::{
-    Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource, Limits, PlaceTable,
-    Reason, ResourceName, TenantName, place::join,
+    ApprovalPolicy, Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource,
+    Limits, PlaceTable, Reason, ResourceName, TenantName, place::join,
 };
 use airlock_resources::{Network, Resources, Sources};
 
@@ -71,6 +71,8 @@ pub(crate) struct Environment {
     pub(crate) signers: Signers,
     /// What functions may bring along.
     pub(crate) packages: Option<Arc<PackagePolicy>>,
+    /// Who may approve what, and for how long.
+    pub(crate) approvals: Arc<ApprovalPolicy>,
     /// What its bindings allow.
     pub(crate) grants: Arc<[Grant]>,
 }
@@ -112,6 +114,7 @@ impl Settings {
                 promote_from: written.promote_from.as_slice().into(),
                 signers: signers.get(name).cloned().unwrap_or_default(),
                 packages: packages.get(name).cloned(),
+                approvals: Arc::new(written.approvals.clone()),
                 grants: resources.operations_in(name),
             };
             (name.clone(), environment)

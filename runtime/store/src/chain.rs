@@ -82,6 +82,15 @@ pub(crate) const fn kind_name(kind: AuditKind) -> &'static str {
         AuditKind::ConfigReloaded => "config_reloaded",
         AuditKind::SchemaDescribed => "schema_described",
         AuditKind::StatementStopped => "statement_stopped",
+        AuditKind::ApprovalRequested => "approval_requested",
+        AuditKind::ApprovalGranted => "approval_granted",
+        AuditKind::ApprovalRejected => "approval_rejected",
+        AuditKind::ApprovalRevoked => "approval_revoked",
+        AuditKind::ApprovalExpired => "approval_expired",
+        AuditKind::ApprovalExecuting => "approval_executing",
+        AuditKind::ApprovalUsed => "approval_used",
+        AuditKind::ApprovalUnknown => "approval_unknown",
+        AuditKind::ApprovalPreviewed => "approval_previewed",
     }
 }
 

@@ -21,6 +21,7 @@ const APPLICATION_ID: i32 = 0x4152_4c4b;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_lifecycle.sql"),
+    include_str!("../migrations/0003_approvals.sql"),
     include_str!("../migrations/0004_signatures.sql"),
     include_str!("../migrations/0005_recordings.sql"),
 ];

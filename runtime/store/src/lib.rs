@@ -8,6 +8,7 @@
 //! others; that none was cut off the end shows only against a [`Checkpoint`] kept somewhere else.
 
 mod aliases;
+mod approvals;
 mod artifacts;
 mod audit;
 mod calls;
@@ -36,6 +37,7 @@ mod verify;
 mod writer;
 
 pub use aliases::{LIVE_ALIAS, LiveFunction, Share};
+pub use approvals::{ApprovalFilter, Claim, DecideError, Decider, Executing, PENDING_MAX, Word};
 pub use artifacts::ArtifactKind;
 pub use audit::{AuditFilter, AuditOrder, AuditRecord};
 pub use chain::{Appended, Checkpoint};

@@ -24,6 +24,7 @@ pub fn statement(class: StatementClass, text: &str, parameters: &Value) -> SqlRe
         class,
         statement: text.to_owned(),
         parameters: parameters.to_string(),
+        affected_max: None,
         connection_by: tokio::time::Instant::now() + PATIENCE,
         deadline: tokio::time::Instant::now() + PATIENCE,
         rows_max: 10_000,

@@ -58,7 +58,7 @@ fn statement(resource: &str, text: &str) -> SourceStatement {
 }
 
 /// The probe, which sends what its input says, with a list of what it may say.
-fn listing(texts: &[&str]) -> (String, Vec<u8>) {
+pub(super) fn listing(texts: &[&str]) -> (String, Vec<u8>) {
     let (manifest, component) = guests::built("sql-probe");
     let statements = texts.iter().map(|text| statement("orders_db", text)).collect();
     (manifest, listed_in(component, &Report { findings: Vec::new(), statements }))

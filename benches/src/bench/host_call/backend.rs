@@ -95,6 +95,7 @@ fn query() -> anyhow::Result<Permitted> {
         class: StatementClass::Read,
         statement: "select 1".to_owned(),
         parameters: "[]".to_owned(),
+        affected_max: None,
         connection_by: tokio::time::Instant::now() + LONG,
         deadline: tokio::time::Instant::now() + LONG,
         rows_max: 10_000,

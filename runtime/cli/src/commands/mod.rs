@@ -1,5 +1,6 @@
 //! One module for each subcommand.
 
+pub mod approvals;
 pub mod audit;
 pub mod bindings;
 pub mod build;

@@ -166,7 +166,7 @@ async fn execute(session: &mut Session, request: &SqlRequest, ready: &Ready) -> 
         },
     };
     check_transaction(session)?;
-    Ok(affected)
+    Ok(request.check_affected(affected)?)
 }
 
 /// Every statement of this class commits by itself, whatever stands before it.

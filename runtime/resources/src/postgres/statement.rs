@@ -39,7 +39,7 @@ pub(super) async fn run(session: &mut Session, types: &Types, request: &SqlReque
             Ok(HostReply::Rows(page.finish(&ended)?))
         }
         SqlVerb::Execute => {
-            let affected = execute(session, &ready).await?;
+            let affected = request.check_affected(execute(session, &ready).await?)?;
             session.commit().await?;
             Ok(HostReply::Affected(affected))
         }
@@ -60,7 +60,7 @@ pub(super) async fn run_within(
     let ready = Ready::make(session, types, request, if guards { READ_ONLY } else { "" }).await?;
     let reply = match request.verb {
         SqlVerb::Query => HostReply::Rows(query_within(session, request, &ready).await?),
-        SqlVerb::Execute => HostReply::Affected(execute(session, &ready).await?),
+        SqlVerb::Execute => HostReply::Affected(request.check_affected(execute(session, &ready).await?)?),
     };
     if guards {
         session.ask(NO_LONGER_READ_ONLY).await?;

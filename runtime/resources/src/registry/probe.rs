@@ -86,6 +86,7 @@ impl Probe {
             class: StatementClass::Read,
             statement: "SELECT 1".to_owned(),
             parameters: "[]".to_owned(),
+            affected_max: None,
             connection_by: self.deadline,
             deadline: self.deadline,
             rows_max: 1,

@@ -93,10 +93,20 @@ impl Connections {
             (Role::Write, StatementClass::Ddl) => Permission::Ddl,
             (Role::Read | Role::Write, _) => return Err(explain::refused(request.class.as_str())),
         };
+        if request.affected_max.is_some() {
+            return self.run_capped(watch, request);
+        }
         let mut guarded = self.take()?;
         let ended = self.watched(&mut guarded, permission, watch, |guarded| statement::run(guarded, request));
         self.put_back(guarded, ended.as_ref().err());
         ended.map_err(|ended| *ended.error)
+    }
+
+    /// In a transaction of its own, which ends with a rollback when the statement changes too much.
+    fn run_capped(&self, watch: &Arc<Watch>, request: &SqlRequest) -> Result<HostReply, HostError> {
+        let guarded = self.begin(watch)?;
+        let (guarded, reply) = self.run_within(guarded, watch, request)?;
+        self.commit(guarded, watch).map(|()| reply)
     }
 
     /// Reads on a connection of its own for as long as `work` takes. Blocks.

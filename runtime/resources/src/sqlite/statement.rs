@@ -82,7 +82,7 @@ fn execute(guarded: &Guarded, request: &SqlRequest) -> Result<HostReply, Fault> 
     let affected = statement.raw_execute()?;
     // A change of the schema leaves SQLite's counter as the statement before it set it.
     let affected = if request.class == StatementClass::Ddl { 0 } else { affected };
-    Ok(HostReply::Affected(affected as u64))
+    Ok(HostReply::Affected(request.check_affected(affected as u64)?))
 }
 
 fn bind(statement: &mut Statement<'_>, text: &str) -> Result<(), Fault> {

@@ -57,6 +57,7 @@ impl Bench {
             class,
             statement: statement.to_owned(),
             parameters: parameters.to_owned(),
+            affected_max: None,
             connection_by: tokio::time::Instant::now() + self.deadline_in,
             deadline: tokio::time::Instant::now() + self.deadline_in,
             rows_max: 1_000,

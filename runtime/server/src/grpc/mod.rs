@@ -1,5 +1,6 @@
 //! The generated service traits over the application.
 
+mod approval;
 mod control;
 mod invocation;
 mod operator;

@@ -66,10 +66,13 @@ pub(crate) const fn code(reason: Reason) -> Code {
         | Reason::StorageFull
         | Reason::ModelDenied
         | Reason::StatementUnlisted
-        | Reason::SpendingExhausted => Code::PermissionDenied,
-        Reason::FunctionUnknown | Reason::EnvironmentUnknown => Code::NotFound,
+        | Reason::SpendingExhausted
+        | Reason::ApprovalRejected
+        | Reason::ApprovalRowsExceeded => Code::PermissionDenied,
+        Reason::FunctionUnknown | Reason::EnvironmentUnknown | Reason::ApprovalUnknown => Code::NotFound,
         Reason::ResourceUnbound
         | Reason::ApprovalPending
+        | Reason::ApprovalClosed
         | Reason::ComponentRejected
         | Reason::FunctionDisabled
         | Reason::PromotionOnly

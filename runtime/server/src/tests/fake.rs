@@ -10,15 +10,15 @@ use std::{
 };
 
 use airlock_model::{
-    AuditEvent, AuditKind, Digest, EnvironmentName, Failure, Finding, FunctionError, FunctionName, InvocationId, Limit,
-    LimitSource, LogLevel, LogLine, ManifestStatement, Operation, Reason, ResourceKind, ResourceName, TenantName,
-    Usage,
+    Approval, ApprovalId, Asked, AuditEvent, AuditKind, Digest, Effect, EnvironmentName, Failure, Finding,
+    FunctionError, FunctionName, InvocationId, Limit, LimitSource, LogLevel, LogLine, ManifestStatement, Operation,
+    Progress, Reason, ResourceKind, ResourceName, StatementLanguage, TenantName, Usage,
 };
 use airlock_service::{
-    Answer, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Deployment, Described, Dialect,
-    FunctionChange, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce,
-    LiveFunction, Page, PageRequest, Promotion, ResourceSummary, Revision, Schema, Setting, Table, Upload, Wanted,
-    config::Origin,
+    Answer, ApprovalFilter, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision, Deployment,
+    Described, Dialect, FunctionChange, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply,
+    LimitInForce, LiveFunction, Page, PageRequest, Preview, Promotion, ResourceSummary, Revision, Schema, Setting,
+    Shown, SimilarApproval, Table, Upload, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -305,6 +305,50 @@ impl Application for Fake {
         Ok(Arc::new(Described { schema, sdl: String::new(), read_unix_ms: 1_700_000_000_000 }))
     }
 
+    async fn list_approvals(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        _: ApprovalFilter,
+        _: PageRequest,
+    ) -> Result<Page<Shown>, Failure> {
+        let (shown, _) = self.get_approval(bearer, environment, ApprovalId::new(1)).await?;
+        Ok(Page { items: vec![shown], next: None })
+    }
+
+    async fn get_approval(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: ApprovalId,
+    ) -> Result<(Shown, Option<SimilarApproval>), Failure> {
+        Self::check_token(bearer)?;
+        let approval = approval(id, environment);
+        Ok((Shown { state: approval.progress.state, approval }, None))
+    }
+
+    async fn preview_approval(
+        &self,
+        bearer: Option<&str>,
+        _: EnvironmentName,
+        _: ApprovalId,
+        _: Option<String>,
+    ) -> Result<Preview, Failure> {
+        Self::check_token(bearer)?;
+        Ok(Preview { affected: 2, ..Preview::default() })
+    }
+
+    async fn decide_approval(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: ApprovalId,
+        _: Decision,
+    ) -> Result<Approval, Failure> {
+        Self::check_token(bearer)?;
+        Ok(approval(id, environment))
+    }
+
     async fn reload(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {
         Self::check_token(bearer)?;
         Ok(vec![Change { key: "limits.default.fuel".into(), old: Some("1".into()), new: None }])
@@ -326,6 +370,33 @@ impl Application for Fake {
         Self::check_token(bearer)?;
         let place = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
         Ok(vec![LimitInForce { limit: Limit::Fuel, value: 5, source: LimitSource::Tenant, place }])
+    }
+}
+
+fn approval(id: ApprovalId, environment: EnvironmentName) -> Approval {
+    let name = |text: &str| text.parse().expect("a name");
+    let asked = Asked {
+        tenant: "acme".parse().expect("a name"),
+        environment,
+        function: "f".parse().expect("a name"),
+        resource: name("orders-db"),
+        language: StatementLanguage::Sql,
+        text: "delete from orders where id = ?".into(),
+        execution: None,
+    };
+    Approval {
+        id,
+        progress: Progress::requested(asked.scope(), 1_700_000_000_000),
+        asked,
+        effect: Effect::default(),
+        parameters: None,
+        authors: vec!["alice".into()],
+        revision: String::new(),
+        requested_unix_ms: 1_600_000_000_000,
+        rows_max: None,
+        decided: None,
+        executed: None,
+        follows_unknown: None,
     }
 }
 

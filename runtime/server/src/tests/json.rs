@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::House;
 
 /// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
-const EVERY: [(&str, bool, &str); 14] = [
+const EVERY: [(&str, bool, &str); 27] = [
     ("InvocationService/Invoke", true, r#"{"function":"echo","environment":"dev"}"#),
     ("InvocationService/InvokeStream", true, r#"{"function":"log","environment":"dev"}"#),
     ("InvocationService/Cancel", true, r#"{"requestId":"known"}"#),
@@ -26,6 +26,19 @@ const EVERY: [(&str, bool, &str); 14] = [
     ("OperatorService/Limits", false, r#"{"environment":"dev","tenant":"acme"}"#),
     ("ResourceService/List", false, r#"{"environment":"dev"}"#),
     ("ResourceService/DescribeSchema", false, r#"{"environment":"dev","resource":"orders-db"}"#),
+    ("FunctionService/Promote", false, r#"{"environment":"dev","function":"f","fromEnvironment":"qa"}"#),
+    ("FunctionService/Rollback", false, r#"{"environment":"dev","function":"f"}"#),
+    ("FunctionService/SetAlias", false, r#"{"environment":"dev","function":"f","alias":"canary"}"#),
+    ("FunctionService/ListCandidates", false, r#"{"environment":"dev","function":"f"}"#),
+    ("FunctionService/Disable", false, r#"{"environment":"dev","function":"f","reason":"x"}"#),
+    ("FunctionService/Enable", false, r#"{"environment":"dev","function":"f"}"#),
+    ("FunctionService/Delete", false, r#"{"environment":"dev","function":"f"}"#),
+    ("ApprovalService/List", false, r#"{"environment":"dev","state":"pending"}"#),
+    ("ApprovalService/Get", false, r#"{"environment":"dev","id":"ap-00000000000000000000000000000001"}"#),
+    ("ApprovalService/Preview", false, r#"{"environment":"dev","id":"ap-00000000000000000000000000000001"}"#),
+    ("ApprovalService/Approve", false, r#"{"environment":"dev","id":"ap-00000000000000000000000000000001"}"#),
+    ("ApprovalService/Reject", false, r#"{"environment":"dev","id":"ap-00000000000000000000000000000001"}"#),
+    ("ApprovalService/Revoke", false, r#"{"environment":"dev","id":"ap-00000000000000000000000000000001"}"#),
 ];
 
 /// A new RPC without a row above fails here.

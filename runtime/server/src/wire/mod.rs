@@ -1,5 +1,6 @@
 //! Between the messages of `airlock.v1` and the model. Requests are parsed here, once, and trusted afterwards.
 
+mod approval;
 mod audit;
 mod function;
 mod invocation;
@@ -12,6 +13,9 @@ use std::str::FromStr;
 use airlock_model::NameError;
 use airlock_service::{PageRequest, PageToken};
 
+pub(crate) use approval::{
+    approval_filter, approval_id, decided, get_approval_response, list_approvals_response, preview_response, terms,
+};
 pub(crate) use audit::{audit_query, audit_response};
 pub(crate) use function::{
     check_response, deploy_response, finding, get_response, list_candidates_response, list_response,

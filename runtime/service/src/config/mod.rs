@@ -22,7 +22,7 @@ use std::{
 };
 
 use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
-use airlock_model::{Digest, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
+use airlock_model::{ApprovalPolicy, Digest, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
 use airlock_sandbox::EngineOptions;
 use serde::{Deserialize, Serialize};
 
@@ -259,6 +259,8 @@ pub struct EnvironmentConfig {
     pub signed_by: Vec<String>,
     /// What functions may bring along; without it packages are not looked at.
     pub packages: Option<PackagesConfig>,
+    /// Who may approve what, and for how long.
+    pub approvals: ApprovalPolicy,
     /// Limits of this environment, only tighter.
     pub limits: LimitCaps,
     /// Whether credentials may stand in the configuration itself.
@@ -283,9 +285,9 @@ pub enum WritePolicy {
     /// Never.
     #[default]
     Deny,
-    /// After a person has approved the statement. Until approvals exist, this denies with `approval_pending`.
+    /// After a person has approved the statement; what changes a whole table or the schema as under `approve-each`.
     ApproveStatement,
-    /// After a person has approved the execution. Until approvals exist, this denies with `approval_pending`.
+    /// After a person has approved the execution.
     ApproveEach,
     /// Whenever the grants allow it.
     Allow,
@@ -373,6 +375,7 @@ impl Config {
         self.check_promotions()?;
         self.check_packages()?;
         self.check_signers()?;
+        self.check_approvals()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");
@@ -386,6 +389,29 @@ impl Config {
             return Err(ConfigError::value("limits.default.memory_bytes", message));
         }
         self.check_admission()
+    }
+
+    fn check_approvals(&self) -> Result<(), ConfigError> {
+        const LONGEST_S: u64 = 90 * 86_400;
+        const SAMPLE_ROWS_MAX: u32 = 100;
+        for (name, environment) in &self.environments {
+            let ApprovalPolicy { expires_after_s, repeats_max, repeat_for_s, sample_rows, .. } = environment.approvals;
+            let refuse =
+                |key: &str, rule: String| Err(ConfigError::value(format!("environments.{name}.approvals.{key}"), rule));
+            if !(1..=LONGEST_S).contains(&expires_after_s) {
+                return refuse("expires_after_s", format!("give 1 to {LONGEST_S} seconds"));
+            }
+            if repeats_max == 0 {
+                return refuse("repeats_max", "an approval is for one execution at least".to_owned());
+            }
+            if repeat_for_s > expires_after_s {
+                return refuse("repeat_for_s", format!("give at most `expires_after_s` ({expires_after_s})"));
+            }
+            if sample_rows > SAMPLE_ROWS_MAX {
+                return refuse("sample_rows", format!("give at most {SAMPLE_ROWS_MAX}"));
+            }
+        }
+        Ok(())
     }
 
     fn check_promotions(&self) -> Result<(), ConfigError> {

@@ -33,7 +33,7 @@ impl CallGate {
         let said = Said { resource: &call.resource, language: StatementLanguage::Graphql, text: &call.document };
         self.hold_to_manifest(&said, class.into(), &document.report().root_fields)?;
         if *has_effect {
-            self.check_write_policy()?;
+            self.check_writes()?;
         }
         check_verb(call.verb, class)?;
         let variables = Variables::parse(&call.variables).map_err(|why| HostError::BadRequest(why.to_string()))?;

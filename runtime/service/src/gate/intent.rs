@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use airlock_model::{AuditEvent, AuditKind, Decision, Reason, StatementClass};
 use airlock_resources::StopNotice;
+use airlock_store::Executing;
 use tokio::{runtime::Handle, time::timeout};
 
 use super::{CallGate, trail::OUTCOME_UNKNOWN};
@@ -22,6 +23,13 @@ pub(super) struct OpenIntent<'a> {
 impl<'a> OpenIntent<'a> {
     pub(super) fn new(gate: &'a CallGate, event: AuditEvent, stop: Option<StopNotice>) -> Self {
         Self { gate, event: Some(event), stop }
+    }
+
+    /// The outcome names the approval as the intent does.
+    pub(super) fn rests_on(&mut self, executing: Option<&Executing>) {
+        if let Some(event) = &mut self.event {
+            event.approval = executing.map(|executing| executing.approval().id.to_string());
+        }
     }
 
     /// What its outcome will say, so far.

@@ -20,7 +20,7 @@ impl CallGate {
         let access = if *has_effect { Access::Write } else { Access::Read };
         self.check_grant(&resource, &access)?;
         if *has_effect {
-            self.check_write_policy()?;
+            self.check_store_writes()?;
         }
         let command = KvCommand::parse(action).map_err(|why| HostError::BadRequest(why.to_string()))?;
         event.bytes = Some(command.value_bytes() as u64).filter(|bytes| *bytes > 0);

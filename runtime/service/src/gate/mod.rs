@@ -1,5 +1,6 @@
 //! The one door: every host call of every guest passes [`CallGate::call`], in this order, or does not happen.
 
+mod approvals;
 mod blob;
 mod budget;
 mod classes;
@@ -119,7 +120,8 @@ impl CallGate {
         Usage { fuel, memory_bytes, wall_us, ..self.budget.usage() }
     }
 
-    /// Charge, wait for its turn, plan (analyse, check the grant, apply the policy), record the intent, perform, record the outcome.
+    /// Charge, wait for its turn, plan (analyse, check the grant, apply the policy), claim the approval and record the intent in
+    /// one step, perform, record the outcome.
     async fn touch(&self, call: HostCall) -> Result<HostReply, HostError> {
         if let Err(error) = self.budget.charge_call(&call) {
             // Not even looked at: analysis is work that the guest has no budget for.
@@ -129,18 +131,23 @@ impl CallGate {
         self.admitted.pace_host_call().await;
         let Plan { event, decision, has_effect } = self.plan(call);
         let paid = |act: Act| self.budget.charge_act(&act).map(|()| act);
-        let act = match decision.and_then(paid) {
+        let mut act = match decision.and_then(paid) {
             Ok(act) => act,
             Err(error) => return Err(self.deny_by_rule(event, error)),
         };
         let mut open = OpenIntent::new(self, event.clone(), act.stop_notice());
-        if let Err(error) = self.record_intent(event, has_effect).await {
-            // It was not made, so there is nothing to close.
-            drop(open.take());
-            return Err(error);
-        }
+        let executing = match self.record_and_claim(event, has_effect, &mut act).await {
+            Ok(executing) => executing,
+            Err(error) => {
+                // It was not made, so there is nothing to close.
+                drop(open.take());
+                return Err(error);
+            }
+        };
+        open.rests_on(executing.as_ref());
         let began = Instant::now();
         let performed = self.perform(act, &mut open).await;
+        Self::settle_approval(executing, &performed);
         if let Some(mut event) = open.take() {
             event.duration_us = Some(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
             event.reason = performed.is_outcome_unknown.then(|| OUTCOME_UNKNOWN.to_owned());

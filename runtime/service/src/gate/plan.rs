@@ -45,6 +45,13 @@ pub(super) enum Act {
 }
 
 impl Act {
+    /// A statement that changes more rows than so many is to be undone.
+    pub(super) fn cap_rows(&mut self, rows_max: Option<u64>) {
+        if let Self::Alone(Permitted::Sql(request)) | Self::Within(_, request) = self {
+            request.affected_max = rows_max;
+        }
+    }
+
     /// Where the word comes from that a statement was stopped; `None` for what stops by itself.
     pub(super) fn stop_notice(&self) -> Option<StopNotice> {
         match self {
@@ -165,7 +172,7 @@ impl CallGate {
         let said = Said { resource: &call.resource, language: StatementLanguage::Sql, text: &call.statement };
         self.hold_to_manifest(&said, report.class, &report.tables)?;
         if *has_effect {
-            self.check_write_policy()?;
+            self.check_writes()?;
         }
         check_verb(call.verb, report.class)?;
         let limits = self.budget.limits();
@@ -176,6 +183,7 @@ impl CallGate {
             class: report.class,
             statement: call.statement,
             parameters: call.parameters,
+            affected_max: None,
             connection_by: self.connection_by(),
             deadline: self.deadline,
             rows_max: limits.get(Limit::ResultRows),
@@ -205,23 +213,42 @@ impl CallGate {
         self.admitted.grants().check(resource, access).map_err(|layer| not_granted(layer, resource, access))
     }
 
-    pub(super) fn check_write_policy(&self) -> Result<(), HostError> {
-        let (settings, environment) = (&self.facts.settings, &self.facts.deployed.environment);
-        match settings.environment(environment).map_or(WritePolicy::Deny, |environment| environment.writes) {
-            WritePolicy::Allow => Ok(()),
+    pub(super) fn write_policy(&self) -> WritePolicy {
+        let environment = self.facts.settings.environment(&self.facts.deployed.environment);
+        environment.map_or(WritePolicy::Deny, |environment| environment.writes)
+    }
+
+    /// Whether statements may write at all. One that needs an approval asks for it when everything else about it is permitted.
+    pub(super) fn check_writes(&self) -> Result<(), HostError> {
+        match self.write_policy() {
+            WritePolicy::Allow | WritePolicy::ApproveStatement | WritePolicy::ApproveEach => Ok(()),
             WritePolicy::Deny => {
-                let place = settings.origin(&format!("environments.{environment}.writes"));
+                let environment = &self.facts.deployed.environment;
+                let place = self.facts.settings.origin(&format!("environments.{environment}.writes"));
                 Err(denied(
                     Reason::WritesDenied,
                     format!("[environments.{environment}] writes = \"deny\" ({place})"),
                     "only read here, or ask the operator to change the policy in airlock.toml",
                 ))
             }
-            WritePolicy::ApproveStatement | WritePolicy::ApproveEach => Err(denied(
-                Reason::ApprovalPending,
-                format!("[environments.{environment}] lets approved statements write, and this one has no approval"),
-                "approvals cannot be given in this version; ask the operator for `writes = \"allow\"` or only read here",
-            )),
+        }
+    }
+
+    /// Whether stores may be written. Their calls have no text that a person could approve.
+    pub(super) fn check_store_writes(&self) -> Result<(), HostError> {
+        self.check_writes()?;
+        match self.write_policy() {
+            WritePolicy::Allow | WritePolicy::Deny => Ok(()),
+            WritePolicy::ApproveStatement | WritePolicy::ApproveEach => {
+                let environment = &self.facts.deployed.environment;
+                Err(denied(
+                    Reason::ApprovalPending,
+                    format!(
+                        "[environments.{environment}] lets only approved statements write, and calls to stores are none"
+                    ),
+                    "write to a database or a GraphQL API, or ask the operator for another policy",
+                ))
+            }
         }
     }
 }

@@ -58,10 +58,12 @@ impl CallGate {
     pub(super) async fn record_intent(&self, event: AuditEvent, has_effect: bool) -> Result<(), HostError> {
         let store = &self.backends.store;
         let written = if has_effect { store.append(event).await.map(drop) } else { store.enqueue(event) };
-        written.map_err(|error| {
-            tracing::error!(invocation = %self.facts.invocation, %error, "a host call could not be recorded");
-            HostError::Unavailable("the audit trail cannot be written, so the call was not made".to_owned())
-        })
+        written.map_err(|error| self.unrecorded(&error))
+    }
+
+    pub(super) fn unrecorded(&self, error: &StoreError) -> HostError {
+        tracing::error!(invocation = %self.facts.invocation, %error, "a host call could not be recorded");
+        HostError::Unavailable("the audit trail cannot be written, so the call was not made".to_owned())
     }
 
     /// Records an outcome; a reply was described before.

@@ -73,7 +73,7 @@ impl CallGate {
     /// One that may write where a statement that writes would be let through, and else one that reads.
     fn transaction_mode(&self, resource: &ResourceName) -> Result<TransactionMode, HostError> {
         let changes = [Access::Write, Access::Ddl].iter().any(|access| self.check_grant(resource, access).is_ok());
-        if changes && self.check_write_policy().is_ok() {
+        if changes && self.check_writes().is_ok() {
             return Ok(TransactionMode::Write);
         }
         self.check_grant(resource, &Access::Read).map(|()| TransactionMode::Read)

@@ -55,6 +55,7 @@ async fn plays_its_role() {
             Err(error) => say(&error.to_string()),
         },
         Ok("append") => append_until_killed(&dir).await,
+        Ok("execute") => super::approvals::execute_until_killed(&dir, say).await,
         Ok("starve") => append_until_full(&dir).await,
         other => panic!("{other:?} is not a role"),
     }

@@ -1,5 +1,6 @@
 //! What the store promises, tested on real files.
 
+mod approvals;
 mod artifacts;
 mod child;
 mod completeness;

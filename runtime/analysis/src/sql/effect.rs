@@ -1,0 +1,284 @@
+//! What a statement that writes does to how much, for whoever has to approve it.
+
+use std::ops::ControlFlow;
+
+use airlock_model::{Effect, StatementClass, StatementReport};
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, Expr, Ident, OnConflictAction, OnInsert, Statement, Visit as _, Visitor,
+};
+
+use super::{Dialect, SqlRefusal, parse};
+
+/// Columns that are listed.
+const COLUMNS_MAX: usize = 100;
+
+/// What a classified statement does.
+///
+/// It is destructive when it changes the schema, or when an UPDATE, DELETE or MERGE in it has no condition that names a column.
+/// A condition that names one and still holds for every row is not found: the preview and the row cap are for that. Its rows are
+/// counted when it is one INSERT, UPDATE or DELETE and nothing else in it writes.
+///
+/// # Errors
+/// When the text is not understood.
+pub fn effect(dialect: Dialect, text: &str, report: &StatementReport) -> Result<Effect, SqlRefusal> {
+    let statement = parse::one_statement(dialect, text)?.statement;
+    let mut walk = Walk::default();
+    let ControlFlow::Continue(()) = statement.visit(&mut walk);
+    walk.columns.truncate(COLUMNS_MAX);
+    let is_change = matches!(statement, Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_));
+    Ok(Effect {
+        class: Some(report.class),
+        is_destructive: report.class != StatementClass::Write || walk.is_unbounded,
+        counts_rows: is_change && walk.changes == 1 && report.because.len() == 1,
+        tables: report.tables.clone(),
+        columns: walk.columns,
+    })
+}
+
+#[derive(Default)]
+struct Walk {
+    /// Statements that write, those inside of others among them.
+    changes: usize,
+    is_unbounded: bool,
+    columns: Vec<String>,
+}
+
+impl Visitor for Walk {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Self::Break> {
+        match statement {
+            Statement::Insert(insert) => {
+                self.changes += 1;
+                self.columns.extend(insert.columns.iter().map(ToString::to_string));
+                self.assign(&insert.assignments);
+                match &insert.on {
+                    Some(OnInsert::DuplicateKeyUpdate(assignments)) => self.assign(assignments),
+                    Some(OnInsert::OnConflict(conflict)) => {
+                        if let OnConflictAction::DoUpdate(update) = &conflict.action {
+                            self.assign(&update.assignments);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Statement::Update(update) => {
+                self.changes += 1;
+                self.assign(&update.assignments);
+                self.is_unbounded |= !is_bounded(update.selection.as_ref());
+            }
+            Statement::Delete(delete) => {
+                self.changes += 1;
+                self.is_unbounded |= !is_bounded(delete.selection.as_ref());
+            }
+            Statement::Merge(merge) => {
+                self.changes += 1;
+                self.is_unbounded |= !is_bounded(Some(&merge.on));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Walk {
+    fn assign(&mut self, assignments: &[Assignment]) {
+        for assignment in assignments {
+            match &assignment.target {
+                AssignmentTarget::ColumnName(name) => self.columns.push(name.to_string()),
+                AssignmentTarget::Tuple(names) => self.columns.extend(names.iter().map(ToString::to_string)),
+            }
+        }
+        self.columns.sort();
+        self.columns.dedup();
+    }
+}
+
+/// Whether a condition names a column at all: `WHERE true` and `WHERE 1 = 1` bound nothing.
+fn is_bounded(condition: Option<&Expr>) -> bool {
+    struct Names(bool);
+    impl Visitor for Names {
+        type Break = std::convert::Infallible;
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+            self.0 |= match expr {
+                Expr::Identifier(Ident { value, quote_style, .. }) => {
+                    quote_style.is_some() || !["true", "false"].contains(&value.to_ascii_lowercase().as_str())
+                }
+                Expr::CompoundIdentifier(_) => true,
+                _ => false,
+            };
+            ControlFlow::Continue(())
+        }
+    }
+    let mut names = Names(false);
+    if let Some(condition) = condition {
+        let ControlFlow::Continue(()) = condition.visit(&mut names);
+    }
+    names.0
+}
+
+/// The rows that an UPDATE or DELETE of one table would change, as a query, and which of the statement's parameters it takes,
+/// from 0. `None` for every other statement: an INSERT has no rows yet, and of a join it is not plain which rows change.
+#[must_use]
+pub fn rows_before(dialect: Dialect, text: &str, rows_max: u32) -> Option<(String, Vec<usize>)> {
+    use sqlparser::ast::FromTable;
+    let statement = parse::one_statement(dialect, text).ok()?.statement;
+    let (table, selection) = match &statement {
+        Statement::Update(update) => {
+            let is_plain = update.from.is_none() && update.order_by.is_empty() && update.limit.is_none();
+            (is_plain && update.returning.is_none()).then_some((&update.table, &update.selection))?
+        }
+        Statement::Delete(delete) => {
+            let is_plain = delete.using.is_none() && delete.order_by.is_empty() && delete.limit.is_none();
+            let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+            let [table] = from.as_slice() else { return None };
+            (is_plain && delete.tables.is_empty() && delete.returning.is_none())
+                .then_some((table, &delete.selection))?
+        }
+        _ => return None,
+    };
+    if !table.joins.is_empty() {
+        return None;
+    }
+    let (condition, taken) = match selection {
+        None => (String::new(), Vec::new()),
+        Some(selection) => {
+            let (condition, taken) = placeholders::renumbered(dialect, &statement, selection.clone())?;
+            (format!(" WHERE {condition}"), taken)
+        }
+    };
+    Some((format!("SELECT * FROM {}{condition} LIMIT {rows_max}", table.relation), taken))
+}
+
+mod placeholders {
+    //! Which parameters a part of a statement takes, and that part with placeholders of its own.
+
+    use std::ops::ControlFlow;
+
+    use sqlparser::ast::{Expr, Statement, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut};
+
+    use super::Dialect;
+
+    /// The condition with its placeholders counted from one, and the parameters they stand for.
+    pub(super) fn renumbered(dialect: Dialect, whole: &Statement, mut condition: Expr) -> Option<(String, Vec<usize>)> {
+        let (mut all, mut own) = (Count(0), Count(0));
+        let ControlFlow::Continue(()) = whole.visit(&mut all);
+        let ControlFlow::Continue(()) = Visit::visit(&condition, &mut own);
+        // What has no number counts from the front, and the condition is the last part.
+        let mut take = Take { dialect, next: all.0.checked_sub(own.0)?, taken: Vec::new() };
+        match VisitMut::visit(&mut condition, &mut take) {
+            ControlFlow::Continue(()) => Some((condition.to_string(), take.taken)),
+            ControlFlow::Break(()) => None,
+        }
+    }
+
+    struct Count(usize);
+    impl Visitor for Count {
+        type Break = std::convert::Infallible;
+        fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Self::Break> {
+            self.0 += usize::from(matches!(&value.value, Value::Placeholder(text) if text == "?"));
+            ControlFlow::Continue(())
+        }
+    }
+
+    struct Take {
+        dialect: Dialect,
+        next: usize,
+        taken: Vec<usize>,
+    }
+
+    impl VisitorMut for Take {
+        type Break = ();
+        fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+            let Value::Placeholder(text) = &mut value.value else { return ControlFlow::Continue(()) };
+            let sign = if self.dialect == Dialect::Postgres { '$' } else { '?' };
+            let index = if text == "?" {
+                self.next += 1;
+                self.next.checked_sub(1)
+            } else {
+                text.strip_prefix(sign).and_then(|number| number.parse::<usize>().ok()?.checked_sub(1))
+            };
+            let Some(index) = index else { return ControlFlow::Break(()) };
+            self.taken.push(index);
+            *text = if sign == '$' { format!("${}", self.taken.len()) } else { "?".to_owned() };
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify;
+
+    fn of(dialect: Dialect, text: &str) -> Effect {
+        effect(dialect, text, &classify(dialect, text).expect("classified")).expect("an effect")
+    }
+
+    #[test]
+    fn what_changes_a_whole_table_is_destructive() {
+        for text in [
+            "update orders set total = 1",
+            "update orders set total = 1 where true",
+            "update orders set total = 1 where 1 = 1",
+            "delete from orders",
+            "delete from orders where 'a' = 'a' or 2 > 1",
+            "with d as (delete from orders returning id) select * from d",
+            "alter table orders add column x int",
+        ] {
+            assert!(of(Dialect::Postgres, text).is_destructive, "{text}");
+        }
+        for text in [
+            "update orders set total = 1 where id = $1",
+            "delete from orders o where o.id = $1",
+            "insert into orders (id) values ($1)",
+            "insert into orders select * from more",
+        ] {
+            assert!(!of(Dialect::Postgres, text).is_destructive, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_whole_is_counted() {
+        for (text, counted) in [
+            ("update orders set total = 1 where id = $1", true),
+            ("insert into orders (id) values ($1)", true),
+            ("delete from orders where id = $1", true),
+            (
+                "with d as (delete from old returning id) update orders set total = 1 where id in (select id from d)",
+                false,
+            ),
+            ("with d as (delete from old where id = 1 returning id) select * from d", false),
+            ("update orders set total = app.charge(id) where id = $1", false),
+            ("select app.charge(1)", false),
+        ] {
+            assert_eq!(of(Dialect::Postgres, text).counts_rows, counted, "{text}");
+        }
+    }
+
+    #[test]
+    fn columns_are_those_that_are_assigned() {
+        assert_eq!(
+            of(Dialect::Postgres, "update orders set total = 1, note = 'x' where id = 1").columns,
+            ["note", "total"]
+        );
+        let insert = "insert into orders (id, total) values (1, 2) on conflict (id) do update set note = 'x'";
+        assert_eq!(of(Dialect::Sqlite, insert).columns, ["id", "note", "total"]);
+    }
+
+    #[test]
+    fn the_rows_before_take_the_parameters_of_the_condition() {
+        let rows = |dialect, text| rows_before(dialect, text, 5);
+        let (text, taken) =
+            rows(Dialect::Postgres, "update orders set total = $1 where id = $3 and note = $2").unwrap();
+        assert_eq!((text.as_str(), taken), ("SELECT * FROM orders WHERE id = $1 AND note = $2 LIMIT 5", vec![2, 1]));
+        let (text, taken) = rows(Dialect::Mysql, "update orders set total = ?, note = ? where id = ?").unwrap();
+        assert_eq!((text.as_str(), taken), ("SELECT * FROM orders WHERE id = ? LIMIT 5", vec![2]));
+        let (text, taken) = rows(Dialect::Sqlite, "delete from orders where id = ?2").unwrap();
+        assert_eq!((text.as_str(), taken), ("SELECT * FROM orders WHERE id = ? LIMIT 5", vec![1]));
+        assert_eq!(rows(Dialect::Postgres, "delete from orders").unwrap().0, "SELECT * FROM orders LIMIT 5");
+        for text in ["insert into orders (id) values (1)", "update a set x = 1 from b where a.id = b.id", "select 1"] {
+            assert_eq!(rows(Dialect::Postgres, text), None, "{text}");
+        }
+    }
+}
