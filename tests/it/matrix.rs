@@ -38,13 +38,19 @@ async fn every_rpc_refuses_every_wrong_token() {
     let harness = Harness::start().await;
     harness.set_config(&harness.config().replacen(
         "[environments.dev]\nwrites = \"allow\"",
-        "[environments.dev]\nwrites = \"approve-statement\"\napprovals = { author_may_approve = true }",
+        "[environments.dev]\nwrites = \"approve-statement\"\napprovals = { author_may_approve = true }\n\
+         promote_from = [\"qa\"]",
         1,
     ));
     harness.reload().await.expect("read again");
-    harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
     harness.deploy_built("sql-probe").await;
+    let one = "name = \"one\"\nlanguage = \"component\"\n";
+    harness.deploy_to("qa", one, WatGuest::returning("3").component()).await.expect("deployed");
     for (rpc, mut row) in matrix() {
+        // Two revisions, so that every RPC about a function finds what it needs, whatever the one before it did.
+        for number in ["1", "2"] {
+            harness.deploy_wat("one", &WatGuest::returning(number), "").await;
+        }
         if let Some(state) = row["approval"].as_str() {
             row["request"]["id"] = json!(approval(&harness, &rpc, state).await);
         }
