@@ -63,12 +63,12 @@ impl TokenSpec {
 
     /// The control plane.
     pub fn control() -> Self {
-        Self::new(Some(Vec::new()), &["function:deploy", "resource:edit", "function:read", "audit:read"])
+        Self::new(None, &["function:deploy", "resource:edit", "function:read", "audit:read"])
     }
 
     /// The control plane with these scopes.
     pub fn control_with(scopes: &[&str]) -> Self {
-        Self::new(Some(Vec::new()), scopes)
+        Self::new(None, scopes)
     }
 
     /// The operator.
@@ -126,10 +126,10 @@ impl TokenSpec {
         self
     }
 
-    /// Covers calls as well.
+    /// Covers these functions and no others.
     #[must_use]
-    pub fn for_every_function(mut self) -> Self {
-        self.functions = None;
+    pub fn for_functions(mut self, names: &[&str]) -> Self {
+        self.functions = Some(names.iter().map(|name| (*name).to_owned()).collect());
         self
     }
 

@@ -71,7 +71,7 @@ def deploy(folder, state, control):
     client.airlock("new", str(project), check=True)
     next(project.rglob("main.ts")).write_text(FUNCTION)
     (project / "function.toml").write_text('name = "burn"\nlanguage = "typescript"\n')
-    token = mint(state, "--scope", "function:deploy", "--scope", "resource:edit")
+    token = mint(state, "--function", "burn", "--scope", "function:deploy")
     done = client.airlock("deploy", str(project), "--server", f"http://{control}", "--token", token)
     if done.returncode:
         raise SystemExit(f"cannot deploy: {done.stderr}")

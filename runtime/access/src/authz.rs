@@ -94,6 +94,21 @@ pub fn expect_control(token: &VerifiedToken, scope: ControlScope) -> Result<(), 
     Err(Failure::new(Reason::NotGranted, format!("the token does not carry `{scope}`"), hint))
 }
 
+impl Authorized<Control> {
+    /// Whether the token is for that function, as its `functions` claim says: on the control plane as in calls.
+    ///
+    /// # Errors
+    /// [`Reason::NotGranted`], with the same text whether or not the function exists.
+    pub fn expect_function(&self, function: &FunctionName) -> Result<(), Failure> {
+        if self.token.covers(function) {
+            return Ok(());
+        }
+        let message = format!("the token does not cover function `{function}`");
+        let hint = format!("ask the issuer for a token with `{function}` in its `functions` claim");
+        Err(Failure::new(Reason::NotGranted, message, hint))
+    }
+}
+
 impl<C> Authorized<C> {
     /// What is allowed.
     #[must_use]

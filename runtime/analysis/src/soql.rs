@@ -31,6 +31,23 @@ pub struct SoqlReport {
     pub shape: String,
 }
 
+impl SoqlReport {
+    /// The shape without anything that a value decides: binds, truth values and `NULL` are `?`, and so is a list of any length.
+    /// Two texts that one template gives have the same.
+    #[must_use]
+    pub fn listed_shape(&self) -> String {
+        let is_value = |word: &str| {
+            word.starts_with(':') || ["?", "true", "false", "null"].iter().any(|value| word.eq_ignore_ascii_case(value))
+        };
+        let words = self.shape.split(' ').map(|word| if is_value(word) { "?" } else { word });
+        let mut shape = words.collect::<Vec<_>>().join(" ");
+        while shape.contains("? , ?") {
+            shape = shape.replace("? , ?", "?");
+        }
+        shape.replace("( ? )", "?")
+    }
+}
+
 /// Why a text is not run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SoqlRefusal {

@@ -151,7 +151,9 @@ impl Client {
 
     /// Deploys functions.
     pub fn functions(&self) -> FunctionServiceClient<Channel> {
-        FunctionServiceClient::new(self.channel.clone()).max_encoding_message_size(MESSAGE_BYTES_MAX)
+        FunctionServiceClient::new(self.channel.clone())
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 }
 

@@ -341,6 +341,13 @@ impl Resources {
         client.is_some_and(|client| client.settings().soql.iter().any(|pattern| pattern.matches(path)))
     }
 
+    /// Whether any path of a binding takes SOQL.
+    #[must_use]
+    pub fn has_soql(&self, environment: &EnvironmentName, resource: &ResourceName) -> bool {
+        let client = self.find(resource, environment).and_then(|bound| bound.http(resource).ok());
+        client.is_some_and(|client| !client.settings().soql.is_empty())
+    }
+
     /// A path as the trail of a binding has it.
     #[must_use]
     pub fn path_in_trail(&self, environment: &EnvironmentName, resource: &ResourceName, path: &str) -> String {

@@ -32,7 +32,7 @@ impl App {
         found.map_err(|why| store_failure(&why))?.ok_or_else(|| function_unknown(&function, &environment))
     }
 
-    /// The live revisions of an environment, by name.
+    /// The live revisions of an environment that the token covers, by name. A page may have fewer than there is room for.
     ///
     /// # Errors
     /// When the token lacks `function:read`, or the page token is not ours.
@@ -43,7 +43,10 @@ impl App {
         page: PageRequest,
     ) -> Result<Page<Revision>, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, None)?;
-        self.backends.store.list(permit.call().environment().clone(), page).await.map_err(|why| store_failure(&why))
+        let listed = self.backends.store.list(permit.call().environment().clone(), page).await;
+        let mut page = listed.map_err(|why| store_failure(&why))?;
+        page.items.retain(|revision| permit.token().covers(&revision.function));
+        Ok(page)
     }
 
     /// All revisions of a function, newest first.
@@ -65,7 +68,7 @@ impl App {
             .map_err(|why| store_failure(&why))
     }
 
-    /// Statements that a function sent and that are not listed.
+    /// Statements that a function sent for the token's tenant, and that are not listed.
     ///
     /// # Errors
     /// When the token lacks `function:read`.
@@ -76,7 +79,8 @@ impl App {
         environment: EnvironmentName,
     ) -> Result<Vec<ManifestStatement>, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, Some(&function))?;
-        let found = self.backends.store.candidates(function, permit.call().environment().clone()).await;
+        let tenant = permit.principal().tenant.clone();
+        let found = self.backends.store.candidates(function, permit.call().environment().clone(), tenant).await;
         found.map_err(|why| store_failure(&why))
     }
 
@@ -118,7 +122,9 @@ impl App {
     ) -> Result<Authorized<Control>, Failure> {
         let permit = || {
             let token = self.settings().authenticator.verify(bearer, clock::now_unix_s())?;
-            authorize_control(&token, scope, environment.clone()).map_err(Refused::by(&token))
+            let permit = authorize_control(&token, scope, environment.clone()).map_err(Refused::by(&token))?;
+            function.map_or(Ok(()), |function| permit.expect_function(function)).map_err(Refused::by(&token))?;
+            Ok(permit)
         };
         permit().map_err(|refused| {
             let subject = Subject { function: function.map(FunctionName::as_str), environment: environment.as_str() };

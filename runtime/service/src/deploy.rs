@@ -1,7 +1,7 @@
 //! From uploaded bytes to a live revision.
 
 mod judge;
-mod line;
+pub(crate) mod line;
 mod sources;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,13 +16,7 @@ use airlock_sandbox::Program;
 use airlock_store::{ArtifactKind, Landing, NewRevision, Releaser, Revision};
 use tokio::sync::{Mutex, oneshot};
 
-use crate::{
-    App,
-    app::store_failure,
-    clock,
-    config::{DeployConfig, DeployPolicy},
-    registry::Deployed,
-};
+use crate::{App, app::store_failure, clock, config::DeployConfig, registry::Deployed};
 use judge::{Judge, Judged};
 use line::{Line, Size};
 
@@ -143,11 +137,7 @@ impl App {
         let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
         let author = permit.principal().subject.clone();
         let arrival = Arrival { author, promoted_from: None, landing: Landing::Live };
-        let judge = self.judge(&permit)?;
-        let arrived = match judge.policy().deploys {
-            DeployPolicy::Open => self.install(&permit, judge, upload, arrival).await,
-            DeployPolicy::Promotion => Err(promotion_only(&judge)),
-        };
+        let arrived = self.install(&permit, upload, arrival).await;
         arrived.map_err(|failure| self.record_deploy_refusal(&permit, None, failure))
     }
 
@@ -160,10 +150,10 @@ impl App {
         let Promotion { function, from, to, revision, landing } = promotion;
         let permit = self.authorize(bearer, ControlScope::FunctionPromote, &to, Some(&function))?;
         let arrived = async {
-            let judge = self.judge(&permit)?;
-            judge.check_promotion(&from)?;
+            // Before anything of the other environment is looked at.
+            self.judge(&permit)?.check_promotion(&from)?;
             let (upload, author) = self.stored(&function, &from, revision, &to).await?;
-            self.install(&permit, judge, upload, Arrival { author, promoted_from: Some(from), landing }).await
+            self.install(&permit, upload, Arrival { author, promoted_from: Some(from), landing }).await
         };
         arrived.await.map_err(|failure| self.record_deploy_refusal(&permit, Some(&function), failure))
     }
@@ -205,13 +195,16 @@ impl App {
     async fn install(
         &self,
         permit: &Authorized<Control>,
-        judge: Judge,
         upload: Upload,
         arrival: Arrival,
     ) -> Result<Deployment, Failure> {
         // Before anything is compiled: what cannot be recorded must not fill the disk either.
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
-        let turn = self.deploying.deploys.turn(&permit.principal().tenant).await?;
+        let turn = self.turn(permit).await?;
+        // By what holds now, not when it began to wait.
+        let settings = self.settings();
+        let judge = self.judge(permit)?;
+        judge.check_arrival(arrival.promoted_from.as_ref())?;
         let manifest = judge.manifest(permit, &upload)?;
         // The turn goes along: analysis that nobody waits for any more still counts.
         let judged = off_thread(move || judge.judge(upload, manifest).map(|judged| (judged, turn))).await?;
@@ -223,6 +216,9 @@ impl App {
         let component = std::mem::take(&mut judged.upload.component);
         let stored = self.backends.store.put_artifact(ArtifactKind::Component, component).await;
         stored.map_err(|why| store_failure(&why))?;
+        if !Arc::ptr_eq(&settings, &self.settings()) {
+            return Err(judged_by_another());
+        }
         let deployment = self.keep(permit, judged, compiled, arrival).await;
         drop(turn);
         deployment
@@ -260,7 +256,11 @@ impl App {
         };
         self.request_for_statements(permit, &self.settings(), &new).await?;
         let kind = if is_promotion { AuditKind::FunctionPromoted } else { AuditKind::FunctionDeployed };
-        let event = control_event(permit, kind, Decision::Permit);
+        let mut event = control_event(permit, kind, Decision::Permit);
+        event.message = new.promoted_from.as_ref().map(|from| match arrival.landing {
+            Landing::Live => format!("from `{from}`"),
+            Landing::Share(percent) => format!("from `{from}`, for {percent} % of the calls"),
+        });
         let by = Releaser { author: permit.principal().subject.clone(), time_unix_ms: now };
         let loader = self.loader.clone();
         let revision = self
@@ -287,6 +287,26 @@ impl App {
             change.await
         };
         tokio::spawn(ordered).await.map_err(Failure::internal)?
+    }
+
+    /// Has a stored revision judged by what is configured now.
+    pub(crate) async fn judge_again(
+        &self,
+        permit: &Authorized<Control>,
+        (function, environment): &(FunctionName, EnvironmentName),
+        digest: Digest,
+    ) -> Result<(), Failure> {
+        let judge = self.judge(permit)?;
+        let (upload, _) = self.stored(function, environment, Some(digest), environment).await?;
+        let manifest = judge.manifest(permit, &upload)?;
+        let judged = off_thread(move || judge.judge(upload, manifest)).await??;
+        let is_refused = judged.findings.iter().any(|finding| finding.severity == Severity::Error);
+        if is_refused { Err(rejected(judged.findings)) } else { Ok(()) }
+    }
+
+    /// A turn in the line of those who deploy.
+    pub(crate) async fn turn(&self, permit: &Authorized<Control>) -> Result<line::Turn, Failure> {
+        self.deploying.deploys.turn(&permit.principal().tenant).await
     }
 
     fn judge(&self, permit: &Authorized<Control>) -> Result<Judge, Failure> {
@@ -339,15 +359,9 @@ pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Sen
     receive.await.map_err(|_panicked| Failure::internal("the analysis of an upload panicked"))
 }
 
-fn promotion_only(judge: &Judge) -> Failure {
-    let environment = judge.environment();
-    let message = format!("environment `{environment}` takes revisions by promotion only");
-    let hint = format!(
-        "deploy to one of {} and promote from there: `airlock promote`; set by {}",
-        judge.promotes_from(),
-        judge.place("deploys")
-    );
-    Failure::new(Reason::PromotionOnly, message, hint)
+fn judged_by_another() -> Failure {
+    let message = "the configuration was read again while this was being judged by the one before";
+    Failure::new(Reason::Overloaded, message, "nothing was stored; deploy again")
 }
 
 pub(crate) fn rejected(findings: Vec<Finding>) -> Failure {

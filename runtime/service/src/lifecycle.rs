@@ -91,8 +91,10 @@ impl App {
         let permit = self.authorize(bearer, change.scope(), &environment, Some(&function))?;
         change.check()?;
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
+        let subject = (function, environment);
+        let change = self.made_ready(&permit, &subject, change).await?;
         let (event, by) = on_record(&permit, &change);
-        let (loader, subject) = (self.loader.clone(), (function, environment));
+        let loader = self.loader.clone();
         self.in_order(async move {
             make(&loader, subject.clone(), change, (event, by)).await?;
             loader.refresh(&subject.0, &subject.1, None).await?;
@@ -100,6 +102,39 @@ impl App {
             live.map_err(|why| store_failure(&why))
         })
         .await
+    }
+
+    /// What has to be true of every revision that a change lets callers reach: it passes every check of a deploy by what is
+    /// configured now, and it runs in this engine. Before anybody waits for the change.
+    async fn made_ready(
+        &self,
+        permit: &Authorized<Control>,
+        subject: &Subject,
+        change: FunctionChange,
+    ) -> Result<FunctionChange, Failure> {
+        let digests = match &change {
+            FunctionChange::Rollback(Some(digest)) => vec![*digest],
+            FunctionChange::Rollback(None) => vec![self.before(subject).await?],
+            FunctionChange::SetAlias(_, shares) => shares.iter().map(|share| share.revision).collect(),
+            FunctionChange::Disable(_) | FunctionChange::Enable | FunctionChange::Delete => return Ok(change),
+        };
+        let _turn = self.turn(permit).await?;
+        for digest in digests {
+            self.judge_again(permit, subject, digest).await?;
+            let found = self.backends.store.get(subject.0.clone(), subject.1.clone(), digest).await;
+            let missing = || StoreError::NotFound { what: format!("a revision `{digest}`") };
+            let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(|| not_there(&missing(), subject))?;
+            self.loader.loaded(&revision, None).await?;
+        }
+        Ok(change)
+    }
+
+    /// The revision that was live before the one that is.
+    async fn before(&self, subject: &Subject) -> Result<Digest, Failure> {
+        let found = self.backends.store.rollback_target(subject.0.clone(), subject.1.clone()).await;
+        let missing = || StoreError::NotFound { what: "a revision that was live before".to_owned() };
+        let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(|| not_there(&missing(), subject))?;
+        Ok(revision.digest)
     }
 }
 
@@ -119,43 +154,14 @@ async fn make(
     let store = &loader.backends.store;
     let subject = (function.clone(), environment.clone());
     let made = match change {
-        FunctionChange::Rollback(to) => {
-            let digest = loadable(loader, &subject, to).await?;
-            match to {
-                None => store.roll_back(function, environment, by, event).await.map(drop),
-                Some(_) => store.select(function, environment, digest, by, event).await.map(drop),
-            }
-        }
-        FunctionChange::SetAlias(alias, shares) => {
-            for share in &shares {
-                loadable(loader, &subject, Some(share.revision)).await?;
-            }
-            store.set_alias((function, environment), alias, shares, event).await
-        }
+        FunctionChange::Rollback(None) => store.roll_back(function, environment, by, event).await.map(drop),
+        FunctionChange::Rollback(Some(to)) => store.select(function, environment, to, by, event).await.map(drop),
+        FunctionChange::SetAlias(alias, shares) => store.set_alias((function, environment), alias, shares, event).await,
         FunctionChange::Disable(why) => store.set_disabled(function, environment, Some(why), event).await,
         FunctionChange::Enable => store.set_disabled(function, environment, None, event).await,
         FunctionChange::Delete => store.delete(function, environment, event).await,
     };
     made.map_err(|why| not_there(&why, &subject))
-}
-
-/// The revision that is meant, after it was seen to run in this engine: what is on disk must not become what cannot be served.
-async fn loadable(loader: &Loader, subject: &Subject, digest: Option<Digest>) -> Result<Digest, Failure> {
-    let (function, environment) = subject.clone();
-    let store = &loader.backends.store;
-    let found = match digest {
-        Some(digest) => store.get(function, environment, digest).await,
-        None => store.rollback_target(function, environment).await,
-    };
-    let unknown = || {
-        let what = match digest {
-            Some(digest) => format!("a revision `{digest}`"),
-            None => "a revision that was live before".to_owned(),
-        };
-        not_there(&StoreError::NotFound { what }, subject)
-    };
-    let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(unknown)?;
-    loader.loaded(&revision, None).await.map(|_| revision.digest)
 }
 
 fn not_there(error: &StoreError, (function, environment): &Subject) -> Failure {

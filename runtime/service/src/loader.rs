@@ -1,6 +1,6 @@
 //! From a stored revision to one that can run.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use airlock_model::{Digest, EnvironmentName, Failure, Finding, FunctionManifest, FunctionName};
 use airlock_sandbox::{CompileError, Compiler, Engine, LoadError, Program};
@@ -12,6 +12,10 @@ use crate::{
     input::InputSchema,
     registry::{Deployed, Registry, Served},
 };
+
+/// How often, and how far apart, memory is brought to what the store says when the store cannot say.
+const REFRESHES_MAX: usize = 100;
+const REFRESH_PAUSE: Duration = Duration::from_millis(100);
 
 /// What it takes to bring revisions into memory. Clones share it.
 #[derive(Clone)]
@@ -37,8 +41,26 @@ impl Loader {
         Ok(())
     }
 
-    /// Lets callers of a function meet what the store says is live. `fresh` is a revision that was loaded for it.
+    /// Lets callers of a function meet what the store says is live, which is decided already: tries again for a while when the
+    /// store is too busy to say. `fresh` is a revision that was loaded for it.
     pub(crate) async fn refresh(
+        &self,
+        function: &FunctionName,
+        environment: &EnvironmentName,
+        fresh: Option<Arc<Deployed>>,
+    ) -> Result<(), Failure> {
+        let mut tried = self.refresh_once(function, environment, fresh.clone()).await;
+        for _ in 0..REFRESHES_MAX {
+            if tried.is_ok() {
+                break;
+            }
+            tokio::time::sleep(REFRESH_PAUSE).await;
+            tried = self.refresh_once(function, environment, fresh.clone()).await;
+        }
+        tried
+    }
+
+    async fn refresh_once(
         &self,
         function: &FunctionName,
         environment: &EnvironmentName,
@@ -54,15 +76,31 @@ impl Loader {
     }
 
     async fn serve(&self, live: LiveFunction, fresh: Option<Arc<Deployed>>) -> Result<Served, Failure> {
+        let deployed = self.loaded(&live.revision, fresh.as_ref()).await?;
+        let mut ready: HashMap<Digest, Arc<Deployed>> = HashMap::from([(live.revision.digest, Arc::clone(&deployed))]);
         let mut aliases = Vec::new();
         for (alias, shares) in live.aliases {
             let mut loaded = Vec::with_capacity(shares.len());
             for (percent, revision) in shares {
-                loaded.push((percent, self.loaded(&revision, fresh.as_ref()).await?));
+                if let Some(known) = ready.get(&revision.digest) {
+                    loaded.push((percent, Arc::clone(known)));
+                    continue;
+                }
+                match self.loaded(&revision, fresh.as_ref()).await {
+                    Ok(one) => {
+                        ready.insert(revision.digest, Arc::clone(&one));
+                        loaded.push((percent, one));
+                    }
+                    // What is live serves all the same.
+                    Err(failure) => tracing::error!(
+                        function = %revision.function, %alias, log = failure.log, "a share cannot be loaded: {failure}"
+                    ),
+                }
             }
-            aliases.push((alias, loaded));
+            if !loaded.is_empty() {
+                aliases.push((alias, loaded));
+            }
         }
-        let deployed = self.loaded(&live.revision, fresh.as_ref()).await?;
         Ok(Served::new(deployed, live.disabled.map(Into::into), aliases))
     }
 

@@ -1,56 +1,67 @@
 //! Keeps what functions say where nothing has to be listed: the candidates for a statement manifest.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use airlock_model::{Digest, ManifestStatement};
+use airlock_store::Caller;
 use moka::sync::Cache;
 
-use crate::{app::Backends, clock, registry::Deployed};
+use crate::{app::Backends, clock};
 
-/// Statements that are known to be on disk, and functions that have no room left.
+/// Statements that are known to be on disk, and callers that have no room left.
 const KNOWN_MAX: u64 = 100_000;
 /// Longest text that is kept; longer ones run all the same.
 const TEXT_BYTES_MAX: usize = 16 << 10;
+/// How long nothing more is tried for a caller that has no room left.
+const FULL_FOR: Duration = Duration::from_secs(600);
 
 /// What has been kept already, so that a call costs a look into memory.
 pub(crate) struct Recorder {
     known: Cache<Digest, ()>,
+    /// Those that have no room for more, for a while: a function that is deleted has room again.
     full: Cache<Digest, ()>,
 }
 
 impl Recorder {
     pub(crate) fn new() -> Self {
-        Self { known: Cache::new(KNOWN_MAX), full: Cache::new(KNOWN_MAX) }
+        let full = Cache::builder().max_capacity(KNOWN_MAX).time_to_live(FULL_FOR).build();
+        Self { known: Cache::new(KNOWN_MAX), full }
     }
 
-    /// Whether this function has not said this before, as far as memory goes, and may say more.
-    pub(crate) fn is_new(&self, deployed: &Deployed, fingerprint: &Digest) -> bool {
-        let function = function_key(deployed);
-        let key = Digest::of_parts(&[function.as_bytes(), fingerprint.as_bytes()]);
-        if self.known.contains_key(&key) || self.full.contains_key(&function) {
-            return false;
+    /// Writes down, while the call goes on, what this function has not said before, as far as memory goes. What cannot be
+    /// written is no reason to refuse the call: it allows nothing.
+    pub(crate) fn see(
+        &self,
+        backends: &Arc<Backends>,
+        of: Caller,
+        fingerprint: &Digest,
+        statement: impl FnOnce() -> ManifestStatement,
+    ) {
+        let caller = Digest::of_parts(&[
+            of.environment.as_str().as_bytes(),
+            of.function.as_str().as_bytes(),
+            of.tenant.as_str().as_bytes(),
+        ]);
+        let key = Digest::of_parts(&[caller.as_bytes(), fingerprint.as_bytes()]);
+        if self.known.contains_key(&key) || self.full.contains_key(&caller) {
+            return;
         }
         self.known.insert(key, ());
-        true
-    }
-
-    /// Writes it down while the call goes on. What cannot be written is no reason to refuse the call: it allows nothing.
-    pub(crate) fn keep(&self, backends: &Arc<Backends>, deployed: &Deployed, statement: ManifestStatement) {
+        let statement = statement();
         if statement.text.len() > TEXT_BYTES_MAX {
             return;
         }
-        let (function, environment) = (deployed.function.clone(), deployed.environment.clone());
-        let (backends, full, key) = (Arc::clone(backends), self.full.clone(), function_key(deployed));
+        let (backends, known, full) = (Arc::clone(backends), self.known.clone(), self.full.clone());
         tokio::spawn(async move {
-            match backends.store.keep_candidate(function, environment, statement, clock::now_unix_ms()).await {
+            match backends.store.keep_candidate(of, statement, clock::now_unix_ms()).await {
                 Ok(true) => {}
-                Ok(false) => full.insert(key, ()),
-                Err(error) => tracing::debug!(%error, "a statement was not recorded"),
+                Ok(false) => full.insert(caller, ()),
+                Err(error) => {
+                    // Another call may have more luck.
+                    known.invalidate(&key);
+                    tracing::debug!(%error, "a statement was not recorded");
+                }
             }
         });
     }
-}
-
-fn function_key(deployed: &Deployed) -> Digest {
-    Digest::of_parts(&[deployed.environment.as_str().as_bytes(), deployed.function.as_str().as_bytes()])
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path, sync::Arc};
 
-use airlock_access::{SignedComponent, SignerKey, verify_component};
+use airlock_access::{SIGNATURE_BYTES, SignedComponent, SignerKey, verify_component};
 use airlock_model::{Digest, EnvironmentName, Finding};
 
 use crate::config::{Config, ConfigError, Origin, Setting};
@@ -66,6 +66,10 @@ impl Signers {
         let Some(signature) = signature else {
             return if self.is_required { Err(self.missing()) } else { Ok(None) };
         };
+        if signature.len() != SIGNATURE_BYTES {
+            let message = format!("the signature has {} bytes, Ed25519's have {SIGNATURE_BYTES}", signature.len());
+            return Err(Finding::error("signature-invalid", message, "component", self.fix()));
+        }
         if self.keys.is_empty() {
             return Ok(None);
         }

@@ -92,8 +92,18 @@ pub(crate) fn set_shares(
     expect_live(execute(tx.connection, sql, names)?, function, environment)?;
     let sql = "DELETE FROM aliases WHERE environment = ?1 AND function = ?2 AND alias = ?3";
     execute(tx.connection, sql, (names.0, names.1, alias))?;
-    shares.iter().try_for_each(|share| insert(tx, names, alias, share))
+    shares.iter().try_for_each(|share| insert(tx, names, alias, share))?;
+    let sql = "SELECT count(DISTINCT alias) FROM aliases WHERE environment = ?1 AND function = ?2";
+    let count = prepare(tx.connection, sql)?.query_row(names, |row| row.get::<_, i64>(0));
+    if count.map_err(StoreError::sqlite("count aliases"))? > ALIASES_MAX {
+        let what = format!("room for another alias of `{function}`: {ALIASES_MAX} are allowed");
+        return Err(StoreError::NotFound { what });
+    }
+    Ok(())
 }
+
+/// Aliases of one function in one environment.
+const ALIASES_MAX: i64 = 20;
 
 fn insert(tx: &Tx<'_>, (environment, function): (&str, &str), alias: &str, share: &Share) -> Result<(), StoreError> {
     let sql = "INSERT INTO aliases (environment, function, alias, revision, percent) \

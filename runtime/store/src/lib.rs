@@ -40,6 +40,7 @@ pub use aliases::{LIVE_ALIAS, LiveFunction, Share};
 pub use approvals::{ApprovalFilter, Claim, DecideError, Decider, Executing, PENDING_MAX, Word};
 pub use artifacts::ArtifactKind;
 pub use audit::{AuditFilter, AuditOrder, AuditRecord};
+pub use candidates::Caller;
 pub use chain::{Appended, Checkpoint};
 pub use completeness::{CallReport, NumberRange};
 pub use completions::CompletionPayer;

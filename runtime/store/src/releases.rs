@@ -109,7 +109,9 @@ impl Store {
     ) -> Result<Revision, StoreError> {
         self.write(move |tx| {
             let key = (&function, &environment, &digest);
-            let before = current(tx, key)?.map(|current| current.release);
+            let current = current(tx, key)?;
+            expect_live(usize::from(current.is_some()), &function, &environment)?;
+            let before = current.map(|current| current.release);
             go_live(tx, &NewRelease { key, kind: ReleaseKind::Select, by: &by, before }, event)
         })
         .await
@@ -172,6 +174,7 @@ impl Store {
             let gone = execute(tx.connection, "DELETE FROM current WHERE environment = ?1 AND function = ?2", names)?;
             expect_live(gone, &function, &environment)?;
             execute(tx.connection, "DELETE FROM aliases WHERE environment = ?1 AND function = ?2", names)?;
+            execute(tx.connection, "DELETE FROM candidates WHERE environment = ?1 AND function = ?2", names)?;
             record(tx, (&function, &environment), event)
         })
         .await

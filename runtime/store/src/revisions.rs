@@ -13,6 +13,9 @@ use crate::{
 pub(crate) const COLUMNS: &str = "r.digest, r.function, r.environment, r.number, r.component_digest, r.artifact_digest, \
                                   r.manifest, r.findings, r.author, r.token_id, r.created_unix_ms, r.statements, \
                                   r.promoted_from, r.signed_by";
+/// The same without what can be large: for lists.
+const LISTED: &str = "r.digest, r.function, r.environment, r.number, r.component_digest, r.artifact_digest, \
+                      r.manifest, '[]', r.author, r.token_id, r.created_unix_ms, NULL, r.promoted_from, r.signed_by";
 /// The live release `c` of a function with its revision `r`.
 pub(crate) const LIVE: &str = "current c JOIN releases l ON l.id = c.release JOIN revisions r ON r.id = l.revision";
 
@@ -101,13 +104,13 @@ impl Reader {
         self.run(read).await
     }
 
-    /// The live revisions of an environment, by function name.
+    /// The live revisions of an environment, by function name, without their findings and statements.
     ///
     /// # Errors
     /// [`StoreError::PageToken`], [`StoreError::Sqlite`], [`StoreError::Corrupt`], [`StoreError::Busy`].
     pub async fn list(&self, environment: EnvironmentName, page: PageRequest) -> Result<Page<Revision>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM {LIVE} \
+            "SELECT {LISTED} FROM {LIVE} \
              WHERE c.environment = ?1 AND c.function > ?2 ORDER BY c.function LIMIT ?3"
         );
         let read = move |connection: &Connection| {
@@ -120,7 +123,7 @@ impl Reader {
         self.run(read).await
     }
 
-    /// The revisions of a function in an environment, newest first.
+    /// The revisions of a function in an environment, newest first, without their findings and statements.
     ///
     /// # Errors
     /// [`StoreError::PageToken`], [`StoreError::Sqlite`], [`StoreError::Corrupt`], [`StoreError::Busy`].
@@ -131,7 +134,7 @@ impl Reader {
         page: PageRequest,
     ) -> Result<Page<Revision>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM revisions r WHERE r.function = ?1 AND r.environment = ?2 AND r.number < ?3 \
+            "SELECT {LISTED} FROM revisions r WHERE r.function = ?1 AND r.environment = ?2 AND r.number < ?3 \
              ORDER BY r.number DESC LIMIT ?4"
         );
         let read = move |connection: &Connection| {
@@ -161,7 +164,8 @@ pub(crate) fn insert(connection: &Connection, new: &NewRevision, digest: &Digest
                SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 \
                FROM revisions WHERE function = ?1 AND environment = ?2 \
                ON CONFLICT (function, environment, digest) DO UPDATE SET artifact_digest = excluded.artifact_digest, \
-               signed_by = excluded.signed_by, signature = excluded.signature, statements = excluded.statements, \
+               signed_by = coalesce(excluded.signed_by, signed_by), \
+               signature = iif(excluded.signed_by IS NULL, signature, excluded.signature), statements = excluded.statements, \
                findings = excluded.findings";
     let values = (
         new.function.as_str(),

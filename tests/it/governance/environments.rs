@@ -25,7 +25,7 @@ fn everything(environment: &str) -> TokenSpec {
         "orders-db:write",
         "crm:GET",
     ];
-    TokenSpec::control_with(&control).for_every_function().environment(environment)
+    TokenSpec::control_with(&control).environment(environment)
 }
 
 /// A request about one environment with a token for another.
@@ -94,6 +94,34 @@ async fn no_request_of_any_kind_crosses_from_one_environment_to_another() {
     // The twin: in its own environment the same token reads what is there.
     let (_, listed) = attempts(&harness, &harness.token(&everything("dev")), "dev").await.swap_remove(3);
     listed.expect("its own environment");
+}
+
+#[tokio::test]
+async fn a_token_for_some_functions_changes_no_others() {
+    let harness = stages().await;
+    let revision = super::digest(deploy_number(&harness, "count", 1).await.revision.as_ref());
+    deploy_number(&harness, "other", 1).await;
+    let spec = everything("dev").for_functions(&["other"]);
+    let token = harness.token(&spec);
+    for (what, ended) in attempts(&harness, &token, "dev").await {
+        // These are about the environment; List shows what the token covers.
+        if ["list", "resources", "describe"].contains(&what) {
+            ended.expect("its own environment");
+            continue;
+        }
+        assert_eq!(reason(&ended.expect_err("refused")), "not_granted", "{what}");
+    }
+    for refused in [
+        promote(&harness, &spec, ("count", "qa"), 0).await.map(drop),
+        rollback(&harness, &spec, "count", &revision).await.map(drop),
+        set_alias(&harness, &spec, ("count", "live"), &[]).await.map(drop),
+    ] {
+        assert_eq!(reason(&refused.expect_err("refused")), "not_granted");
+    }
+    let asked = FunctionServiceListRequest { environment: "dev".to_owned(), ..FunctionServiceListRequest::default() };
+    let listed = harness.functions().list(with_token(asked, &token)).await.expect("listed").into_inner().functions;
+    assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["other"]);
+    set_alias(&harness, &spec, ("other", "live"), &[]).await.expect("the twin: its own function");
 }
 
 #[tokio::test]

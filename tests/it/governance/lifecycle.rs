@@ -241,8 +241,39 @@ async fn what_is_disabled_says_why_and_what_is_deleted_is_unknown() {
     ] {
         assert_eq!(reason(&unknown.expect_err("gone")), "function_unknown");
     }
+    let two = digest(deploy_number(&harness, "count", 2).await.revision.as_ref());
+    harness.functions().delete(with_token(asked(), &token)).await.expect("deleted");
+    let revived = rollback(&harness, &releaser("dev"), "count", &two).await.expect_err("a deletion is no release");
+    assert_eq!(reason(&revived), "function_unknown");
     let again = deploy_number(&harness, "count", 3).await;
     assert_eq!(again.revision.expect("a revision").number, 3, "its revisions stayed on record");
+}
+
+/// The policy of today holds for yesterday's revisions as well.
+#[tokio::test]
+async fn a_way_back_to_what_is_not_allowed_any_more_is_closed() {
+    let harness = stages().await;
+    harness.deploy_built("sql-probe").await;
+    let old = digest(get(&harness, "dev", "sql-probe").await.expect("there").live_revision.as_ref());
+    let (manifest, component) = guests::built("sql-probe");
+    let changed = format!("{manifest}\n[limits]\nfuel = 1_000_000_000\n");
+    harness.deploy(&changed, component).await.expect("deployed");
+    let no_edit = TokenSpec::control_with(&["function:promote"]);
+    let refused = rollback(&harness, &no_edit, "sql-probe", "").await.expect_err("no edit");
+    assert_eq!(reason(&refused), "not_granted");
+    harness.set_config(&harness.config().replacen("[environments.dev]\n", "[environments.dev]\nstrict = true\n", 1));
+    harness.reload().await.expect("read again");
+    for refused in [
+        rollback(&harness, &releaser("dev"), "sql-probe", "").await,
+        rollback(&harness, &releaser("dev"), "sql-probe", &old).await,
+        set_alias(&harness, &releaser("dev"), ("sql-probe", "live"), &[(&old, 100)]).await,
+        set_alias(&harness, &releaser("dev"), ("sql-probe", "old"), &[(&old, 100)]).await,
+    ] {
+        assert_eq!(reason(&refused.expect_err("strict now")), "component_rejected");
+    }
+    harness.set_config(&harness.config().replacen("strict = true\n", "", 1));
+    harness.reload().await.expect("read again");
+    rollback(&harness, &releaser("dev"), "sql-probe", "").await.expect("the twin: allowed again");
 }
 
 #[tokio::test]

@@ -230,6 +230,7 @@ async fn recorded(harness: &Harness, count: usize) -> String {
     let token = harness.token(&TokenSpec::control());
     let path = harness.dir().join("statements.toml");
     for _ in 0..300 {
+        drop(std::fs::remove_file(&path));
         let control = format!("http://{}", harness.server().control_addr());
         let ended = tokio::process::Command::new(airlock_tests::airlock_binary())
             .args([
@@ -284,4 +285,21 @@ async fn a_function_that_makes_its_texts_up_fills_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert_eq!(kept, 500);
+}
+
+/// The SDK writes SOQL's values into the text; what is listed is its shape.
+#[test]
+fn one_template_of_soql_has_one_shape_whatever_its_values() {
+    let shape = |text: &str| airlock_analysis::soql(text).expect("a query").listed_shape();
+    let listed =
+        shape("SELECT Id FROM Account WHERE Name = :p1 AND Active = :p2 AND Kind IN :p3 AND Id IN (:p4) LIMIT 5");
+    for sent in [
+        "SELECT Id FROM Account WHERE Name = 'O\\'Hara' AND Active = true AND Kind IN ('a') AND Id IN ('1','2','3') LIMIT 5",
+        "SELECT Id FROM Account WHERE Name = null AND Active = FALSE AND Kind IN ('a','b') AND Id IN ('1') LIMIT 5",
+    ] {
+        assert_eq!(shape(sent), listed, "{sent}");
+    }
+    let other =
+        shape("SELECT Id FROM Account WHERE Name = 'x' OR Active = true AND Kind IN ('a') AND Id IN ('1') LIMIT 5");
+    assert_ne!(other, listed, "another query has another shape");
 }

@@ -1,6 +1,6 @@
 //! `airlock bindings`: what a function says, for the list of what it may say.
 
-use std::{path::Path, process::ExitCode};
+use std::{io::Write as _, path::Path, process::ExitCode};
 
 use airlock_model::{ManifestStatement, StatementClass, StatementLanguage, print_statements};
 use airlock_proto::v1::{self, ListCandidatesRequest};
@@ -31,7 +31,12 @@ pub async fn run(options: &BindingsOptions, style: Style) -> anyhow::Result<Exit
 }
 
 fn write(path: &Path, text: &str, count: usize) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+    // What was listed before is no candidate, so writing over it would lose it.
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let wrote = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    wrote.with_context(|| {
+        format!("cannot write `{}`: print without --output and add what is missing", path.display())
+    })?;
     output::progress("Wrote", format!("{count} statement(s) to {}: read them before you deploy", path.display()));
     Ok(())
 }

@@ -109,7 +109,9 @@ impl Stage {
     /// Mints a token as a platform would: short-lived, for one thing.
     pub(super) fn token(&self, purpose: TokenFor) -> anyhow::Result<String> {
         let (functions, scopes): (&[&str], &[&str]) = match purpose {
-            TokenFor::Deploy => (&[], &["function:deploy", "resource:edit", "function:read", "audit:read"]),
+            TokenFor::Deploy => {
+                (&["order-summary", "mischief"], &["function:deploy", "resource:edit", "function:read", "audit:read"])
+            }
             TokenFor::OrderSummary | TokenFor::Expired => {
                 (&["order-summary"], &["orders-db:read", "crm:GET:/customers/*"])
             }

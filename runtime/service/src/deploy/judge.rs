@@ -12,6 +12,7 @@ use airlock_model::{
 use super::Upload;
 use crate::{
     app::Backends,
+    config::DeployPolicy,
     input::InputSchema,
     packages,
     settings::{Environment, Settings},
@@ -55,22 +56,37 @@ impl Judge {
         Ok(Self { settings, backends, environment, policy, bounds })
     }
 
-    pub(super) fn environment(&self) -> &EnvironmentName {
-        &self.environment
-    }
-
     pub(super) fn policy(&self) -> &Environment {
         &self.policy
     }
 
     /// Where a key of the environment is set.
-    pub(super) fn place(&self, key: &str) -> String {
+    fn place(&self, key: &str) -> String {
         self.settings.origin(&format!("environments.{}.{key}", self.environment)).to_string()
     }
 
     /// The environments that it takes promotions from, for people.
-    pub(super) fn promotes_from(&self) -> String {
+    fn promotes_from(&self) -> String {
         self.policy.promote_from.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether it takes what comes in that way.
+    pub(super) fn check_arrival(&self, promoted_from: Option<&EnvironmentName>) -> Result<(), Failure> {
+        match (promoted_from, self.policy.deploys) {
+            (Some(from), _) => self.check_promotion(from),
+            (None, DeployPolicy::Open) => Ok(()),
+            (None, DeployPolicy::Promotion) => Err(self.promotion_only()),
+        }
+    }
+
+    fn promotion_only(&self) -> Failure {
+        let message = format!("environment `{}` takes revisions by promotion only", self.environment);
+        let hint = format!(
+            "deploy to one of {} and promote from there: `airlock promote`; set by {}",
+            self.promotes_from(),
+            self.place("deploys")
+        );
+        Failure::new(Reason::PromotionOnly, message, hint)
     }
 
     /// Whether it takes revisions from there.
@@ -95,6 +111,7 @@ impl Judge {
             return Err(malformed(format!("the sources are {size} bytes, at most {SOURCES_BYTES_MAX} are kept")));
         }
         let manifest = FunctionManifest::parse(&upload.manifest_toml).map_err(|why| malformed(why.to_string()))?;
+        permit.expect_function(&manifest.name)?;
         for (resource, usage) in &manifest.resources {
             // First of all, so that nobody learns from a refusal which resources there are.
             check_edit(permit, resource)?;

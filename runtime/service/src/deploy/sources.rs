@@ -1,14 +1,14 @@
 //! What a revision says to its resources, as far as its sources or its component tell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use airlock_analysis::{
     source::{Language as SourceLanguage, Project, Report, SourceFile, SourceStatement, check_project},
     statements,
 };
 use airlock_model::{
-    DeclaredText, Finding, FunctionManifest, Language, ManifestStatement, ResourceKind, ResourceName, STATEMENTS_FILE,
-    Severity, StatementClass, StatementLanguage, StatementManifest, parse_statements,
+    DeclaredText, Digest, Finding, FunctionManifest, Language, ManifestStatement, ResourceKind, ResourceName,
+    STATEMENTS_FILE, Severity, StatementClass, StatementLanguage, StatementManifest, parse_statements,
 };
 
 use super::Judge;
@@ -52,16 +52,18 @@ impl Judge {
             }
             Err(why) => findings.push(unreadable(&why)),
         }
-        let mut statements = Vec::new();
+        let mut admitted = Admitted::default();
         for (text, place) in &found {
-            self.admit(manifest, (text, place), &mut statements, &mut findings);
+            self.admit(manifest, (text, place), &mut admitted);
         }
+        findings.truncate(FINDINGS_MAX);
+        findings.extend(admitted.findings);
         if !self.policy().strict {
             findings.iter_mut().for_each(|finding| finding.severity = Severity::Warning);
-        } else if !is_known && says_statements(manifest) {
+        } else if !is_known && self.says_statements(manifest) {
             findings.push(unknown());
         }
-        Texts { findings, manifest: is_known.then_some(StatementManifest(statements)) }
+        Texts { findings, manifest: is_known.then_some(StatementManifest(admitted.statements)) }
     }
 
     fn project(&self, manifest: &FunctionManifest, sources: &BTreeMap<String, String>) -> Project {
@@ -91,16 +93,10 @@ impl Judge {
     }
 
     /// One text to every resource that it can be meant for.
-    fn admit(
-        &self,
-        manifest: &FunctionManifest,
-        (text, place): (&DeclaredText, &str),
-        statements: &mut Vec<ManifestStatement>,
-        findings: &mut Vec<Finding>,
-    ) {
-        let targets = targets(manifest, text);
+    fn admit(&self, manifest: &FunctionManifest, (text, place): (&DeclaredText, &str), admitted: &mut Admitted) {
+        let targets = targets(manifest, text, place);
         if targets.is_empty() {
-            findings.push(nowhere(text, place));
+            admitted.find(nowhere(text, place));
         }
         for resource in targets {
             match self.classified(&resource, text.language, &text.text) {
@@ -113,16 +109,20 @@ impl Judge {
                         tables,
                         place: place.to_owned(),
                     };
-                    if !statements
-                        .iter()
-                        .any(|known: &ManifestStatement| known.fingerprint() == statement.fingerprint())
-                    {
-                        statements.push(statement);
-                    }
+                    admitted.take(statement);
                 }
-                Err(why) => findings.push(refused(text, place, &why)),
+                Err(why) => admitted.find(refused(text, place, &why)),
             }
         }
+    }
+
+    /// Whether a function can say anything that stands in a manifest.
+    fn says_statements(&self, manifest: &FunctionManifest) -> bool {
+        manifest.resources.iter().any(|(name, used)| match used.kind {
+            ResourceKind::Sql | ResourceKind::Graphql => true,
+            ResourceKind::Http => self.settings.resources.has_soql(&self.environment, name),
+            ResourceKind::Kv | ResourceKind::Blob | ResourceKind::Llm => false,
+        })
     }
 
     fn classified(
@@ -149,16 +149,55 @@ impl Judge {
                 Ok((class, document.report().root_fields.clone(), text.to_owned()))
             }
             StatementLanguage::Soql => {
-                let report = airlock_analysis::soql(text).map_err(|why| why.to_string())?;
-                Ok((StatementClass::Read, report.objects, report.shape))
+                let report = airlock_analysis::soql(&with_binds(text)).map_err(|why| why.to_string())?;
+                Ok((StatementClass::Read, report.objects.clone(), report.listed_shape()))
             }
         }
     }
 }
 
-/// Whether a function can say anything that stands in a manifest.
-fn says_statements(manifest: &FunctionManifest) -> bool {
-    manifest.resources.values().any(|used| matches!(used.kind, ResourceKind::Sql | ResourceKind::Graphql))
+/// What a manifest takes in, and what was found on the way. Bounded, because it is kept with the revision.
+#[derive(Default)]
+struct Admitted {
+    statements: Vec<ManifestStatement>,
+    fingerprints: HashSet<Digest>,
+    bytes: usize,
+    findings: Vec<Finding>,
+}
+
+impl Admitted {
+    fn take(&mut self, statement: ManifestStatement) {
+        if !self.fingerprints.insert(statement.fingerprint()) {
+            return;
+        }
+        self.bytes += statement.text.len();
+        if self.statements.len() < STATEMENTS_MAX && self.bytes <= STATEMENTS_BYTES_MAX {
+            self.statements.push(statement);
+        } else {
+            self.find(too_many());
+        }
+    }
+
+    fn find(&mut self, finding: Finding) {
+        if self.findings.len() < FINDINGS_MAX && self.findings.last() != Some(&finding) {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// Statements of one revision, their bytes, and findings about them.
+const STATEMENTS_MAX: usize = 5_000;
+const STATEMENTS_BYTES_MAX: usize = 2 << 20;
+const FINDINGS_MAX: usize = 100;
+
+/// SOQL of sources has `$1` where the SDK writes a value; analysis reads `:p1`.
+fn with_binds(text: &str) -> String {
+    let mut parts = text.split('$');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let mark = if part.starts_with(|c: char| c.is_ascii_digit()) { ":p" } else { "$" };
+        text + mark + part
+    })
 }
 
 fn from_sources(report: &Report) -> impl Iterator<Item = (DeclaredText, String)> {
@@ -169,7 +208,7 @@ fn from_sources(report: &Report) -> impl Iterator<Item = (DeclaredText, String)>
 }
 
 /// The resources of the right kind; where the sources name one of them, that one.
-fn targets(manifest: &FunctionManifest, text: &DeclaredText) -> Vec<ResourceName> {
+fn targets(manifest: &FunctionManifest, text: &DeclaredText, place: &str) -> Vec<ResourceName> {
     let fits = |kind: ResourceKind| match text.language {
         StatementLanguage::Sql => kind == ResourceKind::Sql,
         StatementLanguage::Graphql => kind == ResourceKind::Graphql,
@@ -177,7 +216,9 @@ fn targets(manifest: &FunctionManifest, text: &DeclaredText) -> Vec<ResourceName
     };
     let fitting = manifest.resources.iter().filter(|(_, used)| fits(used.kind)).map(|(name, _)| name);
     let named: Vec<_> = fitting.clone().filter(|name| is_client_of(&text.resource, name)).cloned().collect();
-    if named.is_empty() { fitting.cloned().collect() } else { named }
+    // A file that people write names resources; sources name clients as they like.
+    let is_exact = place.starts_with(STATEMENTS_FILE);
+    if named.is_empty() && !is_exact { fitting.cloned().collect() } else { named }
 }
 
 /// `ordersDb`, `orders_db` and `orders-db` are clients of `orders-db`.
@@ -214,6 +255,12 @@ fn refused(text: &DeclaredText, place: &str, why: &str) -> Finding {
     let shown: String = text.text.chars().take(120).collect();
     let fix = "write a statement that analysis understands: `airlock sql classify` and `airlock graphql classify` say";
     Finding::error("statement-refused", format!("`{shown}`: {why}"), place, fix)
+}
+
+fn too_many() -> Finding {
+    let message =
+        format!("a revision lists at most {STATEMENTS_MAX} statements of {STATEMENTS_BYTES_MAX} bytes in all");
+    Finding::error("statements-too-many", message, "component", "list less, or split the function")
 }
 
 fn unreadable(why: &str) -> Finding {

@@ -4,6 +4,8 @@ use airlock_model::{
     Digest, HostError, ManifestStatement, Reason, ResourceName, StatementClass, StatementLanguage, fingerprint,
 };
 
+use airlock_store::Caller;
+
 use super::{CallGate, plan::denied};
 
 /// One text to one resource.
@@ -27,7 +29,8 @@ impl CallGate {
         if deployed.statements.as_ref().is_some_and(|listed| listed.contains(&fingerprint)) {
             return Ok(());
         }
-        if settings.environment(&deployed.environment).is_ok_and(|environment| environment.strict) {
+        // An environment that is gone by now allows nothing.
+        if settings.environment(&deployed.environment).map_or(true, |environment| environment.strict) {
             return Err(self.unlisted());
         }
         self.remember(fingerprint, said, class, tables);
@@ -46,18 +49,19 @@ impl CallGate {
     }
 
     fn remember(&self, fingerprint: Digest, said: &Said<'_>, class: StatementClass, tables: &[String]) {
-        let (recorder, deployed) = (&self.backends.recorder, &self.facts.deployed);
-        if !recorder.is_new(deployed, &fingerprint) {
-            return;
-        }
-        let statement = ManifestStatement {
+        let deployed = &self.facts.deployed;
+        let of = Caller {
+            function: deployed.function.clone(),
+            environment: deployed.environment.clone(),
+            tenant: self.facts.principal.tenant.clone(),
+        };
+        self.backends.recorder.see(&self.backends, of, &fingerprint, || ManifestStatement {
             resource: said.resource.clone(),
             language: said.language,
             text: said.text.to_owned(),
             class,
             tables: tables.to_vec(),
             place: "recorded".to_owned(),
-        };
-        recorder.keep(&self.backends, deployed, statement);
+        });
     }
 }

@@ -28,6 +28,7 @@ impl CallGate {
             return Err(refuse("this path takes exactly one parameter `q`".to_owned()));
         };
         let report = soql(text).map_err(|why| refuse(why.to_string()))?;
+        let shape = report.listed_shape();
         event.class = Some(StatementClass::Read);
         event.tables = report.objects;
         if let Some(target) = &mut event.target {
@@ -37,7 +38,7 @@ impl CallGate {
         if let Some(name) = report.binds.first() {
             return Err(refuse(format!("`:{name}` has no value yet")));
         }
-        let said = Said { resource, language: StatementLanguage::Soql, text: &report.shape };
+        let said = Said { resource, language: StatementLanguage::Soql, text: &shape };
         self.hold_to_manifest(&said, StatementClass::Read, &event.tables)
     }
 }

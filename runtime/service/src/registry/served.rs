@@ -13,8 +13,27 @@ use airlock_store::LIVE_ALIAS;
 
 use super::Deployed;
 
-/// Each in its share of a hundred calls.
-type Shares = Vec<(u8, Arc<Deployed>)>;
+/// Revisions, each in its share of a hundred calls.
+#[derive(Default)]
+struct Shares {
+    shares: Vec<(u8, Arc<Deployed>)>,
+    calls: AtomicU32,
+}
+
+impl Shares {
+    /// Exactly as many of a hundred calls as each share says, evenly spread.
+    fn draw(&self) -> Option<&Arc<Deployed>> {
+        if self.shares.is_empty() {
+            return None;
+        }
+        let place = self.calls.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % 100;
+        let mut end = 0;
+        self.shares.iter().find_map(|(percent, deployed)| {
+            end += u32::from(*percent);
+            (place < end).then_some(deployed)
+        })
+    }
+}
 
 /// Coprime with 100: counting in steps of it visits every one of a hundred places once, spread evenly.
 const STRIDE: u32 = 61;
@@ -26,19 +45,19 @@ pub(crate) struct Served {
     /// Revisions beside the live one.
     beside: Shares,
     aliases: BTreeMap<AliasName, Shares>,
-    calls: AtomicU32,
 }
 
 impl Served {
     pub(crate) fn new(
         live: Arc<Deployed>,
         disabled: Option<Arc<str>>,
-        aliases: impl IntoIterator<Item = (AliasName, Shares)>,
+        aliases: impl IntoIterator<Item = (AliasName, Vec<(u8, Arc<Deployed>)>)>,
     ) -> Self {
-        let mut aliases: BTreeMap<AliasName, Shares> = aliases.into_iter().collect();
+        let counted = |(alias, shares)| (alias, Shares { shares, calls: AtomicU32::new(0) });
+        let mut aliases: BTreeMap<AliasName, Shares> = aliases.into_iter().map(counted).collect();
         let of_live = aliases.keys().find(|alias| alias.as_str() == LIVE_ALIAS).cloned();
         let beside = of_live.and_then(|alias| aliases.remove(&alias)).unwrap_or_default();
-        Self { live, disabled, beside, aliases, calls: AtomicU32::new(0) }
+        Self { live, disabled, beside, aliases }
     }
 
     /// What is live, without the revisions that get a share beside it.
@@ -48,7 +67,8 @@ impl Served {
 
     /// One of the revisions in memory, by its digest.
     pub(crate) fn find(&self, revision: &str) -> Option<Arc<Deployed>> {
-        let beside = self.beside.iter().chain(self.aliases.values().flatten()).map(|(_, deployed)| deployed);
+        let beside = std::iter::once(&self.beside).chain(self.aliases.values()).flat_map(|all| &all.shares);
+        let beside = beside.map(|(_, deployed)| deployed);
         std::iter::once(&self.live).chain(beside).find(|deployed| *deployed.revision == *revision).cloned()
     }
 
@@ -62,20 +82,7 @@ impl Served {
             None => &self.beside,
             Some(alias) => self.aliases.get(alias).ok_or_else(|| self.no_alias(alias))?,
         };
-        Ok(self.drawn(shares).unwrap_or(&self.live).clone())
-    }
-
-    /// Exactly as many of a hundred calls as each share says, evenly spread.
-    fn drawn<'a>(&self, shares: &'a Shares) -> Option<&'a Arc<Deployed>> {
-        if shares.is_empty() {
-            return None;
-        }
-        let place = self.calls.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % 100;
-        let mut end = 0;
-        shares.iter().find_map(|(percent, deployed)| {
-            end += u32::from(*percent);
-            (place < end).then_some(deployed)
-        })
+        Ok(shares.draw().unwrap_or(&self.live).clone())
     }
 
     fn out_of_service(&self, why: &str) -> Failure {
