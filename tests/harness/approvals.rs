@@ -53,12 +53,12 @@ impl Harness {
         self.approvals().get(with_token(request, &self.token(spec))).await.map(tonic::Response::into_inner)
     }
 
-    /// Those in a state, at most 500.
+    /// Those in a state, at most 100.
     pub async fn approvals_in(&self, spec: &TokenSpec, state: &str) -> Vec<Approval> {
         let request = ApprovalServiceListRequest {
             environment: spec.environment_name().to_owned(),
             state: state.to_owned(),
-            page_size: 500,
+            page_size: 100,
             ..ApprovalServiceListRequest::default()
         };
         let listed = self.approvals().list(with_token(request, &self.token(spec))).await.expect("listed");

@@ -15,6 +15,7 @@ mod mysql;
 mod parse;
 mod postgres;
 mod read_functions;
+mod rows_before;
 mod scope;
 mod statement;
 mod verdict;
@@ -25,9 +26,10 @@ use std::{fmt, str::FromStr};
 use airlock_model::StatementReport;
 use serde::{Deserialize, Serialize};
 
-pub use effect::{effect, rows_before};
+pub use effect::effect;
 pub use fingerprint::fingerprint;
 pub use read_functions::{ReadFunctionError, ReadFunctions};
+pub use rows_before::rows_before;
 
 use functions::Rules;
 

@@ -146,7 +146,7 @@ impl Client {
 
     /// Decides what functions may change.
     pub fn approvals(&self) -> ApprovalServiceClient<Channel> {
-        ApprovalServiceClient::new(self.channel.clone())
+        ApprovalServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Deploys functions.

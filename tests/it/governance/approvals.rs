@@ -1,5 +1,6 @@
 //! What a person has to approve happens once it is approved, and as it was approved.
 
+mod cli;
 mod preview;
 mod rows;
 mod statements;

@@ -20,7 +20,7 @@ use crate::{
 use printed::{Printed, PrintedPreview};
 
 /// Rows of one page.
-const PAGE: i32 = 500;
+const PAGE: i32 = 100;
 
 /// Runs one of them.
 pub async fn run(command: ApprovalsCommand, style: Style) -> anyhow::Result<ExitCode> {

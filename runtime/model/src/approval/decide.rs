@@ -131,6 +131,9 @@ impl Approval {
             ApprovalScope::Statement if terms.times.is_some() || terms.repeat_for_s.is_some() => {
                 refuse("the approval of a statement holds for every execution: give an end with `expires_after_s`")
             }
+            ApprovalScope::Statement if terms.expires_after_s == Some(0) => {
+                refuse("`expires_after_s` is 0: give 1 or more")
+            }
             ApprovalScope::Statement => {
                 Ok(ApprovalStep::Approve { expires_unix_ms: terms.expires_after_s.map(end), times: None })
             }

@@ -258,6 +258,7 @@ fn who_decides_and_on_what_terms_is_the_policys_word() {
         (Scope::Execution, false, Terms { expires_after_s: Some(0), ..plain }, &strict),
         (Scope::Statement, false, times(1), &lenient),
         (Scope::Statement, false, repeat(1), &lenient),
+        (Scope::Statement, false, Terms { expires_after_s: Some(0), ..plain }, &lenient),
     ];
     for (scope, destructive, terms, policy) in refused {
         let said = try_it(scope, destructive, grace, terms, policy);

@@ -8,6 +8,9 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{Around, Control, answer, split};
 use crate::{application::Application, status::Refusal, wire};
 
+/// Approvals of one page: each can have a text of 64 KiB.
+const PAGE_MAX: i32 = 100;
+
 #[async_trait]
 impl<A: Application> v1::approval_service_server::ApprovalService for Control<A> {
     async fn list(
@@ -17,7 +20,7 @@ impl<A: Application> v1::approval_service_server::ApprovalService for Control<A>
         let (around, asked) = split(request);
         let call = async {
             let environment = wire::name("environment", &asked.environment)?;
-            let page = wire::page(asked.page_size, &asked.page_token)?;
+            let page = wire::page(asked.page_size.min(PAGE_MAX), &asked.page_token)?;
             let filter = wire::approval_filter(&asked)?;
             Ok(self.0.list_approvals(around.bearer(), environment, filter, page).await?)
         };

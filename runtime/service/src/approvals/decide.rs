@@ -1,12 +1,20 @@
 //! Yes, no, and no longer.
 
-use airlock_model::{
-    Approval, ApprovalId, ApprovalRefusal, AuditKind, ControlScope, EnvironmentName, Failure, Reason, Terms,
-};
-use airlock_store::{DecideError, Decider, Word};
+use std::time::Duration;
 
-use super::unknown;
-use crate::{App, app::store_failure, deploy::control_event};
+use airlock_access::{Authorized, Control};
+use airlock_model::{
+    Approval, ApprovalId, ApprovalRefusal, AuditKind, ControlScope, EnvironmentName, Failure, HostReply, Reason, Terms,
+};
+use airlock_resources::{Dialect, Permitted};
+use airlock_store::{DecideError, Decider, Word};
+use tokio::time::Instant;
+
+use super::{engines, unknown};
+use crate::{App, app::store_failure, deploy::control_event, settings::Settings};
+
+/// How long a database may take to say which of its tables can be rolled back.
+const ENGINES_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Characters of a reason.
 const REASON_CHARS_MAX: usize = 500;
@@ -48,12 +56,41 @@ impl App {
             Word::Reject(_) => AuditKind::ApprovalRejected,
             Word::Revoke(_) => AuditKind::ApprovalRevoked,
         };
+        if let Word::Approve(Terms { rows_max: Some(_), .. }, _) = &word {
+            self.check_cap(&settings, &permit, &id).await?;
+        }
         let event = control_event(&permit, kind, airlock_model::Decision::Permit);
         let by = Decider { principal: (**permit.principal()).clone(), environment: environment.clone() };
         let decided = self.backends.store.decide_approval(id.clone(), by, word, event).await;
         decided.map_err(|why| match why {
             DecideError::Store(why) => store_failure(&why),
             DecideError::Refused(why) => self.record_refused_decision(&permit, &id, &refused(&why, &id)),
+        })
+    }
+}
+
+impl App {
+    /// MySQL and MariaDB have tables that no rollback undoes: there a cap would promise what it cannot hold.
+    async fn check_cap(
+        &self,
+        settings: &Settings,
+        permit: &Authorized<Control>,
+        id: &ApprovalId,
+    ) -> Result<(), Failure> {
+        let (environment, tenant) = (permit.call().environment(), &permit.principal().tenant);
+        let found = self.backends.store.approval(id.clone(), tenant.clone(), environment.clone()).await;
+        // That there is none is said by whoever decides.
+        let Some(approval) = found.map_err(|why| store_failure(&why))? else { return Ok(()) };
+        let resource = &approval.asked.resource;
+        if settings.resources.dialect(resource, environment) != Some(Dialect::Mysql) {
+            return Ok(());
+        }
+        let question = engines::question(resource, tenant, Instant::now() + ENGINES_TIME_MAX);
+        let answered = settings.resources.perform(environment, Permitted::Sql(question)).await.reply;
+        let rows = if let Ok(HostReply::Rows(rows)) = answered { Some(rows) } else { None };
+        engines::check(rows.as_ref(), &approval.effect.tables).map_err(|why| {
+            let message = format!("approval {id}: a row cap does not hold here: {why}");
+            Failure::new(Reason::RequestMalformed, message, "approve without a cap, after a look at the data")
         })
     }
 }

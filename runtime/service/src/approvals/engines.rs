@@ -1,11 +1,35 @@
 //! Which tables of MySQL and MariaDB undo what is rolled back.
 
-use airlock_model::{HostError, Rows};
+use airlock_model::{HostError, ResourceName, Rows, SqlVerb, StatementClass, TenantName};
+use airlock_resources::{SqlRequest, StopNotice};
 use serde_json::Value;
+use tokio::time::Instant;
+
+/// Tables that are looked at, and bytes of their names.
+const TABLES_MAX: u64 = 1_000;
+const NAMES_BYTES_MAX: u64 = 256 << 10;
 
 /// The tables of the database that do not.
-pub(super) const QUESTION: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
+const QUESTION: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
                                    AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'";
+
+/// Asks for them.
+pub(super) fn question(resource: &ResourceName, tenant: &TenantName, deadline: Instant) -> SqlRequest {
+    SqlRequest {
+        resource: resource.clone(),
+        tenant: tenant.clone(),
+        verb: SqlVerb::Query,
+        class: StatementClass::Read,
+        statement: QUESTION.to_owned(),
+        parameters: "[]".to_owned(),
+        affected_max: None,
+        connection_by: deadline,
+        deadline,
+        rows_max: TABLES_MAX,
+        bytes_max: NAMES_BYTES_MAX,
+        stop: StopNotice::default(),
+    }
+}
 
 /// Whether everything that a statement names can be undone. Tables of other databases are not looked at, so none may be named.
 ///

@@ -187,7 +187,9 @@ impl Trial<'_> {
         if self.dialect != Dialect::Mysql {
             return Ok(open);
         }
-        let (open, rows) = self.read(open, engines::QUESTION.to_owned(), "[]".to_owned(), TABLES_MAX).await;
+        let (asked, tenant) = (&self.approval.asked, &self.permit.principal().tenant);
+        let (open, reply) = perform(open, engines::question(&asked.resource, tenant, self.deadline)).await;
+        let rows = if let Ok(HostReply::Rows(rows)) = reply { Some(rows) } else { None };
         engines::check(rows.as_ref(), &self.approval.effect.tables)?;
         open.ok_or_else(ended)
     }

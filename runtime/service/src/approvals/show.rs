@@ -41,10 +41,11 @@ impl App {
     ) -> Result<Page<Shown>, Failure> {
         let permit = self.authorize(bearer, ControlScope::ApprovalRead, &environment, None)?;
         let (state, tenant) = (filter.state, permit.principal().tenant.clone());
+        // One that has ended unnoticed is stored as what it was.
+        let filter = ApprovalFilter { state: state.filter(|state| *state != ApprovalState::Expired), ..filter };
         let found = self.backends.store.approvals(tenant, environment, filter, page).await;
         let Page { items, next } = found.map_err(|why| store_failure(&why))?;
         let items = items.into_iter().map(shown);
-        // One that has ended unnoticed is stored as what it was.
         Ok(Page { items: items.filter(|shown| state.is_none_or(|state| shown.state == state)).collect(), next })
     }
 

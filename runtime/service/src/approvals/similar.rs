@@ -5,7 +5,7 @@ use airlock_model::Approval;
 use super::show::SimilarApproval;
 
 /// Words that are compared; a longer text resembles nothing.
-const WORDS_MAX: usize = 2_000;
+const WORDS_MAX: usize = 400;
 /// Of a hundred words, so many have to be in both in the same order.
 const ALIKE_PERCENT: usize = 50;
 

@@ -88,6 +88,11 @@ async fn a_row_cap_holds_on_mariadb() {
     let server = Mariadb::start();
     let harness = Harness::start_with(Options { more_config: approving(&server.environment("")) }).await;
     cap_holds(&harness, "maria").await;
+    // What its engine cannot undo is not capped.
+    let lasting = json!([{ "do": "execute", "statement": "update plain set note = 'x' where id = 1" }]);
+    let id = approval_in(&steps(&harness, "maria", lasting).await[0]);
+    let said = harness.approve_with(&approver("maria"), capped(id, 1)).await.expect_err("it cannot be capped");
+    assert_eq!(airlock_tests::reason(&said), "request_malformed");
 }
 
 /// Where the database does not count everything, a cap would promise too much.

@@ -91,7 +91,7 @@ impl From<Approval> for Printed {
             requested: approval.request_time.map(|time| time.to_string()).unwrap_or_default(),
             expires: approval.expire_time.map(|time| time.to_string()).unwrap_or_default(),
             rows_max: approval.rows_max,
-            uses_left: approval.uses_left.filter(|_| approval.decided_by != ""),
+            uses_left: approval.uses_left.filter(|_| !approval.decided_by.is_empty()),
             decided_by: approval.decided_by,
             decided: approval.decide_time.map(|time| time.to_string()).unwrap_or_default(),
             reason: approval.reason,
@@ -116,27 +116,8 @@ impl Printed {
     /// Everything, for whoever decides.
     pub fn whole(&self, out: &mut dyn Write) -> Result<()> {
         writeln!(out, "{}  {} ({})", self.id, self.state, self.scope)?;
-        let mut row = |name: &str, value: &str| {
-            if value.is_empty() { Ok(()) } else { writeln!(out, "  {name:<12} {}", plain(value)) }
-        };
-        row("function", &format!("{} in {}", self.function, self.environment))?;
-        row("resource", &self.resource)?;
-        row("author", &self.authors.join(", "))?;
-        row("revision", &self.revision)?;
-        row("class", &self.class)?;
-        row("tables", &self.tables.join(", "))?;
-        row("columns", &self.columns.join(", "))?;
-        row("called by", &[&self.app, &self.subject, &self.actor].map(String::as_str).join(" ").trim().to_owned())?;
-        row("parameters", &self.parameters)?;
-        row("", if self.parameters.is_empty() { &self.parameters_sha256 } else { "" })?;
-        row("requested", &self.requested)?;
-        row("ends", &self.expires)?;
-        row("row cap", &self.rows_max.map(|rows| rows.to_string()).unwrap_or_default())?;
-        row("uses left", &self.uses_left.map(|uses| uses.to_string()).unwrap_or_default())?;
-        row("decided", &[&self.decided_by, &self.decided].map(String::as_str).join(" ").trim().to_owned())?;
-        row("reason", &self.reason)?;
-        row("outcome", &self.outcome)?;
-        row("rows", &self.rows.map(|rows| rows.to_string()).unwrap_or_default())?;
+        self.asked(out)?;
+        self.said(out)?;
         if self.destructive {
             writeln!(out, "  {BAD}changes a whole table or the schema{BAD:#}")?;
         }
@@ -146,6 +127,29 @@ impl Printed {
         writeln!(out)?;
         plain(&self.text).lines().try_for_each(|line| writeln!(out, "    {line}"))?;
         self.difference(out)
+    }
+
+    fn asked(&self, out: &mut dyn Write) -> Result<()> {
+        row(out, "function", &format!("{} in {}", self.function, self.environment))?;
+        row(out, "resource", &self.resource)?;
+        row(out, "author", &self.authors.join(", "))?;
+        row(out, "revision", &self.revision)?;
+        row(out, "class", &self.class)?;
+        row(out, "tables", &self.tables.join(", "))?;
+        row(out, "columns", &self.columns.join(", "))?;
+        row(out, "called by", [&self.app, &self.subject, &self.actor].map(String::as_str).join(" ").trim())?;
+        row(out, "parameters", if self.parameters.is_empty() { &self.parameters_sha256 } else { &self.parameters })?;
+        row(out, "requested", &self.requested)
+    }
+
+    fn said(&self, out: &mut dyn Write) -> Result<()> {
+        row(out, "ends", &self.expires)?;
+        row(out, "row cap", &self.rows_max.map(|rows| rows.to_string()).unwrap_or_default())?;
+        row(out, "uses left", &self.uses_left.map(|uses| uses.to_string()).unwrap_or_default())?;
+        row(out, "decided", [&self.decided_by, &self.decided].map(String::as_str).join(" ").trim())?;
+        row(out, "reason", &self.reason)?;
+        row(out, "outcome", &self.outcome)?;
+        row(out, "rows", &self.rows.map(|rows| rows.to_string()).unwrap_or_default())
     }
 
     fn difference(&self, out: &mut dyn Write) -> Result<()> {
@@ -162,6 +166,11 @@ impl Printed {
         }
         Ok(())
     }
+}
+
+/// A fact with its name, where there is one.
+fn row(out: &mut dyn Write, name: &str, value: &str) -> Result<()> {
+    if value.is_empty() { Ok(()) } else { writeln!(out, "  {name:<12} {}", plain(value)) }
 }
 
 /// A preview as printed.
