@@ -155,7 +155,7 @@ async fn make(
     let subject = (function.clone(), environment.clone());
     let made = match change {
         FunctionChange::Rollback(None) => store.roll_back(function, environment, by, event).await.map(drop),
-        FunctionChange::Rollback(Some(to)) => store.select(function, environment, to, by, event).await.map(drop),
+        FunctionChange::Rollback(Some(to)) => store.select((function, environment), to, by, event).await.map(drop),
         FunctionChange::SetAlias(alias, shares) => store.set_alias((function, environment), alias, shares, event).await,
         FunctionChange::Disable(why) => store.set_disabled(function, environment, Some(why), event).await,
         FunctionChange::Enable => store.set_disabled(function, environment, None, event).await,

@@ -101,8 +101,7 @@ impl Store {
     /// [`StoreError::Busy`].
     pub async fn select(
         &self,
-        function: FunctionName,
-        environment: EnvironmentName,
+        (function, environment): (FunctionName, EnvironmentName),
         digest: Digest,
         by: Releaser,
         event: AuditEvent,

@@ -224,7 +224,7 @@ fn targets(manifest: &FunctionManifest, text: &DeclaredText, place: &str) -> Vec
 /// `ordersDb`, `orders_db` and `orders-db` are clients of `orders-db`.
 fn is_client_of(client: &str, resource: &ResourceName) -> bool {
     let letters = |text: &str| -> String {
-        text.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
     letters(client) == letters(resource.as_str())
 }

@@ -60,14 +60,14 @@ async fn deploying_makes_live_and_is_audited(store: &Store) {
     let again = store.deploy(revision("order", "one"), Landing::Live, releaser(), deployed()).await.expect("deployed");
     assert_eq!(again, first, "the same upload is the same revision");
     assert_eq!(store.live(order.clone(), dev.clone()).await.expect("read"), Some(first.clone()));
-    let back = store.select(order.clone(), dev.clone(), second.digest, releaser(), deployed()).await.expect("live");
+    let back = store.select((order.clone(), dev.clone()), second.digest, releaser(), deployed()).await.expect("live");
     let live = store.all_live().await.expect("read");
     assert_eq!(live.into_iter().map(|live| live.revision).collect::<Vec<_>>(), [back]);
     assert_eq!(store.get(order.clone(), dev.clone(), first.digest).await.expect("read"), Some(first.clone()));
     let sources = store.sources(order.clone(), dev.clone(), first.digest).await.expect("read");
     assert_eq!(sources, Some(revision("order", "one").sources));
 
-    let elsewhere = store.select(order.clone(), environment("prod"), first.digest, releaser(), deployed()).await;
+    let elsewhere = store.select((order.clone(), environment("prod")), first.digest, releaser(), deployed()).await;
     assert!(matches!(elsewhere, Err(StoreError::NotFound { .. })), "{elsewhere:?}");
     assert_eq!(store.live(order, environment("prod")).await.expect("read"), None);
 

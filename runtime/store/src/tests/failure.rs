@@ -71,7 +71,7 @@ async fn a_job_that_fails_by_itself_leaves_its_neighbours_alone() {
     let before = store.append(finished(1));
     let failing = store.write(constraint);
     let missing =
-        store.select(super::function("none"), super::environment("dev"), Digest::of(b""), releaser(), deployed());
+        store.select((super::function("none"), super::environment("dev")), Digest::of(b""), releaser(), deployed());
     let (before, failing, missing) = (before.await, failing.await, missing.await);
     let after = store.append(finished(3)).await.expect("appended");
     assert_eq!((before.expect("appended").seq, after.seq), (1, 2), "failed jobs leave no record and no hole");

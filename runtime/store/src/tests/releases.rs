@@ -38,7 +38,7 @@ async fn a_rollback_leads_one_step_back_each_time() {
     let four = deploy(&store, "four").await;
     assert_eq!(live_digest(&store).await, four);
     assert_eq!(roll_back(&store).await.expect("back"), one);
-    let named = store.select(function("order"), environment("dev"), three, releaser(), deployed()).await;
+    let named = store.select((function("order"), environment("dev")), three, releaser(), deployed()).await;
     assert_eq!(named.expect("selected").digest, three);
     assert_eq!(roll_back(&store).await.expect("back"), one, "a rollback undoes a selection as well");
 }
