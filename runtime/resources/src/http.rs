@@ -26,6 +26,7 @@ mod session;
 mod target;
 mod types;
 mod verdict;
+mod wait;
 
 use std::{sync::Arc, time::Duration};
 
