@@ -16,6 +16,7 @@ mod explain;
 mod headers;
 mod meter;
 mod pace;
+mod parked;
 mod place;
 mod reach;
 mod redirect;
@@ -26,6 +27,7 @@ mod session;
 mod target;
 mod types;
 mod verdict;
+mod wait;
 
 use std::{sync::Arc, time::Duration};
 
@@ -136,13 +138,13 @@ impl HttpClient {
         }
     }
 
-    /// Sends one request; its response is read in pieces, each of which may take as long as `timeout_ms` says. What the
-    /// exchange costs stands in the meter, also when it fails.
+    /// Sends one request; its response is read in pieces, each of which may take as long as `timeout_ms` says, and
+    /// whoever reads them as long as `idle_timeout_ms`. What the exchange costs stands in the meter, also when it fails.
     ///
     /// # Errors
     /// Why there is no response, in words that a guest may see.
     pub(crate) async fn open(&self, request: HttpRequest, meter: &Arc<Meter>) -> Result<Answer, HostError> {
-        let pace = Pace::pieces(request.deadline, self.settings.timeout);
+        let pace = self.in_pieces(&request);
         self.exchange(request, meter, pace).await
     }
 
@@ -156,12 +158,16 @@ impl HttpClient {
         body: Outgoing,
         meter: &Arc<Meter>,
     ) -> Result<Answer, HostError> {
-        let pace = Pace::pieces(request.deadline, self.settings.timeout);
+        let pace = self.in_pieces(&request);
         let place = self.place(&request.tenant, pace).await?;
         let prepared = Prepared::new(&self.settings, request)?.with_body(&self.settings)?;
         self.visit(meter, &prepared.place);
         let arrived = self.once(&prepared, body, meter, pace).await?;
         self.begin(arrived, meter, pace, place)
+    }
+
+    fn in_pieces(&self, request: &HttpRequest) -> Pace {
+        Pace::pieces(request.deadline, self.settings.timeout, self.settings.idle_timeout)
     }
 
     async fn exchange(&self, mut request: HttpRequest, meter: &Arc<Meter>, pace: Pace) -> Result<Answer, HostError> {

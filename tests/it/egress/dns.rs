@@ -2,10 +2,16 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
-use tokio::net::UdpSocket;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, UdpSocket},
+};
 
 /// What there is of a name.
 pub(super) enum Found {
@@ -42,11 +48,59 @@ pub(super) async fn serve(zone: impl Fn(&str) -> Found + Send + Sync + 'static) 
         let mut bytes = [0_u8; 512];
         while let Ok((length, peer)) = socket.recv_from(&mut bytes).await {
             let query = &bytes[..length];
-            let name = name_of(query);
-            let _ = socket.send_to(&answer(query, &zone(&name.to_ascii_lowercase())), peer).await;
+            let _ = socket.send_to(&answer(query, &zone(&name_of(query))), peer).await;
         }
     });
     address
+}
+
+/// What a server says over TCP, of what the answer would be.
+pub(super) type OverTcp = fn(&[u8]) -> Vec<u8>;
+
+/// The answer with the length before it (RFC 1035 section 4.2.2).
+pub(super) fn framed(answer: &[u8]) -> Vec<u8> {
+    [&u16::try_from(answer.len()).expect("short").to_be_bytes(), answer].concat()
+}
+
+/// A server whose answers do not fit into a datagram: over UDP it says that and no more (RFC 1035 section 4.1.1), over TCP it says
+/// what `over_tcp` makes of the answer. Also counts the questions over TCP.
+pub(super) async fn serve_truncated(
+    zone: impl Fn(&str) -> Found + Send + Sync + 'static,
+    over_tcp: OverTcp,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let (listener, socket) = both().await;
+    let (address, zone, asked) = (listener.local_addr().expect("an address"), Arc::new(zone), Arc::default());
+    tokio::spawn(async move {
+        let mut bytes = [0_u8; 512];
+        while let Ok((length, peer)) = socket.recv_from(&mut bytes).await {
+            let mut short = answer(&bytes[..length], &Found::Records(Vec::new()));
+            short[2] |= 0x02;
+            let _ = socket.send_to(&short, peer).await;
+        }
+    });
+    let count: Arc<AtomicUsize> = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let Ok(length) = stream.read_u16().await else { continue };
+            let mut query = vec![0; usize::from(length)];
+            if stream.read_exact(&mut query).await.is_ok() {
+                count.fetch_add(1, SeqCst);
+                let _ = stream.write_all(&over_tcp(&answer(&query, &zone(&name_of(&query))))).await;
+            }
+        }
+    });
+    (address, asked)
+}
+
+/// One port for both protocols.
+async fn both() -> (TcpListener, UdpSocket) {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        // Somebody else may have it for datagrams.
+        if let Ok(socket) = UdpSocket::bind(listener.local_addr().expect("an address")).await {
+            return (listener, socket);
+        }
+    }
 }
 
 fn name_of(query: &[u8]) -> String {
@@ -56,7 +110,7 @@ fn name_of(query: &[u8]) -> String {
         labels.push(String::from_utf8_lossy(&query[at + 1..=at + length]).into_owned());
         at += length + 1;
     }
-    labels.join(".")
+    labels.join(".").to_ascii_lowercase()
 }
 
 fn answer(query: &[u8], found: &Found) -> Vec<u8> {

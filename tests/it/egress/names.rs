@@ -65,3 +65,49 @@ async fn an_origin_beyond_the_list_is_not_even_looked_up() {
     }
     assert_eq!(asked.load(SeqCst), 0);
 }
+
+#[tokio::test]
+async fn an_answer_too_long_for_a_datagram_is_asked_for_over_tcp_and_judged_there() {
+    let upstream = Upstream::start(|_| ok("here")).await;
+    let port = upstream.address.port();
+    let trap = Upstream::on(&format!("127.0.0.2:{port}"), |_| ok("trapped")).await;
+    // 40 addresses take 640 bytes of records and more: no datagram of the old size has room for them.
+    let zone = |name: &str| match name {
+        "many.test" => addresses(name, &["127.0.0.1"; 40]),
+        "mixed.test" => addresses(name, &[&["127.0.0.1"; 39][..], &["127.0.0.2"]].concat()),
+        _ => dns::Found::NoSuchName,
+    };
+    let (resolver, asked) = dns::serve_truncated(zone, dns::framed).await;
+    let extra = "allow_plaintext = true\nallow_private = ['127.0.0.1/32']\nretries_max = 0";
+    let at = |host: &str| Api::resolving(&format!("http://{host}:{port}"), extra, Some(resolver));
+    assert_eq!(at("many.test").get("/").await.map(|reply| text(&reply)), Ok("here".to_owned()));
+    assert_eq!(asked.load(SeqCst), 2, "both kinds of addresses are asked for");
+    let mixed = at("mixed.test").get("/").await;
+    assert!(
+        matches!(&mixed, Err(airlock_model::HostError::Denied { rule, .. }) if rule.contains("loopback")),
+        "the last of forty is judged as well: {mixed:?}"
+    );
+    let nobody = at("nobody.test").explain("GET", &format!("http://nobody.test:{port}/")).await;
+    assert_eq!((nobody.rule, upstream.connections(), trap.connections()), ("name_unresolved", 1, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_dns_server_over_tcp_resolves_nothing() {
+    let upstream = Upstream::start(|_| ok("here")).await;
+    let base = format!("http://many.test:{}", upstream.address.port());
+    let extra = "allow_plaintext = true\nallow_private = ['127.0.0.1/32']\nretries_max = 0";
+    let broken: [(&str, dns::OverTcp); 5] = [
+        ("ends before the length", |_| vec![0]),
+        ("ends midway", |answer| dns::framed(answer)[..20].to_vec()),
+        ("is for another question", |answer| dns::framed(&[&[answer[0] ^ 1], &answer[1..]].concat())),
+        ("is truncated again", |answer| dns::framed(&[&answer[..2], &[answer[2] | 2], &answer[3..]].concat())),
+        ("is empty", |_| vec![0, 0]),
+    ];
+    for (what, over_tcp) in broken {
+        let (resolver, asked) = dns::serve_truncated(|name| addresses(name, &["127.0.0.1"]), over_tcp).await;
+        let reply = Api::resolving(&base, extra, Some(resolver)).get("/").await;
+        assert!(matches!(reply, Err(airlock_model::HostError::Unavailable(_))), "an answer that {what}: {reply:?}");
+        assert!(asked.load(SeqCst) > 0, "{what}");
+    }
+    assert_eq!(upstream.connections(), 0);
+}

@@ -69,6 +69,29 @@ async fn repeats_end_where_the_binding_says_and_before_the_deadline() {
     assert_eq!((too_long.seen().len(), beyond.seen().len()), (1, 1));
 }
 
+/// The client's clock shows 12:36:00.
+#[tokio::test]
+async fn a_date_in_retry_after_is_waited_for_like_seconds() {
+    let soon = failing(1, "503 Busy", "retry-after: Sun, 30 Aug 2015 12:36:02 GMT\r\n").await;
+    let began = Instant::now();
+    assert_eq!(Api::at(soon.address, "").get("/").await.map(|reply| text(&reply)), Ok("yes".to_owned()));
+    // What has passed since the request was made is not waited for again.
+    assert!(began.elapsed() >= Duration::from_millis(1_900), "the server named a time two seconds away");
+    let gone = failing(1, "429 Slow", "retry-after: Sun, 30 Aug 2015 12:35:00 GMT\r\n").await;
+    assert_eq!(Api::at(gone.address, "").get("/").await.map(|reply| reply.status), Ok(200));
+    let other_clock = "date: Tue, 01 Mar 2016 07:00:00 GMT\r\nretry-after: Tue, 01 Mar 2016 07:00:01 GMT\r\n";
+    let elsewhere = failing(1, "503 Busy", other_clock).await;
+    assert_eq!(Api::at(elsewhere.address, "").get("/").await.map(|reply| reply.status), Ok(200));
+    let mut left_alone = Vec::new();
+    for late in ["Sun, 30 Aug 2015 12:37:00 GMT", "Tue, 01 Mar 2016 07:00:01 GMT", "tomorrow"] {
+        let headers: &'static str = format!("retry-after: {late}\r\n").leak();
+        let upstream = failing(1, "503 Busy", headers).await;
+        assert_eq!(Api::at(upstream.address, "").get("/").await.map(|reply| reply.status), Ok(503), "{late}");
+        left_alone.push(upstream.seen().len());
+    }
+    assert_eq!(left_alone, [1, 1, 1]);
+}
+
 #[tokio::test]
 async fn a_connection_that_breaks_midway_is_tried_again_where_that_is_harmless() {
     let asked = AtomicUsize::new(0);

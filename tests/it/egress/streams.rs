@@ -1,6 +1,13 @@
 //! Exchanges that are carried out step by step, many at a time.
 
-use std::sync::Arc;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use airlock_model::{HostError, HttpMethod};
 use airlock_resources::HttpRequest;
@@ -8,6 +15,7 @@ use airlock_tests::times;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -19,7 +27,7 @@ const BEARER: &str = "credential = { kind = 'bearer', value = { env = 'KEY' } }\
 const MANY: &str = "requests_max = 2000\ntenant_requests_max = 2000\nresponse_bytes_max = 268435456\n";
 
 /// A server that answers everybody with so many pieces of one text, and waits for nobody.
-async fn flood(piece: String, pieces: usize) -> std::net::SocketAddr {
+async fn flood(piece: String, pieces: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let chunk: Arc<[u8]> = format!("{:x}\r\n{piece}\r\n", piece.len()).into_bytes().into();
@@ -196,4 +204,67 @@ async fn an_endless_body_ends_at_the_cap_and_one_tenant_at_its_share() {
     drop(exchange);
     let mut third = api.open(api.request(HttpMethod::Get, "/")).await;
     assert!(third.head().await.is_ok(), "its place is free again");
+}
+
+/// A server whose bodies never end, and how many of them were broken off.
+async fn endless() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (address, broken) = (listener.local_addr().expect("an address"), Arc::<AtomicUsize>::default());
+    let count = Arc::clone(&broken);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let mut request = [0_u8; 4096];
+                let _ = stream.read(&mut request).await;
+                let mut text = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+                while stream.write_all(&text).await.is_ok() {
+                    text = [b"10000\r\n", vec![b'x'; 64 << 10].as_slice(), b"\r\n"].concat();
+                }
+                count.fetch_add(1, SeqCst);
+            });
+        }
+    });
+    (address, broken)
+}
+
+/// Waits until so many bodies were broken off, while nobody touches the exchanges.
+async fn until_broken(broken: &AtomicUsize, wanted: usize) {
+    let began = Instant::now();
+    while broken.load(SeqCst) < wanted {
+        assert!(began.elapsed() < Duration::from_secs(60), "the connection is still held");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_reads_on_is_given_up_with_its_connection_and_its_place() {
+    let (address, broken) = endless().await;
+    let patient = Api::at(address, "");
+    let mut read_later = patient.open(patient.request(HttpMethod::Get, "/")).await;
+    assert_eq!(read_later.head().await.map(|head| head.status), Ok(200));
+    let api = Api::at(address, "idle_timeout_ms = 500\nrequests_max = 1\ntenant_requests_max = 1\ntimeout_ms = 60000");
+    let mut left = api.open(api.request(HttpMethod::Get, "/")).await;
+    assert_eq!(left.head().await.map(|head| head.status), Ok(200));
+    until_broken(&broken, 1).await;
+    let mut second = api.open(api.request(HttpMethod::Get, "/")).await;
+    assert_eq!(second.head().await.map(|head| head.status), Ok(200), "its place is free");
+    let late = left.next().await;
+    assert!(matches!(&late, Err(HostError::Timeout(text)) if text.contains("idle_timeout_ms")), "{late:?}");
+    assert_eq!(left.next().await, Ok(None), "it has ended");
+    // Whether a piece was read in time or not: what is left of it is given up as well.
+    let _piece = second.next().await;
+    until_broken(&broken, 2).await;
+    assert!(read_later.next().await.is_ok_and(|piece| piece.is_some()), "30 s are for everybody else");
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_reads_ends_with_its_call() {
+    let (address, broken) = endless().await;
+    let api = Api::at(address, "");
+    let call = HttpRequest { deadline: Instant::now() + Duration::from_secs(5), ..api.request(HttpMethod::Get, "/") };
+    let mut left = api.open(call).await;
+    assert_eq!(left.head().await.map(|head| head.status), Ok(200));
+    until_broken(&broken, 1).await;
+    assert!(matches!(left.next().await, Err(HostError::Timeout(_))));
 }

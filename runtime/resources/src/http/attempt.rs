@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::http::{Response, StatusCode, header};
+use ::http::{Response, StatusCode};
 use airlock_model::{HostError, HttpMethod};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
@@ -16,12 +16,11 @@ use super::{
     meter::Meter,
     pace::Pace,
     place::Place,
+    wait,
 };
 
 /// The first pause before a request is repeated; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A server that wants to be left alone for longer is: the guest is told.
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// A response, and what was presented to get it.
 pub(super) struct Arrived {
@@ -56,14 +55,15 @@ impl HttpClient {
         meter: &Meter,
         pace: Pace,
     ) -> Result<Arrived, HostError> {
-        let (mut repeated, mut is_renewed) = (0, false);
+        let (mut repeated, mut is_renewed, began) = (0, false, Instant::now());
         loop {
             let sent = self.attempt(prepared, prepared.whole_body(), meter, pace).await;
             if !is_renewed && self.renews(&sent) {
                 is_renewed = true;
                 continue;
             }
-            let pause = again_after(prepared.method, &sent, repeated);
+            let now = Duration::from_millis(prepared.now_unix_ms) + began.elapsed();
+            let pause = again_after(prepared.method, &sent, repeated, now);
             match pause.filter(|pause| repeated < self.settings.retries_max && pace.allows(*pause)) {
                 None => return sent.map_err(|failed| failed.error),
                 Some(pause) => sleep(pause).await,
@@ -147,15 +147,15 @@ impl HttpClient {
     }
 }
 
-/// How long to wait before the next attempt; `None` when there is to be none.
-fn again_after(method: HttpMethod, sent: &Result<Arrived, Failed>, repeated: u8) -> Option<Duration> {
+/// How long to wait before the next attempt; `None` when there is to be none. `now` is counted from 1970.
+fn again_after(method: HttpMethod, sent: &Result<Arrived, Failed>, repeated: u8, now: Duration) -> Option<Duration> {
     let backoff = PAUSE * 2_u32.saturating_pow(u32::from(repeated));
     match sent {
         Err(Failed { again: Again::Always, .. }) => Some(backoff),
         Err(Failed { again: Again::WhenIdempotent, .. }) if is_idempotent(method) => Some(backoff),
         Err(_) => None,
         Ok(arrived) if is_idempotent(method) && is_passing(arrived.response.status()) => {
-            retry_after(&arrived.response).map_or(Some(backoff), |asked| asked.map(|asked| asked.max(backoff)))
+            wait::asked(arrived.response.headers(), now).map(|asked| asked.max(backoff))
         }
         Ok(_) => None,
     }
@@ -177,12 +177,4 @@ fn is_passing(status: StatusCode) -> bool {
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT
     )
-}
-
-/// What the server asks for: nothing, a wait, or more of one than a call has.
-fn retry_after(response: &Response<Incoming>) -> Option<Option<Duration>> {
-    let value = response.headers().get(header::RETRY_AFTER)?;
-    let seconds: Option<u64> = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    // A date is left to the guest: it has a clock, and no call lives that long.
-    Some(seconds.map(Duration::from_secs).filter(|wait| *wait <= PAUSE_MAX))
 }

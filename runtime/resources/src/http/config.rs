@@ -70,6 +70,9 @@ pub struct HttpConfig {
     /// Longest time to resolve and connect, in milliseconds; 3 s unless set.
     #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
     pub connect_timeout_ms: Option<NonZeroU64>,
+    /// Longest time that a response in pieces waits for whoever reads it to ask for the next one, in milliseconds; 30 s unless set.
+    #[serde(default, deserialize_with = "airlock_model::quantity::deserialize")]
+    pub idle_timeout_ms: Option<NonZeroU64>,
     /// Paths whose parameter `q` is a SOQL query, which is then checked to be one that only reads:
     /// `/services/data/*/query`.
     #[serde(default)]

@@ -58,7 +58,15 @@ pub(super) fn refused(rule: &str, text: impl std::fmt::Display, hint: &str) -> H
     }
 }
 
-fn closed(resource: &ResourceName) -> HostError {
+/// A response in pieces whose next piece nobody asked for.
+pub(super) fn unread(resource: &ResourceName) -> HostError {
+    HostError::Timeout(format!(
+        "the response of `{resource}` was not read on for longer than `idle_timeout_ms` of its binding allows: read it as it comes"
+    ))
+}
+
+/// A response that ended before its end.
+pub(super) fn closed(resource: &ResourceName) -> HostError {
     HostError::Unavailable(format!("`{resource}` closed the connection before the response was complete"))
 }
 

@@ -10,17 +10,25 @@ use tokio::time::{Instant, timeout_at};
 pub(super) struct Pace {
     ends: Instant,
     wait_max: Duration,
+    /// How long a piece may wait for a reader; `None` when nobody reads in pieces.
+    unread_max: Option<Duration>,
 }
 
 impl Pace {
     /// For a response that is taken whole: `wait_max` is for all of it.
     pub(super) fn whole(deadline: Instant, wait_max: Duration) -> Self {
-        Self { ends: deadline.min(Instant::now() + wait_max), wait_max }
+        Self { ends: deadline.min(Instant::now() + wait_max), wait_max, unread_max: None }
     }
 
-    /// For a response that is taken in pieces: `wait_max` is for its head and for each of them.
-    pub(super) fn pieces(deadline: Instant, wait_max: Duration) -> Self {
-        Self { ends: deadline, wait_max }
+    /// For a response that is taken in pieces: `wait_max` is for its head and for each of them, `unread_max` for whoever reads
+    /// them to ask for the next.
+    pub(super) fn pieces(deadline: Instant, wait_max: Duration, unread_max: Duration) -> Self {
+        Self { ends: deadline, wait_max, unread_max: Some(unread_max) }
+    }
+
+    /// When a response that is not read on from now is given up: with the call at the latest.
+    pub(super) fn unread_ends(&self) -> Option<Instant> {
+        self.unread_max.map(|unread_max| self.ends.min(Instant::now() + unread_max))
     }
 
     /// When a step that begins now ends at the latest.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use ::http::{HeaderMap, HeaderValue, Response, header};
+use ::http::{HeaderMap, HeaderValue, Response, Version, header};
 use airlock_model::{HostError, HttpReply, ResourceName};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -11,6 +11,7 @@ use super::{
     RESPONSE_HEAD_BYTES_MAX, explain, headers,
     meter::Meter,
     pace::Pace,
+    parked::Parked,
     scrub::{Passage, Scrubber},
 };
 use crate::places::Place;
@@ -28,12 +29,21 @@ pub(super) struct Reading {
     pub(super) place: Option<Place>,
 }
 
-/// A response whose body is still to be read. Dropped, the rest of it is never asked for.
+/// What others wait for while a response is read: the connection, or its stream on one, and the place of the exchange.
+struct Open {
+    body: Incoming,
+    _place: Option<Place>,
+}
+
+/// A response whose body is still to be read. Dropped, the rest of it is never asked for; where it comes in pieces, that is so
+/// too when nobody asks for the next one for too long.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Names in lower case, nothing hop-by-hop, no cookies, no secret.
     pub(crate) headers: Vec<(String, String)>,
-    body: Option<Incoming>,
+    open: Option<Parked<Open>>,
+    /// HTTP/2 says where a body ends; of HTTP/1.1 hyper knows.
+    ends_expressly: bool,
     passage: Option<Passage>,
     read_bytes: u64,
     reading: Reading,
@@ -50,7 +60,7 @@ impl Answer {
     ///
     /// # Errors
     /// When the head is too large, the body is encoded or announced larger than the caps and the budget allow.
-    pub(super) fn begin(response: Response<Incoming>, reading: Reading) -> Result<Self, HostError> {
+    pub(super) fn begin(response: Response<Incoming>, mut reading: Reading) -> Result<Self, HostError> {
         let (head, body) = response.into_parts();
         let head_bytes = STATUS_LINE_BYTES + headers::size_bytes(&head.headers);
         reading.meter.receive(head_bytes)?;
@@ -62,7 +72,16 @@ impl Answer {
         reading.check_announced(body.size_hint().lower())?;
         let headers = headers::incoming(&head.headers, reading.scrubber.as_deref(), body.is_end_stream());
         let passage = reading.scrubber.clone().map(Passage::new);
-        Ok(Self { status: head.status.as_u16(), headers, body: Some(body), passage, read_bytes: 0, reading })
+        let open = Open { body, _place: reading.place.take() };
+        Ok(Self {
+            status: head.status.as_u16(),
+            headers,
+            open: Some(Parked::until(reading.pace.unread_ends(), open)),
+            ends_expressly: head.version == Version::HTTP_2,
+            passage,
+            read_bytes: 0,
+            reading,
+        })
     }
 
     /// The next bytes of the body, none after the last of them. A piece is never empty, and seldom larger than 64 KiB.
@@ -71,14 +90,19 @@ impl Answer {
     /// `Timeout`, `Unavailable` when the connection broke, `Backend` for what is no HTTP or larger than the cap, `Limit` when the
     /// budget does not cover it. The body has ended then.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, HostError> {
-        while let Some(mut body) = self.body.take() {
-            let frame = self.reading.pace.step(&self.reading.resource, body.frame()).await?;
-            let Some(frame) = frame else { break };
+        while let Some(parked) = self.open.take() {
+            let mut open = parked.take().ok_or_else(|| explain::unread(&self.reading.resource))?;
+            let frame = self.reading.pace.step(&self.reading.resource, open.body.frame()).await?;
+            let Some(frame) = frame else {
+                self.check_whole(&open.body)?;
+                // The exchange is over: another may begin.
+                break;
+            };
             let frame = frame.map_err(|error| explain::exchange(&self.reading.resource, &error))?;
             // Trailers are read past and dropped.
             let piece = frame.into_data().unwrap_or_default();
             self.take_in(piece.len() as u64)?;
-            self.body = Some(body);
+            self.open = Some(Parked::until(self.reading.pace.unread_ends(), open));
             let clean = match &mut self.passage {
                 Some(passage) => passage.push(&piece),
                 None => piece.into(),
@@ -87,8 +111,6 @@ impl Answer {
                 return Ok(Some(clean));
             }
         }
-        // The exchange is over: another may begin.
-        self.reading.place = None;
         let rest = self.passage.take().map(|mut passage| passage.finish()).unwrap_or_default();
         Ok(Some(rest).filter(|rest| !rest.is_empty()))
     }
@@ -104,6 +126,13 @@ impl Answer {
             if body.is_empty() { body = piece } else { body.extend_from_slice(&piece) }
         }
         Ok(HttpReply { status: self.status, headers: self.headers, body })
+    }
+
+    /// hyper takes a stream that is reset without an error for one that has ended (RFC 9113 section 8.1 allows that of a server
+    /// after the end alone).
+    fn check_whole(&self, body: &Incoming) -> Result<(), HostError> {
+        let is_whole = !self.ends_expressly || body.is_end_stream();
+        if is_whole { Ok(()) } else { Err(explain::closed(&self.reading.resource)) }
     }
 
     fn take_in(&mut self, bytes: u64) -> Result<(), HostError> {

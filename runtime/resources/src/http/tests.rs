@@ -19,8 +19,10 @@ use crate::{BindingConfig, EgressBudget, Network, Permitted, Resources, Sources}
 
 mod certificate;
 mod egress;
+mod http2;
 mod limits;
 mod messages;
+mod parked;
 mod reflection;
 
 const SECRET: &str = "canary+S3cret/Value~77";

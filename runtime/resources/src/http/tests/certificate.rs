@@ -71,8 +71,8 @@ impl Certificate {
         self.serve_to(None)
     }
 
-    /// As [`Self::serve`], to those alone who show a certificate.
-    fn serve_to(&self, shown: Option<&Self>) -> (u16, Arc<AtomicUsize>) {
+    /// What a server with this certificate is made of, which asks for one of its client's where that is given.
+    pub(super) fn server(&self, shown: Option<&Self>, protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
         let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -80,8 +80,13 @@ impl Certificate {
             .with_client_cert_verifier(verifier(shown))
             .with_single_cert(vec![CertificateDer::from(self.der.clone())], key)
             .expect("certificate");
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let config = Arc::new(config);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// As [`Self::serve`], to those alone who show a certificate.
+    fn serve_to(&self, shown: Option<&Self>) -> (u16, Arc<AtomicUsize>) {
+        let config = self.server(shown, &[b"http/1.1"]);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
         let port = listener.local_addr().expect("address").port();
         let served = Arc::new(AtomicUsize::new(0));
