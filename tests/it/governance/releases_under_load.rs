@@ -14,7 +14,8 @@ use super::{deploy_number, digest, promote, releaser, rollback, stages};
 
 /// Promotions and rollbacks, each; a whole campaign sets 1000.
 fn rounds() -> u32 {
-    std::env::var("AIRLOCK_PROMOTIONS").map_or(25, |text| text.parse().expect("a number"))
+    airlock_service::config::process_environment("AIRLOCK_PROMOTIONS")
+        .map_or(25, |text| text.parse().expect("a number"))
 }
 
 /// Calls without end until told; every answer is one of the two numbers.
