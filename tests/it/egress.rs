@@ -4,6 +4,7 @@ mod client;
 mod credentials;
 mod dns;
 mod explain;
+mod fetch;
 mod graphql;
 mod guests;
 mod llm;
