@@ -165,7 +165,7 @@ async fn nobody_cancels_or_learns_of_the_calls_of_others() {
         own().subject("mallory@example.com"),
         own().environment("prod"),
         TokenSpec::only("sql-probe", &[]),
-        TokenSpec::control(),
+        TokenSpec::control().for_functions(&[]),
     ];
     for (number, other) in others.into_iter().enumerate() {
         for call in [Call::InvocationId(id.clone()), Call::RequestId("theirs".to_owned())] {

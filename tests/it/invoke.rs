@@ -12,7 +12,7 @@ async fn a_function_runs_for_a_token_that_covers_it_and_for_no_other() {
     assert_eq!(output(&harness.invoke_as(&TokenSpec::only("one", &[]), "one", "null").await.unwrap()), json!(1));
     let cases = [
         (TokenSpec::only("two", &[]), "not_granted"),
-        (TokenSpec::control(), "not_granted"),
+        (TokenSpec::control().for_functions(&[]), "not_granted"),
         (TokenSpec::everything().age_s(3_600), "token_invalid"),
         (TokenSpec::everything().instance("elsewhere"), "token_invalid"),
     ];

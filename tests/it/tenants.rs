@@ -229,7 +229,7 @@ async fn an_upload_is_not_read_for_a_token_without_the_scope() {
     let answer = refused(TokenSpec::everything(), control, "/airlock.v1.FunctionService/Deploy").await;
     assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("function:deploy"), "{answer}");
     let data = harness.server().data_addr();
-    let answer = refused(TokenSpec::control(), data, "/airlock.v1.InvocationService/Invoke").await;
+    let answer = refused(TokenSpec::control().for_functions(&[]), data, "/airlock.v1.InvocationService/Invoke").await;
     assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("any function"), "{answer}");
     // Any call that is on record comes after what was recorded before it.
     harness.deploy_wat("one", &WatGuest::returning("1"), "").await;

@@ -95,7 +95,7 @@ impl App {
         tenant: Option<TenantName>,
         function: Option<FunctionName>,
     ) -> Result<Vec<LimitInForce>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::OperatorRead, &environment, function.as_ref())?;
+        let permit = self.authorize(bearer, ControlScope::OperatorRead, &environment, None)?;
         let settings = self.settings();
         let deployed = match function {
             Some(function) => {
