@@ -14,7 +14,7 @@ use airlock_model::{
     Approval, ApprovalId, ApprovalPolicy, Asked, AuditKind, Decision as Outcome, Effect, EnvironmentName, Failure,
     Progress, Reason, ResourceName, StatementClass, StatementLanguage, StatementManifest,
 };
-use airlock_store::NewRevision;
+use airlock_store::Revision;
 use uuid::Uuid;
 
 use crate::{
@@ -47,13 +47,13 @@ impl App {
         &self,
         permit: &Authorized<Control>,
         settings: &Settings,
-        new: &NewRevision,
+        new: &Revision,
     ) -> Result<(), Failure> {
         let environment = settings.environment(&new.environment)?;
         if environment.writes != WritePolicy::ApproveStatement {
             return Ok(());
         }
-        let revision = new.digest().to_string();
+        let revision = new.digest.to_string();
         for asked in asked_by(permit, new.statements.as_ref(), new) {
             let place = (&asked.resource, &asked.environment);
             let effect = match asked.language {
@@ -66,8 +66,11 @@ impl App {
             }
             let request = new_request(asked, effect, (&new.author, &revision), None, &environment.approvals);
             let event = control_event(permit, AuditKind::ApprovalRequested, Outcome::Permit);
-            // Where too many wait, the call asks again.
-            self.backends.store.request_approval(request, event).await.map_err(|why| store_failure(&why))?;
+            let asked = self.backends.store.request_approval(request, event).await;
+            if asked.map_err(|why| store_failure(&why))?.is_none() {
+                // Too many wait: a call asks for what is left.
+                break;
+            }
         }
         Ok(())
     }
@@ -77,7 +80,7 @@ impl App {
 fn asked_by<'a>(
     permit: &'a Authorized<Control>,
     statements: Option<&'a StatementManifest>,
-    new: &'a NewRevision,
+    new: &'a Revision,
 ) -> impl Iterator<Item = Asked> + 'a {
     let writes = |class: StatementClass| matches!(class, StatementClass::Write | StatementClass::Ddl);
     let statements = statements.into_iter().flat_map(|statements| &statements.0);

@@ -254,7 +254,6 @@ impl App {
             token_id: Some(permit.token().token_id().to_string()),
             created_unix_ms: now,
         };
-        self.request_for_statements(permit, &self.settings(), &new).await?;
         let kind = if is_promotion { AuditKind::FunctionPromoted } else { AuditKind::FunctionDeployed };
         let mut event = control_event(permit, kind, Decision::Permit);
         event.message = new.promoted_from.as_ref().map(|from| match arrival.landing {
@@ -272,6 +271,7 @@ impl App {
                 Ok(revision)
             })
             .await?;
+        self.request_for_statements(permit, &self.settings(), &revision).await?;
         Ok(Deployment { revision, findings })
     }
 

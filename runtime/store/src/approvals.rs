@@ -10,7 +10,7 @@ use airlock_model::{
 };
 
 use crate::{Store, StoreError, chain::Tx};
-use row::{by_name, executing, insert, latest, open_count, overdue, save};
+use row::{by_name, executing, insert, latest, oldest_open, open_count, save};
 
 pub use executing::Executing;
 pub use find::ApprovalFilter;
@@ -187,8 +187,14 @@ fn has_room(tx: &mut Tx<'_>, new: &Approval, event: &AuditEvent) -> Result<bool,
     if open_count(tx.connection, &new.asked)? < PENDING_MAX {
         return Ok(true);
     }
-    for mut found in overdue(tx.connection, &new.asked)? {
-        expire(tx, &mut found, event)?;
+    // One body after the other, because this is the store's only writer and a queue stays full for long.
+    for _ in 0..PENDING_MAX {
+        let Some(mut oldest) = oldest_open(tx.connection, &new.asked)? else { break };
+        let before = oldest.progress.state;
+        expire(tx, &mut oldest, event)?;
+        if oldest.progress.state == before {
+            break;
+        }
     }
     Ok(open_count(tx.connection, &new.asked)? < PENDING_MAX)
 }

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use airlock_model::{Effect, StatementClass, StatementReport};
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Expr, Ident, OnConflictAction, OnInsert, Statement, Visit as _, Visitor,
+    Assignment, AssignmentTarget, Expr, Ident, Insert, MergeClause, MergeClauseKind, OnConflictAction, OnInsert,
+    SetExpr, SqliteOnConflict, Statement, Visit as _, Visitor,
 };
 
 use super::{Dialect, SqlRefusal, parse};
@@ -29,7 +30,7 @@ pub fn effect(dialect: Dialect, text: &str, report: &StatementReport) -> Result<
     Ok(Effect {
         class: Some(report.class),
         is_destructive: report.class != StatementClass::Write || walk.is_unbounded,
-        counts_rows: is_change && walk.changes == 1 && report.because.len() == 1,
+        counts_rows: is_change && walk.changes == 1 && report.because.len() == 1 && !walk.replaces,
         tables: report.tables.clone(),
         columns: walk.columns,
     })
@@ -40,8 +41,30 @@ struct Walk {
     /// Statements that write, those inside of others among them.
     changes: usize,
     is_unbounded: bool,
+    /// Whether rows go that nobody counts: those in the way of one that replaces them.
+    replaces: bool,
     columns: Vec<String>,
 }
+
+/// Words that are no columns although they look like some: constants, and functions without parentheses.
+const NO_COLUMNS: [&str; 16] = [
+    "true",
+    "false",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "localtime",
+    "localtimestamp",
+    "session_user",
+    "user",
+    "utc_date",
+    "utc_time",
+    "utc_timestamp",
+];
 
 impl Visitor for Walk {
     type Break = std::convert::Infallible;
@@ -50,6 +73,8 @@ impl Visitor for Walk {
         match statement {
             Statement::Insert(insert) => {
                 self.changes += 1;
+                self.replaces |= insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
+                self.is_unbounded |= (insert.on.is_some() || self.replaces) && takes_rows(insert);
                 self.columns.extend(insert.columns.iter().map(ToString::to_string));
                 self.assign(&insert.assignments);
                 match &insert.on {
@@ -73,7 +98,8 @@ impl Visitor for Walk {
             }
             Statement::Merge(merge) => {
                 self.changes += 1;
-                self.is_unbounded |= !is_bounded(Some(&merge.on));
+                let removes_others = |clause: &MergeClause| clause.clause_kind == MergeClauseKind::NotMatchedBySource;
+                self.is_unbounded |= !is_bounded(Some(&merge.on)) || merge.clauses.iter().any(removes_others);
             }
             _ => {}
         }
@@ -94,6 +120,11 @@ impl Walk {
     }
 }
 
+/// Whether an INSERT takes the rows of a query: as many as that has, and so changes as many where it may change what is there.
+fn takes_rows(insert: &Insert) -> bool {
+    insert.source.as_ref().is_some_and(|source| !matches!(*source.body, SetExpr::Values(_)))
+}
+
 /// Whether a condition names a column at all: `WHERE true` and `WHERE 1 = 1` bound nothing.
 fn is_bounded(condition: Option<&Expr>) -> bool {
     struct Names(bool);
@@ -102,7 +133,8 @@ fn is_bounded(condition: Option<&Expr>) -> bool {
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
             self.0 |= match expr {
                 Expr::Identifier(Ident { value, quote_style, .. }) => {
-                    quote_style.is_some() || !["true", "false"].contains(&value.to_ascii_lowercase().as_str())
+                    let is_word = NO_COLUMNS.contains(&value.to_ascii_lowercase().as_str()) || value.starts_with('@');
+                    quote_style.is_some() || !is_word
                 }
                 Expr::CompoundIdentifier(_) => true,
                 _ => false,
@@ -175,5 +207,47 @@ mod tests {
         );
         let insert = "insert into orders (id, total) values (1, 2) on conflict (id) do update set note = 'x'";
         assert_eq!(of(Dialect::Sqlite, insert).columns, ["id", "note", "total"]);
+    }
+
+    #[test]
+    fn what_changes_a_whole_table_is_destructive_however_it_says_so() {
+        for (dialect, text) in [
+            (Dialect::Mysql, "delete from orders where @x is null"),
+            (Dialect::Mysql, "delete from orders where utc_date is not null"),
+            (Dialect::Postgres, "delete from orders where current_role is not null"),
+            (Dialect::Postgres, "delete from orders where current_schema = 'public'"),
+            (Dialect::Postgres, "insert into orders select * from orders on conflict (id) do update set total = 0"),
+            (Dialect::Mysql, "replace into orders select * from orders"),
+            (Dialect::Sqlite, "insert or replace into orders select * from orders"),
+        ] {
+            assert!(of(dialect, text).is_destructive, "{text}");
+        }
+        for (dialect, text) in [
+            (Dialect::Postgres, "delete from orders where id = $1 and current_role is not null"),
+            (Dialect::Postgres, "insert into orders (id) values ($1) on conflict (id) do update set total = 0"),
+            (Dialect::Postgres, "insert into orders select * from others"),
+            (Dialect::Postgres, "delete from orders where \"current_role\" = $1"),
+        ] {
+            assert!(!of(dialect, text).is_destructive, "the twin: {text}");
+        }
+    }
+
+    #[test]
+    fn rows_that_are_replaced_are_not_counted() {
+        for text in ["replace into orders (id) values (1)", "insert or replace into orders (id) values (1)"] {
+            assert!(!of(Dialect::Sqlite, text).counts_rows, "{text}");
+        }
+        assert!(of(Dialect::Sqlite, "insert into orders (id) values (1)").counts_rows);
+    }
+
+    #[test]
+    fn a_table_that_is_changed_is_named_behind_a_common_table_expression_too() {
+        for text in [
+            "with orders as (select 1 as id) delete from orders where id = $1",
+            "with orders as (select 1 as id) update orders set total = 0 where id = $1",
+            "with orders as (select 1 as id) insert into orders select * from orders",
+        ] {
+            assert_eq!(of(Dialect::Postgres, text).tables, ["orders"], "{text}");
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use airlock_model::{StatementClass, StatementReport};
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SetExpr, Statement, TableFactor, Visit as _, Visitor,
+    Expr, FromTable, Ident, ObjectName, ObjectNamePart, Query, Select, SetExpr, Statement, TableFactor, TableObject,
+    Visit as _, Visitor,
 };
 
 use super::{
@@ -48,6 +49,10 @@ impl Visitor for Walk<'_> {
         statement::judge(statement, &mut self.verdict);
         if self.rules.dialect == Dialect::Mysql {
             mysql::judge_statement(statement, &mut self.verdict);
+        }
+        // What is changed is a table, also where a common table expression has its name.
+        for target in targets(statement) {
+            self.relation(target);
         }
         GO_ON
     }
@@ -264,3 +269,23 @@ const SQLITE_SCHEMA: [&str; 7] = [
     "sqlite_stat1",
     "sqlite_stat4",
 ];
+/// The tables that a statement changes, by the names that stand in it.
+fn targets(statement: &Statement) -> Vec<&ObjectName> {
+    fn named(factor: &TableFactor) -> Option<&ObjectName> {
+        if let TableFactor::Table { name, args: None, .. } = factor { Some(name) } else { None }
+    }
+    match statement {
+        Statement::Insert(insert) => match &insert.table {
+            TableObject::TableName(name) => vec![name],
+            _ => Vec::new(),
+        },
+        Statement::Update(update) => named(&update.table.relation).into_iter().collect(),
+        Statement::Delete(delete) => {
+            let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+            // With several tables in front of FROM those are meant, which may be aliases: the walk finds what they stand for.
+            from.iter().filter(|_| delete.tables.is_empty()).filter_map(|one| named(&one.relation)).collect()
+        }
+        Statement::Merge(merge) => named(&merge.table).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}

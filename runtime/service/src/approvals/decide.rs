@@ -44,6 +44,7 @@ impl App {
         decision: Decision,
     ) -> Result<Approval, Failure> {
         let permit = self.authorize(bearer, ControlScope::ApprovalDecide, &environment, None)?;
+        self.check_decider(&permit, &id, &decision).await?;
         let settings = self.settings();
         let policy = &settings.environment(&environment)?.approvals;
         let word = match decision {
@@ -70,6 +71,27 @@ impl App {
 }
 
 impl App {
+    /// An approval is of a function that the token is for, and a person gives it: an agent that acts for one asks for approvals.
+    async fn check_decider(
+        &self,
+        permit: &Authorized<Control>,
+        id: &ApprovalId,
+        decision: &Decision,
+    ) -> Result<(), Failure> {
+        if matches!(decision, Decision::Approve(_)) && permit.principal().actor.is_some() {
+            let message = "the token is of an agent that acts for somebody, and approvals are given by people";
+            let hint = "have a person approve it with a token of their own";
+            return Err(Failure::new(Reason::NotGranted, message, hint));
+        }
+        let (environment, tenant) = (permit.call().environment().clone(), permit.principal().tenant.clone());
+        let found = self.backends.store.approval(id.clone(), tenant, environment).await;
+        match found.map_err(|why| store_failure(&why))? {
+            Some(approval) if !permit.token().covers(&approval.asked.function) => Err(unknown(id)),
+            // That there is none is said by whoever decides.
+            _ => Ok(()),
+        }
+    }
+
     /// MySQL and MariaDB have tables that no rollback undoes: there a cap would promise what it cannot hold.
     async fn check_cap(
         &self,
@@ -85,7 +107,8 @@ impl App {
         if settings.resources.dialect(resource, environment) != Some(Dialect::Mysql) {
             return Ok(());
         }
-        let question = engines::question(resource, tenant, Instant::now() + ENGINES_TIME_MAX);
+        let deadline = Instant::now() + ENGINES_TIME_MAX;
+        let question = engines::question((resource, tenant), &approval.effect.tables, deadline);
         let answered = settings.resources.perform(environment, Permitted::Sql(question)).await.reply;
         let rows = if let Ok(HostReply::Rows(rows)) = answered { Some(rows) } else { None };
         engines::check(rows.as_ref(), &approval.effect.tables).map_err(|why| {

@@ -53,7 +53,9 @@ impl App {
         let permit = self.authorize(bearer, ControlScope::ApprovalDecide, &environment, None)?;
         let tenant = permit.principal().tenant.clone();
         let found = self.backends.store.approval(id.clone(), tenant, environment).await;
-        let approval = found.map_err(|why| store_failure(&why))?.ok_or_else(|| unknown(&id))?;
+        let found = found.map_err(|why| store_failure(&why))?;
+        let covered = found.filter(|approval| permit.token().covers(&approval.asked.function));
+        let approval = covered.ok_or_else(|| unknown(&id))?;
         let parameters = parameters.or_else(|| approval.parameters.clone()).unwrap_or_else(|| "[]".to_owned());
         let settings = self.settings();
         let trial = self.trial(&settings, &permit, &approval, parameters)?;
@@ -188,7 +190,9 @@ impl Trial<'_> {
             return Ok(open);
         }
         let (asked, tenant) = (&self.approval.asked, &self.permit.principal().tenant);
-        let (open, reply) = perform(open, engines::question(&asked.resource, tenant, self.deadline)).await;
+        let (open, reply) =
+            perform(open, engines::question((&asked.resource, tenant), &self.approval.effect.tables, self.deadline))
+                .await;
         let rows = if let Ok(HostReply::Rows(rows)) = reply { Some(rows) } else { None };
         engines::check(rows.as_ref(), &self.approval.effect.tables)?;
         open.ok_or_else(ended)

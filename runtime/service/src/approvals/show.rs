@@ -45,7 +45,7 @@ impl App {
         let filter = ApprovalFilter { state: state.filter(|state| *state != ApprovalState::Expired), ..filter };
         let found = self.backends.store.approvals(tenant, environment, filter, page).await;
         let Page { items, next } = found.map_err(|why| store_failure(&why))?;
-        let items = items.into_iter().map(shown);
+        let items = items.into_iter().filter(|one| permit.token().covers(&one.asked.function)).map(shown);
         Ok(Page { items: items.filter(|shown| state.is_none_or(|state| shown.state == state)).collect(), next })
     }
 
@@ -62,7 +62,8 @@ impl App {
         let permit = self.authorize(bearer, ControlScope::ApprovalRead, &environment, None)?;
         let (store, tenant) = (&self.backends.store, permit.principal().tenant.clone());
         let found = store.approval(id.clone(), tenant, environment).await.map_err(|why| store_failure(&why))?;
-        let approval = found.ok_or_else(|| unknown(&id))?;
+        let covered = found.filter(|approval| permit.token().covers(&approval.asked.function));
+        let approval = covered.ok_or_else(|| unknown(&id))?;
         let before = store.approved_before(approval.asked.clone(), COMPARED_MAX).await;
         let before = before.map_err(|why| store_failure(&why))?;
         Ok((shown(approval.clone()), similar::to(&approval, &before)))

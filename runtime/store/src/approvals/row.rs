@@ -8,9 +8,6 @@ use crate::{
     revisions::{execute, json, prepare, text},
 };
 
-/// Overdue requests that are ended at a time.
-const OVERDUE_MAX: u32 = 100;
-
 pub(super) fn insert(connection: &Connection, new: &Approval) -> Result<(), StoreError> {
     let sql = "INSERT INTO approvals (name, tenant, environment, function, resource, binding, state, body) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -69,13 +66,11 @@ pub(super) fn open_count(connection: &Connection, asked: &Asked) -> Result<u64, 
     u64::try_from(count).map_err(|_| StoreError::corrupt("a number of approvals"))
 }
 
-/// The oldest of them.
-pub(super) fn overdue(connection: &Connection, asked: &Asked) -> Result<Vec<Approval>, StoreError> {
-    let sql = format!(
-        "SELECT body FROM approvals WHERE tenant = ?1 AND environment = ?2 AND function = ?3 AND state = 'pending' \
-         ORDER BY id LIMIT {OVERDUE_MAX}"
-    );
-    all(connection, &sql, place(asked))
+/// The oldest of them, which is the first to end.
+pub(super) fn oldest_open(connection: &Connection, asked: &Asked) -> Result<Option<Approval>, StoreError> {
+    let sql = "SELECT body FROM approvals WHERE tenant = ?1 AND environment = ?2 AND function = ?3 AND state = 'pending' \
+               ORDER BY id LIMIT 1";
+    all(connection, sql, place(asked)).map(|mut found| found.pop())
 }
 
 fn place(asked: &Asked) -> (&str, &str, &str) {
