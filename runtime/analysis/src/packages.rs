@@ -11,11 +11,12 @@ mod policy;
 mod pypi;
 mod requirement;
 mod requirements;
+mod source;
 mod time;
 mod tree;
 mod yarn;
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 pub use policy::{PackagePolicy, SourceRule, TimeIndex, check};
 pub use requirement::{Approved, ApprovedError};
@@ -213,9 +214,7 @@ pub fn packages(format: Format, text: &str) -> Result<Vec<LockedPackage>, Unread
         Format::Pylock => pypi::pylock(&tree::toml(text)?),
         Format::Requirements => requirements::packages(text),
     }?;
-    if found.len() > PACKAGES_MAX {
-        return Err(Unreadable::whole(format!("{} packages, at most {PACKAGES_MAX} are read", found.len())));
-    }
+    check_count(found.len())?;
     found.iter().try_for_each(check_texts)?;
     Ok(found)
 }
@@ -223,6 +222,14 @@ pub fn packages(format: Format, text: &str) -> Result<Vec<LockedPackage>, Unread
 fn check_size(text: &str) -> Result<(), Unreadable> {
     if text.len() > FILE_BYTES_MAX {
         return Err(Unreadable::whole(format!("{} bytes, at most {FILE_BYTES_MAX} are read", text.len())));
+    }
+    Ok(())
+}
+
+/// Before anything is done for each of so many, and again of what was found.
+fn check_count(packages: usize) -> Result<(), Unreadable> {
+    if packages > PACKAGES_MAX {
+        return Err(Unreadable::whole(format!("{packages} packages, at most {PACKAGES_MAX} are read")));
     }
     Ok(())
 }
@@ -255,43 +262,6 @@ fn strong(hash: &str) -> Option<String> {
         })
     };
     hash.split_whitespace().find(|one| is_strong(one)).map(str::to_owned)
-}
-
-/// The whole commit id in the address of a repository: 40 hexadecimal digits, or 64.
-fn commit(address: &str) -> Option<String> {
-    let mut parts = address.split(|c: char| !c.is_ascii_hexdigit());
-    parts.rfind(|part| matches!(part.len(), 40 | 64)).map(str::to_owned)
-}
-
-/// The public registries by the start of their addresses.
-fn is_registry(ecosystem: Ecosystem, address: &str) -> bool {
-    let starts: &[&str] = match ecosystem {
-        Ecosystem::Npm => &["https://registry.npmjs.org/", "https://registry.yarnpkg.com/"],
-        Ecosystem::Pypi => &["https://pypi.org/simple/", "https://files.pythonhosted.org/"],
-        Ecosystem::Crates => {
-            &["registry+https://github.com/rust-lang/crates.io-index/", "sparse+https://index.crates.io/"]
-        }
-    };
-    let whole = Cow::from(format!("{}/", address.trim_end_matches('/')));
-    starts.iter().any(|start| whole.starts_with(start))
-}
-
-/// Where something at an address comes from.
-fn source_of(ecosystem: Ecosystem, address: &str) -> PackageSource {
-    let is_git = address.starts_with("git+")
-        || address.starts_with("git:")
-        || address.starts_with("git@")
-        || address.split('#').next().is_some_and(|address| address.ends_with(".git"));
-    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| address.starts_with(prefix));
-    if is_registry(ecosystem, address) {
-        PackageSource::Registry
-    } else if is_git || starts(&["ssh://", "github:", "gitlab:", "bitbucket:"]) {
-        PackageSource::Git(address.to_owned())
-    } else if starts(&["file:", "link:", "portal:", "workspace:", "./", "../", "/"]) {
-        PackageSource::Path(address.to_owned())
-    } else {
-        PackageSource::Url(address.to_owned())
-    }
 }
 
 /// A text of a node that must be there.

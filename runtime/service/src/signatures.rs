@@ -93,3 +93,22 @@ impl Signers {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_of_another_length_is_refused_also_where_there_is_no_signer() {
+        let nobody = Signers::default();
+        let component = Digest::of(b"a component");
+        for length in (0..=200).filter(|length| *length != SIGNATURE_BYTES).chain([1 << 20]) {
+            let refused = nobody.judge(component, Some(&vec![7; length])).expect_err("a finding");
+            assert_eq!(refused.rule, "signature-invalid", "{length}");
+            assert!(refused.message.contains(&format!("{length} bytes")), "{length}: {}", refused.message);
+        }
+        let whole = nobody.judge(component, Some(&[7; SIGNATURE_BYTES]));
+        assert!(matches!(whole, Ok(None)), "without a key nothing can be said of its content");
+        assert!(matches!(nobody.judge(component, None), Ok(None)), "none is needed");
+    }
+}

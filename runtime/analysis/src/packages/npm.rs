@@ -3,7 +3,12 @@
 //! Version 1 nests `dependencies`, version 3 lists `packages` by their place under `node_modules`, version 2 has both, of
 //! which every npm since 7 reads the second. Both are read, so that they cannot say different things to different readers.
 
-use super::{Ecosystem, LockedPackage, PackageSource, Unreadable, commit, source_of, strong, tree::Node};
+use super::{
+    Ecosystem, LockedPackage, PackageSource, Unreadable, check_count,
+    source::{commit, npm_source, source_of},
+    strong,
+    tree::Node,
+};
 
 const FOLDER: &str = "node_modules/";
 
@@ -11,8 +16,10 @@ pub(super) fn packages(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
     if !root.is_table() || !matches!(root.text("lockfileVersion"), Some("1" | "2" | "3")) {
         return Err(Unreadable::at(root.line, "not an npm lockfile of version 1, 2 or 3 (`lockfileVersion`)"));
     }
+    let places = root.get("packages").map_or(&[][..], Node::entries);
+    check_count(places.len())?;
     let mut found = Vec::new();
-    for (place, node) in root.get("packages").map_or(&[][..], Node::entries) {
+    for (place, node) in places {
         // The project itself, and links to packages that are listed by their own places.
         if !place.is_empty() && !node.is_true("link") {
             found.push(installed(place, node)?);
@@ -33,11 +40,18 @@ fn installed(place: &str, node: &Node) -> Result<LockedPackage, Unreadable> {
     };
     // An alias is installed under another name than its own.
     let name = node.text("name").unwrap_or(folder);
+    locked(name, node)
+}
+
+/// A package with a version, which may name another package or a place.
+fn locked(name: &str, node: &Node) -> Result<LockedPackage, Unreadable> {
+    let (name, version) = alias(name, node.text("version").unwrap_or_default());
     let source = match node.text("resolved") {
-        Some(address) => source_of(Ecosystem::Npm, address),
-        None => inside(node, folder)?,
+        Some(address) => npm_source(name, version, address),
+        None if version.contains([':', '/']) => source_of(Ecosystem::Npm, version),
+        None => inside(node, name)?,
     };
-    Ok(package(name, node, source))
+    Ok(LockedPackage { version: version.to_owned(), ..package(name, node, source) })
 }
 
 /// A package without an address came inside another's archive, or from the registry with `omit-lockfile-registry-resolved`.
@@ -51,15 +65,9 @@ fn inside(node: &Node, name: &str) -> Result<PackageSource, Unreadable> {
 
 /// Version 1: the packages of a package stand inside it.
 fn nested(dependencies: &Node, found: &mut Vec<LockedPackage>) -> Result<(), Unreadable> {
+    check_count(found.len().saturating_add(dependencies.entries().len()))?;
     for (name, node) in dependencies.entries() {
-        let version = node.text("version").unwrap_or_default();
-        let (name, version) = alias(name, version);
-        let source = match node.text("resolved") {
-            Some(address) => source_of(Ecosystem::Npm, address),
-            None if version.contains([':', '/']) => source_of(Ecosystem::Npm, version),
-            None => inside(node, name)?,
-        };
-        found.push(LockedPackage { version: version.to_owned(), ..package(name, node, source) });
+        found.push(locked(name, node)?);
         if let Some(inner) = node.get("dependencies") {
             nested(inner, found)?;
         }

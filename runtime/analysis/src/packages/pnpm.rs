@@ -1,6 +1,11 @@
 //! `pnpm-lock.yaml`, versions 5 to 9: `/zod/3.23.8`, `/zod@3.23.8(peer@1.0.0)` or `zod@3.23.8`, each with a `resolution`.
 
-use super::{Ecosystem, LockedPackage, PackageSource, Unreadable, commit, source_of, strong, tree::Node};
+use super::{
+    Ecosystem, LockedPackage, PackageSource, Unreadable, check_count,
+    source::{commit, npm_source},
+    strong,
+    tree::Node,
+};
 
 pub(super) fn packages(documents: &[Node]) -> Result<Vec<LockedPackage>, Unreadable> {
     let mut found = Vec::new();
@@ -9,7 +14,9 @@ pub(super) fn packages(documents: &[Node]) -> Result<Vec<LockedPackage>, Unreada
         if !is_known {
             return Err(Unreadable::at(document.line, "not a pnpm lockfile of version 5, 6 or 9 (`lockfileVersion`)"));
         }
-        for (key, node) in document.get("packages").map_or(&[][..], Node::entries) {
+        let listed = document.get("packages").map_or(&[][..], Node::entries);
+        check_count(found.len().saturating_add(listed.len()))?;
+        for (key, node) in listed {
             found.push(package(key, node)?);
         }
         links(document, &mut found);
@@ -25,8 +32,8 @@ pub(super) fn packages(documents: &[Node]) -> Result<Vec<LockedPackage>, Unreada
 
 fn package(key: &str, node: &Node) -> Result<LockedPackage, Unreadable> {
     let unclear = || Unreadable::at(node.line, format!("`{}` is no name with a version", shown(key)));
-    let (name, version) = split(key).ok_or_else(unclear)?;
-    let (name, version) = (node.text("name").unwrap_or(name), node.text("version").unwrap_or(version));
+    let of_key = split(key).ok_or_else(unclear)?;
+    let (name, version) = (node.text("name").unwrap_or(of_key.0), node.text("version").unwrap_or(of_key.1));
     let resolution = node.get("resolution").filter(|resolution| resolution.is_table());
     let resolution =
         resolution.ok_or_else(|| Unreadable::at(node.line, format!("`{}` has no `resolution`", shown(key))))?;
@@ -42,8 +49,10 @@ fn package(key: &str, node: &Node) -> Result<LockedPackage, Unreadable> {
             let message = format!("`{}` has a resolution of an unknown type `{}`", shown(key), shown(other));
             return Err(Unreadable::at(node.line, message));
         }
-        (None, Some(address), hash) => (source_of(Ecosystem::Npm, address), hash.and_then(strong)),
-        (None, None, Some(hash)) => (PackageSource::Registry, strong(hash)),
+        (None, Some(address), hash) => (npm_source(name, version, address), hash.and_then(strong)),
+        (None, None, Some(hash)) if of_key == (name, version) => (PackageSource::Registry, strong(hash)),
+        // The address is made of the key, which says something else.
+        (None, None, Some(hash)) => (PackageSource::Url(key.to_owned()), strong(hash)),
         (None, None, None) => return Err(unclear()),
     };
     Ok(locked(name, version, (source, integrity), node.line))

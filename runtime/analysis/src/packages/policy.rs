@@ -13,7 +13,10 @@ use std::{
 use airlock_model::{Finding, Language};
 
 use super::{
-    Approved, Ecosystem, LockedPackage, PackageFile, PackageSource, declared::Declared, declared::declared, packages,
+    Approved, Ecosystem, LockedPackage, PackageFile, PackageSource,
+    declared::{Declared, declared},
+    packages,
+    source::names_npm,
 };
 
 pub use index::TimeIndex;
@@ -188,13 +191,15 @@ impl Check<'_> {
     fn origin(&self, package: &LockedPackage) -> Option<Origin> {
         let has = |rule: &SourceRule| self.policy.sources.contains(rule);
         let is_mirrored = |address: &str| {
+            let is_named = package.ecosystem != Ecosystem::Npm || names_npm(&package.name, &package.version, address);
             let address = address.strip_prefix("sparse+").unwrap_or(address);
             // As an index is named: with and without its last slash.
             let whole = format!("{address}/");
-            self.policy.sources.iter().any(|rule| match rule {
-                SourceRule::Mirror(start) => whole.starts_with(start.as_str()) && !address.contains("/../"),
-                SourceRule::Registry | SourceRule::Git | SourceRule::Path | SourceRule::Url => false,
-            })
+            is_named
+                && self.policy.sources.iter().any(|rule| match rule {
+                    SourceRule::Mirror(start) => whole.starts_with(start.as_str()) && !address.contains("/../"),
+                    SourceRule::Registry | SourceRule::Git | SourceRule::Path | SourceRule::Url => false,
+                })
         };
         match &package.source {
             PackageSource::Registry => has(&SourceRule::Registry).then_some(Origin::Registry),
@@ -213,13 +218,15 @@ impl Check<'_> {
             }
         }
         let says_nothing = |ecosystem| !self.locked.contains(&ecosystem) && !manifests.contains_key(&ecosystem);
+        let asks = |ecosystem| manifests.get(&ecosystem).is_some_and(|(_, declared)| declared.first.is_some());
         let installed = sources.keys().find(|path| path.contains("node_modules/"));
         match (language, installed) {
             (Language::Typescript, Some(path)) if says_nothing(Ecosystem::Npm) => {
                 self.findings.without_lockfile(path, "is part of the function", Ecosystem::Npm);
             }
             (Language::Typescript, _) => {}
-            (Language::Rust, _) if says_nothing(Ecosystem::Crates) => {
+            // Also one without dependencies of its own: a component in Rust is built with the SDK.
+            (Language::Rust, _) if !self.locked.contains(&Ecosystem::Crates) && !asks(Ecosystem::Crates) => {
                 self.findings.without_lockfile("Cargo.lock", "is not among the sources", Ecosystem::Crates);
             }
             (Language::Rust, _) => {}

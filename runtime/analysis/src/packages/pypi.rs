@@ -1,7 +1,12 @@
 //! The lockfiles of Python's package managers: `uv.lock`, `poetry.lock`, `pdm.lock`, `Pipfile.lock`, `pylock.toml`.
 
+use std::collections::HashMap;
+
 use super::{
-    Ecosystem, LockedPackage, PackageSource, Unreadable, commit, required, source_of, strong, time, tree::Node,
+    Ecosystem, LockedPackage, PackageSource, Unreadable, check_count, required,
+    source::{commit, source_of, together},
+    strong, time,
+    tree::Node,
 };
 
 pub(super) fn uv(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
@@ -12,7 +17,7 @@ pub(super) fn uv(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
         let place = |key: &str| origin.text(key).map(str::to_owned);
         let local = ["virtual", "editable", "directory", "path"].iter().find_map(|key| place(key));
         let source = match (place("registry"), place("git"), place("url"), local) {
-            (Some(index), None, None, None) => source_of(Ecosystem::Pypi, &index),
+            (Some(index), None, None, None) => placed(Some(index.as_str()), &files(node, &["wheels", "sdist"])),
             (None, Some(repository), None, None) => PackageSource::Git(repository),
             (None, None, Some(address), None) => PackageSource::Url(address),
             // The project itself.
@@ -28,6 +33,8 @@ pub(super) fn uv(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
 
 pub(super) fn poetry(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
     let old_files = root.get("metadata").and_then(|metadata| metadata.get("files"));
+    let old_files = old_files.map_or(&[][..], Node::entries).iter();
+    let old_files: HashMap<_, _> = old_files.map(|(name, files)| (name.as_str(), files)).collect();
     let read = |node: &Node| {
         let origin = node.get("source");
         let address = origin.and_then(|origin| origin.text("url")).unwrap_or_default();
@@ -41,7 +48,7 @@ pub(super) fn poetry(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
             Some("legacy") => source_of(Ecosystem::Pypi, address),
             Some(_) => PackageSource::Url(address.to_owned()),
         };
-        let of_old = || old_files.and_then(|files| files.get(node.text("name")?));
+        let of_old = || old_files.get(node.text("name")?).copied();
         let files: Vec<_> = node.get("files").or_else(of_old).map_or(&[][..], Node::items).iter().collect();
         package(node, (source, &files), "hash")
     };
@@ -50,18 +57,16 @@ pub(super) fn poetry(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
 
 pub(super) fn pdm(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
     let read = |node: &Node| {
+        let files: Vec<_> = node.get("files").map_or(&[][..], Node::items).iter().collect();
         let source = match (node.text("git"), node.text("url"), node.text("path")) {
-            (None, None, None) => PackageSource::Registry,
+            // With the strategy `static_urls` each file has its address.
+            (None, None, None) => placed(None, &files),
             (Some(repository), ..) => {
                 PackageSource::Git(format!("{repository}#{}", node.text("revision").unwrap_or_default()))
             }
             (None, Some(address), _) => PackageSource::Url(address.to_owned()),
             (None, None, Some(path)) => PackageSource::Path(path.to_owned()),
         };
-        let files: Vec<_> = node.get("files").map_or(&[][..], Node::items).iter().collect();
-        // With the strategy `static_urls` each file has its address.
-        let foreign = files.iter().filter_map(|file| file.text("url")).map(|url| source_of(Ecosystem::Pypi, url));
-        let source = foreign.into_iter().find(|source| *source != PackageSource::Registry).unwrap_or(source);
         package(node, (source, &files), "hash")
     };
     listed(root, "package")?.iter().map(read).collect()
@@ -72,24 +77,13 @@ pub(super) fn pylock(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
     let read = |node: &Node| {
         let files = files(node, &["wheels", "sdist", "archive"]);
         let text = |table: &str, key: &str| node.get(table).and_then(|table| table.text(key));
-        let foreign = files
-            .iter()
-            .filter_map(|file| match (file.text("url"), file.text("path")) {
-                (Some(address), _) => Some(source_of(Ecosystem::Pypi, address)),
-                (None, Some(path)) => Some(PackageSource::Path(path.to_owned())),
-                (None, None) => None,
-            })
-            .find(|source| *source != PackageSource::Registry);
-        let source = match (node.get("vcs"), text("directory", "path"), foreign) {
-            (Some(vcs), ..) => {
+        let source = match (node.get("vcs"), text("directory", "path")) {
+            (Some(vcs), _) => {
                 let place = vcs.text("url").or(vcs.text("path")).unwrap_or_default();
                 PackageSource::Git(format!("{place}#{}", vcs.text("commit-id").unwrap_or_default()))
             }
-            (None, Some(path), _) => PackageSource::Path(path.to_owned()),
-            (None, None, Some(foreign)) => foreign,
-            (None, None, None) => {
-                node.text("index").map_or(PackageSource::Registry, |at| source_of(Ecosystem::Pypi, at))
-            }
+            (None, Some(path)) => PackageSource::Path(path.to_owned()),
+            (None, None) => placed(node.text("index"), &files),
         };
         package(node, (source, &files), "hashes")
     };
@@ -98,20 +92,36 @@ pub(super) fn pylock(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
 
 pub(super) fn pipfile(root: &Node) -> Result<Vec<LockedPackage>, Unreadable> {
     let meta = root.get("_meta").ok_or_else(|| Unreadable::at(root.line, "not a Pipfile.lock: no `_meta`"))?;
-    let indexes = meta.get("sources").map_or(&[][..], Node::items);
-    let groups = root.entries().iter().filter(|(key, _)| key != "_meta").flat_map(|(_, group)| group.entries());
-    groups.map(|(name, node)| in_pipfile(name, node, indexes)).collect()
+    let sources = meta.get("sources").map_or(&[][..], Node::items);
+    let indexes = Indexes {
+        first: sources.first().and_then(|one| one.text("name")),
+        // The first of a name counts.
+        urls: sources.iter().rev().filter_map(|one| Some((one.text("name")?, one.text("url")))).collect(),
+    };
+    let groups: Vec<_> =
+        root.entries().iter().filter(|(key, _)| key != "_meta").flat_map(|(_, group)| group.entries()).collect();
+    check_count(groups.len())?;
+    groups.into_iter().map(|(name, node)| in_pipfile(name, node, &indexes)).collect()
 }
 
-fn in_pipfile(name: &str, node: &Node, indexes: &[Node]) -> Result<LockedPackage, Unreadable> {
-    let known = |index: &&str| indexes.iter().find(|one| one.text("name") == Some(*index));
-    let address = |place: &str| match node.text("index").or_else(|| indexes.first()?.text("name")) {
-        None => Ok(PackageSource::Registry),
-        Some(index) => known(&index)
-            .and_then(|index| index.text("url"))
-            .map(|url| source_of(Ecosystem::Pypi, url))
-            .ok_or_else(|| Unreadable::at(node.line, format!("`{place}` names an index that is not in `_meta`"))),
-    };
+/// `_meta.sources` of a Pipfile.lock.
+struct Indexes<'a> {
+    /// Of a package that names none.
+    first: Option<&'a str>,
+    /// Addresses by name.
+    urls: HashMap<&'a str, Option<&'a str>>,
+}
+
+fn in_pipfile(name: &str, node: &Node, indexes: &Indexes<'_>) -> Result<LockedPackage, Unreadable> {
+    let address =
+        |place: &str| match node.text("index").or(indexes.first) {
+            None => Ok(PackageSource::Registry),
+            Some(index) => {
+                indexes.urls.get(index).copied().flatten().map(|url| source_of(Ecosystem::Pypi, url)).ok_or_else(|| {
+                    Unreadable::at(node.line, format!("`{place}` names an index that is not in `_meta`"))
+                })
+            }
+        };
     let source = match (node.text("git"), node.text("path"), node.text("file")) {
         (Some(repository), ..) => PackageSource::Git(format!("{repository}#{}", node.text("ref").unwrap_or_default())),
         (None, Some(path), _) => PackageSource::Path(path.to_owned()),
@@ -132,7 +142,7 @@ fn in_pipfile(name: &str, node: &Node, indexes: &[Node]) -> Result<LockedPackage
 /// `[[package]]`; its absence is an empty lockfile only where the file says that it is one.
 fn listed<'a>(root: &'a Node, key: &str) -> Result<&'a [Node], Unreadable> {
     match root.get(key) {
-        Some(list) if list.is_list() => Ok(list.items()),
+        Some(list) if list.is_list() => check_count(list.items().len()).map(|()| list.items()),
         Some(other) => Err(Unreadable::at(other.line, format!("`{key}` is no list of tables"))),
         None if root.get("metadata").is_some()
             || root.get("version").is_some()
@@ -142,6 +152,17 @@ fn listed<'a>(root: &'a Node, key: &str) -> Result<&'a [Node], Unreadable> {
         }
         None => Err(Unreadable::whole(format!("there is no `[[{key}]]` and nothing that says what wrote the file"))),
     }
+}
+
+/// Where index and files of a package are, as far as the lockfile says it.
+fn placed(index: Option<&str>, files: &[&Node]) -> PackageSource {
+    let of_file = |file: &&Node| match (file.text("url"), file.text("path")) {
+        (Some(address), _) => Some(source_of(Ecosystem::Pypi, address)),
+        (None, Some(path)) => Some(PackageSource::Path(path.to_owned())),
+        (None, None) => None,
+    };
+    let index = index.map(|index| source_of(Ecosystem::Pypi, index));
+    together(&index.into_iter().chain(files.iter().filter_map(of_file)).collect::<Vec<_>>())
 }
 
 /// Everything that can be installed of a package.

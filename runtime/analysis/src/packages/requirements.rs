@@ -1,12 +1,24 @@
 //! `requirements.txt` as pip-compile, uv and `pip freeze` write it: every package pinned with `==`, perhaps with hashes.
 
-use super::{Ecosystem, LockedPackage, PackageSource, Unreadable, commit, is_registry, source_of, strong};
+use super::{
+    Ecosystem, LockedPackage, PackageSource, Unreadable, check_count,
+    source::{commit, is_registry, source_of},
+    strong,
+};
+
+/// Where pip ends a line too, as Python's `str.splitlines` does, besides `\n` and `\r\n`.
+const OTHER_BREAKS: [char; 9] =
+    ['\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
 
 pub(super) fn packages(text: &str) -> Result<Vec<LockedPackage>, Unreadable> {
+    check_breaks(text)?;
+    check_encoding(text)?;
+    let lines = logical_lines(text)?;
+    check_count(lines.len())?;
     let mut found = Vec::new();
     // With another index no name can be told to be PyPI's.
     let mut index = None;
-    for (line, logical) in logical_lines(text) {
+    for (line, logical) in lines {
         match option(&logical) {
             Some(Choice::Index(address)) if is_registry(Ecosystem::Pypi, address) => {}
             Some(Choice::Index(address)) => index = Some(address.to_owned()),
@@ -27,13 +39,41 @@ pub(super) fn packages(text: &str) -> Result<Vec<LockedPackage>, Unreadable> {
     Ok(found)
 }
 
+/// What looks like one line here may be two to pip, the second of them hidden in a comment.
+fn check_breaks(text: &str) -> Result<(), Unreadable> {
+    let holds = |line: &str| line.strip_suffix("\r\n").unwrap_or(line).contains(OTHER_BREAKS);
+    match text.split_inclusive('\n').position(holds) {
+        Some(before) => Err(Unreadable::at(before + 1, "pip ends a line at a character other than a line feed here")),
+        None => Ok(()),
+    }
+}
+
+/// Pip reads the file in the encoding that one of its first lines names (PEP 263), in which other bytes may end a line.
+fn check_encoding(text: &str) -> Result<(), Unreadable> {
+    let is_other = |line: &str| {
+        let mut named = line.split("coding").skip(1).filter_map(|rest| rest.strip_prefix([':', '=']));
+        line.starts_with('#') && named.any(|name| !name.trim_start().to_ascii_lowercase().starts_with("utf-8"))
+    };
+    match text.lines().take(2).position(is_other) {
+        Some(before) => Err(Unreadable::at(before + 1, "an encoding other than UTF-8 is named")),
+        None => Ok(()),
+    }
+}
+
 /// Lines put together at `\`, without comments, each with the line it begins at.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
+///
+/// # Errors
+/// A comment where a line goes on: pip ends the line there, others do not.
+fn logical_lines(text: &str) -> Result<Vec<(usize, String)>, Unreadable> {
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         // A comment begins a line or stands behind a space: addresses have `#` of their own.
-        let end = if line.trim_start().starts_with('#') { Some(0) } else { line.find(" #") };
+        let is_comment = line.trim_start().starts_with('#');
+        if goes_on && is_comment {
+            return Err(Unreadable::at(index + 1, "a comment stands inside a line that goes on"));
+        }
+        let end = if is_comment { Some(0) } else { line.find(" #") };
         let own = end.and_then(|end| line.get(..end)).unwrap_or(line).trim_end();
         let part = own.strip_suffix('\\').unwrap_or(own);
         match lines.last_mut().filter(|_| goes_on) {
@@ -43,10 +83,10 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
             }
             None => lines.push((index + 1, part.trim().to_owned())),
         }
-        goes_on = own.ends_with('\\') || (goes_on && end == Some(0));
+        goes_on = own.ends_with('\\');
     }
     lines.retain(|(_, line)| !line.is_empty());
-    lines
+    Ok(lines)
 }
 
 enum Choice<'a> {

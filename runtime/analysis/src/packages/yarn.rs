@@ -1,23 +1,28 @@
 //! `yarn.lock`: Berry's is YAML, version 1 has a syntax of its own, which is read line by line as yarn writes it.
 
 use super::{
-    Ecosystem, LockedPackage, PackageSource, Unreadable, commit, source_of, strong,
+    Ecosystem, LockedPackage, PackageSource, Unreadable, check_count,
+    source::{commit, npm_source, source_of},
+    strong,
     tree::{self, Node},
 };
 
 pub(super) fn packages(text: &str) -> Result<Vec<LockedPackage>, Unreadable> {
     match text.lines().any(|line| line.starts_with("__metadata:")) {
-        true => tree::yaml(text)?.iter().flat_map(Node::entries).filter_map(|(_, node)| berry(node)).collect(),
+        true => berries(&tree::yaml(text)?),
         false => classic(text),
     }
 }
 
+fn berries(documents: &[Node]) -> Result<Vec<LockedPackage>, Unreadable> {
+    check_count(documents.iter().map(|document| document.entries().len()).sum())?;
+    let entries = documents.iter().flat_map(Node::entries).filter(|(key, _)| key != "__metadata");
+    entries.filter_map(|(_, node)| berry(node)).collect()
+}
+
 fn berry(node: &Node) -> Option<Result<LockedPackage, Unreadable>> {
     let unclear = || Unreadable::at(node.line, "an entry has no `resolution` that is understood");
-    let Some(resolution) = node.text("resolution") else {
-        // `__metadata` has none.
-        return node.get("cacheKey").or(node.get("version")).is_none().then(|| Err(unclear()));
-    };
+    let Some(resolution) = node.text("resolution") else { return Some(Err(unclear())) };
     let at = resolution.char_indices().skip(1).find(|(_, c)| *c == '@').map(|(at, _)| at);
     let split = at.and_then(|at| Some((resolution.get(..at)?, resolution.get(at + 1..)?)));
     let Some((name, place)) = split else { return Some(Err(unclear())) };
@@ -25,10 +30,11 @@ fn berry(node: &Node) -> Option<Result<LockedPackage, Unreadable>> {
     if place == "workspace:." {
         return None;
     }
+    let version = node.text("version").unwrap_or_default();
     let source = match place.split_once(':') {
-        // `npm:1.0.0::__archiveUrl=https%3A..` is another address.
-        Some(("npm", version)) if !version.contains("::") => PackageSource::Registry,
-        Some(("patch", patch)) if is_builtin(patch) => PackageSource::Registry,
+        // `npm:1.0.0::__archiveUrl=https%3A..` is another address, and another version another package.
+        Some(("npm", taken)) if taken == version => PackageSource::Registry,
+        Some(("patch", patch)) if is_builtin(patch, &format!("{name}@npm%3A{version}")) => PackageSource::Registry,
         Some(("npm" | "patch", _)) => PackageSource::Url(place.to_owned()),
         _ => source_of(Ecosystem::Npm, place),
     };
@@ -38,17 +44,16 @@ fn berry(node: &Node) -> Option<Result<LockedPackage, Unreadable>> {
         PackageSource::Git(address) => commit(address),
         _ => sha512.map(|sum| format!("sha512:{sum}")),
     };
-    let version = node.text("version").unwrap_or_default().to_owned();
-    Some(Ok(locked(name, version, (source, integrity), node.line)))
+    Some(Ok(locked(name, version.to_owned(), (source, integrity), node.line)))
 }
 
 /// Yarn's own changes to what the registry has, as to TypeScript: `typescript@npm%3A5.4#optional!builtin<compat/typescript>`.
-fn is_builtin(patch: &str) -> bool {
+fn is_builtin(patch: &str, own_package: &str) -> bool {
     let Some((of, patches)) = patch.split_once('#') else { return false };
     let patches = patches.split("::").next().unwrap_or(patches);
     let own = patches.strip_prefix("optional!").or(patches.strip_prefix('~')).unwrap_or(patches);
     let name = own.strip_prefix("builtin<").and_then(|own| own.strip_suffix('>'));
-    of.contains("@npm%3A") && name.is_some_and(|name| !name.contains(['&', '>', '<']))
+    of == own_package && name.is_some_and(|name| !name.contains(['&', '>', '<']))
 }
 
 /// One entry of version 1 while it is read.
@@ -69,7 +74,10 @@ fn classic(text: &str) -> Result<Vec<LockedPackage>, Unreadable> {
         let indent = line.len() - line.trim_start_matches(' ').len();
         match indent {
             _ if line.trim().is_empty() || line.starts_with('#') => {}
-            0 => entries.push(header(line, at).ok_or_else(unclear)?),
+            0 => {
+                check_count(entries.len().saturating_add(1))?;
+                entries.push(header(line, at).ok_or_else(unclear)?);
+            }
             2 => field(entries.last_mut().ok_or_else(unclear)?, line.trim()).ok_or_else(unclear)?,
             // What the package itself asks for.
             4 => {}
@@ -85,10 +93,7 @@ fn header(line: &str, at: usize) -> Option<Entry> {
         let one = one.strip_prefix('"').and_then(|one| one.strip_suffix('"')).unwrap_or(one);
         let split = one.char_indices().skip(1).find(|(_, c)| *c == '@').map(|(at, _)| at)?;
         let (name, range) = (one.get(..split)?, one.get(split + 1..)?);
-        // An alias: the real name stands in the range.
-        let real =
-            range.strip_prefix("npm:").and_then(|real| real.rsplit_once('@')).filter(|(name, _)| !name.is_empty());
-        Some(real.unwrap_or((name, range)))
+        Some(range.strip_prefix("npm:").map_or((name, range), alias))
     });
     let (name, range) = names.next()??;
     let entry = Entry {
@@ -100,6 +105,11 @@ fn header(line: &str, at: usize) -> Option<Entry> {
         integrity: None,
     };
     names.all(|other| other.is_some_and(|(other, _)| other == name)).then_some(entry)
+}
+
+/// The real name of an alias stands in its range, with or without versions: `npm:zod@^3`, `npm:@scope/name`.
+fn alias(real: &str) -> (&str, &str) {
+    real.rsplit_once('@').filter(|(name, _)| !name.is_empty()).unwrap_or((real, ""))
 }
 
 /// `version "1.0.0"`; a field that stands twice is refused.
@@ -121,7 +131,7 @@ fn finished(entry: Entry) -> Result<LockedPackage, Unreadable> {
     let missing = || Unreadable::at(line, format!("`{name}` has no `version`"));
     let version = version.ok_or_else(missing)?;
     let source = match &resolved {
-        Some(address) => source_of(Ecosystem::Npm, address),
+        Some(address) => npm_source(&name, &version, address),
         // With an offline mirror there is no address; a directory has none either.
         None if range.contains([':', '/']) => source_of(Ecosystem::Npm, &range),
         None if integrity.is_some() => PackageSource::Registry,

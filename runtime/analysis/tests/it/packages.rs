@@ -1,5 +1,6 @@
 //! Lockfiles as package managers wrote them, as hostile builders write them, and what a policy says of them.
 
+mod addresses;
 mod files;
 mod hostile;
 mod policy;

@@ -169,6 +169,9 @@ fn who_asks_for_packages_brings_a_lockfile() {
         missing(rust, &[("Cargo.toml", "[target.x.dependencies]\nserde = '1'\n")]),
         ["lockfile-missing Cargo.toml:2"]
     );
+    let asks_nothing = ("Cargo.toml", "[package]\nname = 'p'\n");
+    assert_eq!(missing(rust, &[asks_nothing]), ["lockfile-missing Cargo.lock"]);
+    assert_eq!(missing(rust, &[asks_nothing, ("Cargo.lock", "version = 4\n")]), [""; 0]);
     assert_eq!(missing(rust, &[("Cargo.lock", "version = 4\n")]), [""; 0]);
     assert_eq!(missing(component, &[]), ["lockfile-missing function.toml"]);
     assert_eq!(missing(component, &[("requirements.txt", "# nothing\n")]), [""; 0]);
