@@ -85,3 +85,21 @@ async fn an_approval_survives_a_restart_and_its_execution_does_not() {
     assert_eq!(reason(&harness.probe(&ada, &call).await), "approval_pending");
     assert_eq!(state(&harness, "each", &id).await, "used");
 }
+
+#[tokio::test]
+async fn a_token_for_other_functions_neither_sees_nor_decides() {
+    let harness = stage().await;
+    let call = execute("update orders set total = 1 where id = ?1 -- claim", &json!([1]));
+    let id = asked(&harness, &caller("each"), &call).await;
+    let other = approver("each").for_functions(&["reports"]);
+    for refused in [
+        harness.approve(&other, &id).await.map(drop),
+        harness.reject(&other, &id, "no").await.map(drop),
+        harness.approval(&other, &id).await.map(drop),
+    ] {
+        assert_eq!(airlock_tests::reason(&refused.expect_err("not its function")), "approval_unknown");
+    }
+    assert!(harness.approvals_in(&other, "pending").await.is_empty());
+    assert_eq!(state(&harness, "each", &id).await, "pending");
+    harness.approve(&approver("each").for_functions(&["sql-probe"]), &id).await.expect("the twin");
+}
