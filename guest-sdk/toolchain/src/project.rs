@@ -10,8 +10,6 @@ use crate::wit::ResourceImport;
 
 /// Name of the file that makes a directory a project.
 pub const MANIFEST: &str = "function.toml";
-const TYPESCRIPT_ENTRY: &str = "src/main.ts";
-const RUST_ENTRY: &str = "src/lib.rs";
 
 /// A guest project: its directory and what its `function.toml` says.
 #[derive(Clone, Debug)]
@@ -41,7 +39,7 @@ impl Project {
         let manifest_text = fs::read_to_string(dir.join(MANIFEST))
             .map_err(|source| BuildError::Read { file: MANIFEST.to_owned(), source })?;
         let manifest = FunctionManifest::parse(&manifest_text)?;
-        let entry = manifest.entry.clone().unwrap_or_else(|| default_entry(manifest.language).to_owned());
+        let entry = manifest.entry.as_deref().or(manifest.language.usual_entry()).unwrap_or("function.wasm");
         let resources = manifest.resources.iter();
         let resources =
             resources.map(|(name, usage)| ResourceImport { name: name.clone(), kind: usage.kind }).collect();
@@ -54,13 +52,5 @@ impl Project {
             manifest,
             manifest_text,
         })
-    }
-}
-
-fn default_entry(language: Language) -> &'static str {
-    match language {
-        Language::Typescript => TYPESCRIPT_ENTRY,
-        Language::Rust => RUST_ENTRY,
-        Language::Component => "function.wasm",
     }
 }

@@ -4,7 +4,7 @@
 //! "language", "text"}]}` as JSON. `airlock build` writes it from the sources. It is a claim, and needs no trust: what it lists
 //! is judged like every other text, and what it does not list does not run where the environment is strict.
 
-use airlock_model::{DeclaredText, StatementLanguage};
+use airlock_model::DeclaredText;
 use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
 
@@ -27,12 +27,7 @@ struct Section {
 /// The text of a statement in sources; `None` for languages that a manifest does not list.
 #[must_use]
 pub fn of_source(statement: &SourceStatement) -> Option<DeclaredText> {
-    let language = match statement.kind.as_str() {
-        "sql" => StatementLanguage::Sql,
-        "graphql" => StatementLanguage::Graphql,
-        "soql" => StatementLanguage::Soql,
-        _ => return None,
-    };
+    let language = statement.kind.parse().ok()?;
     Some(DeclaredText { resource: statement.resource.clone(), language, text: statement.text.clone() })
 }
 

@@ -67,6 +67,18 @@ pub enum Language {
     Component,
 }
 
+impl Language {
+    /// The entry file of a project that names none; `None` for components that somebody else built.
+    #[must_use]
+    pub const fn usual_entry(self) -> Option<&'static str> {
+        match self {
+            Self::Typescript => Some("src/main.ts"),
+            Self::Rust => Some("src/lib.rs"),
+            Self::Component => None,
+        }
+    }
+}
+
 /// One resource that a function asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! What analysis says about one SQL statement.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,13 @@ impl StatementLanguage {
             Self::Graphql => "graphql",
             Self::Soql => "soql",
         }
+    }
+}
+
+impl FromStr for StatementLanguage {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Sql, Self::Graphql, Self::Soql].into_iter().find(|language| language.as_str() == text).ok_or(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! From uploaded bytes to a live revision.
 
 mod judge;
-pub(crate) mod line;
+mod line;
 mod sources;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -115,15 +115,10 @@ impl App {
         let manifest = judge.manifest(&permit, &upload)?;
         off_thread(move || {
             let _turn = turn;
-            let Judged { upload, report, findings, .. } = judge.judge(upload, manifest)?;
-            Ok(match report {
-                Some(report) => CheckReport {
-                    findings,
-                    resources: report.resources.iter().map(|r| (r.name.clone(), r.kind)).collect(),
-                    digest: report.digest,
-                },
-                None => CheckReport { findings, resources: Vec::new(), digest: Digest::of(&upload.component) },
-            })
+            let Judged { report, component_digest, findings, .. } = judge.judge(upload, manifest)?;
+            let resources = report.map(|report| report.resources).unwrap_or_default();
+            let resources = resources.into_iter().map(|resource| (resource.name, resource.kind)).collect();
+            Ok(CheckReport { findings, resources, digest: component_digest })
         })
         .await?
     }
@@ -152,20 +147,21 @@ impl App {
         let arrived = async {
             // Before anything of the other environment is looked at.
             self.judge(&permit)?.check_promotion(&from)?;
-            let (upload, author) = self.stored(&function, &from, revision, &to).await?;
+            let (upload, revision) = self.stored(&function, &from, revision, &to).await?;
+            let author = revision.author;
             self.install(&permit, upload, Arrival { author, promoted_from: Some(from), landing }).await
         };
         arrived.await.map_err(|failure| self.record_deploy_refusal(&permit, Some(&function), failure))
     }
 
-    /// A stored revision as an upload to another environment, and its author.
+    /// A stored revision, as it is and as an upload to an environment.
     async fn stored(
         &self,
         function: &FunctionName,
         from: &EnvironmentName,
         revision: Option<Digest>,
         to: &EnvironmentName,
-    ) -> Result<(Upload, String), Failure> {
+    ) -> Result<(Upload, Revision), Failure> {
         let store = &self.backends.store;
         let found = match revision {
             None => store.live(function.clone(), from.clone()).await,
@@ -183,12 +179,12 @@ impl App {
         let component = store.read_artifact(ArtifactKind::Component, found.component_digest).await;
         let upload = Upload {
             environment: to.clone(),
-            manifest_toml: found.manifest,
+            manifest_toml: found.manifest.clone(),
             component: component.map_err(Failure::internal)?,
             sources: sources.map_err(|why| store_failure(&why))?.unwrap_or_default(),
             signature: signature.map_err(|why| store_failure(&why))?,
         };
-        Ok((upload, found.author))
+        Ok((upload, found))
     }
 
     /// Everything between an upload and callers who reach it.
@@ -202,16 +198,14 @@ impl App {
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
         let turn = self.turn(permit).await?;
         // By what holds now, not when it began to wait.
-        let settings = self.settings();
         let judge = self.judge(permit)?;
+        let settings = Arc::clone(&judge.settings);
         judge.check_arrival(arrival.promoted_from.as_ref())?;
         let manifest = judge.manifest(permit, &upload)?;
         // The turn goes along: analysis that nobody waits for any more still counts.
         let judged = off_thread(move || judge.judge(upload, manifest).map(|judged| (judged, turn))).await?;
-        let (mut judged, turn) = judged?;
-        if judged.findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Err(rejected(judged.findings));
-        }
+        let (judged, turn) = judged?;
+        let mut judged = judged.accepted()?;
         let compiled = self.loader.compile(&judged.upload.component).await?;
         let component = std::mem::take(&mut judged.upload.component);
         let stored = self.backends.store.put_artifact(ArtifactKind::Component, component).await;
@@ -267,7 +261,7 @@ impl App {
                 let stored = loader.backends.store.deploy(new, arrival.landing, by, event).await;
                 let revision = stored.map_err(|why| store_failure(&why))?;
                 let fresh = Arc::new(deployed.stored_as(&revision));
-                loader.refresh(&function, &environment, Some(fresh)).await?;
+                loader.refresh(&function, &environment, &[fresh]).await?;
                 Ok(revision)
             })
             .await?;
@@ -289,19 +283,18 @@ impl App {
         tokio::spawn(ordered).await.map_err(Failure::internal)?
     }
 
-    /// Has a stored revision judged by what is configured now.
+    /// Has a stored revision judged by what is configured now, and gives it when nothing is against it.
     pub(crate) async fn judge_again(
         &self,
         permit: &Authorized<Control>,
         (function, environment): &(FunctionName, EnvironmentName),
         digest: Digest,
-    ) -> Result<(), Failure> {
+    ) -> Result<Revision, Failure> {
         let judge = self.judge(permit)?;
-        let (upload, _) = self.stored(function, environment, Some(digest), environment).await?;
+        let (upload, revision) = self.stored(function, environment, Some(digest), environment).await?;
         let manifest = judge.manifest(permit, &upload)?;
-        let judged = off_thread(move || judge.judge(upload, manifest)).await??;
-        let is_refused = judged.findings.iter().any(|finding| finding.severity == Severity::Error);
-        if is_refused { Err(rejected(judged.findings)) } else { Ok(()) }
+        off_thread(move || judge.judge(upload, manifest)?.accepted()).await??;
+        Ok(revision)
     }
 
     /// A turn in the line of those who deploy.

@@ -1,12 +1,17 @@
 //! What happens to a function after it was deployed: back, aside, out of service, gone.
 
+use std::sync::Arc;
+
 use airlock_access::{Authorized, Control};
 use airlock_model::{
     AliasName, AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, FunctionName, Reason,
 };
 use airlock_store::{LIVE_ALIAS, LiveFunction, Releaser, Share, StoreError};
 
-use crate::{App, app::store_failure, clock, control::function_unknown, deploy::control_event, loader::Loader};
+use crate::{
+    App, app::store_failure, clock, control::function_unknown, deploy::control_event, loader::Loader,
+    registry::Deployed,
+};
 
 /// Characters of the reason of a disabled function.
 const REASON_CHARS_MAX: usize = 500;
@@ -92,50 +97,61 @@ impl App {
         change.check()?;
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
         let subject = (function, environment);
-        let change = self.made_ready(&permit, &subject, change).await?;
+        let ready = self.made_ready(&permit, &subject, &change).await?;
         let (event, by) = on_record(&permit, &change);
         let loader = self.loader.clone();
         self.in_order(async move {
+            if change == FunctionChange::Rollback(None) {
+                expect_before(&loader, &subject, &ready).await?;
+            }
             make(&loader, subject.clone(), change, (event, by)).await?;
-            loader.refresh(&subject.0, &subject.1, None).await?;
+            loader.refresh(&subject.0, &subject.1, &ready).await?;
             let live = loader.backends.store.live_function(subject.0, subject.1).await;
             live.map_err(|why| store_failure(&why))
         })
         .await
     }
 
-    /// What has to be true of every revision that a change lets callers reach: it passes every check of a deploy by what is
-    /// configured now, and it runs in this engine. Before anybody waits for the change.
+    /// The revisions that a change lets callers reach, after every check of a deploy by what is configured now, and in this
+    /// engine. Before anybody waits for the change.
     async fn made_ready(
         &self,
         permit: &Authorized<Control>,
         subject: &Subject,
-        change: FunctionChange,
-    ) -> Result<FunctionChange, Failure> {
-        let digests = match &change {
+        change: &FunctionChange,
+    ) -> Result<Vec<Arc<Deployed>>, Failure> {
+        let digests = match change {
             FunctionChange::Rollback(Some(digest)) => vec![*digest],
-            FunctionChange::Rollback(None) => vec![self.before(subject).await?],
+            FunctionChange::Rollback(None) => vec![before(&self.loader, subject).await?],
             FunctionChange::SetAlias(_, shares) => shares.iter().map(|share| share.revision).collect(),
-            FunctionChange::Disable(_) | FunctionChange::Enable | FunctionChange::Delete => return Ok(change),
+            FunctionChange::Disable(_) | FunctionChange::Enable | FunctionChange::Delete => return Ok(Vec::new()),
         };
         let _turn = self.turn(permit).await?;
+        let mut ready = Vec::with_capacity(digests.len());
         for digest in digests {
-            self.judge_again(permit, subject, digest).await?;
-            let found = self.backends.store.get(subject.0.clone(), subject.1.clone(), digest).await;
-            let missing = || StoreError::NotFound { what: format!("a revision `{digest}`") };
-            let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(|| not_there(&missing(), subject))?;
-            self.loader.loaded(&revision, None).await?;
+            let revision = self.judge_again(permit, subject, digest).await?;
+            ready.push(self.loader.loaded(&revision, &ready).await?);
         }
-        Ok(change)
+        Ok(ready)
     }
+}
 
-    /// The revision that was live before the one that is.
-    async fn before(&self, subject: &Subject) -> Result<Digest, Failure> {
-        let found = self.backends.store.rollback_target(subject.0.clone(), subject.1.clone()).await;
-        let missing = || StoreError::NotFound { what: "a revision that was live before".to_owned() };
-        let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(|| not_there(&missing(), subject))?;
-        Ok(revision.digest)
+/// The revision that was live before the one that is.
+async fn before(loader: &Loader, subject: &Subject) -> Result<Digest, Failure> {
+    let found = loader.backends.store.rollback_target(subject.0.clone(), subject.1.clone()).await;
+    let missing = || StoreError::NotFound { what: "a revision that was live before".to_owned() };
+    let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(|| not_there(&missing(), subject))?;
+    Ok(revision.digest)
+}
+
+/// What was live before may be another one by now, which nobody has judged.
+async fn expect_before(loader: &Loader, subject: &Subject, ready: &[Arc<Deployed>]) -> Result<(), Failure> {
+    let digest = before(loader, subject).await?.to_string();
+    if ready.iter().any(|judged| *judged.revision == *digest) {
+        return Ok(());
     }
+    let message = "something else went live while the revision from before was being judged";
+    Err(Failure::new(Reason::Overloaded, message, "nothing was changed; look at what is live and try again"))
 }
 
 fn on_record(permit: &Authorized<Control>, change: &FunctionChange) -> (AuditEvent, Releaser) {

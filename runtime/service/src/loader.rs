@@ -1,6 +1,6 @@
 //! From a stored revision to one that can run.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use airlock_model::{Digest, EnvironmentName, Failure, Finding, FunctionManifest, FunctionName};
 use airlock_sandbox::{CompileError, Compiler, Engine, LoadError, Program};
@@ -31,7 +31,7 @@ impl Loader {
     pub(crate) async fn load_live_revisions(&self) -> Result<(), StoreError> {
         for live in self.backends.store.all_live().await? {
             let (function, environment) = (live.revision.function.clone(), live.revision.environment.clone());
-            match self.serve(live, None).await {
+            match self.serve(live, &[]).await {
                 Ok(served) => self.registry.put((&function, &environment), Some(&Arc::new(served))),
                 Err(failure) => tracing::error!(
                     %function, %environment, log = failure.log, "a live revision cannot be loaded: {failure}"
@@ -42,29 +42,27 @@ impl Loader {
     }
 
     /// Lets callers of a function meet what the store says is live, which is decided already: tries again for a while when the
-    /// store is too busy to say. `fresh` is a revision that was loaded for it.
+    /// store is too busy to say. `fresh` are revisions that were loaded for it.
     pub(crate) async fn refresh(
         &self,
         function: &FunctionName,
         environment: &EnvironmentName,
-        fresh: Option<Arc<Deployed>>,
+        fresh: &[Arc<Deployed>],
     ) -> Result<(), Failure> {
-        let mut tried = self.refresh_once(function, environment, fresh.clone()).await;
         for _ in 0..REFRESHES_MAX {
-            if tried.is_ok() {
-                break;
+            if self.refresh_once(function, environment, fresh).await.is_ok() {
+                return Ok(());
             }
             tokio::time::sleep(REFRESH_PAUSE).await;
-            tried = self.refresh_once(function, environment, fresh.clone()).await;
         }
-        tried
+        self.refresh_once(function, environment, fresh).await
     }
 
     async fn refresh_once(
         &self,
         function: &FunctionName,
         environment: &EnvironmentName,
-        fresh: Option<Arc<Deployed>>,
+        fresh: &[Arc<Deployed>],
     ) -> Result<(), Failure> {
         let live = self.backends.store.live_function(function.clone(), environment.clone()).await;
         let served = match live.map_err(|why| store_failure(&why))? {
@@ -75,20 +73,18 @@ impl Loader {
         Ok(())
     }
 
-    async fn serve(&self, live: LiveFunction, fresh: Option<Arc<Deployed>>) -> Result<Served, Failure> {
-        let deployed = self.loaded(&live.revision, fresh.as_ref()).await?;
-        let mut ready: HashMap<Digest, Arc<Deployed>> = HashMap::from([(live.revision.digest, Arc::clone(&deployed))]);
+    async fn serve(&self, live: LiveFunction, fresh: &[Arc<Deployed>]) -> Result<Served, Failure> {
+        let deployed = self.loaded(&live.revision, fresh).await?;
+        // One of each, whichever aliases lead to it.
+        let mut ready = fresh.to_vec();
+        ready.push(Arc::clone(&deployed));
         let mut aliases = Vec::new();
         for (alias, shares) in live.aliases {
             let mut loaded = Vec::with_capacity(shares.len());
             for (percent, revision) in shares {
-                if let Some(known) = ready.get(&revision.digest) {
-                    loaded.push((percent, Arc::clone(known)));
-                    continue;
-                }
-                match self.loaded(&revision, fresh.as_ref()).await {
+                match self.loaded(&revision, &ready).await {
                     Ok(one) => {
-                        ready.insert(revision.digest, Arc::clone(&one));
+                        ready.push(Arc::clone(&one));
                         loaded.push((percent, one));
                     }
                     // What is live serves all the same.
@@ -104,14 +100,11 @@ impl Loader {
         Ok(Served::new(deployed, live.disabled.map(Into::into), aliases))
     }
 
-    /// A revision, from memory where it is there.
-    pub(crate) async fn loaded(
-        &self,
-        revision: &Revision,
-        fresh: Option<&Arc<Deployed>>,
-    ) -> Result<Arc<Deployed>, Failure> {
-        let fresh = fresh.filter(|fresh| *fresh.revision == *revision.digest.to_string());
-        match fresh.cloned().or_else(|| self.registry.loaded(revision)) {
+    /// A revision, from memory where it is there or among those that are ready.
+    pub(crate) async fn loaded(&self, revision: &Revision, ready: &[Arc<Deployed>]) -> Result<Arc<Deployed>, Failure> {
+        let digest = revision.digest.to_string();
+        let found = ready.iter().find(|one| *one.revision == *digest);
+        match found.cloned().or_else(|| self.registry.loaded(revision)) {
             Some(deployed) => Ok(deployed),
             None => self.load(revision).await.map(Arc::new),
         }

@@ -19,7 +19,7 @@ const FULL_FOR: Duration = Duration::from_secs(600);
 pub(crate) struct Recorder {
     known: Cache<Digest, ()>,
     /// Those that have no room for more, for a while: a function that is deleted has room again.
-    full: Cache<Digest, ()>,
+    full: Cache<Caller, ()>,
 }
 
 impl Recorder {
@@ -37,13 +37,10 @@ impl Recorder {
         fingerprint: &Digest,
         statement: impl FnOnce() -> ManifestStatement,
     ) {
-        let caller = Digest::of_parts(&[
-            of.environment.as_str().as_bytes(),
-            of.function.as_str().as_bytes(),
-            of.tenant.as_str().as_bytes(),
-        ]);
-        let key = Digest::of_parts(&[caller.as_bytes(), fingerprint.as_bytes()]);
-        if self.known.contains_key(&key) || self.full.contains_key(&caller) {
+        let names = [of.environment.as_str(), of.function.as_str(), of.tenant.as_str()].map(str::as_bytes);
+        let [environment, function, tenant] = names;
+        let key = Digest::of_parts(&[environment, function, tenant, fingerprint.as_bytes()]);
+        if self.known.contains_key(&key) || self.full.contains_key(&of) {
             return;
         }
         self.known.insert(key, ());
@@ -53,9 +50,9 @@ impl Recorder {
         }
         let (backends, known, full) = (Arc::clone(backends), self.known.clone(), self.full.clone());
         tokio::spawn(async move {
-            match backends.store.keep_candidate(of, statement, clock::now_unix_ms()).await {
+            match backends.store.keep_candidate(of.clone(), statement, clock::now_unix_ms()).await {
                 Ok(true) => {}
-                Ok(false) => full.insert(caller, ()),
+                Ok(false) => full.insert(of, ()),
                 Err(error) => {
                     // Another call may have more luck.
                     known.invalidate(&key);

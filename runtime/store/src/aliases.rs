@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::{
     Reader, Revision, Store, StoreError,
     chain::Tx,
-    releases::{expect_live, record},
+    releases::{current, record},
     revisions::{COLUMNS, LIVE, execute, get, prepare, revision},
 };
 
@@ -87,9 +87,7 @@ pub(crate) fn set_shares(
     shares: &[Share],
 ) -> Result<(), StoreError> {
     let names = (environment.as_str(), function.as_str());
-    // Says whether the function is there, and changes nothing.
-    let sql = "UPDATE current SET release = release WHERE environment = ?1 AND function = ?2";
-    expect_live(execute(tx.connection, sql, names)?, function, environment)?;
+    current(tx, function, environment)?;
     let sql = "DELETE FROM aliases WHERE environment = ?1 AND function = ?2 AND alias = ?3";
     execute(tx.connection, sql, (names.0, names.1, alias))?;
     shares.iter().try_for_each(|share| insert(tx, names, alias, share))?;

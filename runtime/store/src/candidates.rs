@@ -13,7 +13,7 @@ use crate::{
 const CANDIDATES_MAX: i64 = 500;
 
 /// Whose calls of which function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The function.
     pub function: FunctionName,

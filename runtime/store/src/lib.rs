@@ -48,7 +48,7 @@ pub use error::StoreError;
 pub use options::{StoreOptions, SyncMode};
 pub use page::{Page, PageRequest, PageToken};
 pub use reader::Reader;
-pub use releases::{Landing, ReleaseKind, Releaser};
+pub use releases::{Landing, Releaser};
 pub use revision::{NewRevision, Revision};
 pub use spent::Spent;
 pub use store::Store;

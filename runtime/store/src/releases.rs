@@ -12,7 +12,7 @@ use crate::{
 
 /// How a revision went live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReleaseKind {
+enum ReleaseKind {
     /// Uploaded.
     Deploy,
     /// Taken over from another environment.
@@ -82,10 +82,9 @@ impl Store {
             insert(tx.connection, &new, &digest)?;
             let key = (&new.function, &new.environment, &digest);
             let kind = if new.promoted_from.is_some() { ReleaseKind::Promote } else { ReleaseKind::Deploy };
-            let current = current(tx, key)?;
             match landing {
                 Landing::Live => {
-                    let before = current.map(|current| current.release);
+                    let before = current_if_any(tx, &new.function, &new.environment)?;
                     go_live(tx, &NewRelease { key, kind, by: &by, before }, event)
                 }
                 Landing::Share(percent) => go_beside(tx, key, percent, event),
@@ -108,9 +107,7 @@ impl Store {
     ) -> Result<Revision, StoreError> {
         self.write(move |tx| {
             let key = (&function, &environment, &digest);
-            let current = current(tx, key)?;
-            expect_live(usize::from(current.is_some()), &function, &environment)?;
-            let before = current.map(|current| current.release);
+            let before = Some(current(tx, &function, &environment)?);
             go_live(tx, &NewRelease { key, kind: ReleaseKind::Select, by: &by, before }, event)
         })
         .await
@@ -150,8 +147,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
             let sql = "UPDATE current SET disabled = ?3 WHERE environment = ?1 AND function = ?2";
-            let changed = execute(tx.connection, sql, (environment.as_str(), function.as_str(), &why))?;
-            expect_live(changed, &function, &environment)?;
+            current(tx, &function, &environment)?;
+            execute(tx.connection, sql, (environment.as_str(), function.as_str(), &why))?;
             record(tx, (&function, &environment), event)
         })
         .await
@@ -170,8 +167,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
             let names = (environment.as_str(), function.as_str());
-            let gone = execute(tx.connection, "DELETE FROM current WHERE environment = ?1 AND function = ?2", names)?;
-            expect_live(gone, &function, &environment)?;
+            current(tx, &function, &environment)?;
+            execute(tx.connection, "DELETE FROM current WHERE environment = ?1 AND function = ?2", names)?;
             execute(tx.connection, "DELETE FROM aliases WHERE environment = ?1 AND function = ?2", names)?;
             execute(tx.connection, "DELETE FROM candidates WHERE environment = ?1 AND function = ?2", names)?;
             record(tx, (&function, &environment), event)
@@ -198,22 +195,29 @@ impl Reader {
     }
 }
 
-/// The release that is live.
-struct Current {
-    release: i64,
-}
-
 /// Where a rollback leads, and where the next one would.
 struct Target {
     digest: Digest,
     before: Option<i64>,
 }
 
-fn current(tx: &Tx<'_>, (function, environment, _): Key<'_>) -> Result<Option<Current>, StoreError> {
+/// The release that is live.
+///
+/// # Errors
+/// [`StoreError::NotFound`] when there is none.
+pub(crate) fn current(tx: &Tx<'_>, function: &FunctionName, environment: &EnvironmentName) -> Result<i64, StoreError> {
+    let found = current_if_any(tx, function, environment)?;
+    found.ok_or_else(|| not_live(function, environment))
+}
+
+fn current_if_any(
+    tx: &Tx<'_>,
+    function: &FunctionName,
+    environment: &EnvironmentName,
+) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT release FROM current WHERE environment = ?1 AND function = ?2";
-    let read = prepare(tx.connection, sql)?
-        .query_row((environment.as_str(), function.as_str()), |row| Ok(Current { release: row.get(0)? }))
-        .optional();
+    let names = (environment.as_str(), function.as_str());
+    let read = prepare(tx.connection, sql)?.query_row(names, |row| row.get(0)).optional();
     read.map_err(StoreError::sqlite("read what is live"))
 }
 
@@ -233,8 +237,7 @@ fn target_of_rollback(
 
 fn go_live(tx: &mut Tx<'_>, new: &NewRelease<'_>, event: AuditEvent) -> Result<Revision, StoreError> {
     let (function, environment, digest) = new.key;
-    let missing = || StoreError::NotFound { what: format!("revision `{digest}` of `{function}` in `{environment}`") };
-    let revision = find(tx.connection, new.key)?.ok_or_else(missing)?;
+    let revision = stored(tx, new.key)?;
     let sql = "INSERT INTO releases (environment, function, revision, before, kind, author, time_unix_ms) \
                SELECT environment, function, id, ?4, ?5, ?6, ?7 FROM revisions \
                WHERE function = ?1 AND environment = ?2 AND digest = ?3";
@@ -258,10 +261,15 @@ fn go_live(tx: &mut Tx<'_>, new: &NewRelease<'_>, event: AuditEvent) -> Result<R
     Ok(revision)
 }
 
-fn go_beside(tx: &mut Tx<'_>, key: Key<'_>, percent: u8, event: AuditEvent) -> Result<Revision, StoreError> {
+fn stored(tx: &Tx<'_>, key: Key<'_>) -> Result<Revision, StoreError> {
     let (function, environment, digest) = key;
     let missing = || StoreError::NotFound { what: format!("revision `{digest}` of `{function}` in `{environment}`") };
-    let revision = find(tx.connection, key)?.ok_or_else(missing)?;
+    find(tx.connection, key)?.ok_or_else(missing)
+}
+
+fn go_beside(tx: &mut Tx<'_>, key: Key<'_>, percent: u8, event: AuditEvent) -> Result<Revision, StoreError> {
+    let (function, environment, digest) = key;
+    let revision = stored(tx, key)?;
     set_shares(tx, (function, environment), LIVE_ALIAS, &[Share { revision: *digest, percent }])?;
     record(tx, (function, environment), AuditEvent { revision: Some(digest.to_string().into()), ..event })?;
     Ok(revision)
@@ -278,14 +286,8 @@ pub(crate) fn record(
     tx.record(&event).map(drop)
 }
 
-/// Whether a function was there to be changed.
-pub(crate) fn expect_live(
-    changed: usize,
-    function: &FunctionName,
-    environment: &EnvironmentName,
-) -> Result<(), StoreError> {
-    let missing = || StoreError::NotFound { what: format!("a live revision of `{function}` in `{environment}`") };
-    if changed == 0 { Err(missing()) } else { Ok(()) }
+fn not_live(function: &FunctionName, environment: &EnvironmentName) -> StoreError {
+    StoreError::NotFound { what: format!("a live revision of `{function}` in `{environment}`") }
 }
 
 fn nothing_before(function: &FunctionName, environment: &EnvironmentName) -> StoreError {

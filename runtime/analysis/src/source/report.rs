@@ -1,6 +1,6 @@
 //! What was found, with places in lines and columns.
 
-use airlock_model::{Severity, StatementClass};
+use airlock_model::{Finding, Severity, StatementClass};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -75,6 +75,18 @@ pub struct Edit {
     pub end: usize,
     /// What stands there instead.
     pub text: String,
+}
+
+impl From<&SourceFinding> for Finding {
+    fn from(found: &SourceFinding) -> Self {
+        Self {
+            rule: found.rule.clone(),
+            severity: found.severity,
+            message: found.message.clone(),
+            location: format!("{}:{}:{}", found.file, found.line, found.column),
+            fix: found.edits.advice.clone(),
+        }
+    }
 }
 
 impl Fix {

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, path::Path, process::ExitCode};
 
-use airlock_model::{ManifestStatement, StatementClass, StatementLanguage, print_statements};
+use airlock_model::{ManifestStatement, StatementClass, print_statements};
 use airlock_proto::v1::{self, ListCandidatesRequest};
 use anyhow::Context as _;
 
@@ -42,12 +42,8 @@ fn write(path: &Path, text: &str, count: usize) -> anyhow::Result<()> {
 }
 
 fn read(sent: v1::ManifestStatement) -> anyhow::Result<ManifestStatement> {
-    let language = match sent.language.as_str() {
-        "sql" => StatementLanguage::Sql,
-        "graphql" => StatementLanguage::Graphql,
-        "soql" => StatementLanguage::Soql,
-        other => anyhow::bail!("the server names a language this program does not know: `{other}`"),
-    };
+    let unknown = |()| anyhow::anyhow!("the server names a language this program does not know: `{}`", sent.language);
+    let language = sent.language.parse().map_err(unknown)?;
     let class = match sent.class.as_str() {
         "read" => StatementClass::Read,
         "ddl" => StatementClass::Ddl,

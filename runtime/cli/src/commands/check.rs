@@ -38,7 +38,7 @@ pub fn run(options: &CheckOptions, style: Style) -> anyhow::Result<ExitCode> {
     let limits = Some(project.manifest.limits.clone());
     let judged = inspect::judge(&built.component, limits, |component| {
         let mut findings = check_manifest(component, &project.manifest);
-        findings.extend(of_sources(&report));
+        findings.extend(report.findings.iter().map(Finding::from));
         findings.extend(of_packages);
         findings
     });
@@ -49,15 +49,4 @@ pub fn run(options: &CheckOptions, style: Style) -> anyhow::Result<ExitCode> {
         })?;
     }
     inspect::show(&judged, style)
-}
-
-/// Findings in sources as findings of the whole.
-fn of_sources(report: &Report) -> impl Iterator<Item = Finding> {
-    report.findings.iter().map(|finding| Finding {
-        rule: finding.rule.clone(),
-        severity: finding.severity,
-        message: finding.message.clone(),
-        location: format!("{}:{}:{}", finding.file, finding.line, finding.column),
-        fix: finding.edits.advice.clone(),
-    })
 }

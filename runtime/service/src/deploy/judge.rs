@@ -6,10 +6,10 @@ use airlock_access::{Authorized, Control, SignedComponent};
 use airlock_analysis::{Bounds, ComponentReport, inspect, manifest::check as check_manifest};
 use airlock_model::{
     ControlScope, Digest, EnvironmentName, Failure, Finding, FunctionManifest, Operation, Reason, ResourceKind,
-    ResourceName, StatementManifest,
+    ResourceName, Severity, StatementManifest,
 };
 
-use super::Upload;
+use super::{Upload, rejected};
 use crate::{
     app::Backends,
     config::DeployPolicy,
@@ -43,6 +43,14 @@ pub(super) struct Judged {
     pub(super) findings: Vec<Finding>,
     pub(super) statements: Option<StatementManifest>,
     pub(super) input: Option<InputSchema>,
+}
+
+impl Judged {
+    /// What may go on.
+    pub(super) fn accepted(self) -> Result<Self, Failure> {
+        let is_refused = self.findings.iter().any(|finding| finding.severity == Severity::Error);
+        if is_refused { Err(rejected(self.findings)) } else { Ok(self) }
+    }
 }
 
 impl Judge {
@@ -145,7 +153,8 @@ impl Judge {
             }
             Err(findings) => (None, findings),
         };
-        let component_digest = Digest::of(&upload.component);
+        let digest = || Digest::of(&upload.component);
+        let component_digest = report.as_ref().map_or_else(digest, |report| report.digest);
         let signed = self.policy.signers.judge(component_digest, upload.signature.as_deref());
         let (signed, unsigned) = signed.map_or_else(|finding| (None, Some(finding)), |signed| (signed, None));
         let statements = None;

@@ -1,14 +1,14 @@
 //! What a revision says to its resources, as far as its sources or its component tell.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use airlock_analysis::{
     source::{Language as SourceLanguage, Project, Report, SourceFile, SourceStatement, check_project},
     statements,
 };
 use airlock_model::{
-    DeclaredText, Digest, Finding, FunctionManifest, Language, ManifestStatement, ResourceKind, ResourceName,
-    STATEMENTS_FILE, Severity, StatementClass, StatementLanguage, StatementManifest, parse_statements,
+    DeclaredText, Digest, Finding, FunctionManifest, ManifestStatement, ResourceKind, ResourceName, STATEMENTS_FILE,
+    Severity, StatementClass, StatementLanguage, StatementManifest, parse_statements,
 };
 
 use super::Judge;
@@ -35,7 +35,7 @@ impl Judge {
         let has_sources = project.files.iter().any(|file| file.language.is_some());
         if has_sources {
             let report = check_project(&project);
-            findings.extend(report.findings.iter().map(of_source));
+            findings.extend(report.findings.iter().map(Finding::from));
             findings.extend(report.statements.iter().filter(|statement| statement.varies).map(varies));
             found.extend(from_sources(&report));
         }
@@ -72,22 +72,12 @@ impl Judge {
             text: text.clone(),
             language: SourceLanguage::of_file(path),
         };
-        let usual = match manifest.language {
-            Language::Typescript => Some("src/main.ts"),
-            Language::Rust => Some("src/lib.rs"),
-            Language::Component => None,
-        };
-        let entry = manifest.entry.as_deref().or(usual).filter(|entry| sources.contains_key(*entry));
-        let dialects: BTreeSet<_> = manifest
-            .resources
-            .keys()
-            .filter_map(|name| self.settings.resources.dialect(name, &self.environment))
-            .map(|dialect| format!("{dialect:?}"))
-            .collect();
-        let first =
-            || manifest.resources.keys().find_map(|name| self.settings.resources.dialect(name, &self.environment));
+        let entry = manifest.entry.as_deref().or(manifest.language.usual_entry());
+        let entry = entry.filter(|entry| sources.contains_key(*entry));
+        let dialect_of = |name| self.settings.resources.dialect(name, &self.environment);
+        let mut dialects = manifest.resources.keys().filter_map(dialect_of);
         // With several dialects each text is judged by that of its resource, below.
-        let dialect = if dialects.len() == 1 { first().map(analysed_as) } else { None };
+        let dialect = dialects.next().filter(|first| dialects.all(|other| other == *first)).map(analysed_as);
         let files = sources.iter().map(file).collect();
         Project { files, entry: entry.map(str::to_owned), dialect, is_function: true }
     }
@@ -227,16 +217,6 @@ fn is_client_of(client: &str, resource: &ResourceName) -> bool {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
     letters(client) == letters(resource.as_str())
-}
-
-fn of_source(finding: &airlock_analysis::source::SourceFinding) -> Finding {
-    Finding {
-        rule: finding.rule.clone(),
-        severity: finding.severity,
-        message: finding.message.clone(),
-        location: format!("{}:{}:{}", finding.file, finding.line, finding.column),
-        fix: finding.edits.advice.clone(),
-    }
 }
 
 fn varies(statement: &SourceStatement) -> Finding {

@@ -60,9 +60,11 @@ impl CallGate {
     /// The request that stands for an act, where the environment wants a person to have seen it.
     fn approval_for(&self, act: &Act) -> Option<Approval> {
         // First, because what comes next reads the statement once more.
-        if matches!(self.write_policy(), WritePolicy::Allow | WritePolicy::Deny) {
-            return None;
-        }
+        let is_each = match self.write_policy() {
+            WritePolicy::Allow | WritePolicy::Deny => return None,
+            WritePolicy::ApproveStatement => false,
+            WritePolicy::ApproveEach => true,
+        };
         let (resource, language, text, parameters, effect) = match act {
             Act::Alone(Permitted::Sql(request)) | Act::Within(_, request) => {
                 if request.class == airlock_model::StatementClass::Read {
@@ -87,13 +89,8 @@ impl CallGate {
             | Act::Commit(_)
             | Act::Rollback(_) => return None,
         };
-        let each = match self.write_policy() {
-            WritePolicy::Allow | WritePolicy::Deny => return None,
-            WritePolicy::ApproveStatement => effect.is_destructive,
-            WritePolicy::ApproveEach => true,
-        };
-        let asked =
-            Asked { execution: each.then(|| self.execution(parameters)), ..self.asked(resource, language, text) };
+        let execution = (is_each || effect.is_destructive).then(|| self.execution(parameters));
+        let asked = Asked { execution, ..self.asked(resource, language, text) };
         let environment = self.facts.settings.environment(&self.facts.deployed.environment).ok()?;
         let (author, revision) = (&self.facts.deployed.author, &self.facts.deployed.revision);
         Some(new_request(asked, effect, (author, revision), Some(parameters), &environment.approvals))
