@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "airlock/v1/options.proto",
     "airlock/v1/invocation.proto",
     "airlock/v1/function.proto",
@@ -10,6 +10,7 @@ const FILES: [&str; 7] = [
     "airlock/v1/operator.proto",
     "airlock/v1/resource.proto",
     "airlock/v1/approval.proto",
+    "airlock/v1/token.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

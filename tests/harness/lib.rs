@@ -12,6 +12,7 @@
 pub mod approvals;
 pub mod crm;
 pub mod guests;
+pub mod idp;
 pub mod mariadb;
 pub mod models;
 pub mod postgres;
@@ -36,6 +37,7 @@ use airlock_proto::v1::{
     approval_service_client::ApprovalServiceClient, audit_service_client::AuditServiceClient,
     function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
     invoke_response, operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
+    token_service_client::TokenServiceClient,
 };
 use airlock_sandbox::Compiler;
 use airlock_server::{DrainReport, ListenOptions, ServerHandle, TransportLimits, bind, serve};
@@ -177,6 +179,10 @@ impl Harness {
 
     pub fn approvals(&self) -> ApprovalServiceClient<Channel> {
         ApprovalServiceClient::new(self.channels.control.clone())
+    }
+
+    pub fn tokens(&self) -> TokenServiceClient<Channel> {
+        TokenServiceClient::new(self.channels.control.clone())
     }
 
     pub fn resource_service(&self) -> ResourceServiceClient<Channel> {

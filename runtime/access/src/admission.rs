@@ -197,10 +197,9 @@ impl Admitted {
         self.token.principal()
     }
 
-    /// The token's `jti`.
-    #[must_use]
-    pub fn token_id(&self) -> &Arc<str> {
-        self.token.token_id()
+    /// The token that allows it.
+    pub fn token(&self) -> &VerifiedToken {
+        &self.token
     }
 
     /// Which function.

@@ -51,7 +51,14 @@ pub(crate) fn issuer(iss: &str, keys: &[&SigningKey]) -> Issuer {
 }
 
 pub(crate) fn policy(issuers: Vec<Issuer>) -> TokenPolicy {
-    TokenPolicy { instance: INSTANCE.to_owned(), issuers, lifetime_max_s: 300, leeway_s: 5 }
+    TokenPolicy {
+        instance: INSTANCE.to_owned(),
+        issuers,
+        lifetime_max_s: 300,
+        lifetime_write_max_s: 300,
+        exchanged: Vec::new(),
+        leeway_s: 5,
+    }
 }
 
 pub(crate) fn header(key: &SigningKey) -> Value {

@@ -1,5 +1,6 @@
 //! Keys: public ones that tokens are checked with, private ones that tokens are minted with.
 
+mod file;
 mod jwks;
 mod signing;
 

@@ -8,11 +8,14 @@
 //! is read here, strictly, because a general JWT library tolerates what it does not look at.
 
 mod admission;
+mod attenuate;
 mod authz;
 mod bytes;
+mod identity;
 mod inspect;
 mod keys;
 mod mint;
+mod rights;
 mod signature;
 mod strict_json;
 mod verify;
@@ -25,12 +28,15 @@ mod fixture;
 pub use admission::{
     Admission, AdmissionConfig, Admitted, Clock, DayUsage, Holding, Holdings, HoldingsConfig, Sleep, Terms,
 };
+pub use attenuate::{Minted, Narrowing, TokenIssuer};
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};
-pub use inspect::{Expectations, Inspection, Verdict, inspect};
+pub use identity::{Identity, IdentityProvider, IdentityRefusal};
+pub use inspect::{Expectations, Inspection, Verdict, claims_unverified, inspect};
 pub use keys::{Algorithm, KeyError, KeySet, Pkcs8, SigningKey, public_jwks};
-pub use mint::{Claims, Validity, mint};
+pub use mint::{Claims, Validity, mint, mint_foreign};
+pub use rights::{AccessRule, Grounds, Member, Rights, Selection, Wish};
 pub use signature::{SIGNATURE_BYTES, SignatureRefusal, SignedComponent, SignerKey, sign_component, verify_component};
 pub use verify::{
-    Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, PolicyError, Segment,
-    TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,
+    Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S,
+    Link, PolicyError, Segment, TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,
 };

@@ -2,13 +2,15 @@
 //!
 //! Minting refuses nothing that verification judges: one place decides, and a minted token may be meant to be refused.
 
+use std::num::NonZeroU32;
+
 use airlock_model::{EnvironmentName, FunctionName, LimitCaps, Principal, Scope};
 use serde_json::{Map, Value, json};
 
 use crate::{
     bytes,
     keys::{KeyError, SigningKey},
-    verify::TOKEN_TYPE,
+    verify::{Link, TOKEN_TYPE},
 };
 
 /// When a token is good: from `issued_at_unix_s` on, for `lifetime_s`.
@@ -33,6 +35,9 @@ pub struct Claims {
     functions: Vec<String>,
     scope: String,
     limits: LimitCaps,
+    calls_max: Option<NonZeroU32>,
+    chain: Vec<Link>,
+    origin: Option<Link>,
 }
 
 impl Claims {
@@ -56,6 +61,9 @@ impl Claims {
             functions: Vec::new(),
             scope: String::new(),
             limits: LimitCaps::default(),
+            calls_max: None,
+            chain: Vec::new(),
+            origin: None,
         }
     }
 
@@ -87,6 +95,20 @@ impl Claims {
         self
     }
 
+    /// Sets how many calls the token is good for.
+    #[must_use]
+    pub fn calls_max(mut self, calls_max: Option<NonZeroU32>) -> Self {
+        self.calls_max = calls_max;
+        self
+    }
+
+    /// Says which tokens it is derived from, the first one first, and which of an identity provider the first of all.
+    #[must_use]
+    pub fn derived_from(mut self, chain: Vec<Link>, origin: Option<Link>) -> Self {
+        (self.chain, self.origin) = (chain, origin);
+        self
+    }
+
     /// Sets the `jti`; without one, minting draws 128 random bits.
     #[must_use]
     pub fn token_id(mut self, token_id: impl Into<String>) -> Self {
@@ -108,6 +130,10 @@ impl Claims {
         self
     }
 
+    pub(crate) fn expires_at_unix_s(&self) -> u64 {
+        self.validity.issued_at_unix_s.saturating_add(self.validity.lifetime_s)
+    }
+
     fn to_json(&self) -> Result<Value, KeyError> {
         let token_id = self.token_id.clone().map_or_else(random_token_id, Ok)?;
         let issued = self.validity.issued_at_unix_s;
@@ -116,7 +142,7 @@ impl Claims {
         set("iss", json!(self.issuer));
         set("sub", json!(self.principal.subject));
         set("aud", json!(self.audience));
-        set("exp", json!(issued.saturating_add(self.validity.lifetime_s)));
+        set("exp", json!(self.expires_at_unix_s()));
         set("nbf", json!(self.not_before));
         set("iat", json!(issued));
         set("jti", json!(token_id));
@@ -131,7 +157,23 @@ impl Claims {
         if self.limits != LimitCaps::default() {
             set("limits", json!(self.limits));
         }
+        if let Some(calls) = self.calls_max {
+            set("calls", json!(calls));
+        }
+        if !self.chain.is_empty() {
+            set("chain", self.chain.iter().map(link).collect());
+        }
+        if let Some(origin) = &self.origin {
+            set("origin", link(origin));
+        }
         Ok(Value::Object(claims))
+    }
+}
+
+fn link(Link { issuer, token_id, calls_max }: &Link) -> Value {
+    match calls_max {
+        Some(calls) => json!({"iss": issuer, "jti": token_id, "calls": calls}),
+        None => json!({"iss": issuer, "jti": token_id}),
     }
 }
 
@@ -140,8 +182,16 @@ impl Claims {
 /// # Errors
 /// When the cryptographic library fails, for instance for lack of randomness.
 pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, KeyError> {
-    let header = json!({ "alg": key.algorithm().as_str(), "typ": TOKEN_TYPE, "kid": key.key_id() });
-    compact(key, header.to_string().as_bytes(), claims.to_json()?.to_string().as_bytes())
+    mint_foreign(key, TOKEN_TYPE, &claims.to_json()?)
+}
+
+/// Signs claims of any shape with a `typ` of any kind: the tokens of others, for tests of what does not count here.
+///
+/// # Errors
+/// When the cryptographic library fails.
+pub fn mint_foreign(key: &SigningKey, token_type: &str, claims: &Value) -> Result<String, KeyError> {
+    let header = json!({ "alg": key.algorithm().as_str(), "typ": token_type, "kid": key.key_id() });
+    compact(key, header.to_string().as_bytes(), claims.to_string().as_bytes())
 }
 
 /// Signs any header and payload bytes; the attack corpus needs all of them.
@@ -151,7 +201,7 @@ pub(crate) fn compact(key: &SigningKey, header: &[u8], payload: &[u8]) -> Result
     Ok(format!("{signed}.{}", bytes::encode(signature)))
 }
 
-fn random_token_id() -> Result<String, KeyError> {
+pub(crate) fn random_token_id() -> Result<String, KeyError> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Library("draw random bits"))?;
     Ok(hex::encode(random))

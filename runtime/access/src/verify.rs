@@ -8,14 +8,17 @@ mod refusal;
 mod token;
 
 pub use self::{
-    authenticator::{Authenticator, Issuer, LEEWAY_MAX_S, LIFETIME_MAX_S, PolicyError, TokenPolicy, bearer_token},
-    claims::{Claim, Functions},
+    authenticator::{
+        Authenticator, Issuer, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, PolicyError, TokenPolicy,
+        bearer_token,
+    },
+    claims::{Claim, Functions, Link},
     refusal::{ClaimFault, Segment, TokenRefusal},
     token::VerifiedToken,
 };
 pub(crate) use self::{
-    claims::{Demand, TokenClaims},
-    compact::{Compact, TOKEN_TYPE, signature_under},
+    claims::{CHAIN_MAX, Demand, SCOPES_MAX, TokenClaims, is_token_id, printable},
+    compact::{Compact, TOKEN_BYTES_MAX, TOKEN_TYPE, signature_under},
 };
 pub use crate::strict_json::JsonFault;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 mod approvals;
 mod lifecycle;
+mod token;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -14,6 +15,8 @@ pub use approvals::{
 pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
+
+pub use token::{AttenuateOptions, ExchangeOptions, LiftOptions, RevokeTokenOptions, RevokedThing};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";
@@ -488,6 +491,16 @@ pub enum TokenCommand {
         #[arg(long)]
         issuer: Option<String>,
     },
+    /// Get a scoped token in exchange for one of an identity provider.
+    Exchange(ExchangeOptions),
+    /// Get a token that allows less than your own, for somebody who is to do less.
+    Attenuate(AttenuateOptions),
+    /// End a token, or everything of a subject, app, tenant, function or resource, calls in flight too. Needs `token:revoke`.
+    Revoke(RevokeTokenOptions),
+    /// List what is ended. Needs `token:revoke`.
+    Revocations(ControlOptions),
+    /// Take a revocation back. Needs `token:revoke`.
+    Lift(LiftOptions),
 }
 
 #[derive(Args)]
@@ -519,9 +532,12 @@ pub struct MintOptions {
     /// A scope such as `orders-db:read`, `crm:GET:/customers/*`, `function:deploy`; repeatable.
     #[arg(long = "scope")]
     pub scopes: Vec<String>,
-    /// Lifetime in seconds.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
-    pub lifetime_s: u64,
+    /// How many calls it is good for; any number when missing.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub calls: Option<u32>,
+    /// Lifetime in seconds [default: 300, and 60 with a scope that allows writes].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub lifetime_s: Option<u64>,
 }
 
 #[derive(Subcommand)]
@@ -540,6 +556,8 @@ pub enum AuditCommand {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
+    /// List what the configuration grants and nobody has used, with the change of the file that takes it back.
+    UnusedGrants(UnusedGrantsOptions),
     /// Verify the hash chain and say whether every call that began also ended.
     Verify {
         #[command(flatten)]
@@ -607,6 +625,16 @@ pub enum DialectName {
     Postgres,
     Sqlite,
     Mysql,
+}
+
+#[derive(Args)]
+pub struct UnusedGrantsOptions {
+    /// The configuration file; the trail is that of its `[state]`.
+    #[arg(long, default_value = "airlock.toml")]
+    pub config: PathBuf,
+    /// How far back to look.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub days: u32,
 }
 
 #[derive(Args)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Read, str::FromStr, time::Duration};
 use airlock_proto::v1::{
     approval_service_client::ApprovalServiceClient, function_service_client::FunctionServiceClient,
     invocation_service_client::InvocationServiceClient, operator_service_client::OperatorServiceClient,
-    resource_service_client::ResourceServiceClient,
+    resource_service_client::ResourceServiceClient, token_service_client::TokenServiceClient,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -111,6 +111,11 @@ impl Client {
         Ok(Self { channel, authorization })
     }
 
+    /// Connects to ask for a token: without one.
+    pub async fn without_token(server: &str) -> anyhow::Result<Self> {
+        Self::connect(server, "").await
+    }
+
     /// Connects to a control plane.
     pub async fn to_control(options: &ControlOptions) -> anyhow::Result<Self> {
         Self::connect(&options.server, &token_argument(&options.access.token)?).await
@@ -142,6 +147,11 @@ impl Client {
     /// Looks at what functions can use.
     pub fn resources(&self) -> ResourceServiceClient<Channel> {
         ResourceServiceClient::new(self.channel.clone())
+    }
+
+    /// Gives, narrows and ends tokens.
+    pub fn tokens(&self) -> TokenServiceClient<Channel> {
+        TokenServiceClient::new(self.channel.clone())
     }
 
     /// Decides what functions may change.

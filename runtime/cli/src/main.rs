@@ -74,7 +74,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Approvals(command) => commands::approvals::run(command, style).await,
         Command::Invoke(options) => commands::invoke::run(&options, style).await,
         Command::Cancel(options) => commands::cancel::run(options, style).await,
-        Command::Token(command) => commands::token::run(command, style),
+        Command::Token(command) => commands::token::run(command, style).await,
         Command::Keys(command) => commands::sign::keys(&command),
         Command::Sign(options) => commands::sign::run(&options, style),
         Command::Audit(command) => commands::audit::run(command, style).await,

@@ -64,6 +64,14 @@ pub enum AuditKind {
     ApprovalUnknown,
     /// Somebody saw what a statement would change, in a transaction that was rolled back.
     ApprovalPreviewed,
+    /// A token of an identity provider became a scoped one.
+    TokenExchanged,
+    /// A token became one that allows less.
+    TokenAttenuated,
+    /// Tokens, or what they are for, were ended: which, and which calls were cut.
+    Revoked,
+    /// A revocation no longer holds.
+    RevocationLifted,
 }
 
 /// Which way a decision went.
@@ -141,6 +149,9 @@ pub struct AuditEvent {
     /// Public explanation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The groups and subjects of the configuration that gave a token its rights: `group payments`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub granted_to: Vec<String>,
     /// Rows returned or changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
@@ -198,6 +209,7 @@ impl AuditEvent {
             decision: None,
             reason: None,
             message: None,
+            granted_to: Vec::new(),
             rows: None,
             bytes: None,
             status: None,

@@ -127,6 +127,27 @@ impl Operation {
         }
     }
 
+    /// Whether whoever may do this may also do the other.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(method, pattern), Self::Http(other_method, other_pattern)) => {
+                method == other_method && pattern.covers(other_pattern)
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Whether it can change anything in a backend.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::Write | Self::Ddl | Self::Mutation => true,
+            Self::Http(method, _) => !method.is_safe(),
+            Self::Read | Self::Query | Self::Complete | Self::Edit => false,
+        }
+    }
+
     /// Whether resources of that kind have this operation.
     #[must_use]
     pub const fn is_known_to(&self, kind: ResourceKind) -> bool {
@@ -230,11 +251,13 @@ pub enum ControlScope {
     ApprovalRead,
     /// `approval:decide`: preview, approve, reject, revoke.
     ApprovalDecide,
+    /// `token:revoke`: end tokens, and what may run or be reached, of the token's own tenant; see them listed; lift them.
+    TokenRevoke,
 }
 
 impl ControlScope {
     /// Every control scope.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::FunctionDeploy,
         Self::FunctionPromote,
         Self::FunctionOperate,
@@ -246,6 +269,7 @@ impl ControlScope {
         Self::ResourceEdit,
         Self::ApprovalRead,
         Self::ApprovalDecide,
+        Self::TokenRevoke,
     ];
 
     /// The scope as written in a token.
@@ -263,6 +287,24 @@ impl ControlScope {
             Self::ResourceEdit => "resource:edit",
             Self::ApprovalRead => "approval:read",
             Self::ApprovalDecide => "approval:decide",
+            Self::TokenRevoke => "token:revoke",
+        }
+    }
+}
+
+impl Scope {
+    /// Whether whoever has this has also the other.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Resource(one), Self::Resource(other)) => {
+                one.resource == other.resource && one.operation.covers(&other.operation)
+            }
+            (Self::Control(ControlScope::ResourceEdit), Self::Resource(Grant { operation: Operation::Edit, .. })) => {
+                true
+            }
+            (Self::Control(one), Self::Control(other)) => one == other,
+            (Self::Control(_), Self::Resource(_)) | (Self::Resource(_), Self::Control(_)) => false,
         }
     }
 }

@@ -45,6 +45,25 @@ pub enum HostCall {
 const PAIR_OVERHEAD_BYTES: usize = 32;
 
 impl HostCall {
+    /// What it touches; nothing when it is a log line.
+    #[must_use]
+    pub const fn resource(&self) -> Option<&ResourceName> {
+        Some(match self {
+            Self::Sql(call) | Self::Stream(call) => &call.resource,
+            Self::Transaction(call) => &call.resource,
+            Self::NextBatch(call) => &call.resource,
+            Self::Http(call) | Self::Open(call) => &call.resource,
+            Self::Exchange(call) => &call.resource,
+            Self::Covers(call) => &call.resource,
+            Self::Graphql(call) => &call.resource,
+            Self::Llm(call) => &call.resource,
+            Self::NextPiece(call) => &call.resource,
+            Self::Kv(call) => &call.resource,
+            Self::Blob(call) => &call.resource,
+            Self::Log(_) => return None,
+        })
+    }
+
     /// Bytes that the guest handed over: what the host had to copy.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {

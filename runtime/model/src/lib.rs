@@ -25,6 +25,7 @@ pub mod place;
 pub mod quantity;
 pub mod quota;
 pub mod reason;
+pub mod revocation;
 pub mod statement;
 pub mod web;
 
@@ -60,6 +61,7 @@ pub use path::{PathError, PathPattern, RequestPath};
 pub use place::{LimitPlaces, PlaceTable};
 pub use quota::{LimitName, Quota, TenantQuotas};
 pub use reason::Reason;
+pub use revocation::{Bearer, Revocation, RevocationId, Revoked};
 pub use statement::{
     DeclaredText, ManifestStatement, STATEMENTS_FILE, StatementClass, StatementLanguage, StatementManifest,
     StatementReport, fingerprint, parse_statements, print_statements,

@@ -122,6 +122,15 @@ macro_rules! limits {
             pub const fn set(&mut self, limit: Limit, value: NonZeroU64) {
                 match limit { $(Limit::$variant => self.$field = Some(value),)* }
             }
+
+            /// The tighter of both, value by value.
+            #[must_use]
+            pub fn meet(&self, other: &Self) -> Self {
+                Self { $($field: match (self.$field, other.$field) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                },)* }
+            }
         }
 
         /// The limits in force for one call, each with its source.

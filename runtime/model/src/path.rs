@@ -72,6 +72,22 @@ impl PathPattern {
         }
         given.next().is_none()
     }
+
+    /// Whether the pattern allows every path that the other allows.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut narrower = other.0.split('/');
+        for wanted in self.0.split('/') {
+            match (wanted, narrower.next()) {
+                ("**", _) => return true,
+                (_, None | Some("**")) => return false,
+                ("*", Some(segment)) if !segment.is_empty() => {}
+                (wanted, Some(segment)) if wanted == segment => {}
+                (_, Some(_)) => return false,
+            }
+        }
+        narrower.next().is_none()
+    }
 }
 
 fn check(text: &str) -> Result<(), PathError> {
@@ -185,6 +201,32 @@ mod tests {
             assert_eq!(path.parse::<RequestPath>(), Err(PathError::Shape), "{path}");
         }
         assert_eq!("/a%zz".parse::<RequestPath>(), Err(PathError::Escape));
+    }
+
+    #[test]
+    fn a_pattern_covers_what_allows_no_path_that_it_does_not() {
+        let segments = ["a", "b", "*", "**", ""];
+        let mut patterns = Vec::new();
+        for one in segments {
+            patterns.push(format!("/{one}"));
+            patterns.extend(segments.iter().map(|two| format!("/{one}/{two}")));
+        }
+        let patterns: Vec<PathPattern> = patterns.iter().filter_map(|text| text.parse().ok()).collect();
+        let mut paths = vec!["/".to_owned(), "/a/b/c".to_owned(), "/c/c/c".to_owned()];
+        for one in ["a", "b", "c"] {
+            paths.extend([format!("/{one}"), format!("/{one}/")]);
+            paths.extend(["a", "b", "c"].iter().flat_map(|two| [format!("/{one}/{two}"), format!("/{one}/{two}/")]));
+        }
+        let paths: Vec<RequestPath> = paths.iter().map(|path| path.parse().expect("path")).collect();
+        let mut covered = 0;
+        for wide in &patterns {
+            for narrow in &patterns {
+                let allows_more = paths.iter().any(|path| narrow.matches(path) && !wide.matches(path));
+                assert_eq!(wide.covers(narrow), !allows_more, "{wide} {narrow}");
+                covered += usize::from(wide.covers(narrow));
+            }
+        }
+        assert!(covered > patterns.len(), "{covered}");
     }
 
     #[test]

@@ -30,6 +30,10 @@ reasons! {
     PayloadTooLarge "payload_too_large";
     /// The token is missing, forged, expired or meant for somebody else. One public text for all.
     TokenInvalid "token_invalid";
+    /// Somebody has ended the token, or whom or what it is about.
+    Revoked "revoked";
+    /// The token has been used as often as it may.
+    TokenUsed "token_used";
     /// Outside the token's scope, whether or not it exists.
     NotGranted "not_granted";
     /// In scope, but nothing is deployed under that name.

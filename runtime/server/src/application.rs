@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use airlock_model::{
     Approval, ApprovalId, EnvironmentName, Failure, FunctionName, InvocationId, ManifestStatement, ResourceName,
-    TenantName,
+    Revocation, RevocationId, TenantName,
 };
 use airlock_service::{
-    App, ApprovalFilter, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment, Described,
-    FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Page, PageRequest,
-    Preview, Promotion, ResourceSummary, Revision, Setting, Shown, SimilarApproval, Upload, Wanted,
+    App, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment,
+    Described, Exchange, Exchanged, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply, LimitInForce,
+    LiveFunction, Minted, Page, PageRequest, Preview, Promotion, ResourceSummary, Revision, RevocationRequest,
+    RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -246,6 +247,54 @@ pub trait Application: Send + Sync + 'static {
         id: ApprovalId,
         decision: Decision,
     ) -> impl Future<Output = Result<Approval, Failure>> + Send;
+
+    /// A scoped token in exchange for one of an identity provider.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn exchange(&self, asked: Exchange) -> impl Future<Output = Result<Exchanged, Failure>> + Send;
+
+    /// A token that allows less than the bearer's, and how long it is good for, in seconds.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn attenuate(
+        &self,
+        bearer: Option<&str>,
+        asked: Attenuation,
+    ) -> impl Future<Output = Result<(Minted, u64), Failure>> + Send;
+
+    /// Ends tokens, a function or a resource, and the calls in flight with it.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn revoke(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        asked: RevocationRequest,
+    ) -> impl Future<Output = Result<RevokedCalls, Failure>> + Send;
+
+    /// What is ended.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn list_revocations(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Revocation>, Failure>> + Send;
+
+    /// Takes a revocation back.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn lift_revocation(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: RevocationId,
+    ) -> impl Future<Output = Result<Revocation, Failure>> + Send;
 }
 
 impl Application for App {
@@ -434,5 +483,43 @@ impl Application for App {
         decision: Decision,
     ) -> impl Future<Output = Result<Approval, Failure>> + Send {
         Self::decide_approval(self, bearer, environment, id, decision)
+    }
+
+    fn exchange(&self, asked: Exchange) -> impl Future<Output = Result<Exchanged, Failure>> + Send {
+        Self::exchange(self, asked)
+    }
+
+    fn attenuate(
+        &self,
+        bearer: Option<&str>,
+        asked: Attenuation,
+    ) -> impl Future<Output = Result<(Minted, u64), Failure>> + Send {
+        Self::attenuate(self, bearer, asked)
+    }
+
+    fn revoke(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        asked: RevocationRequest,
+    ) -> impl Future<Output = Result<RevokedCalls, Failure>> + Send {
+        Self::revoke(self, bearer, environment, asked)
+    }
+
+    fn list_revocations(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<Vec<Revocation>, Failure>> + Send {
+        Self::list_revocations(self, bearer, environment)
+    }
+
+    fn lift_revocation(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        id: RevocationId,
+    ) -> impl Future<Output = Result<Revocation, Failure>> + Send {
+        Self::lift_revocation(self, bearer, environment, id)
     }
 }

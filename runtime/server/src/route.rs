@@ -10,6 +10,7 @@ use airlock_proto::v1::{
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
     resource_service_server::{ResourceServiceServer, SERVICE_NAME as RESOURCE},
+    token_service_server::{SERVICE_NAME as TOKEN, TokenServiceServer},
 };
 use airlock_service::{
     Holding, Wanted,
@@ -35,13 +36,14 @@ use crate::{
     status::Refusal,
 };
 
-/// Every RPC under this needs a token.
+/// Every RPC under this needs a token, but for the one that gives some.
 const OURS: &str = "/airlock.v1.";
 const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
 const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 const DEPLOY: &str = "/airlock.v1.FunctionService/Deploy";
 const CHECK: &str = "/airlock.v1.FunctionService/Check";
+const EXCHANGE: &str = "/airlock.v1.TokenService/Exchange";
 
 /// A service that is off the hot path.
 type Side = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -63,6 +65,7 @@ enum Plane<A: Application> {
         OperatorServiceServer<Control<A>>,
         ResourceServiceServer<Control<A>>,
         ApprovalServiceServer<Control<A>>,
+        TokenServiceServer<Control<A>>,
     ),
 }
 
@@ -114,6 +117,7 @@ impl<A: Application> Router<A> {
                 OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 ResourceServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 ApprovalServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
+                TokenServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(EXCHANGE_BYTES_MAX),
             ),
         };
         Self {
@@ -209,7 +213,10 @@ impl<A: Application> Router<A> {
             tenant.inspect(|tenant| holding.name(tenant));
             return Ok(());
         }
-        holding.claim(&self.app.authenticate(bearer, wanted(request.uri().path()))?)?;
+        // Whoever asks for a token has none yet.
+        if request.uri().path() != EXCHANGE {
+            holding.claim(&self.app.authenticate(bearer, wanted(request.uri().path()))?)?;
+        }
         request.body_mut().count_in(holding.clone());
         Ok(())
     }
@@ -218,6 +225,7 @@ impl<A: Application> Router<A> {
     fn bytes_max(&self, path: &str) -> usize {
         match wanted(path) {
             Wanted::Call | Wanted::Deploy => self.bytes_max,
+            Wanted::Other if path == EXCHANGE => EXCHANGE_BYTES_MAX,
             Wanted::Other => QUESTION_BYTES_MAX,
         }
     }
@@ -244,9 +252,10 @@ impl<A: Application> Router<A> {
             (Plane::Control(functions, ..), FUNCTION) => unfailing(functions.clone().call(request).await),
             (Plane::Control(_, audit, ..), AUDIT) => unfailing(audit.clone().call(request).await),
             (Plane::Control(_, _, operator, ..), OPERATOR) => unfailing(operator.clone().call(request).await),
-            (Plane::Control(_, _, _, resources, _), RESOURCE) => unfailing(resources.clone().call(request).await),
-            (Plane::Control(.., approvals), APPROVAL) => unfailing(approvals.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL) => {
+            (Plane::Control(_, _, _, resources, ..), RESOURCE) => unfailing(resources.clone().call(request).await),
+            (Plane::Control(.., approvals, _), APPROVAL) => unfailing(approvals.clone().call(request).await),
+            (Plane::Control(.., tokens), TOKEN) => unfailing(tokens.clone().call(request).await),
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | TOKEN) => {
                 elsewhere("control", request.headers())
             }
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),
@@ -364,6 +373,8 @@ pub(crate) fn health_names() -> [&'static str; 7] {
 
 /// Filters, names and page tokens; only uploads are larger.
 const QUESTION_BYTES_MAX: usize = 64 << 10;
+/// Two tokens of identity providers, and what is wished for.
+const EXCHANGE_BYTES_MAX: usize = 96 << 10;
 /// A health check names one service.
 const HEALTH_BYTES_MAX: usize = 1 << 10;
 

@@ -19,6 +19,7 @@ use crate::{
     refusals::{Refusals, Refused, Subject},
     registry::Registry,
     reload::Reloader,
+    revocations::Revocations,
     running::Running,
     settings::Settings,
     spending::Books,
@@ -75,6 +76,7 @@ pub(crate) struct Backends {
     pub(crate) classes: Classes,
     pub(crate) books: Arc<Books>,
     pub(crate) recorder: Recorder,
+    pub(crate) revocations: Revocations,
 }
 
 impl App {
@@ -100,8 +102,14 @@ impl App {
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(started_event(&store)).await?;
         warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
-        let backends =
-            Arc::new(Backends { store, classes: Classes::new(), books: Arc::default(), recorder: Recorder::new() });
+        let revocations = Revocations::new(store.revocations(clock::now_unix_s()).await?);
+        let backends = Arc::new(Backends {
+            store,
+            classes: Classes::new(),
+            books: Arc::default(),
+            recorder: Recorder::new(),
+            revocations,
+        });
         let registry = Registry::default();
         let app = Self {
             reloader: Reloader::new(
@@ -178,8 +186,15 @@ impl App {
         })
     }
 
+    /// The token, if it is genuine, valid now and not revoked. Every door asks here.
+    pub(crate) fn verify(&self, settings: &Settings, bearer: Option<&str>) -> Result<VerifiedToken, Refused> {
+        let token = settings.authenticator.verify(bearer, clock::now_unix_s())?;
+        self.backends.revocations.check_token(&token).map_err(Refused::by(&token))?;
+        Ok(token)
+    }
+
     fn expect(&self, bearer: Option<&str>, wanted: Wanted) -> Result<VerifiedToken, Refused> {
-        let token = self.settings().authenticator.verify(bearer, clock::now_unix_s())?;
+        let token = self.verify(&self.settings(), bearer)?;
         let expected = match wanted {
             Wanted::Call => expect_invoke(&token),
             Wanted::Deploy => expect_control(&token, ControlScope::FunctionDeploy),
@@ -191,7 +206,7 @@ impl App {
     /// Whose token it is, if it is good. Decides nothing and leaves no record.
     #[must_use]
     pub fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
-        let token = self.settings().authenticator.verify(bearer, clock::now_unix_s()).ok()?;
+        let token = self.verify(&self.settings(), bearer).ok()?;
         Some(token.principal().tenant.clone())
     }
 

@@ -9,7 +9,6 @@ use airlock_store::{AuditFilter, AuditRecord, LiveFunction, Page, PageRequest, R
 use crate::{
     App,
     app::store_failure,
-    clock,
     refusals::{Refused, Subject},
 };
 
@@ -121,7 +120,7 @@ impl App {
         function: Option<&FunctionName>,
     ) -> Result<Authorized<Control>, Failure> {
         let permit = || {
-            let token = self.settings().authenticator.verify(bearer, clock::now_unix_s())?;
+            let token = self.verify(&self.settings(), bearer)?;
             let permit = authorize_control(&token, scope, environment.clone()).map_err(Refused::by(&token))?;
             function.map_or(Ok(()), |function| permit.expect_function(function)).map_err(Refused::by(&token))?;
             Ok(permit)

@@ -2,12 +2,12 @@
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
-use airlock_access::{Admitted, Holding, Terms, authorize_invoke};
+use airlock_access::{Admitted, Holding, Terms, VerifiedToken, authorize_invoke};
 use airlock_model::{
-    AuditKind, EffectiveLimits, Failure, FunctionError, InvocationContext, InvocationId, InvokeRequest, Limit,
-    LimitCaps, LogLine, Outcome, Usage,
+    AuditKind, EffectiveLimits, EnvironmentName, Failure, FunctionError, FunctionName, InvocationContext, InvocationId,
+    InvokeRequest, Limit, LimitCaps, LogLine, Outcome, Usage,
 };
-use airlock_sandbox::{Job, run};
+use airlock_sandbox::{Job, Run, run};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -102,13 +102,18 @@ impl App {
         let gate = CallGate::new(self.backends.clone(), facts.clone(), admitted, deadline, call.logs);
         let gate = Arc::new(gate);
         let running = self.running.enter(facts.clone(), call.request_id);
+        // Whoever revoked between the first look and here has not seen this call among the running.
+        let still_good = self.still_good(&facts);
         if let Some(begun) = call.begun {
             // Nobody may be listening any more; the run goes on until its future is dropped.
             let _ = begun.send(facts.invocation.clone());
         }
         let program = deployed.program.clone();
         let job = Job { program, gate: gate.clone(), context, deadline, payload: call.request.payload };
-        let ended = running.until_cancelled(run(job, &self.lanes)).await;
+        let ended = match still_good {
+            Ok(()) => running.until_cancelled(run(job, &self.lanes)).await,
+            Err(failure) => Run { outcome: Outcome::Failed(failure), fuel: 0, memory_bytes: 0 },
+        };
         let usage = gate.settle(ended.fuel, ended.memory_bytes, received.elapsed());
         let outcome = keep(ended.outcome, &call.holding);
         record.finish(&outcome, usage).await?;
@@ -118,9 +123,10 @@ impl App {
     /// Everything that can turn a call away before it costs anything.
     async fn admit(&self, settings: &Settings, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
         let InvokeRequest { function, environment, alias, payload } = &call.request;
-        let token = settings.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
+        let token = self.verify(settings, call.bearer.as_deref())?;
         let authorized =
             authorize_invoke(&token, function.clone(), environment.clone()).map_err(Refused::by(&token))?;
+        self.check_function(&token, environment, function).map_err(Refused::by(&token))?;
         let environment = settings.environment(environment).map_err(Refused::by(&token))?;
         call.holding.claim(&token.principal().tenant).map_err(Refused::by(&token))?;
         let deployed = self.registry.resolve(&authorized, alias.as_ref()).map_err(Refused::by(&token))?;
@@ -140,7 +146,23 @@ impl App {
         let wall_time = Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
         self.lanes.have_room(&deployed.program, wall_time).map_err(Refused::by(&token))?;
         check_payload(payload, &deployed, admitted.limits()).map_err(Refused::by(&token))?;
+        // The last, so that only a call that begins is counted.
+        self.count_call(&token, settings).await.map_err(Refused::by(&token))?;
         Ok((deployed, admitted))
+    }
+
+    fn check_function(
+        &self,
+        token: &VerifiedToken,
+        environment: &EnvironmentName,
+        function: &FunctionName,
+    ) -> Result<(), Failure> {
+        self.backends.revocations.check_function(&token.principal().tenant, environment, function)
+    }
+
+    fn still_good(&self, facts: &CallFacts) -> Result<(), Failure> {
+        self.backends.revocations.check_token(&facts.token)?;
+        self.check_function(&facts.token, &facts.deployed.environment, &facts.deployed.function)
     }
 
     fn refuse(&self, request: &InvokeRequest, refused: Refused) -> Failure {
@@ -161,7 +183,7 @@ impl App {
             invocation: InvocationId(Uuid::now_v7().to_string().into()),
             number,
             principal: admitted.principal().clone(),
-            token_id: admitted.token_id().clone(),
+            token: admitted.token().clone(),
             deployed,
             settings,
         }))

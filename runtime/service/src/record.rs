@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use airlock_model::{AuditEvent, AuditKind, Failure, InvocationId, Outcome, Principal, Usage};
+use airlock_access::VerifiedToken;
+use airlock_model::{AuditEvent, AuditKind, Bearer, Failure, InvocationId, Outcome, Principal, Revocation, Usage};
 use airlock_store::StoreError;
 
 use crate::{
@@ -17,20 +18,36 @@ pub(crate) struct CallFacts {
     pub(crate) invocation: InvocationId,
     pub(crate) number: u64,
     pub(crate) principal: Arc<Principal>,
-    pub(crate) token_id: Arc<str>,
+    pub(crate) token: VerifiedToken,
     pub(crate) deployed: Arc<Deployed>,
     /// The configuration of the call, from its first to its last moment.
     pub(crate) settings: Arc<Settings>,
 }
 
 impl CallFacts {
+    /// Whether a revocation ends this call: its token, its function, or a resource that the function declares.
+    pub(crate) fn is_ended_by(&self, revocation: &Revocation) -> bool {
+        let Deployed { function, environment, manifest_grants, .. } = &*self.deployed;
+        let token_ids: Vec<_> = self.token.token_ids().collect();
+        let bearer = Bearer {
+            principal: &self.principal,
+            environment: self.token.environment(),
+            token_ids: &token_ids,
+            issued_unix_s: self.token.issued_at_unix_s(),
+        };
+        let tenant = &self.principal.tenant;
+        revocation.ends_token(&bearer)
+            || revocation.ends_function(tenant, environment, function)
+            || manifest_grants.iter().any(|grant| revocation.ends_resource(tenant, environment, &grant.resource))
+    }
+
     /// An event of this call, now.
     pub(crate) fn event(&self, kind: AuditKind) -> AuditEvent {
         let mut event = AuditEvent::new(kind, clock::now_unix_ms());
         event.call_number = Some(self.number);
         event.invocation = Some(self.invocation.0.clone());
         event.principal = Some(self.principal.clone());
-        event.token_id = Some(self.token_id.clone());
+        event.token_id = Some(self.token.token_id().clone());
         event.function = Some((&self.deployed.function).into());
         event.revision = Some(self.deployed.revision.clone());
         event.environment = Some((&self.deployed.environment).into());

@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// What a reload can change. Every other key, also one that this list has not heard of, needs a restart.
-const RELOADABLE: [&str; 7] =
-    ["server.drain_ms", "admission", "tokens", "limits", "signers", "environments", "resources"];
+const RELOADABLE: [&str; 8] =
+    ["server.drain_ms", "admission", "tokens", "identity", "limits", "signers", "environments", "resources"];
 
 /// Characters of one value in a change.
 const VALUE_CHARS_MAX: usize = 120;

@@ -6,12 +6,12 @@ use std::{
 };
 
 use airlock_access::VerifiedToken;
-use airlock_model::{AuditKind, Failure, InvocationId, Outcome, Reason};
+use airlock_model::{AuditKind, Failure, InvocationId, Outcome, Reason, Revocation};
 use airlock_sandbox::Run;
 use tokio::sync::oneshot;
 
 use crate::{
-    App, clock,
+    App,
     record::CallFacts,
     refusals::{Refused, Subject},
 };
@@ -55,18 +55,27 @@ impl Running {
 
     /// Stops the calls of that name which the token may stop.
     fn cancel(&self, name: &CallName, token: &VerifiedToken) -> Vec<InvocationId> {
-        let mut cancelled = Vec::new();
+        self.stop(|entry| entry.is_meant(name, token), &cancelled_by(token))
+    }
+
+    /// Stops the calls that a revocation ends.
+    pub(crate) fn cut(&self, revocation: &Revocation, failure: &Failure) -> Vec<InvocationId> {
+        self.stop(|entry| entry.facts.is_ended_by(revocation), failure)
+    }
+
+    fn stop(&self, is_meant: impl Fn(&Entry) -> bool, failure: &Failure) -> Vec<InvocationId> {
+        let mut stopped = Vec::new();
         for shard in &self.0 {
-            let stopped = lock(shard).extract_if(|_, entry| entry.is_meant(name, token)).collect::<Vec<_>>();
+            let meant = lock(shard).extract_if(|_, entry| is_meant(entry)).collect::<Vec<_>>();
             // Outside the lock: this wakes the call's own task.
-            for (_, entry) in stopped {
+            for (_, entry) in meant {
                 // A call that ended in this very moment needs no stop and is not claimed as stopped.
-                if entry.stop.send(cancelled_by(token)).is_ok() {
-                    cancelled.push(entry.facts.invocation.clone());
+                if entry.stop.send(failure.clone()).is_ok() {
+                    stopped.push(entry.facts.invocation.clone());
                 }
             }
         }
-        cancelled
+        stopped
     }
 
     fn count(&self) -> usize {
@@ -147,8 +156,7 @@ impl App {
             let subject = Subject { function: None, environment };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         };
-        let token =
-            self.settings().authenticator.verify(bearer, clock::now_unix_s()).map_err(|why| refuse("", why.into()))?;
+        let token = self.verify(&self.settings(), bearer).map_err(|why| refuse("", why))?;
         let cancelled = self.running.cancel(name, &token);
         if cancelled.is_empty() {
             return Err(refuse(token.environment().as_str(), Refused::by(&token)(not_yours(name))));

@@ -22,6 +22,7 @@ use crate::{
     catalog::Schemas,
     config::{Config, ConfigError, DeployPolicy, Origin, Setting, WritePolicy, process_environment},
     gate::{Documents, Listed, Models, analysed_as},
+    identity::Identities,
     packages,
     registry::Deployed,
     signatures::{self, Signers},
@@ -31,6 +32,7 @@ use crate::{
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) identity: Identities,
     pub(crate) resources: Resources,
     listed: ByBinding<Listed>,
     nothing_listed: Listed,
@@ -65,6 +67,8 @@ pub(crate) struct Environment {
     pub(crate) writes: WritePolicy,
     /// Whether only listed statements run.
     pub(crate) strict: bool,
+    /// Whether a token is good for the effects of one call only.
+    pub(crate) single_use_tokens: bool,
     pub(crate) deploys: DeployPolicy,
     pub(crate) promote_from: Arc<[EnvironmentName]>,
     /// Who signs for it.
@@ -84,7 +88,8 @@ impl Settings {
     /// # Errors
     /// The first thing that is wrong, with its place. Nothing has changed then.
     pub(crate) fn build(config: Config, own: &[SocketAddr], before: Option<&Self>) -> Result<Self, StartError> {
-        let (authenticator, token_policy, keys) = authenticator(&config, before)?;
+        let (identity, provider_keys) = Identities::read(&config, before.map(|before| &before.identity))?;
+        let (authenticator, token_policy, keys) = authenticator(&config, &identity, before)?;
         let mut resources = bind_resources(&config, own)?;
         if let Some(before) = before {
             resources.keep_unchanged(&before.resources);
@@ -92,7 +97,7 @@ impl Settings {
         let listed = listed_functions(&config, &resources)?;
         let documents = documents(&config)?;
         let mut listing = config.settings();
-        listing.extend(keys);
+        listing.extend(keys.into_iter().chain(provider_keys));
         let (packages, indexes) = packages::policies(&config)?;
         listing.extend(indexes);
         let (signers, signer_keys) = signatures::signers(&config)?;
@@ -110,6 +115,7 @@ impl Settings {
                 limits,
                 writes: written.writes,
                 strict: written.strict,
+                single_use_tokens: written.single_use_tokens,
                 deploys: written.deploys,
                 promote_from: written.promote_from.as_slice().into(),
                 signers: signers.get(name).cloned().unwrap_or_default(),
@@ -121,6 +127,7 @@ impl Settings {
         };
         Ok(Self {
             authenticator,
+            identity,
             token_policy,
             operator: config.limits.operator(),
             operator_places: Arc::new(config.origins.operator_places()),
@@ -247,7 +254,7 @@ impl Settings {
 /// The authenticator, what identifies its policy, and the key ids for the list of settings.
 type Tokens = (Arc<Authenticator>, Digest, Vec<Setting>);
 
-fn authenticator(config: &Config, before: Option<&Settings>) -> Result<Tokens, StartError> {
+fn authenticator(config: &Config, own: &Identities, before: Option<&Settings>) -> Result<Tokens, StartError> {
     let keys = config.read_keys()?;
     let list = |(index, ((keys, digest), issuer)): (usize, (&(_, Digest), &crate::config::IssuerConfig))| {
         let keys: &airlock_access::KeySet = keys;
@@ -262,12 +269,14 @@ fn authenticator(config: &Config, before: Option<&Settings>) -> Result<Tokens, S
     let listed = keys.iter().zip(&config.tokens.issuer).enumerate().map(list).collect();
     let tokens = serde_json::to_vec(&config.tokens).map_err(|why| ConfigError::value("tokens", why))?;
     let digests: Vec<_> = keys.iter().map(|(_, digest)| digest.as_bytes().as_slice()).collect();
-    let identity = Digest::of_parts(&[&tokens, &digests.concat()]);
+    let identity = Digest::of_parts(&[&tokens, &digests.concat(), &own.mark()]);
     if let Some(before) = before.filter(|before| before.token_policy == identity) {
         return Ok((Arc::clone(&before.authenticator), identity, listed));
     }
     let refuse = |why: PolicyError| config.origins.locate(ConfigError::value(policy_key(&why), why));
-    let authenticator = Authenticator::new(config.token_policy_with(&keys)).map_err(refuse)?;
+    let mut policy = config.token_policy_with(&keys);
+    policy.issuers.push(own.issuer()?);
+    let authenticator = Authenticator::new(policy).map_err(refuse)?;
     Ok((Arc::new(authenticator), identity, listed))
 }
 
@@ -275,6 +284,7 @@ fn policy_key(why: &PolicyError) -> &'static str {
     match why {
         PolicyError::Instance => "tokens.instance",
         PolicyError::Lifetime => "tokens.max_lifetime_s",
+        PolicyError::LifetimeOfWrites => "tokens.max_lifetime_write_s",
         PolicyError::Leeway(_) => "tokens.leeway_s",
         PolicyError::NoIssuer
         | PolicyError::IssuerName(_)

@@ -91,6 +91,10 @@ pub(crate) const fn kind_name(kind: AuditKind) -> &'static str {
         AuditKind::ApprovalUsed => "approval_used",
         AuditKind::ApprovalUnknown => "approval_unknown",
         AuditKind::ApprovalPreviewed => "approval_previewed",
+        AuditKind::TokenExchanged => "token_exchanged",
+        AuditKind::TokenAttenuated => "token_attenuated",
+        AuditKind::Revoked => "revoked",
+        AuditKind::RevocationLifted => "revocation_lifted",
     }
 }
 

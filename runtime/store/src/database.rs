@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_approvals.sql"),
     include_str!("../migrations/0004_signatures.sql"),
     include_str!("../migrations/0005_recordings.sql"),
+    include_str!("../migrations/0006_identity.sql"),
 ];
 
 /// Where the database of a state directory is.

@@ -28,11 +28,13 @@ mod relay;
 mod releases;
 mod revision;
 mod revisions;
+mod revocations;
 mod space;
 mod spent;
 mod store;
 #[cfg(test)]
 mod tests;
+mod token_uses;
 mod verify;
 mod writer;
 
@@ -52,4 +54,5 @@ pub use releases::{Landing, Releaser};
 pub use revision::{NewRevision, Revision};
 pub use spent::Spent;
 pub use store::Store;
+pub use token_uses::CountedToken;
 pub use verify::{BadRecord, Fault, VerifyReport};

@@ -84,7 +84,7 @@ fn token_of(tenant: &str) -> VerifiedToken {
 fn an_admitted_call_carries_who_what_where_and_what_it_may_do() {
     let authorities = Authorities::with_in_flight(1);
     let admitted = admit(&without_queue(), &token_of("acme"), authorities.terms()).unwrap();
-    assert_eq!((admitted.principal().tenant.as_str(), &**admitted.token_id()), ("acme", "jti-of-acme"));
+    assert_eq!((admitted.principal().tenant.as_str(), &**admitted.token().token_id()), ("acme", "jti-of-acme"));
     assert_eq!((admitted.function().as_str(), admitted.environment().as_str()), ("order-summary", "dev"));
     let db = "orders-db".parse().unwrap();
     assert_eq!(admitted.grants().check(&db, &Access::Read), Ok(()));

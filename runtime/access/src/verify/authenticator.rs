@@ -9,7 +9,7 @@ use airlock_model::Failure;
 use arc_swap::ArcSwap;
 
 use super::{
-    Compact, Demand, TokenClaims, TokenRefusal, VerifiedToken,
+    Compact, Demand, Link, TokenClaims, TokenRefusal, VerifiedToken,
     cache::{CacheKey, TokenCache},
     signature_under,
 };
@@ -17,6 +17,8 @@ use crate::keys::KeySet;
 
 /// The longest lifetime of a token unless the operator says otherwise, in seconds.
 pub const LIFETIME_MAX_S: u64 = 300;
+/// The longest lifetime of a token that lets anything be written unless the operator says otherwise, in seconds.
+pub const LIFETIME_WRITE_MAX_S: u64 = 60;
 /// The largest leeway for clocks that disagree, in seconds.
 pub const LEEWAY_MAX_S: u64 = 5;
 
@@ -38,6 +40,10 @@ pub struct TokenPolicy {
     pub issuers: Vec<Issuer>,
     /// Cap on `exp - iat`, in seconds, above zero.
     pub lifetime_max_s: u64,
+    /// The same for tokens with a scope that allows writes: at most [`Self::lifetime_max_s`].
+    pub lifetime_write_max_s: u64,
+    /// The `iss` of those whose tokens are exchanged: what an `origin` may name.
+    pub exchanged: Vec<String>,
     /// Tolerance for clocks, in seconds, at most [`LEEWAY_MAX_S`].
     pub leeway_s: u64,
 }
@@ -67,6 +73,9 @@ pub enum PolicyError {
     /// A cap of zero refuses every token.
     #[error("the lifetime cap is zero: set `max_lifetime_s`, for instance to 300")]
     Lifetime,
+    /// Writes are what the shorter lifetime is for.
+    #[error("`max_lifetime_write_s` is more than `max_lifetime_s`: it can only be shorter")]
+    LifetimeOfWrites,
     /// More leeway than clocks need.
     #[error("the leeway is `{0}` s; at most 5 are allowed: synchronise the clocks instead")]
     Leeway(u64),
@@ -157,18 +166,31 @@ impl TokenPolicy {
             issuer: Some(&issuer.iss),
             instance: Some(&self.instance),
             lifetime_max_s: self.lifetime_max_s,
+            lifetime_write_max_s: self.lifetime_write_max_s,
             leeway_s: self.leeway_s,
         };
         claims.judge(&demand, now_unix_s)?;
+        self.check_ancestors(&claims)?;
         Ok(VerifiedToken::new(claims))
+    }
+
+    /// A token outlives neither the trust in its issuer nor that in the issuers of those it was derived from.
+    fn check_ancestors(&self, claims: &TokenClaims) -> Result<(), TokenRefusal> {
+        let is_issuer = |link: &Link| self.issuers.iter().any(|issuer| issuer.iss == link.issuer);
+        let is_exchanged = |link: &Link| self.exchanged.contains(&link.issuer);
+        let are_known = claims.chain.iter().all(is_issuer) && claims.origin.iter().all(is_exchanged);
+        if are_known { Ok(()) } else { Err(TokenRefusal::ChainIssuer) }
     }
 
     fn check(&self) -> Result<(), PolicyError> {
         if self.instance.is_empty() || !self.instance.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(PolicyError::Instance);
         }
-        if self.lifetime_max_s == 0 {
+        if self.lifetime_max_s == 0 || self.lifetime_write_max_s == 0 {
             return Err(PolicyError::Lifetime);
+        }
+        if self.lifetime_write_max_s > self.lifetime_max_s {
+            return Err(PolicyError::LifetimeOfWrites);
         }
         if self.leeway_s > LEEWAY_MAX_S {
             return Err(PolicyError::Leeway(self.leeway_s));

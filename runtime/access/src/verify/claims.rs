@@ -3,7 +3,7 @@
 //! Claims that Airlock does not know are ignored, as RFC 7519 section 4 demands, with one exception: `cnf` narrows a
 //! token to the holder of a key, and ignoring it would widen the token, so it is refused.
 
-use std::str::FromStr;
+use std::{num::NonZeroU32, str::FromStr};
 
 use airlock_model::{
     AppName, ControlScope, EnvironmentName, FunctionName, Grant, LimitCaps, Principal, Scope, TenantName,
@@ -17,7 +17,9 @@ const TEXT_BYTES_MAX: usize = 255;
 const TOKEN_ID_BYTES_MAX: usize = 128;
 const AUDIENCES_MAX: usize = 16;
 const FUNCTIONS_MAX: usize = 256;
-const SCOPES_MAX: usize = 128;
+pub(crate) const SCOPES_MAX: usize = 128;
+/// How often a token can be derived from another.
+pub(crate) const CHAIN_MAX: usize = 8;
 
 macro_rules! claims {
     ($($variant:ident $name:literal $rule:literal;)*) => {
@@ -57,6 +59,9 @@ claims! {
     Functions "functions" "a list of at most 256 function names, or [\"*\"]";
     Scope "scope" "at most 128 scopes such as `orders-db:read`, with one space between them";
     Limits "limits" "an object of known limits, each above zero";
+    Calls "calls" "how many calls the token is good for, an integer above zero";
+    Chain "chain" "a list of at most 8 objects with `iss`, `jti` and maybe `calls`";
+    Origin "origin" "an object with `iss` and `jti`";
 }
 
 impl std::fmt::Display for Claim {
@@ -72,6 +77,17 @@ pub enum Functions {
     All,
     /// These, possibly none.
     Named(Vec<FunctionName>),
+}
+
+/// A token that another was derived from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its `iss`.
+    pub issuer: String,
+    /// Its `jti`; empty when it had none, as tokens of identity providers may.
+    pub token_id: String,
+    /// How many calls it is good for, those with tokens derived from it among them; `None` for any number.
+    pub calls_max: Option<NonZeroU32>,
 }
 
 /// When a token is good.
@@ -95,6 +111,11 @@ pub(crate) struct TokenClaims {
     pub(crate) grants: Vec<Grant>,
     pub(crate) control_scopes: Vec<ControlScope>,
     pub(crate) limits: LimitCaps,
+    pub(crate) calls_max: Option<NonZeroU32>,
+    /// The tokens it was derived from, the first one first.
+    pub(crate) chain: Vec<Link>,
+    /// The identity provider's token that the first of all was exchanged for.
+    pub(crate) origin: Option<Link>,
 }
 
 /// What the verifier expects of the claims. `None` asks for any value of the right shape.
@@ -102,6 +123,8 @@ pub(crate) struct Demand<'a> {
     pub(crate) issuer: Option<&'a str>,
     pub(crate) instance: Option<&'a str>,
     pub(crate) lifetime_max_s: u64,
+    /// The cap for tokens that let anything be written.
+    pub(crate) lifetime_write_max_s: u64,
     pub(crate) leeway_s: u64,
 }
 
@@ -133,6 +156,9 @@ impl TokenClaims {
             grants,
             control_scopes,
             limits: reader.limits()?,
+            calls_max: reader.calls_max()?,
+            chain: reader.chain()?,
+            origin: reader.origin()?,
         })
     }
 
@@ -150,6 +176,9 @@ impl TokenClaims {
         }
         if expires - issued > demand.lifetime_max_s {
             return Err(TokenRefusal::Lifetime);
+        }
+        if expires - issued > demand.lifetime_write_max_s && self.grants.iter().any(|grant| grant.operation.writes()) {
+            return Err(TokenRefusal::LifetimeOfWrites);
         }
         self.period.check(now_unix_s, demand.leeway_s)
     }
@@ -208,8 +237,7 @@ impl<'m> Reader<'m> {
 
     fn token_id(&self) -> Result<String, TokenRefusal> {
         let text = self.text(Claim::Jti)?;
-        let fits = (1..=TOKEN_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits { Ok(text.to_owned()) } else { Err(wrong_value(Claim::Jti)) }
+        if is_token_id(text) { Ok(text.to_owned()) } else { Err(wrong_value(Claim::Jti)) }
     }
 
     fn audiences(&self) -> Result<Vec<String>, TokenRefusal> {
@@ -277,6 +305,46 @@ impl<'m> Reader<'m> {
         }
         LimitCaps::deserialize(value).map_err(|_| wrong_value(Claim::Limits))
     }
+
+    fn calls_max(&self) -> Result<Option<NonZeroU32>, TokenRefusal> {
+        let Some(value) = self.optional(Claim::Calls) else { return Ok(None) };
+        value.as_u64().ok_or(wrong_type(Claim::Calls))?;
+        count_of(value).ok_or(wrong_value(Claim::Calls)).map(Some)
+    }
+
+    fn chain(&self) -> Result<Vec<Link>, TokenRefusal> {
+        let Some(value) = self.optional(Claim::Chain) else { return Ok(Vec::new()) };
+        let listed = value.as_array().ok_or(wrong_type(Claim::Chain))?;
+        if listed.len() > CHAIN_MAX {
+            return Err(wrong_value(Claim::Chain));
+        }
+        let link = |value: &Value| link_of(value).filter(|link| !link.token_id.is_empty());
+        listed.iter().map(|value| link(value).ok_or(wrong_value(Claim::Chain))).collect()
+    }
+
+    fn origin(&self) -> Result<Option<Link>, TokenRefusal> {
+        let Some(value) = self.optional(Claim::Origin) else { return Ok(None) };
+        link_of(value).ok_or(wrong_value(Claim::Origin)).map(Some)
+    }
+}
+
+fn link_of(value: &Value) -> Option<Link> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let issuer = printable(text("iss")?)?;
+    let token_id = text("jti").filter(|id| id.is_empty() || is_token_id(id))?.to_owned();
+    let calls_max = match value.get("calls") {
+        None => None,
+        Some(calls) => Some(count_of(calls)?),
+    };
+    Some(Link { issuer, token_id, calls_max })
+}
+
+fn count_of(value: &Value) -> Option<NonZeroU32> {
+    value.as_u64().and_then(|number| u32::try_from(number).ok()).and_then(NonZeroU32::new)
+}
+
+pub(crate) fn is_token_id(text: &str) -> bool {
+    (1..=TOKEN_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 const fn wrong_type(claim: Claim) -> TokenRefusal {
@@ -288,7 +356,7 @@ const fn wrong_value(claim: Claim) -> TokenRefusal {
 }
 
 /// Texts go to logs, terminals and the audit trail: no control characters, nothing invisible that reorders or hides.
-fn printable(text: &str) -> Option<String> {
+pub(crate) fn printable(text: &str) -> Option<String> {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')

@@ -12,7 +12,7 @@ use crate::{
 /// The `typ` of every Airlock token (RFC 8725 section 3.11).
 pub(crate) const TOKEN_TYPE: &str = "airlock+jwt";
 
-const TOKEN_BYTES_MAX: usize = 8 * 1024;
+pub(crate) const TOKEN_BYTES_MAX: usize = 8 * 1024;
 const JSON_DEPTH_MAX: u8 = 8;
 const HEADER_MEMBERS: [&str; 3] = ["alg", "typ", "kid"];
 /// Both algorithms sign with 64 bytes (RFC 8032 section 5.1.6, RFC 7518 section 3.4).
@@ -35,10 +35,15 @@ struct Header {
 
 impl<'t> Compact<'t> {
     pub(crate) fn split(token: &'t str) -> Result<Self, TokenRefusal> {
+        Self::split_within(token, TOKEN_BYTES_MAX)
+    }
+
+    /// The same for tokens of another size.
+    pub(crate) fn split_within(token: &'t str, bytes_max: usize) -> Result<Self, TokenRefusal> {
         if token.is_empty() {
             return Err(TokenRefusal::Missing);
         }
-        if token.len() > TOKEN_BYTES_MAX {
+        if token.len() > bytes_max {
             return Err(TokenRefusal::Oversize);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenRefusal::Segments)?;
@@ -71,6 +76,12 @@ impl<'t> Compact<'t> {
         let algorithm = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenRefusal::Algorithm)?;
         let key_id = text("kid").ok_or(TokenRefusal::KeyIdMissing)?.to_owned();
         Ok(Header { algorithm, key_id })
+    }
+
+    /// Whether the key has signed it; what the header says is not looked at.
+    pub(crate) fn is_signed_by(&self, key: &PublicKey) -> Result<bool, TokenRefusal> {
+        let signature = bytes::decode(self.signature).map_err(|_| TokenRefusal::Encoding(Segment::Signature))?;
+        Ok(key.signed(self.signed.as_bytes(), &signature))
     }
 
     fn signature(&self) -> Result<[u8; SIGNATURE_BYTES], TokenRefusal> {

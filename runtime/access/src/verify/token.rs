@@ -1,11 +1,11 @@
 //! The first permit: a token that is genuine, current and meant for this instance.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
-use airlock_model::{ControlScope, EnvironmentName, FunctionName, Grant, LimitCaps, Principal};
+use airlock_model::{ControlScope, EnvironmentName, FunctionName, Grant, LimitCaps, Principal, Scope};
 
 use super::{
-    Functions, TokenRefusal,
+    Functions, Link, TokenRefusal,
     claims::{Period, TokenClaims},
 };
 
@@ -24,6 +24,9 @@ struct Verified {
     grants: Arc<[Grant]>,
     control_scopes: Vec<ControlScope>,
     limits: LimitCaps,
+    calls_max: Option<NonZeroU32>,
+    chain: Vec<Link>,
+    origin: Option<Link>,
     period: Period,
 }
 
@@ -39,6 +42,9 @@ impl VerifiedToken {
             grants: claims.grants.into(),
             control_scopes: claims.control_scopes,
             limits: claims.limits,
+            calls_max: claims.calls_max,
+            chain: claims.chain,
+            origin: claims.origin,
             period: claims.period,
         }))
     }
@@ -95,6 +101,60 @@ impl VerifiedToken {
         &self.0.control_scopes
     }
 
+    /// How many calls it is good for; `None` for any number while it is valid.
+    #[must_use]
+    pub fn calls_max(&self) -> Option<NonZeroU32> {
+        self.0.calls_max
+    }
+
+    /// The tokens it was derived from, the first one first.
+    #[must_use]
+    pub fn chain(&self) -> &[Link] {
+        &self.0.chain
+    }
+
+    /// The identity provider's token that the first of all was exchanged for.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Link> {
+        self.0.origin.as_ref()
+    }
+
+    /// The token as others that are derived from it name it.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        Link { issuer: self.0.issuer.clone(), token_id: self.0.token_id.to_string(), calls_max: self.0.calls_max }
+    }
+
+    /// The first token of its chain: itself when it was derived from none. What may be used once is that one.
+    #[must_use]
+    pub fn root(&self) -> Link {
+        self.0.chain.first().cloned().unwrap_or_else(|| self.link())
+    }
+
+    /// Its `jti` and those of all that it was derived from.
+    pub fn token_ids(&self) -> impl Iterator<Item = &str> {
+        let derived_from = self.0.chain.iter().chain(&self.0.origin).map(|link| link.token_id.as_str());
+        std::iter::once(self.0.token_id.as_ref()).chain(derived_from.filter(|id| !id.is_empty()))
+    }
+
+    /// Everything it allows, as its `scope` says it.
+    pub fn scopes(&self) -> impl Iterator<Item = Scope> {
+        let grants = self.0.grants.iter().cloned().map(Scope::Resource);
+        grants.chain(self.0.control_scopes.iter().copied().map(Scope::Control))
+    }
+
+    /// `iat`, in seconds since the Unix epoch. A token that was derived from another has that of the first.
+    #[must_use]
+    pub fn issued_at_unix_s(&self) -> u64 {
+        self.0.period.issued
+    }
+
+    /// `nbf`, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn not_before_unix_s(&self) -> u64 {
+        self.0.period.not_before
+    }
+
     /// `exp`, in seconds since the Unix epoch.
     #[must_use]
     pub fn expires_at_unix_s(&self) -> u64 {
@@ -104,10 +164,7 @@ impl VerifiedToken {
     /// Whether the bearer may invoke a function of this name in [`Self::environment`].
     #[must_use]
     pub fn covers(&self, function: &FunctionName) -> bool {
-        match &self.0.functions {
-            Functions::All => true,
-            Functions::Named(names) => names.contains(function),
-        }
+        self.0.functions.cover(function)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `airlock audit`: reads a state directory, whether or not a server runs on it.
 
+mod unused;
+
 use std::{io::Write, path::Path, process::ExitCode};
 
 use airlock_model::AuditEvent;
@@ -38,6 +40,7 @@ pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode
             style.print(&records, |out| records.iter().try_for_each(|record| line(out, record)))?;
             Ok(ExitCode::SUCCESS)
         }
+        AuditCommand::UnusedGrants(options) => unused::run(&options, style).await,
         AuditCommand::Verify { state } => verify(&state.state, style).await,
     }
 }

@@ -1,9 +1,14 @@
 //! `airlock token`.
 
-use std::{io::Write, path::Path, process::ExitCode};
+mod served;
 
-use airlock_access::{Claims, Expectations, KeySet, LIFETIME_MAX_S, SigningKey, Validity, inspect, mint, public_jwks};
-use airlock_model::Principal;
+use std::{io::Write, num::NonZeroU32, path::Path, process::ExitCode};
+
+use airlock_access::{
+    Claims, Expectations, KeySet, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, SigningKey, Validity, inspect, mint,
+    public_jwks,
+};
+use airlock_model::{Principal, Scope};
 use anyhow::Context;
 use serde_json::json;
 
@@ -15,7 +20,7 @@ use crate::{
 };
 
 /// Makes keys and tokens, and judges tokens.
-pub fn run(command: TokenCommand, style: Style) -> anyhow::Result<ExitCode> {
+pub async fn run(command: TokenCommand, style: Style) -> anyhow::Result<ExitCode> {
     match command {
         TokenCommand::Keygen { key, jwks, algorithm, kid } => keygen(&key, &jwks, &algorithm, &kid),
         TokenCommand::Mint(options) => mint_one(&options, style),
@@ -23,6 +28,11 @@ pub fn run(command: TokenCommand, style: Style) -> anyhow::Result<ExitCode> {
             let expectations = Expectations { instance, issuer, ..Expectations::default() };
             judge(&jwks, &expectations, style)
         }
+        TokenCommand::Exchange(options) => served::exchange(&options, style).await,
+        TokenCommand::Attenuate(options) => served::attenuate(&options, style).await,
+        TokenCommand::Revoke(options) => served::revoke(&options, style).await,
+        TokenCommand::Revocations(options) => served::revocations(&options, style).await,
+        TokenCommand::Lift(options) => served::lift(&options, style).await,
     }
 }
 
@@ -44,16 +54,20 @@ fn mint_one(options: &MintOptions, style: Style) -> anyhow::Result<ExitCode> {
         subject: options.subject.clone(),
         actor: None,
     };
-    if options.lifetime_s > LIFETIME_MAX_S {
+    let scopes = options.scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<Scope>, _>>()?;
+    let writes = scopes.iter().any(|scope| matches!(scope, Scope::Resource(grant) if grant.operation.writes()));
+    let (longest, setting) =
+        if writes { (LIFETIME_WRITE_MAX_S, "max_lifetime_write_s") } else { (LIFETIME_MAX_S, "max_lifetime_s") };
+    let lifetime_s = options.lifetime_s.unwrap_or(longest);
+    if lifetime_s > longest {
         output::warning(format!(
-            "servers refuse lifetimes above {LIFETIME_MAX_S} s unless `[tokens] max_lifetime_s` says otherwise"
+            "servers refuse lifetimes above {longest} s unless `[tokens] {setting}` says otherwise"
         ));
     }
-    let validity = Validity { issued_at_unix_s: now_unix_s(), lifetime_s: options.lifetime_s };
+    let validity = Validity { issued_at_unix_s: now_unix_s(), lifetime_s };
     let environment = options.environment.parse()?;
     let claims = Claims::new(&options.issuer, principal, &options.instance, environment, validity);
-    let scopes = options.scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<_>, _>>()?;
-    let claims = claims.scope(scopes);
+    let claims = claims.scope(scopes).calls_max(options.calls.and_then(NonZeroU32::new));
     let claims = if options.functions.iter().any(|name| name == "*") {
         claims.every_function()
     } else {

@@ -5,6 +5,7 @@ mod control;
 mod invocation;
 mod operator;
 mod resource;
+mod token;
 
 use airlock_model::{Failure, Reason};
 use airlock_service::Holding;

@@ -58,7 +58,7 @@ impl Refusal {
 pub(crate) const fn code(reason: Reason) -> Code {
     match reason {
         Reason::RequestMalformed => Code::InvalidArgument,
-        Reason::TokenInvalid => Code::Unauthenticated,
+        Reason::TokenInvalid | Reason::TokenUsed => Code::Unauthenticated,
         Reason::NotGranted
         | Reason::StatementRefused
         | Reason::EgressDenied
@@ -67,6 +67,7 @@ pub(crate) const fn code(reason: Reason) -> Code {
         | Reason::ModelDenied
         | Reason::StatementUnlisted
         | Reason::SpendingExhausted
+        | Reason::Revoked
         | Reason::ApprovalRejected
         | Reason::ApprovalRowsExceeded => Code::PermissionDenied,
         Reason::FunctionUnknown | Reason::EnvironmentUnknown | Reason::ApprovalUnknown => Code::NotFound,

@@ -12,13 +12,15 @@ use std::{
 use airlock_model::{
     Approval, ApprovalId, Asked, AuditEvent, AuditKind, Digest, Effect, EnvironmentName, Failure, Finding,
     FunctionError, FunctionName, InvocationId, Limit, LimitSource, LogLevel, LogLine, ManifestStatement, Operation,
-    Progress, Reason, ResourceKind, ResourceName, StatementLanguage, TenantName, Usage,
+    Progress, Reason, ResourceKind, ResourceName, Revocation, RevocationId, Revoked, StatementLanguage, TenantName,
+    Usage,
 };
 use airlock_service::{
-    Answer, ApprovalFilter, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision, Deployment,
-    Described, Dialect, FunctionChange, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, LiveFunction, Page, PageRequest, Preview, Promotion, ResourceSummary, Revision, Schema, Setting,
-    Shown, SimilarApproval, Table, Upload, Wanted, config::Origin,
+    Answer, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision,
+    Deployment, Described, Dialect, Exchange, Exchanged, FunctionChange, Functions, Holding, Holdings, HoldingsConfig,
+    InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Minted, Page, PageRequest, Preview, Promotion,
+    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Schema, Setting, Shown, SimilarApproval, Table, Upload,
+    Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -95,6 +97,31 @@ impl Fake {
         self.begun.fetch_add(1, SeqCst);
         released.await;
         count.1 = true;
+    }
+}
+
+fn minted() -> Minted {
+    Minted {
+        token: "a.b.c".into(),
+        token_id: "token-1".into(),
+        expires_at_unix_s: 60,
+        functions: Functions::All,
+        scopes: Vec::new(),
+    }
+}
+
+fn revocation(environment: EnvironmentName) -> Revocation {
+    Revocation {
+        id: RevocationId("r-1".into()),
+        what: Revoked::Subject,
+        value: "ada".into(),
+        tenant: None,
+        environment: Some(environment),
+        issued_until_unix_s: Some(7),
+        expires_unix_s: None,
+        revoked_unix_ms: 5_000,
+        by: "op".into(),
+        reason: "left".into(),
     }
 }
 
@@ -347,6 +374,45 @@ impl Application for Fake {
     ) -> Result<Approval, Failure> {
         Self::check_token(bearer)?;
         Ok(approval(id, environment))
+    }
+
+    async fn exchange(&self, _: Exchange) -> Result<Exchanged, Failure> {
+        Ok(Exchanged { minted: minted(), expires_in_s: 60, granted_by: vec!["identity.access[0]".into()] })
+    }
+
+    async fn attenuate(&self, bearer: Option<&str>, _: Attenuation) -> Result<(Minted, u64), Failure> {
+        Self::check_token(bearer)?;
+        Ok((minted(), 60))
+    }
+
+    async fn revoke(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        asked: RevocationRequest,
+    ) -> Result<RevokedCalls, Failure> {
+        Self::check_token(bearer)?;
+        let revocation = Revocation { what: asked.what, value: asked.value, ..revocation(environment) };
+        Ok(RevokedCalls { revocation, cut: vec![InvocationId("inv-1".into())] })
+    }
+
+    async fn list_revocations(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+    ) -> Result<Vec<Revocation>, Failure> {
+        Self::check_token(bearer)?;
+        Ok(vec![revocation(environment)])
+    }
+
+    async fn lift_revocation(
+        &self,
+        bearer: Option<&str>,
+        environment: EnvironmentName,
+        _: RevocationId,
+    ) -> Result<Revocation, Failure> {
+        Self::check_token(bearer)?;
+        Ok(revocation(environment))
     }
 
     async fn reload(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {

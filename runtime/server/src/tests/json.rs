@@ -11,7 +11,12 @@ use prost::Message as _;
 use super::House;
 
 /// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
-const EVERY: [(&str, bool, &str); 27] = [
+const EVERY: [(&str, bool, &str); 32] = [
+    ("TokenService/Exchange", false, r#"{"subjectToken":"a.b.c","environment":"dev"}"#),
+    ("TokenService/Attenuate", false, r#"{"scope":"orders-db:read","limits":{"result_rows":"5"}}"#),
+    ("TokenService/Revoke", false, r#"{"environment":"dev","kind":"subject","value":"ada"}"#),
+    ("TokenService/ListRevocations", false, r#"{"environment":"dev"}"#),
+    ("TokenService/LiftRevocation", false, r#"{"environment":"dev","id":"r-1"}"#),
     ("InvocationService/Invoke", true, r#"{"function":"echo","environment":"dev"}"#),
     ("InvocationService/InvokeStream", true, r#"{"function":"log","environment":"dev"}"#),
     ("InvocationService/Cancel", true, r#"{"requestId":"known"}"#),
@@ -59,6 +64,8 @@ async fn every_rpc_of_the_contract_needs_a_token() {
         {
             let headers = format!("content-type: application/json\r\n{token}");
             let answer = super::post(address, &format!("/airlock.v1.{path}"), &headers, body).await;
+            // Whoever asks for a token has none.
+            let code = if path == "TokenService/Exchange" { 200 } else { code };
             assert_eq!(answer.code, code, "{path} {token}");
         }
     }

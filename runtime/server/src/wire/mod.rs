@@ -7,6 +7,7 @@ mod invocation;
 mod lifecycle;
 mod operator;
 mod resource;
+mod token;
 
 use std::str::FromStr;
 
@@ -25,6 +26,10 @@ pub(crate) use invocation::{call_name, invoke_request, invoke_response, log_line
 pub(crate) use lifecycle::{changed, promote_response, promotion, rollback, set_alias};
 pub(crate) use operator::{get_config_response, limits_response, reload_response};
 pub(crate) use resource::{describe_schema_response, list_resources_response};
+pub(crate) use token::{
+    attenuate_response, attenuation, exchange, exchange_response, list_revocations_response, revocation,
+    revocation_request, revoke_response,
+};
 
 use crate::status::Refusal;
 

@@ -35,6 +35,7 @@ impl Config {
         section(&mut values, "admission", &self.admission);
         section(&mut values, "deploy", &self.deploy);
         section(&mut values, "tokens", &self.tokens);
+        section(&mut values, "identity", &self.identity);
         section(&mut values, "egress", &self.egress);
         section(&mut values, "limits.default", &self.limits.operator());
         section(&mut values, "limits.tenant", &self.limits.tenant);

@@ -5,6 +5,7 @@
 mod admission;
 mod deploy;
 mod error;
+mod identity;
 mod listing;
 mod origin;
 mod overlay;
@@ -21,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
+use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, TokenPolicy};
 use airlock_model::{ApprovalPolicy, Digest, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
 use airlock_sandbox::EngineOptions;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,7 @@ pub use crate::isolation::IsolationLevel;
 pub use admission::AdmissionSection;
 pub use deploy::DeployConfig;
 pub use error::ConfigError;
+pub use identity::{AccessConfig, ClaimPath, IdentityConfig, KeySource, ProviderConfig, RoleConfig, built_in_role};
 pub(crate) use listing::SECRET;
 pub use listing::Setting;
 pub use origin::Origin;
@@ -64,6 +66,9 @@ pub struct Config {
     pub deploy: DeployConfig,
     /// Who may mint tokens.
     pub tokens: TokenConfig,
+    /// Whose word about people counts, and what they get.
+    #[serde(default)]
+    pub identity: IdentityConfig,
     /// Limits of the operator and of tenants.
     #[serde(default)]
     pub limits: LimitConfig,
@@ -190,6 +195,8 @@ pub struct TokenConfig {
     /// Longest lifetime a token may claim, in seconds.
     #[serde(default = "default_lifetime")]
     pub max_lifetime_s: u64,
+    /// The same for tokens with a scope that allows writes, in seconds; 60, or the other when that is less.
+    pub max_lifetime_write_s: Option<u64>,
     /// Clock difference that is forgiven, in seconds, at most 5.
     #[serde(default = "default_leeway")]
     pub leeway_s: u64,
@@ -205,6 +212,14 @@ fn default_lifetime() -> u64 {
 }
 fn default_leeway() -> u64 {
     LEEWAY_MAX_S
+}
+
+impl TokenConfig {
+    /// The cap in force for tokens that let anything be written, in seconds.
+    #[must_use]
+    pub fn lifetime_write_max_s(&self) -> u64 {
+        self.max_lifetime_write_s.unwrap_or_else(|| LIFETIME_WRITE_MAX_S.min(self.max_lifetime_s))
+    }
 }
 
 /// `[[tokens.issuer]]`.
@@ -257,6 +272,8 @@ pub struct EnvironmentConfig {
     pub promote_from: Vec<EnvironmentName>,
     /// Whose signature a component needs, one of these; empty: it needs none.
     pub signed_by: Vec<String>,
+    /// Whether a token is good for the effects of one call only.
+    pub single_use_tokens: bool,
     /// What functions may bring along; without it packages are not looked at.
     pub packages: Option<PackagesConfig>,
     /// Who may approve what, and for how long.
@@ -340,11 +357,18 @@ impl Config {
         self.origins.path.as_deref()
     }
 
+    /// Where a key was written, for texts: file and line, variable, or `built-in default`.
+    #[must_use]
+    pub fn place_of(&self, key: &str) -> String {
+        self.origins.of(key).to_string()
+    }
+
     fn resolve_paths(&mut self, base: &Path) {
         self.state.dir = base.join(&self.state.dir);
         for issuer in &mut self.tokens.issuer {
             issuer.jwks.file = base.join(&issuer.jwks.file);
         }
+        self.identity.resolve_paths(base);
         for signer in self.signers.values_mut() {
             signer.public_key.file = base.join(&signer.public_key.file);
         }
@@ -376,6 +400,7 @@ impl Config {
         self.check_packages()?;
         self.check_signers()?;
         self.check_approvals()?;
+        self.check_identity()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");
@@ -441,14 +466,6 @@ impl Config {
         Ok(())
     }
 
-    /// Reads the issuers' keys and makes the token policy.
-    ///
-    /// # Errors
-    /// When a key file cannot be read or is not a JWKS of public keys.
-    pub fn token_policy(&self) -> Result<TokenPolicy, ConfigError> {
-        self.read_keys().map(|keys| self.token_policy_with(&keys))
-    }
-
     /// The issuers' keys, each with a digest of its file.
     pub(crate) fn read_keys(&self) -> Result<Vec<(KeySet, Digest)>, ConfigError> {
         let read = |(index, issuer): (usize, &IssuerConfig)| {
@@ -472,6 +489,8 @@ impl Config {
                 .map(|(issuer, (keys, _))| Issuer { iss: issuer.iss.clone(), keys: keys.clone() })
                 .collect(),
             lifetime_max_s: self.tokens.max_lifetime_s,
+            lifetime_write_max_s: self.tokens.lifetime_write_max_s(),
+            exchanged: self.identity.provider.iter().map(|provider| provider.iss.clone()).collect(),
             leeway_s: self.tokens.leeway_s,
         }
     }

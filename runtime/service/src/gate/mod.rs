@@ -18,11 +18,15 @@ mod said;
 mod soql;
 mod streams;
 mod table;
+mod token;
 mod trail;
 mod transactions;
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 
@@ -70,6 +74,8 @@ pub(crate) struct CallGate {
     /// Host calls beyond the budget so far.
     beyond_budget: AtomicU64,
     denied: AtomicU64,
+    /// Whether the effects of its token are this call's, where a token is good for those of one call.
+    has_claimed: AtomicBool,
     /// Room for what holds a connection from one host call to the next.
     room: Arc<Semaphore>,
     transactions: Transactions,
@@ -97,6 +103,7 @@ impl CallGate {
             budget,
             beyond_budget: AtomicU64::new(0),
             denied: AtomicU64::new(0),
+            has_claimed: AtomicBool::new(false),
             room: Arc::new(Semaphore::new(HELD_MAX)),
             transactions: Transactions::new(),
             streams: Streams::new(),
@@ -129,12 +136,18 @@ impl CallGate {
         }
         // Whatever comes of it, it will be on record.
         self.admitted.pace_host_call().await;
+        if let Err(error) = self.check_revoked(&call) {
+            return Err(self.deny_by_rule(self.describe(&call), error));
+        }
         let Plan { event, decision, has_effect } = self.plan(call);
         let paid = |act: Act| self.budget.charge_act(&act).map(|()| act);
         let mut act = match decision.and_then(paid) {
             Ok(act) => act,
             Err(error) => return Err(self.deny_by_rule(event, error)),
         };
+        if has_effect && let Err(error) = self.claim_effects().await {
+            return Err(self.deny_by_rule(event, error));
+        }
         let mut open = OpenIntent::new(self, event.clone(), act.stop_notice());
         let executing = match self.record_and_claim(event, has_effect, &mut act).await {
             Ok(executing) => executing,

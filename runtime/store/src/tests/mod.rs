@@ -8,6 +8,7 @@ mod contract;
 mod durability;
 mod failure;
 mod group;
+mod identity;
 mod opening;
 mod releases;
 mod spent;

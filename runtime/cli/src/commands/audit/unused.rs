@@ -1,0 +1,142 @@
+//! `airlock audit unused-grants`: what the configuration grants and nobody has used, and the change that takes it back.
+
+use std::{
+    io::Write,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use airlock_service::{Config, GrantUses, UnusedGrant};
+use airlock_store::{AuditFilter, AuditOrder, Reader, Store};
+use anyhow::Context as _;
+use serde_json::json;
+use similar::TextDiff;
+use toml_edit::{DocumentMut, Item};
+
+use crate::{
+    args::UnusedGrantsOptions,
+    output::{self, Style},
+};
+
+/// Reads the trail back to the first of the days, and prints what none of its records needed.
+pub async fn run(options: &UnusedGrantsOptions, style: Style) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&options.config)?;
+    let reader = Store::open_read_only(&config.state.dir)?;
+    output::progress("Reading", format!("the trail of the last {} days", options.days));
+    let (uses, reaches_back) = gather(&reader, options.days).await?;
+    if !reaches_back {
+        output::warning("the trail is younger than that: what is new here may only not have been used yet");
+    }
+    let unused = uses.unused(&config)?;
+    let diff = difference(&options.config, &unused)?;
+    let printed = json!({
+        "days": options.days,
+        "host_calls": uses.seen(),
+        "reaches_back": reaches_back,
+        "unused": unused,
+        "diff": diff,
+    });
+    style.print(&printed, |out| text(out, &uses, &unused, &diff))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the records say, newest first, and whether there are any from before those days.
+async fn gather(reader: &Reader, days: u32) -> anyhow::Result<(GrantUses, bool)> {
+    let span = Duration::from_secs(u64::from(days).saturating_mul(86_400));
+    let since = now().saturating_sub(span).as_millis();
+    let mut uses = GrantUses::default();
+    let mut filter = AuditFilter { order: AuditOrder::NewestFirst, limit: Some(1_000), ..AuditFilter::default() };
+    loop {
+        let page = reader.query(filter.clone()).await?;
+        let Some(last) = page.last() else { return Ok((uses, false)) };
+        filter.before_seq = Some(last.seq);
+        for record in &page {
+            if u128::from(record.event.time_unix_ms) < since {
+                return Ok((uses, true));
+            }
+            uses.add(&record.event);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line reads the clock once for each command")]
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The change of the configuration file, as a unified diff; empty when there is none.
+fn difference(path: &Path, unused: &[UnusedGrant]) -> anyhow::Result<String> {
+    let before = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let mut document: DocumentMut = before.parse().with_context(|| format!("cannot read `{}`", path.display()))?;
+    for grant in unused {
+        // What a variable sets is no part of the file.
+        if let Some(list) = list_of(document.as_item_mut(), &grant.key).and_then(Item::as_array_mut) {
+            list.retain(|value| value.as_str() != Some(&grant.value));
+        }
+    }
+    let after = document.to_string();
+    let name = path.display().to_string();
+    Ok(TextDiff::from_lines(&before, &after).unified_diff().header(&name, &name).to_string())
+}
+
+/// The item of a dotted key such as `identity.access[0].use`.
+fn list_of<'a>(root: &'a mut Item, key: &str) -> Option<&'a mut Item> {
+    let mut item = root;
+    for part in key.split('.') {
+        let (name, index) = match part.strip_suffix(']').and_then(|part| part.split_once('[')) {
+            Some((name, index)) => (name, Some(index.parse::<usize>().ok()?)),
+            None => (part, None),
+        };
+        item = item.get_mut(name)?;
+        if let Some(index) = index {
+            item = item.get_mut(index)?;
+        }
+    }
+    Some(item)
+}
+
+fn text(out: &mut dyn Write, uses: &GrantUses, unused: &[UnusedGrant], diff: &str) -> std::io::Result<()> {
+    writeln!(out, "{} grants were not used by any of {} host calls", unused.len(), uses.seen())?;
+    for UnusedGrant { key, place, value, member } in unused {
+        let member = member.as_ref().map(|member| format!("  ({member})")).unwrap_or_default();
+        writeln!(out, "  {value:<32} {key}  {place}{member}")?;
+    }
+    if diff.is_empty() { Ok(()) } else { write!(out, "\n{diff}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_change_takes_out_what_is_unused_and_leaves_the_rest_as_it_is() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "# who\n[[identity.access]]\ngroup = \"a\"\nuse = [\"db:read\", \"db:write\"] # all of it\n\n\
+                    [resources.db]\nkind = \"sql\"\n[resources.db.prod]\noperations = [\"read\", \"write\"]\n";
+        std::fs::write(file.path(), text).expect("written");
+        let grant = |key: &str, value: &str| UnusedGrant {
+            key: key.to_owned(),
+            place: String::new(),
+            value: value.to_owned(),
+            member: None,
+        };
+        let unused = [
+            grant("identity.access[0].use", "db:write"),
+            grant("resources.db.prod.operations", "write"),
+            grant("resources.db.dev.operations", "read"),
+        ];
+        let diff = difference(file.path(), &unused).expect("a diff");
+        let changed: Vec<_> = diff.lines().skip(2).filter(|line| line.starts_with(['+', '-'])).collect();
+        assert_eq!(
+            changed,
+            [
+                "-use = [\"db:read\", \"db:write\"] # all of it",
+                "+use = [\"db:read\"] # all of it",
+                "-operations = [\"read\", \"write\"]",
+                "+operations = [\"read\"]",
+            ]
+        );
+        assert_eq!(difference(file.path(), &[]).expect("none"), "");
+    }
+}

@@ -1,0 +1,133 @@
+//! Tokens that this server signs: in exchange for those of identity providers, and derived from others.
+
+mod attenuate;
+mod exchange;
+mod revoke;
+
+use std::{fs::File, io::Read as _, path::Path, sync::Arc};
+
+use airlock_access::{
+    AccessRule, Algorithm, IdentityProvider, Issuer, KeyError, KeySet, SigningKey, TokenIssuer, public_jwks,
+};
+use airlock_model::{AppName, Digest, TenantName};
+use uuid::Uuid;
+
+use crate::config::{Config, ConfigError, Origin, ProviderConfig, Setting};
+
+pub use attenuate::Attenuation;
+pub use exchange::{Exchange, Exchanged, SubjectToken};
+pub use revoke::{RevocationRequest, RevokedCalls};
+
+/// Bytes of a file with keys.
+const KEY_BYTES_MAX: u64 = 64 * 1024;
+
+/// What `[identity]` says, with its keys.
+pub(crate) struct Identities {
+    own: Arc<TokenIssuer>,
+    /// Whether the key was made when the server started, and ends with it.
+    is_ephemeral: bool,
+    providers: Vec<Provider>,
+    rules: Vec<AccessRule>,
+    provider_keys: Vec<Digest>,
+}
+
+/// An identity provider, and whom its people belong to.
+pub(crate) struct Provider {
+    pub(crate) provider: IdentityProvider,
+    pub(crate) tenant: TenantName,
+    pub(crate) app: AppName,
+}
+
+impl Identities {
+    /// Reads the keys. A key that was made at the start goes on, so that a reload ends no token.
+    pub(crate) fn read(config: &Config, before: Option<&Self>) -> Result<(Self, Vec<Setting>), ConfigError> {
+        let (mut providers, mut provider_keys, mut listed) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, written) in config.identity.provider.iter().enumerate() {
+            let (provider, digest) = provider(config, index, written)?;
+            let ids = provider.provider.keys.key_ids().collect::<Vec<_>>().join(", ");
+            let excerpt: String = digest.to_string().chars().take(16).collect();
+            listed.push(Setting {
+                key: format!("identity.provider[{index}].keys"),
+                value: format!("{ids} (sha256 {excerpt})"),
+                origin: Origin::NamedFile(written.jwks.file.clone()),
+            });
+            providers.push(provider);
+            provider_keys.push(digest);
+        }
+        let (own, is_ephemeral) = own(config, before)?;
+        let rules = config.access_rules().map_err(|why| config.origins.locate(why))?;
+        Ok((Self { own, is_ephemeral, providers, rules, provider_keys }, listed))
+    }
+
+    /// The server itself as an issuer.
+    pub(crate) fn issuer(&self) -> Result<Issuer, ConfigError> {
+        let keys = KeySet::parse(&public_jwks(&[&self.own.key]));
+        let keys = keys.map_err(|why| ConfigError::value("identity.key", why))?;
+        Ok(Issuer { iss: self.own.iss.clone(), keys })
+    }
+
+    /// Differs whenever other tokens may be accepted.
+    pub(crate) fn mark(&self) -> Vec<u8> {
+        let mut mark = format!("{}\n{}", self.own.iss, public_jwks(&[&self.own.key])).into_bytes();
+        for (provider, digest) in self.providers.iter().zip(&self.provider_keys) {
+            mark.extend_from_slice(provider.provider.iss.as_bytes());
+            mark.extend_from_slice(digest.as_bytes());
+        }
+        mark
+    }
+
+    /// The oldest token of a provider that still counts, in seconds.
+    pub(crate) fn provider_age_max_s(&self) -> u64 {
+        self.providers.iter().map(|provider| provider.provider.age_max_s).max().unwrap_or(0)
+    }
+}
+
+fn own(config: &Config, before: Option<&Identities>) -> Result<(Arc<TokenIssuer>, bool), ConfigError> {
+    let (iss, instance) = (&config.identity.iss, &config.tokens.instance);
+    let Some(source) = &config.identity.key else {
+        let goes_on =
+            |before: &&Identities| before.is_ephemeral && before.own.iss == *iss && before.own.instance == *instance;
+        if let Some(before) = before.filter(goes_on) {
+            return Ok((Arc::clone(&before.own), true));
+        }
+        let refuse = |why: KeyError| ConfigError::value("identity.key", why);
+        // A name of its own: keys of several servers, and of one before and after a restart, are never mistaken for each other.
+        let key = SigningKey::generate(Algorithm::EdDsa, &format!("airlock-{}", Uuid::now_v7())).map_err(refuse)?;
+        return Ok((Arc::new(TokenIssuer { iss: iss.clone(), instance: instance.clone(), key }), true));
+    };
+    let refuse = |why: String| {
+        let message = format!("`{}`: {why}", source.file.display());
+        config.origins.locate(ConfigError::value("identity.key.file", message))
+    };
+    let text = read(&source.file).map_err(|why| refuse(why.to_string()))?;
+    let key = SigningKey::from_file_text(&text).map_err(|why| refuse(why.to_string()))?;
+    Ok((Arc::new(TokenIssuer { iss: iss.clone(), instance: instance.clone(), key }), false))
+}
+
+fn provider(config: &Config, index: usize, written: &ProviderConfig) -> Result<(Provider, Digest), ConfigError> {
+    let refuse = |why: String| {
+        let message = format!("`{}`: {why}", written.jwks.file.display());
+        config.origins.locate(ConfigError::value(format!("identity.provider[{index}].jwks.file"), message))
+    };
+    let text = read(&written.jwks.file).map_err(|why| refuse(why.to_string()))?;
+    let keys = KeySet::parse(&text).map_err(|why| refuse(why.to_string()))?;
+    let provider = IdentityProvider {
+        iss: written.iss.clone(),
+        audience: written.audience.clone(),
+        keys,
+        // Judged when the configuration was.
+        algorithms: written.algorithms.iter().filter_map(|name| name.parse().ok()).collect(),
+        subject_claim: written.subject_claim.clone(),
+        groups_claim: written.groups_claim.members(),
+        age_max_s: written.max_age_s,
+        leeway_s: config.identity_leeway_s(),
+    };
+    let provider = Provider { provider, tenant: written.tenant.clone(), app: written.app.clone() };
+    Ok((provider, Digest::of(text.as_bytes())))
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(KEY_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}

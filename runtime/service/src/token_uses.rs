@@ -1,0 +1,39 @@
+//! Tokens that are good for so many calls.
+
+use airlock_access::{Link, VerifiedToken};
+use airlock_model::{Failure, Reason};
+use airlock_store::CountedToken;
+
+use crate::{App, app::store_failure, clock, settings::Settings};
+
+impl App {
+    /// Counts a call with its token and with those that it was derived from, where they are good for so many. Durable before the
+    /// call runs.
+    ///
+    /// # Errors
+    /// `token_used`; `audit_unavailable` when it cannot be counted.
+    pub(crate) async fn count_call(&self, token: &VerifiedToken, settings: &Settings) -> Result<(), Failure> {
+        let own = token.calls_max().map(|_| token.link());
+        let links: Vec<_> = token.chain().iter().filter(|link| link.calls_max.is_some()).cloned().chain(own).collect();
+        if links.is_empty() {
+            return Ok(());
+        }
+        let counted = |link: &Link| Some((counted(link, token, settings), link.calls_max?.get()));
+        let tokens = links.iter().filter_map(counted).collect();
+        let counted = self.backends.store.count_calls(tokens, clock::now_unix_s()).await;
+        if counted.map_err(|why| store_failure(&why))? {
+            return Ok(());
+        }
+        let message = "the token, or one it was derived from, has been used for as many calls as it is good for";
+        Err(Failure::new(Reason::TokenUsed, message, "ask for a new token"))
+    }
+}
+
+/// A token as its uses are kept: until nobody accepts it any more, nor any that is derived from it.
+pub(crate) fn counted(link: &Link, token: &VerifiedToken, settings: &Settings) -> CountedToken {
+    let tokens = &settings.config.tokens;
+    // All of a chain have the first one's `iat`, and the cap on lifetimes counts from there.
+    let longest = token.issued_at_unix_s().saturating_add(tokens.max_lifetime_s);
+    let expires_unix_s = longest.max(token.expires_at_unix_s()).saturating_add(tokens.leeway_s).saturating_add(1);
+    CountedToken { issuer: link.issuer.clone(), token_id: link.token_id.clone(), expires_unix_s }
+}
