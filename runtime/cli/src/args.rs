@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 mod approvals;
+mod explain;
 mod lifecycle;
 
 use clap::{Args, Parser, Subcommand};
@@ -11,6 +12,7 @@ pub use approvals::{
     ApprovalOptions, ApprovalsCommand, ApproveOptions, ListApprovalsOptions, PreviewOptions, RejectOptions,
     RevokeOptions,
 };
+pub use explain::ExplainOptions;
 pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
@@ -87,6 +89,8 @@ pub enum Command {
     Invoke(InvokeOptions),
     /// Stop running calls of your own.
     Cancel(CancelOptions),
+    /// Say what would be decided about a call, by which rule and where it is written. Changes nothing.
+    Explain(ExplainOptions),
     /// Make keys and tokens, and look into tokens.
     #[command(subcommand)]
     Token(TokenCommand),

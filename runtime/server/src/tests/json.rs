@@ -11,10 +11,15 @@ use prost::Message as _;
 use super::House;
 
 /// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
-const EVERY: [(&str, bool, &str); 27] = [
+const EVERY: [(&str, bool, &str); 28] = [
     ("InvocationService/Invoke", true, r#"{"function":"echo","environment":"dev"}"#),
     ("InvocationService/InvokeStream", true, r#"{"function":"log","environment":"dev"}"#),
     ("InvocationService/Cancel", true, r#"{"requestId":"known"}"#),
+    (
+        "InvocationService/Explain",
+        true,
+        r#"{"function":"echo","environment":"dev","resource":"orders-db","sql":"select 1"}"#,
+    ),
     ("FunctionService/Check", false, r#"{"environment":"dev","manifestToml":"name = 1","component":"Z29vZA=="}"#),
     ("FunctionService/Deploy", false, r#"{"environment":"dev","manifestToml":"name = 1","component":"Z29vZA=="}"#),
     ("FunctionService/Get", false, r#"{"environment":"dev","function":"f"}"#),

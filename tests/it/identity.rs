@@ -1,0 +1,3 @@
+//! Who may do what, and who is told why.
+
+mod explain;
