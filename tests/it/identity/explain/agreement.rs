@@ -374,7 +374,6 @@ async fn explanations_agree_with_real_calls() {
         "statement_unlisted",
         "writes_denied",
         "approval_pending",
-        "approval_rejected",
         "egress_denied",
         "model_denied",
         "host_call_malformed",
