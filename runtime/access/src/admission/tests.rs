@@ -106,8 +106,8 @@ fn grants_need_all_three_layers() {
 /// However often somebody asks, the one call that may run still may, and then the question is answered as the call is.
 #[test]
 fn a_question_takes_nothing_and_is_answered_as_a_call_is() {
-    let mut quotas = airlock_model::TenantQuotas::default();
-    quotas.calls_per_day = NonZeroU64::new(1);
+    let calls_per_day = NonZeroU64::new(1);
+    let quotas = airlock_model::TenantQuotas { calls_per_day, ..airlock_model::TenantQuotas::default() };
     let tenants = [("acme".parse().unwrap(), quotas)].into();
     let desk = Desk::with(AdmissionConfig { tenants, ..config() });
     let (authorities, token) = (Authorities::with_in_flight(1), token_of("acme"));
