@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     args::ExplainOptions,
     client::{Client, Rejected, text_argument, token_argument},
-    output::{EXIT_REFUSED, Style},
+    output::{EXIT_REFUSED, Style, plain},
 };
 
 const YES: Ansi = AnsiColor::Green.on_default();
@@ -130,15 +130,15 @@ impl Step {
             "not_reached" => (FAINT, "·"),
             _ => (FAINT, "i"),
         };
-        let rule = if self.rule.is_empty() { "not reached" } else { self.rule.as_str() };
+        let rule = if self.rule.is_empty() { "not reached".to_owned() } else { plain(&self.rule) };
         // Only what decided stands out.
         let text = if self.verdict == "permit" { Ansi::new() } else { ansi };
         writeln!(out, "  {ansi}{mark}{ansi:#} {:<12} {text}{rule}{text:#}", self.name)?;
         if !self.place.is_empty() {
-            writeln!(out, "      {FAINT}at {}{FAINT:#}", self.place)?;
+            writeln!(out, "      {FAINT}at {}{FAINT:#}", plain(&self.place))?;
         }
         if !self.hint.is_empty() {
-            writeln!(out, "      {ansi}do{ansi:#} {}", self.hint)?;
+            writeln!(out, "      {ansi}do{ansi:#} {}", plain(&self.hint))?;
         }
         Ok(())
     }

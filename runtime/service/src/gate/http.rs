@@ -69,11 +69,12 @@ impl Judge<'_> {
         let (method, path) = (aim.method.as_str(), aim.path.as_str());
         match &aim.origin {
             None => {
-                let rule = format!("{method} {path} goes to the binding's own origin, with its credential");
+                let rule = format!("{method} {path} goes to the binding's own origin");
                 (rule, self.binding_place(&call.resource, "base_url"))
             }
             Some(origin) => {
-                let rule = format!("{method} {path} goes to `{origin}`, without the binding's credential");
+                let rule =
+                    format!("{method} {path} goes to `{origin}`, which the binding lists; its credential is not sent");
                 (rule, self.binding_place(&call.resource, "origins"))
             }
         }
