@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use airlock_proto::v1::{
-    CancelRequest, CancelResponse, InvokeRequest, InvokeResponse, InvokeStreamRequest, InvokeStreamResponse, Usage,
+    CancelRequest, CancelResponse, ExplainRequest, ExplainResponse, InvokeRequest, InvokeResponse, InvokeStreamRequest,
+    InvokeStreamResponse, Usage,
     invocation_service_server::{InvocationService, InvocationServiceServer},
     invoke_response,
 };
@@ -44,6 +45,10 @@ impl InvocationService for Echo {
         &self,
         _: Request<InvokeStreamRequest>,
     ) -> Result<Response<Self::InvokeStreamStream>, Status> {
+        Err(Status::unimplemented("the yardstick only answers `Invoke`"))
+    }
+
+    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
         Err(Status::unimplemented("the yardstick only answers `Invoke`"))
     }
 

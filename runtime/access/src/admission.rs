@@ -26,7 +26,7 @@ use self::{
     config::Moment,
     pace::Paces,
     place::{Place, Shared, Waiting, wake},
-    schedule::{Answer, Ask, Scheduler},
+    schedule::{Answer, Ask, Scheduler, Turn},
 };
 pub use self::{
     config::{AdmissionConfig, Clock, DayUsage, Sleep},
@@ -59,6 +59,17 @@ pub struct Terms<'a> {
     pub manifest_grants: &'a Arc<[Grant]>,
     /// What the environment allows of resources.
     pub environment_grants: &'a Arc<[Grant]>,
+}
+
+/// What a call would be given, or told, now.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// The limits that would be in force, with their sources.
+    pub limits: EffectiveLimits,
+    /// What it could do to resources.
+    pub grants: Grants,
+    /// Whether it would wait for its turn, or why it would be turned away.
+    pub waits: Result<bool, Failure>,
 }
 
 /// A call that may run now. Only [`Admission::admit`] makes one; dropping it gives its place to the next.
@@ -107,6 +118,26 @@ impl Admission {
             environment: Arc::clone(terms.environment_grants),
         };
         Ok(Admitted { token, call, limits, grants, place })
+    }
+
+    /// What [`Self::admit`] would say now. Takes no place, no rate and no budget.
+    #[must_use]
+    pub fn foresee(&self, authorized: &Authorized<Invoke>, terms: &Terms<'_>) -> Foreseen {
+        let limits = limits_of(authorized.token(), terms);
+        let ask = Ask {
+            principal: authorized.principal(),
+            in_flight: limits.get(Limit::InFlight),
+            left: Duration::from_millis(limits.get(Limit::WallTimeMs)),
+        };
+        let now = self.shared.now();
+        let turn = self.shared.lock().foresee(&ask, now);
+        let waits = turn.map(|turn| turn == Turn::Later).map_err(|busy| busy.foreseen(&limits));
+        let grants = Grants {
+            token: authorized.token().grants(),
+            manifest: Arc::clone(terms.manifest_grants),
+            environment: Arc::clone(terms.environment_grants),
+        };
+        Foreseen { limits, grants, waits }
     }
 
     /// From now on other numbers hold. Calls that run go on; what tenants have spent stays spent.

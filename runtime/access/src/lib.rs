@@ -26,7 +26,7 @@ mod attacks;
 mod fixture;
 
 pub use admission::{
-    Admission, AdmissionConfig, Admitted, Clock, DayUsage, Holding, Holdings, HoldingsConfig, Sleep, Terms,
+    Admission, AdmissionConfig, Admitted, Clock, DayUsage, Foreseen, Holding, Holdings, HoldingsConfig, Sleep, Terms,
 };
 pub use attenuate::{Minted, Narrowing, TokenIssuer};
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 mod approvals;
+mod explain;
 mod lifecycle;
 mod token;
 
@@ -12,6 +13,7 @@ pub use approvals::{
     ApprovalOptions, ApprovalsCommand, ApproveOptions, ListApprovalsOptions, PreviewOptions, RejectOptions,
     RevokeOptions,
 };
+pub use explain::ExplainOptions;
 pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
@@ -90,6 +92,8 @@ pub enum Command {
     Invoke(InvokeOptions),
     /// Stop running calls of your own.
     Cancel(CancelOptions),
+    /// Say what would be decided about a call, by which rule and where it is written. Changes nothing.
+    Explain(ExplainOptions),
     /// Make keys and tokens, and look into tokens.
     #[command(subcommand)]
     Token(TokenCommand),

@@ -73,6 +73,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Delete(options) => commands::lifecycle::delete(&options, style).await,
         Command::Approvals(command) => commands::approvals::run(command, style).await,
         Command::Invoke(options) => commands::invoke::run(&options, style).await,
+        Command::Explain(options) => commands::explain::run(options, style).await,
         Command::Cancel(options) => commands::cancel::run(options, style).await,
         Command::Token(command) => commands::token::run(command, style).await,
         Command::Keys(command) => commands::sign::keys(&command),

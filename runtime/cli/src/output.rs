@@ -102,3 +102,22 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         None => ExitCode::from(EXIT_FAILURE),
     }
 }
+
+/// The text without what a terminal would take for an order, and without characters that change the direction of others.
+pub fn plain(text: &str) -> String {
+    let is_order = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if is_order(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_function_wrote_cannot_move_the_cursor() {
+        assert_eq!(plain("a\u{1b}[2Jb\r\u{202e}c\nd"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c\nd");
+    }
+}

@@ -189,6 +189,16 @@ impl FunctionManifest {
         Limit::ALL.iter().filter_map(place).collect()
     }
 
+    /// Where a `function.toml` says what the function does to each resource.
+    #[must_use]
+    pub fn grant_places(text: &str) -> BTreeMap<ResourceName, String> {
+        let place = |(key, line): (String, usize)| {
+            let name = key.strip_prefix("resources.")?.strip_suffix(".operations")?;
+            Some((name.parse().ok()?, format!("[resources.{name}] operations (function.toml:{line})")))
+        };
+        key_lines(text).into_iter().filter_map(place).collect()
+    }
+
     /// What the function may do at most.
     #[must_use]
     pub fn grants(&self) -> Arc<[Grant]> {

@@ -227,6 +227,17 @@ impl AddressPolicy {
         if targets.is_empty() { Err(DialError::NoAddress(host.to_owned())) } else { Ok(targets) }
     }
 
+    /// As [`Self::targets`] for a host that is an address; `None` for a name, which would have to be resolved.
+    ///
+    /// # Errors
+    /// When the address is not allowed.
+    pub(crate) fn literal(&self, host: &str, port: u16) -> Result<Option<SocketAddr>, DialError> {
+        let Ok(address) = host.parse::<IpAddr>() else { return Ok(None) };
+        let target = SocketAddr::new(address, port);
+        self.check(target).map_err(|why| DialError::Forbidden { target, why })?;
+        Ok(Some(target))
+    }
+
     /// Allows a target when it is global or listed, and not one of our own listeners.
     ///
     /// # Errors

@@ -72,6 +72,14 @@ impl Origin {
         self.policy.targets(&self.host, self.port).await
     }
 
+    /// Judges the host where it is an address, without a look at the network. `false` for a name.
+    ///
+    /// # Errors
+    /// As [`AddressPolicy::literal`].
+    pub(crate) fn check_literal(&self) -> Result<bool, DialError> {
+        self.policy.literal(&self.host, self.port).map(|target| target.is_some())
+    }
+
     async fn resolve_and_connect(&self) -> Result<TcpStream, DialError> {
         let mut last = DialError::NoAddress(self.host.clone());
         for target in self.targets().await? {
@@ -107,6 +115,11 @@ impl DialError {
     /// In words that a guest may see: no name, no address. The operator's log has both.
     pub(crate) fn explain(&self, resource: &ResourceName) -> HostError {
         tracing::warn!(%resource, error = %crate::log::chain(self), "no connection");
+        self.in_words(resource)
+    }
+
+    /// The same, where nobody tried to connect.
+    pub(crate) fn in_words(&self, resource: &ResourceName) -> HostError {
         match self {
             Self::Resolve { .. } | Self::NoAddress(_) => {
                 HostError::Unavailable(format!("the host of `{resource}` has no address right now"))

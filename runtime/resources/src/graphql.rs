@@ -66,6 +66,14 @@ impl Graphql {
         self.http.reach(deadline).await
     }
 
+    /// As [`HttpClient::judge_literal`], of the binding's own origin.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub(crate) fn judge_literal(&self) -> Result<bool, HostError> {
+        self.http.judge_literal(None)
+    }
+
     fn asked(&self, request: GraphqlRequest) -> Result<HttpRequest, HostError> {
         let malformed = |_| HostError::BadRequest("the variables are not JSON".to_owned());
         let variables = serde_json::from_str(&request.variables).map_err(malformed)?;

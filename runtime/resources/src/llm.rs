@@ -125,6 +125,14 @@ impl Llm {
         self.http.reach(deadline).await
     }
 
+    /// As [`HttpClient::judge_literal`], of the binding's own origin.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub(crate) fn judge_literal(&self) -> Result<bool, HostError> {
+        self.http.judge_literal(None)
+    }
+
     /// Asks for a whole completion, within deadline, caps and budget.
     pub(crate) async fn complete(&self, request: LlmRequest) -> Completed {
         let performed = self.http.perform(self.asked(request, false)).await;

@@ -362,6 +362,25 @@ impl Resources {
         }
     }
 
+    /// Whether the address that a call over HTTP would be sent to may be connected to. Resolves no name: `false` where that
+    /// would have to be known, and for bindings that are not over HTTP.
+    ///
+    /// # Errors
+    /// `Denied`, as the call would be.
+    pub fn judge_address(
+        &self,
+        environment: &EnvironmentName,
+        resource: &ResourceName,
+        origin: Option<WebOrigin>,
+    ) -> Result<bool, HostError> {
+        Ok(match &self.get(resource, environment)?.client {
+            Client::Http(client) => client.judge_literal(origin)?,
+            Client::Graphql(client) => client.judge_literal()?,
+            Client::Llm(client) => client.judge_literal()?,
+            Client::Sqlite(_) | Client::Postgres(_) | Client::Mysql(_) | Client::Kv(_) | Client::Blob(_) => false,
+        })
+    }
+
     /// What would be decided about a request, and why, without sending it.
     ///
     /// # Errors

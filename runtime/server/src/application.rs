@@ -8,9 +8,9 @@ use airlock_model::{
 };
 use airlock_service::{
     App, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment,
-    Described, Exchange, Exchanged, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply, LimitInForce,
-    LiveFunction, Minted, Page, PageRequest, Preview, Promotion, ResourceSummary, Revision, RevocationRequest,
-    RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
+    Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply,
+    LimitInForce, LiveFunction, Minted, Page, PageRequest, Preview, Promotion, Question, ResourceSummary, Revision,
+    RevocationRequest, RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -56,6 +56,16 @@ pub trait Application: Send + Sync + 'static {
     /// # Errors
     /// Refusals; `not_granted` when the caller has no running call of that name.
     fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure>;
+
+    /// Says what would be decided about a call that nobody makes.
+    ///
+    /// # Errors
+    /// Refusals, as `invoke` says them where the token does not cover the function; what is denied after that is part of the reply.
+    fn explain(
+        &self,
+        bearer: Option<&str>,
+        question: Question,
+    ) -> impl Future<Output = Result<Explanation, Failure>> + Send;
 
     /// Says what `deploy` would say.
     ///
@@ -328,6 +338,14 @@ impl Application for App {
 
     fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
         Self::cancel(self, bearer, name)
+    }
+
+    fn explain(
+        &self,
+        bearer: Option<&str>,
+        question: Question,
+    ) -> impl Future<Output = Result<Explanation, Failure>> + Send {
+        Self::explain(self, bearer, question)
     }
 
     fn check(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<CheckReport, Failure>> + Send {

@@ -41,6 +41,7 @@ const OURS: &str = "/airlock.v1.";
 const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
 const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
+const EXPLAIN: &str = "/airlock.v1.InvocationService/Explain";
 const DEPLOY: &str = "/airlock.v1.FunctionService/Deploy";
 const CHECK: &str = "/airlock.v1.FunctionService/Check";
 const EXCHANGE: &str = "/airlock.v1.TokenService/Exchange";
@@ -224,6 +225,8 @@ impl<A: Application> Router<A> {
     /// Bytes of one request message.
     fn bytes_max(&self, path: &str) -> usize {
         match wanted(path) {
+            // Whoever may ask about a call is whoever may make it, but a question is short.
+            Wanted::Call if path == EXPLAIN => QUESTION_BYTES_MAX,
             Wanted::Call | Wanted::Deploy => self.bytes_max,
             Wanted::Other if path == EXCHANGE => EXCHANGE_BYTES_MAX,
             Wanted::Other => QUESTION_BYTES_MAX,
@@ -310,7 +313,7 @@ impl<A: Application> Router<A> {
 
 fn wanted(path: &str) -> Wanted {
     match path {
-        INVOKE | INVOKE_STREAM => Wanted::Call,
+        INVOKE | INVOKE_STREAM | EXPLAIN => Wanted::Call,
         DEPLOY | CHECK => Wanted::Deploy,
         _ => Wanted::Other,
     }

@@ -1,8 +1,7 @@
 //! From uploaded bytes to a live revision.
 
 mod judge;
-mod line;
-mod sources;
+pub(crate) mod sources;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,9 +15,15 @@ use airlock_sandbox::Program;
 use airlock_store::{ArtifactKind, Landing, NewRevision, Releaser, Revision};
 use tokio::sync::{Mutex, oneshot};
 
-use crate::{App, app::store_failure, clock, config::DeployConfig, registry::Deployed};
+use crate::{
+    App,
+    app::store_failure,
+    clock,
+    config::DeployConfig,
+    line::{Line, Size, Turn, Words},
+    registry::Deployed,
+};
 use judge::{Judge, Judged};
-use line::{Line, Size};
 
 /// What a builder uploads.
 pub struct Upload {
@@ -90,7 +95,12 @@ impl Deploying {
             waiting_max: config.waiting_max,
             waiting_per_tenant: config.waiting_per_tenant,
         };
-        let (deploys, checks) = (Line::new(size), Line::new(size));
+        let words = Words {
+            what: "deploys",
+            per_tenant: "`[deploy] waiting_per_tenant` in airlock.toml",
+            all: "`[deploy] waiting_max` in airlock.toml",
+        };
+        let (deploys, checks) = (Line::new(size, words), Line::new(size, words));
         Self { bounds: config.bounds.clone(), deploys, checks, last_step: Arc::default() }
     }
 }
@@ -298,7 +308,7 @@ impl App {
     }
 
     /// A turn in the line of those who deploy.
-    pub(crate) async fn turn(&self, permit: &Authorized<Control>) -> Result<line::Turn, Failure> {
+    pub(crate) async fn turn(&self, permit: &Authorized<Control>) -> Result<Turn, Failure> {
         self.deploying.deploys.turn(&permit.principal().tenant).await
     }
 
@@ -342,14 +352,14 @@ pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Sen
     let niced = move || {
         // On Linux this is the niceness of the thread. Whether it works is a matter of comfort.
         if let Err(error) = rustix::process::nice(NICENESS) {
-            tracing::debug!(%error, "a deploy runs at full priority");
+            tracing::debug!(%error, "an analysis runs at full priority");
         }
         // Nobody hears it when the client has gone.
         drop(send.send(work()));
     };
-    let thread = std::thread::Builder::new().name("deploy".to_owned()).stack_size(STACK_BYTES);
+    let thread = std::thread::Builder::new().name("analysis".to_owned()).stack_size(STACK_BYTES);
     drop(thread.spawn(niced).map_err(Failure::internal)?);
-    receive.await.map_err(|_panicked| Failure::internal("the analysis of an upload panicked"))
+    receive.await.map_err(|_panicked| Failure::internal("an analysis panicked"))
 }
 
 fn judged_by_another() -> Failure {

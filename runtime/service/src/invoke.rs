@@ -151,7 +151,7 @@ impl App {
         Ok((deployed, admitted))
     }
 
-    fn check_function(
+    pub(crate) fn check_function(
         &self,
         token: &VerifiedToken,
         environment: &EnvironmentName,

@@ -3,14 +3,14 @@
 mod served;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
 use airlock_access::{Authorized, Control, Invoke};
 use airlock_model::{
     AliasName, Digest, EnvironmentName, Failure, FunctionManifest, FunctionName, Grant, LimitCaps, PlaceTable,
-    StatementManifest,
+    ResourceName, StatementManifest,
 };
 use airlock_sandbox::Program;
 use airlock_store::Revision;
@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 
 use crate::{control::function_unknown, input::InputSchema};
 
-pub(crate) use served::Served;
+pub(crate) use served::{Foreseen, Served};
 
 /// One live revision in one environment, with everything about it that depends neither on the call nor on the
 /// configuration, which may be read again at any time.
@@ -36,6 +36,8 @@ pub(crate) struct Deployed {
     /// Where those stand in its `function.toml`.
     pub(crate) limit_places: Arc<PlaceTable>,
     pub(crate) manifest_grants: Arc<[Grant]>,
+    /// Where those stand in its `function.toml`.
+    pub(crate) grant_places: Arc<BTreeMap<ResourceName, String>>,
     pub(crate) input: Option<InputSchema>,
 }
 
@@ -57,6 +59,7 @@ impl Deployed {
             limits: manifest.limits.clone(),
             limit_places: Arc::new(FunctionManifest::limit_places(manifest_text)),
             manifest_grants: manifest.grants(),
+            grant_places: Arc::new(FunctionManifest::grant_places(manifest_text)),
             input,
         }
     }
@@ -92,6 +95,18 @@ impl Registry {
         let live = self.live.load();
         let found = live.get(call.environment()).and_then(|functions| functions.get(call.function()));
         found.ok_or_else(|| function_unknown(call.function(), call.environment()))?.choose(alias)
+    }
+
+    /// What [`Self::resolve`] would say now. Counts no call, so that shares stay exact.
+    pub(crate) fn foresee(
+        &self,
+        authorized: &Authorized<Invoke>,
+        alias: Option<&AliasName>,
+    ) -> Result<Foreseen, Failure> {
+        let call = authorized.call();
+        let live = self.live.load();
+        let found = live.get(call.environment()).and_then(|functions| functions.get(call.function()));
+        found.ok_or_else(|| function_unknown(call.function(), call.environment()))?.foresee(alias)
     }
 
     /// The live revision of a function, for showing what holds for it.

@@ -30,6 +30,14 @@ pub(crate) struct DayBudgets {
     pub(crate) all: Spent,
 }
 
+impl DayBudgets {
+    /// Whether an amount fits beside what one app and all together took.
+    fn cover(self, app: Spent, all: Spent, amount: Spent) -> Result<(), Exhausted> {
+        check(("app_tokens_per_day", "app_cost_per_day"), app, amount, self.app)?;
+        check(("tokens_per_day", "cost_per_day"), all, amount, self.all)
+    }
+}
+
 /// A budget that does not cover a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Exhausted {
@@ -52,6 +60,15 @@ struct Today {
 }
 
 impl Books {
+    /// Whether an amount could be taken now. Takes nothing.
+    pub(crate) fn afford(&self, payer: &Payer, amount: Spent, budgets: DayBudgets) -> Result<(), Exhausted> {
+        let today = self.today();
+        let app = today.apps.get(payer).copied().unwrap_or_default();
+        let all = today.all.get(&(payer.resource.clone(), payer.environment.clone())).copied().unwrap_or_default();
+        drop(today);
+        budgets.cover(app, all, amount)
+    }
+
     /// Takes an amount, or takes nothing and says which budget stood in the way.
     pub(crate) fn reserve(
         self: &Arc<Self>,
@@ -61,8 +78,7 @@ impl Books {
     ) -> Result<Reservation, Exhausted> {
         let mut today = self.today();
         let (app, all) = today.of(payer);
-        check(("app_tokens_per_day", "app_cost_per_day"), *app, amount, budgets.app)?;
-        check(("tokens_per_day", "cost_per_day"), *all, amount, budgets.all)?;
+        budgets.cover(*app, *all, amount)?;
         (*app, *all) = (plus(*app, amount), plus(*all, amount));
         let day = today.day;
         drop(today);

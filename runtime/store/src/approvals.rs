@@ -13,7 +13,7 @@ use crate::{Store, StoreError, chain::Tx};
 use row::{by_name, executing, insert, latest, oldest_open, open_count, save};
 
 pub use executing::Executing;
-pub use find::ApprovalFilter;
+pub use find::{ApprovalFilter, Standing};
 
 /// Requests of one tenant that wait for one function in one environment. A guest that asks for something else each time must
 /// not bury those who decide.

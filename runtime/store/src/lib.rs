@@ -39,7 +39,7 @@ mod verify;
 mod writer;
 
 pub use aliases::{LIVE_ALIAS, LiveFunction, Share};
-pub use approvals::{ApprovalFilter, Claim, DecideError, Decider, Executing, PENDING_MAX, Word};
+pub use approvals::{ApprovalFilter, Claim, DecideError, Decider, Executing, PENDING_MAX, Standing, Word};
 pub use artifacts::ArtifactKind;
 pub use audit::{AuditFilter, AuditOrder, AuditRecord};
 pub use candidates::Caller;

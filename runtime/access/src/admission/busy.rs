@@ -56,6 +56,11 @@ impl Busy {
         self.in_words(limits).with_retry_after(after)
     }
 
+    /// The same for a call that nobody makes: nobody comes back, so nothing is spread.
+    pub(super) fn foreseen(self, limits: &EffectiveLimits) -> Failure {
+        self.in_words(limits).with_retry_after(self.wait)
+    }
+
     fn in_words(self, limits: &EffectiveLimits) -> Failure {
         let about = self.wait.as_millis();
         match self.bound {

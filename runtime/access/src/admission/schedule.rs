@@ -33,6 +33,13 @@ pub(super) enum Answer {
     Wait(WaiterId),
 }
 
+/// When a call would run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Now,
+    Later,
+}
+
 /// What is known of a call while it runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
@@ -93,6 +100,22 @@ impl Scheduler {
 
     /// Lets a call run, lets it wait, or turns it away.
     pub(super) fn ask(&mut self, ask: &Ask<'_>, now: Moment) -> Result<Answer, Busy> {
+        let (turn, cost) = self.judge(ask, now)?;
+        let name = &ask.principal.tenant;
+        self.quotas.take(name, fuel_of(cost), now);
+        Ok(match turn {
+            Turn::Now => Answer::Run(self.start(name, cost, now)),
+            Turn::Later => Answer::Wait(self.line_up(ask, cost)),
+        })
+    }
+
+    /// What a call that asked would be told. Takes nothing.
+    pub(super) fn foresee(&mut self, ask: &Ask<'_>, now: Moment) -> Result<Turn, Busy> {
+        self.judge(ask, now).map(|(turn, _)| turn)
+    }
+
+    /// When a call would run, and what it is expected to cost.
+    fn judge(&mut self, ask: &Ask<'_>, now: Moment) -> Result<(Turn, u64), Busy> {
         let name = &ask.principal.tenant;
         self.quotas.check(name, now)?;
         let tenant = self.tenants.get(name);
@@ -100,12 +123,9 @@ impl Scheduler {
         let running = tenant.map_or(0, |tenant| tenant.running);
         // Whoever waits while there is a free place is held up by its own tenant's cap: nobody is overtaken unfairly.
         if self.running < self.config.running_max.get() && running < ask.in_flight {
-            self.quotas.take(name, fuel_of(cost), now);
-            return Ok(Answer::Run(self.start(name, cost, now)));
+            return Ok((Turn::Now, cost));
         }
-        self.check_room(ask)?;
-        self.quotas.take(name, fuel_of(cost), now);
-        Ok(Answer::Wait(self.line_up(ask, cost)))
+        self.check_room(ask).map(|()| (Turn::Later, cost))
     }
 
     /// Whether a call was given its place; the waker is for when it is.

@@ -103,6 +103,34 @@ fn grants_need_all_three_layers() {
     assert_eq!(admitted.grants().check(&db, &Access::Read), Err(Layer::Environment));
 }
 
+/// However often somebody asks, the one call that may run still may, and then the question is answered as the call is.
+#[test]
+fn a_question_takes_nothing_and_is_answered_as_a_call_is() {
+    let calls_per_day = NonZeroU64::new(1);
+    let quotas = airlock_model::TenantQuotas { calls_per_day, ..airlock_model::TenantQuotas::default() };
+    let tenants = [("acme".parse().unwrap(), quotas)].into();
+    let desk = Desk::with(AdmissionConfig { tenants, ..config() });
+    let (authorities, token) = (Authorities::with_in_flight(1), token_of("acme"));
+    for _ in 0..10 {
+        let foreseen = desk.admission.foresee(&authorized(&token), &authorities.terms());
+        assert_eq!((foreseen.waits, foreseen.limits.get(Limit::InFlight)), (Ok(false), 1));
+    }
+    assert_eq!((desk.admission.running(), desk.admission.today(&token.principal().tenant).unwrap().calls), (0, 0));
+    let running = admit(&desk.admission, &token, authorities.terms()).unwrap();
+    let told = desk.admission.foresee(&authorized(&token), &authorities.terms()).waits.unwrap_err();
+    let refused = admit(&desk.admission, &token, authorities.terms()).err().unwrap();
+    assert_eq!((told.reason, &told.message, &told.limit), (refused.reason, &refused.message, &refused.limit));
+    drop(running);
+
+    let waits = |limit: u64| {
+        let desk = Desk::with(config());
+        let authorities = Authorities::with_in_flight(limit);
+        let _running = admit(&desk.admission, &token, authorities.terms()).unwrap();
+        desk.admission.foresee(&authorized(&token), &authorities.terms()).waits
+    };
+    assert_eq!((waits(1), waits(2)), (Ok(true), Ok(false)), "behind the tenant's own cap a call waits");
+}
+
 #[test]
 fn the_tenant_in_excess_is_told_the_cap_and_when_to_return() {
     let (admission, authorities, token) = (without_queue(), Authorities::with_in_flight(2), token_of("acme"));

@@ -10,6 +10,7 @@ pub mod compile_child;
 pub mod config;
 pub mod deploy;
 pub mod egress;
+pub mod explain;
 pub mod graphql;
 pub mod inspect;
 pub mod invoke;

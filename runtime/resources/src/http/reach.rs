@@ -1,13 +1,23 @@
 //! Whether an API answers at all.
 
 use ::http::{Method, Request};
-use airlock_model::HostError;
+use airlock_model::{HostError, WebOrigin};
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::{HttpClient, Outgoing, explain, place::Place};
 
 impl HttpClient {
+    /// Whether the address of an origin may be connected to, as far as that is known without resolving a name: `false` when it
+    /// is one. Sends nothing.
+    ///
+    /// # Errors
+    /// `Denied`, as a request would be.
+    pub(crate) fn judge_literal(&self, origin: Option<WebOrigin>) -> Result<bool, HostError> {
+        let dialled = self.routes.origin(&self.settings, &Place::of(origin));
+        dialled.check_literal().map_err(|why| why.in_words(&self.resource))
+    }
+
     /// Asks for the head of the binding's origin, without the credential. Any status is an answer.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use std::{
 
 use airlock_model::{Failure, InvocationId, LogLine};
 use airlock_proto::v1::{self, invocation_service_server::InvocationService, invoke_stream_response::Event};
-use airlock_service::InvokeCall;
+use airlock_service::{Explanation, InvokeCall};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{
@@ -136,9 +136,23 @@ impl<A: Application> InvocationService for Invocations<A> {
         };
         answer(&around, call, respond).await
     }
+
+    async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
+        let (around, asked) = split(request);
+        answer(&around, self.explained(&around, asked), wire::explain_response).await
+    }
 }
 
 impl<A: Application> Invocations<A> {
+    /// An explanation takes a place among the requests in flight, which all callers share, and none of its tenant's.
+    async fn explained(&self, around: &Around, asked: v1::ExplainRequest) -> Result<Explanation, Refusal> {
+        let question = wire::question(asked)?;
+        let _place = self.enter()?;
+        // Its answer is counted as the tenant's, as answers to questions on the control plane are.
+        self.app.tenant_of(around.bearer()).inspect(|tenant| around.holding.name(tenant));
+        Ok(self.app.explain(around.bearer(), question).await?)
+    }
+
     /// Starts the run in a task of its own: its clock goes on while the caller does not read.
     fn start(&self, mut call: InvokeCall, request_id: String) -> (Run, oneshot::Receiver<InvocationId>) {
         let (sink, lines) = mpsc::channel(LOG_LINES_WAITING_MAX);

@@ -17,10 +17,10 @@ use airlock_model::{
 };
 use airlock_service::{
     Answer, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision,
-    Deployment, Described, Dialect, Exchange, Exchanged, FunctionChange, Functions, Holding, Holdings, HoldingsConfig,
-    InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Minted, Page, PageRequest, Preview, Promotion,
-    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Schema, Setting, Shown, SimilarApproval, Table, Upload,
-    Wanted, config::Origin,
+    Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep, Explanation, FunctionChange, Functions,
+    Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Minted, Page,
+    PageRequest, Preview, Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling,
+    Schema, Setting, Shown, SimilarApproval, Table, Upload, Verdict, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -208,6 +208,19 @@ impl Application for Fake {
             }
             _ => Err(Failure::new(Reason::NotGranted, "no running call of yours", "take the id of one")),
         }
+    }
+
+    async fn explain(&self, bearer: Option<&str>, question: Question) -> Result<Explanation, Failure> {
+        Self::check_token(bearer)?;
+        let step = ExplainedStep {
+            name: "function",
+            verdict: Verdict::Permit,
+            rule: format!("the token covers `{}`", question.function),
+            place: String::new(),
+            hint: String::new(),
+        };
+        let (reason, revision) = (String::new(), "ab".repeat(32));
+        Ok(Explanation { ruling: Ruling::Permit, reason, revision, steps: vec![step], limits: Vec::new() })
     }
 
     async fn check(&self, bearer: Option<&str>, upload: Upload) -> Result<CheckReport, Failure> {

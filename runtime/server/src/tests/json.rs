@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::House;
 
 /// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
-const EVERY: [(&str, bool, &str); 32] = [
+const EVERY: [(&str, bool, &str); 33] = [
     ("TokenService/Exchange", false, r#"{"subjectToken":"a.b.c","environment":"dev"}"#),
     ("TokenService/Attenuate", false, r#"{"scope":"orders-db:read","limits":{"result_rows":"5"}}"#),
     ("TokenService/Revoke", false, r#"{"environment":"dev","kind":"subject","value":"ada"}"#),
@@ -20,6 +20,11 @@ const EVERY: [(&str, bool, &str); 32] = [
     ("InvocationService/Invoke", true, r#"{"function":"echo","environment":"dev"}"#),
     ("InvocationService/InvokeStream", true, r#"{"function":"log","environment":"dev"}"#),
     ("InvocationService/Cancel", true, r#"{"requestId":"known"}"#),
+    (
+        "InvocationService/Explain",
+        true,
+        r#"{"function":"echo","environment":"dev","resource":"orders-db","sql":"select 1"}"#,
+    ),
     ("FunctionService/Check", false, r#"{"environment":"dev","manifestToml":"name = 1","component":"Z29vZA=="}"#),
     ("FunctionService/Deploy", false, r#"{"environment":"dev","manifestToml":"name = 1","component":"Z29vZA=="}"#),
     ("FunctionService/Get", false, r#"{"environment":"dev","function":"f"}"#),

@@ -2,6 +2,7 @@
 
 mod approval;
 mod audit;
+mod explain;
 mod function;
 mod invocation;
 mod lifecycle;
@@ -18,6 +19,7 @@ pub(crate) use approval::{
     approval_filter, approval_id, decided, get_approval_response, list_approvals_response, preview_response, terms,
 };
 pub(crate) use audit::{audit_query, audit_response};
+pub(crate) use explain::{explain_response, question};
 pub(crate) use function::{
     check_response, deploy_response, finding, get_response, list_candidates_response, list_response,
     list_revisions_response, upload,

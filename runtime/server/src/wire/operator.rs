@@ -14,11 +14,9 @@ pub(crate) fn get_config_response(settings: Vec<Setting>) -> v1::GetConfigRespon
 }
 
 pub(crate) fn limits_response(limits: Vec<LimitInForce>) -> v1::LimitsResponse {
-    let limit = |LimitInForce { limit, value, source, place }| v1::LimitInForce {
-        limit: limit.name().to_owned(),
-        value,
-        source: source.as_str().to_owned(),
-        place,
-    };
-    v1::LimitsResponse { limits: limits.into_iter().map(limit).collect() }
+    v1::LimitsResponse { limits: limits.into_iter().map(limit_in_force).collect() }
+}
+
+pub(super) fn limit_in_force(LimitInForce { limit, value, source, place }: LimitInForce) -> v1::LimitInForce {
+    v1::LimitInForce { limit: limit.name().to_owned(), value, source: source.as_str().to_owned(), place }
 }

@@ -310,6 +310,18 @@ pub enum WritePolicy {
     Allow,
 }
 
+impl WritePolicy {
+    /// As it is written.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::ApproveStatement => "approve-statement",
+            Self::ApproveEach => "approve-each",
+            Self::Allow => "allow",
+        }
+    }
+}
+
 impl Config {
     /// Reads `airlock.toml` and the overlay from the environment of the process.
     ///

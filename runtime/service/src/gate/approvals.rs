@@ -1,7 +1,7 @@
 //! What a person has to have approved: asked for before a statement is sent, and settled when it has ended.
 
 use airlock_model::{
-    Approval, ApprovalState, Asked, AuditEvent, Digest, Effect, Executed, Execution, HostError, Reason, ResourceName,
+    Approval, ApprovalState, Asked, AuditEvent, Digest, Executed, Execution, HostError, Reason, ResourceName,
     StatementLanguage,
 };
 use airlock_resources::{Performed, Permitted};
@@ -9,10 +9,11 @@ use airlock_store::{Claim, Executing, PENDING_MAX};
 
 use super::{
     CallGate,
-    plan::{Act, denied},
+    judge::{Judge, denied},
+    plan::Act,
 };
 use crate::{
-    approvals::{new_request, sql_effect},
+    approvals::{mutation_effect, new_request, sql_effect},
     config::WritePolicy,
 };
 
@@ -59,26 +60,20 @@ impl CallGate {
 
     /// The request that stands for an act, where the environment wants a person to have seen it.
     fn approval_for(&self, act: &Act) -> Option<Approval> {
-        // First, because what comes next reads the statement once more.
-        let is_each = match self.write_policy() {
-            WritePolicy::Allow | WritePolicy::Deny => return None,
-            WritePolicy::ApproveStatement => false,
-            WritePolicy::ApproveEach => true,
-        };
-        let (resource, language, text, parameters, effect) = match act {
+        let change = match act {
             Act::Alone(Permitted::Sql(request)) | Act::Within(_, request) => {
                 if request.class == airlock_model::StatementClass::Read {
                     return None;
                 }
-                let effect = self.sql_effect(&request.resource, &request.statement);
-                (&request.resource, StatementLanguage::Sql, &request.statement, &request.parameters, effect)
+                let (text, parameters) = (&request.statement, &request.parameters);
+                Change { resource: &request.resource, language: StatementLanguage::Sql, text, parameters }
             }
             Act::Alone(Permitted::Graphql(request)) => {
                 if request.class == airlock_model::OperationClass::Query {
                     return None;
                 }
-                let effect = self.mutation_effect(&request.resource, &request.document);
-                (&request.resource, StatementLanguage::Graphql, &request.document, &request.variables, effect)
+                let (text, parameters) = (&request.document, &request.variables);
+                Change { resource: &request.resource, language: StatementLanguage::Graphql, text, parameters }
             }
             Act::Alone(Permitted::Http(_) | Permitted::Kv(_) | Permitted::Blob(_))
             | Act::Stream(_)
@@ -89,49 +84,67 @@ impl CallGate {
             | Act::Commit(_)
             | Act::Rollback(_) => return None,
         };
-        let execution = (is_each || effect.is_destructive).then(|| self.execution(parameters));
-        let asked = Asked { execution, ..self.asked(resource, language, text) };
-        let environment = self.facts.settings.environment(&self.facts.deployed.environment).ok()?;
-        let (author, revision) = (&self.facts.deployed.author, &self.facts.deployed.revision);
-        Some(new_request(asked, effect, (author, revision), Some(parameters), &environment.approvals))
+        self.judge().approval_for(&change)
+    }
+}
+
+/// A text that changes something.
+pub(crate) struct Change<'a> {
+    pub(crate) resource: &'a ResourceName,
+    pub(crate) language: StatementLanguage,
+    pub(crate) text: &'a str,
+    /// Parameters or variables, as they are sent.
+    pub(crate) parameters: &'a str,
+}
+
+impl Judge<'_> {
+    /// The request that stands for a change, where the environment wants a person to have seen it.
+    pub(crate) fn approval_for(&self, change: &Change<'_>) -> Option<Approval> {
+        // First, because what comes next reads the statement once more.
+        let is_each = match self.write_policy() {
+            WritePolicy::Allow | WritePolicy::Deny => return None,
+            WritePolicy::ApproveStatement => false,
+            WritePolicy::ApproveEach => true,
+        };
+        let place = (change.resource, &self.deployed.environment);
+        let effect = match change.language {
+            StatementLanguage::Graphql => mutation_effect(self.settings, place, change.text),
+            StatementLanguage::Sql | StatementLanguage::Soql => {
+                sql_effect(self.settings, &self.backends.classes, place, change.text)
+            }
+        };
+        let execution = (is_each || effect.is_destructive).then(|| self.execution(change.parameters));
+        let asked = Asked { execution, ..self.asked(change) };
+        let environment = self.settings.environment(&self.deployed.environment).ok()?;
+        let (author, revision) = (&self.deployed.author, &self.deployed.revision);
+        Some(new_request(asked, effect, (author, revision), Some(change.parameters), &environment.approvals))
     }
 
-    fn asked(&self, resource: &ResourceName, language: StatementLanguage, text: &str) -> Asked {
-        let deployed = &self.facts.deployed;
+    fn asked(&self, change: &Change<'_>) -> Asked {
         Asked {
-            tenant: self.facts.principal.tenant.clone(),
-            environment: deployed.environment.clone(),
-            function: deployed.function.clone(),
-            resource: resource.clone(),
-            language,
-            text: text.to_owned(),
+            tenant: self.principal.tenant.clone(),
+            environment: self.deployed.environment.clone(),
+            function: self.deployed.function.clone(),
+            resource: change.resource.clone(),
+            language: change.language,
+            text: change.text.to_owned(),
             execution: None,
         }
     }
 
     fn execution(&self, parameters: &str) -> Execution {
-        let principal = &self.facts.principal;
         Execution {
-            revision: self.facts.deployed.revision.to_string(),
-            app: principal.app.clone(),
-            subject: principal.subject.clone(),
-            actor: principal.actor.clone(),
+            revision: self.deployed.revision.to_string(),
+            app: self.principal.app.clone(),
+            subject: self.principal.subject.clone(),
+            actor: self.principal.actor.clone(),
             parameters_sha256: Digest::of(parameters.as_bytes()),
         }
-    }
-
-    fn sql_effect(&self, resource: &ResourceName, statement: &str) -> Effect {
-        let settings = &self.facts.settings;
-        sql_effect(settings, &self.backends.classes, (resource, &self.facts.deployed.environment), statement)
-    }
-
-    fn mutation_effect(&self, resource: &ResourceName, document: &str) -> Effect {
-        crate::approvals::mutation_effect(&self.facts.settings, (resource, &self.facts.deployed.environment), document)
     }
 }
 
 /// What a guest is told, and through it the author.
-fn refused(approval: &Approval) -> HostError {
+pub(crate) fn refused(approval: &Approval) -> HostError {
     let (id, environment) = (&approval.id, &approval.asked.environment);
     let what = approval.asked.scope().as_str();
     match approval.progress.state {
@@ -159,7 +172,8 @@ fn refused(approval: &Approval) -> HostError {
     }
 }
 
-fn too_many() -> HostError {
+/// What a guest is told when nobody can be asked.
+pub(crate) fn too_many() -> HostError {
     let rule = format!("{PENDING_MAX} requests of this function wait for an approval already");
     let hint = "have them decided first: `airlock approvals list`; texts that differ in each call should be one text with \
                 parameters";

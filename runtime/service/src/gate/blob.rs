@@ -1,30 +1,19 @@
 //! Calls to object stores: what they are, for grants, policy and trail.
 
-use airlock_model::{Access, AuditEvent, BlobCall, BlobCommand, HostError};
+use airlock_model::{BlobCall, BlobCommand, HostError};
 use airlock_resources::{BlobRequest, Permitted};
 
-use super::{CallGate, arguments_digest};
+use super::{CallGate, arguments_digest, notes::Notes};
 use crate::clock;
 
 impl CallGate {
-    pub(super) fn plan_blob(
-        &self,
-        call: BlobCall,
-        event: &mut AuditEvent,
-        has_effect: &mut bool,
-    ) -> Result<Permitted, HostError> {
+    pub(super) fn plan_blob(&self, call: BlobCall, notes: &mut Notes) -> Result<Permitted, HostError> {
         let BlobCall { resource, action } = call;
-        event.operation = Some(action.name().to_owned());
-        event.arguments_sha256 = arguments_digest(&action.content());
+        notes.event.operation = Some(action.name().to_owned());
+        notes.event.arguments_sha256 = arguments_digest(&action.content());
         let [_, stored] = action.content();
-        event.bytes = Some(stored.len() as u64).filter(|bytes| *bytes > 0);
-        *has_effect = action.changes();
-        self.check_bound(&resource)?;
-        let access = if *has_effect { Access::Write } else { Access::Read };
-        self.check_grant(&resource, &access)?;
-        if *has_effect {
-            self.check_store_writes()?;
-        }
+        notes.event.bytes = Some(stored.len() as u64).filter(|bytes| *bytes > 0);
+        self.judge().store(&resource, action.changes(), notes)?;
         let command = BlobCommand::parse(action).map_err(|why| HostError::BadRequest(why.to_string()))?;
         Ok(Permitted::Blob(BlobRequest {
             resource,

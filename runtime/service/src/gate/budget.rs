@@ -8,7 +8,7 @@ use airlock_resources::{EgressBudget, Performed, Permitted};
 use super::plan::Act;
 
 /// Counters of one call. Host calls of one guest may overlap, so they are atomic.
-pub(super) struct Budget {
+pub(crate) struct Budget {
     limits: EffectiveLimits,
     host_calls: AtomicU64,
     host_bytes: AtomicU64,
@@ -19,7 +19,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(limits: EffectiveLimits) -> Self {
+    pub(crate) fn new(limits: EffectiveLimits) -> Self {
         let egress = EgressBudget::new(limits.get(Limit::EgressBytes));
         Self {
             limits,
@@ -38,7 +38,7 @@ impl Budget {
     }
 
     /// Takes what a call to a resource costs before it is looked at: one call and its bytes.
-    pub(super) fn charge_call(&self, call: &HostCall) -> Result<(), HostError> {
+    pub(crate) fn charge_call(&self, call: &HostCall) -> Result<(), HostError> {
         self.charge(Limit::HostCalls, &self.host_calls, 1)?;
         self.charge(Limit::HostBytes, &self.host_bytes, call.size_bytes())
     }

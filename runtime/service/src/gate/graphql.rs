@@ -8,36 +8,56 @@ use airlock_resources::{GraphqlRequest, Permitted};
 
 use super::{
     CallGate, arguments_digest,
-    plan::{denied, describe},
+    judge::{Judge, denied, quoted},
+    notes::{Notes, Stage},
+    plan::describe,
     said::Said,
 };
 use crate::clock;
 
-impl CallGate {
-    pub(super) fn plan_graphql(
+impl Judge<'_> {
+    /// Whether a document may be sent, and what it is.
+    pub(crate) fn document(
         &self,
-        call: GraphqlCall,
-        event: &mut AuditEvent,
-        has_effect: &mut bool,
-    ) -> Result<Permitted, HostError> {
-        describe(event, &call.resource, &call.document);
-        event.arguments_sha256 = arguments_digest(&[call.variables.as_bytes()]);
-        let documents = self.facts.settings.documents(&call.resource, &self.facts.deployed.environment);
+        call: &GraphqlCall,
+        notes: &mut Notes,
+    ) -> Result<(OperationClass, Variables), HostError> {
+        notes.at(Stage::Resource);
+        let documents = self.settings.documents(&call.resource, &self.deployed.environment);
         let documents = documents.ok_or_else(|| self.unbound(&call.resource))?;
+        notes.passed(|| self.bound(&call.resource));
+        notes.at(Stage::Analysis);
         let document = documents.read(&call.document).map_err(refused)?;
-        note(event, document.report());
-        let class = document.report().class;
-        *has_effect = class == OperationClass::Mutation;
-        let access = if *has_effect { Access::Mutation } else { Access::Query };
-        self.check_grant(&call.resource, &access)?;
+        let report = document.report();
+        note(&mut notes.event, report);
+        let class = report.class;
+        notes.has_effect = class == OperationClass::Mutation;
+        notes.passed(|| (format!("a {} of the fields {}", class.as_str(), quoted(&report.root_fields)), String::new()));
+        let access = if notes.has_effect { Access::Mutation } else { Access::Query };
+        self.check_grant(&call.resource, &access, notes)?;
         let said = Said { resource: &call.resource, language: StatementLanguage::Graphql, text: &call.document };
-        self.hold_to_manifest(&said, class.into(), &document.report().root_fields)?;
-        if *has_effect {
-            self.check_writes()?;
+        self.hold_to_manifest(&said, (class.into(), &report.root_fields), notes)?;
+        if notes.has_effect {
+            self.check_writes(notes)?;
         }
+        notes.at(Stage::Cost);
+        notes.blame(|| self.binding_place(&call.resource, "cost_max"));
         check_verb(call.verb, class)?;
         let variables = Variables::parse(&call.variables).map_err(|why| HostError::BadRequest(why.to_string()))?;
         document.cost(&variables).map_err(refused)?;
+        notes.passed(|| {
+            let rule = "with these variables the document costs no more than the binding allows";
+            (rule.to_owned(), self.binding_place(&call.resource, "cost_max"))
+        });
+        Ok((class, variables))
+    }
+}
+
+impl CallGate {
+    pub(super) fn plan_graphql(&self, call: GraphqlCall, notes: &mut Notes) -> Result<Permitted, HostError> {
+        describe(&mut notes.event, &call.resource, &call.document);
+        notes.event.arguments_sha256 = arguments_digest(&[call.variables.as_bytes()]);
+        let (class, variables) = self.judge().document(&call, notes)?;
         Ok(Permitted::Graphql(GraphqlRequest {
             resource: call.resource,
             tenant: self.facts.principal.tenant.clone(),

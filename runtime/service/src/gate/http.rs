@@ -1,53 +1,103 @@
 //! HTTP requests of guests: where they go, by which grants, and what the trail keeps of them.
 
 use airlock_model::{
-    Access, AuditEvent, CoverCall, Digest, HostCall, HostError, HostReply, HttpCall, HttpMethod, PathError, Reason,
-    RequestPath, ResourceName, UrlError, WebOrigin, WebUrl,
+    Access, CoverCall, Digest, HostCall, HostError, HostReply, HttpCall, HttpMethod, PathError, Reason, RequestPath,
+    ResourceName, UrlError, WebOrigin, WebUrl,
 };
 use airlock_resources::{HttpRequest, Performed};
 
 use super::{
     CallGate, arguments_digest,
-    plan::{TARGET_CHARS_MAX, denied},
+    judge::{Judge, denied},
+    notes::{Notes, Stage},
+    plan::TARGET_CHARS_MAX,
 };
 use crate::clock;
 
 /// Where a request goes within its binding.
-struct Aim {
+pub(crate) struct Aim {
+    pub(crate) method: HttpMethod,
     /// An origin other than the binding's own.
-    origin: Option<WebOrigin>,
-    path: RequestPath,
+    pub(crate) origin: Option<WebOrigin>,
+    pub(super) path: RequestPath,
     /// What stood in the URL.
     query: Vec<(String, String)>,
 }
 
-impl CallGate {
-    pub(super) fn plan_http(
-        &self,
-        call: HttpCall,
-        event: &mut AuditEvent,
-        has_effect: &mut bool,
-    ) -> Result<HttpRequest, HostError> {
-        event.resource = Some(call.resource.to_string());
-        event.operation = Some(call.method.chars().take(16).collect());
-        event.target = Some(self.path_in_trail(&call.resource, &call.path));
-        event.arguments_sha256 = arguments_digest(&[
-            format!("{:?}{:?}", call.query, call.headers).as_bytes(),
-            call.body.as_deref().unwrap_or_default(),
-        ]);
+impl Judge<'_> {
+    /// Whether a request may be sent, and where it goes.
+    pub(crate) fn request(&self, call: &HttpCall, notes: &mut Notes) -> Result<Aim, HostError> {
+        notes.at(Stage::Egress);
         let method: HttpMethod = call.method.parse().map_err(|()| {
             let known = HttpMethod::ALL.map(HttpMethod::as_str).join(", ");
             HostError::BadRequest(format!("the method is not one of {known} (in upper case)"))
         })?;
-        *has_effect = !method.is_safe();
-        let Aim { origin, path, mut query } = self.aim(&call)?;
+        notes.has_effect = !method.is_safe();
+        notes.blame(|| self.binding_place(&call.resource, "origins"));
+        let aim = self.aim(method, call)?;
+        let path = &aim.path;
+        notes.passed(|| self.aimed(&aim, call));
         let shown = self.path_in_trail(&call.resource, path.as_str());
-        event.target = Some(shown.clone());
-        let granted = self.check_grant(&call.resource, &Access::Http(method, path.clone()));
+        notes.event.target = Some(shown.clone());
+        let granted = self.check_grant(&call.resource, &Access::Http(method, path.clone()), notes);
         // A function is told its own path; the trail is not where the operator hides it.
-        granted.inspect_err(|error| event.message = Some(error.to_string().replace(path.as_str(), &shown)))?;
+        granted.inspect_err(|error| notes.event.message = Some(error.to_string().replace(path.as_str(), &shown)))?;
+        self.check_soql(&call.resource, path, aim.query.iter().chain(&call.query), notes)?;
+        Ok(aim)
+    }
+
+    /// Reads a path, or a whole URL that the binding covers.
+    fn aim(&self, method: HttpMethod, call: &HttpCall) -> Result<Aim, HostError> {
+        if !call.path.contains("://") {
+            let path = call.path.parse().map_err(|why: PathError| {
+                let hint = "pass only the path, percent-encoded; the host knows scheme and host";
+                denied(Reason::EgressDenied, why.to_string(), hint)
+            })?;
+            self.check_bound(&call.resource)?;
+            return Ok(Aim { method, origin: None, path, query: Vec::new() });
+        }
+        let url: WebUrl = call.path.parse().map_err(|why: UrlError| {
+            let hint = "write the URL in its usual form, with every other character percent-encoded";
+            denied(Reason::EgressDenied, format!("{why} (rule `{}`)", why.rule()), hint)
+        })?;
+        let resources = &self.settings.resources;
+        let (origin, path) = resources.locate(&self.deployed.environment, &call.resource, &url)?;
+        Ok(Aim { method, origin, path, query: url.query })
+    }
+
+    fn aimed(&self, aim: &Aim, call: &HttpCall) -> (String, String) {
+        let (method, path) = (aim.method.as_str(), aim.path.as_str());
+        match &aim.origin {
+            None => {
+                let rule = format!("{method} {path} goes to the binding's own origin");
+                (rule, self.binding_place(&call.resource, "base_url"))
+            }
+            Some(origin) => {
+                let rule =
+                    format!("{method} {path} goes to `{origin}`, which the binding lists; its credential is not sent");
+                (rule, self.binding_place(&call.resource, "origins"))
+            }
+        }
+    }
+
+    /// A path or a URL as the operator wants it in the trail.
+    pub(super) fn path_in_trail(&self, resource: &ResourceName, path: &str) -> String {
+        let shown = self.settings.resources.path_in_trail(&self.deployed.environment, resource, path);
+        shown.chars().take(TARGET_CHARS_MAX).collect()
+    }
+}
+
+impl CallGate {
+    pub(super) fn plan_http(&self, call: HttpCall, notes: &mut Notes) -> Result<HttpRequest, HostError> {
+        notes.event.resource = Some(call.resource.to_string());
+        notes.event.operation = Some(call.method.chars().take(16).collect());
+        notes.event.target = Some(self.judge().path_in_trail(&call.resource, &call.path));
+        notes.event.arguments_sha256 = arguments_digest(&[
+            format!("{:?}{:?}", call.query, call.headers).as_bytes(),
+            call.body.as_deref().unwrap_or_default(),
+        ]);
+        let Aim { method, origin, path, mut query } = self.judge().request(&call, notes)?;
         query.extend(call.query);
-        self.check_soql(&call.resource, &path, &query, event)?;
         Ok(HttpRequest {
             resource: call.resource,
             tenant: self.facts.principal.tenant.clone(),
@@ -65,25 +115,6 @@ impl CallGate {
         })
     }
 
-    /// Reads a path, or a whole URL that the binding covers.
-    fn aim(&self, call: &HttpCall) -> Result<Aim, HostError> {
-        if !call.path.contains("://") {
-            let path = call.path.parse().map_err(|why: PathError| {
-                let hint = "pass only the path, percent-encoded; the host knows scheme and host";
-                denied(Reason::EgressDenied, why.to_string(), hint)
-            })?;
-            self.check_bound(&call.resource)?;
-            return Ok(Aim { origin: None, path, query: Vec::new() });
-        }
-        let url: WebUrl = call.path.parse().map_err(|why: UrlError| {
-            let hint = "write the URL in its usual form, with every other character percent-encoded";
-            denied(Reason::EgressDenied, format!("{why} (rule `{}`)", why.rule()), hint)
-        })?;
-        let resources = &self.facts.settings.resources;
-        let (origin, path) = resources.locate(&self.facts.deployed.environment, &call.resource, &url)?;
-        Ok(Aim { origin, path, query: url.query })
-    }
-
     /// Whether a resource covers a URL. Nothing leaves, and nothing is on record: a request is.
     pub(super) fn covers(&self, asked: &CoverCall) -> Result<HostReply, HostError> {
         let call = HostCall::Covers(asked.clone());
@@ -99,13 +130,6 @@ impl CallGate {
         let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
         let located = asked.url.parse().ok().map(|url: WebUrl| resources.locate(environment, &asked.resource, &url));
         self.budget.charge_reply(Performed::without_egress(Ok(HostReply::Covered(matches!(located, Some(Ok(_)))))))
-    }
-
-    /// A path or a URL as the operator wants it in the trail.
-    pub(super) fn path_in_trail(&self, resource: &ResourceName, path: &str) -> String {
-        let (resources, environment) = (&self.facts.settings.resources, &self.facts.deployed.environment);
-        let shown = resources.path_in_trail(environment, resource, path);
-        shown.chars().take(TARGET_CHARS_MAX).collect()
     }
 
     /// W3C Trace Context: one trace for an invocation, one span for a host call.

@@ -1,12 +1,14 @@
 //! Requests to language models: whether the model may be used, what it can cost, and what of it goes on record.
 
-use airlock_model::{Access, AuditEvent, HostError, LlmCall, LlmVerb, Message, Prompt, Reason, Spending};
+use airlock_model::{Access, HostError, LlmCall, LlmVerb, Message, Prompt, Reason, Spending, Spent};
 use airlock_resources::{LlmKeys, LlmRequest, Performed, Price, RecordPolicy, Took};
 
 use super::{
     CallGate, arguments_digest,
     intent::OpenIntent,
-    plan::{Act, denied, describe},
+    judge::{Judge, denied},
+    notes::{Notes, Stage},
+    plan::{Act, describe},
 };
 use crate::{
     clock,
@@ -83,33 +85,77 @@ impl Paid {
     }
 }
 
-impl CallGate {
-    pub(super) fn plan_llm(
-        &self,
-        call: LlmCall,
-        event: &mut AuditEvent,
-        has_effect: &mut bool,
-    ) -> Result<Act, HostError> {
-        describe(event, &call.resource, "");
-        let streams = call.verb == LlmVerb::Stream;
-        event.operation = Some(if streams { "complete-stream" } else { "complete" }.to_owned());
-        event.arguments_sha256 = arguments_digest(&[call.request.as_bytes()]);
-        // Money is spent: the intent is durable first.
-        *has_effect = true;
-        let models = self.facts.settings.models(&call.resource, &self.facts.deployed.environment);
+/// A completion that may be asked for, if there is money left.
+pub(crate) struct Priced<'a> {
+    models: &'a Models,
+    prompt: Prompt,
+    price: Price,
+    max_tokens: u64,
+    /// The most that it can come to.
+    most: Spent,
+    payer: Payer,
+}
+
+impl<'a> Judge<'a> {
+    /// Whether a completion may be asked for, and what it can cost.
+    pub(crate) fn completion(&self, call: &LlmCall, notes: &mut Notes) -> Result<Priced<'a>, HostError> {
+        notes.at(Stage::Resource);
+        let models = self.settings.models(&call.resource, &self.deployed.environment);
         let models = models.ok_or_else(|| self.unbound(&call.resource))?;
-        self.check_grant(&call.resource, &Access::Complete)?;
+        notes.passed(|| self.bound(&call.resource));
+        self.check_grant(&call.resource, &Access::Complete, notes)?;
+        notes.at(Stage::Model);
+        notes.blame(|| self.binding_place(&call.resource, "models"));
         let prompt = Prompt::parse(&call.request).map_err(|why| HostError::BadRequest(why.to_string()))?;
         let price = models.price(&prompt.model)?;
-        event.target = Some(prompt.model.clone());
-        event.message = recorded(models.record, &text_of(&prompt));
+        notes.event.target = Some(prompt.model.clone());
+        notes.event.message = recorded(models.record, &text_of(&prompt));
         let input_tokens = prompt.tokens_estimate();
         models.check_input(input_tokens)?;
         let max_tokens = prompt.max_tokens.unwrap_or(models.output_tokens_max).min(models.output_tokens_max);
-        let most = airlock_model::TokenUsage { input_tokens, output_tokens: max_tokens };
-        let reservation = self.backends.books.reserve(&self.payer(&call), price.of(most), models.budgets);
-        let reservation = reservation.map_err(exhausted)?;
-        event.spending = Some(Spending { reserved: reservation.amount(), settled: None });
+        let most = price.of(airlock_model::TokenUsage { input_tokens, output_tokens: max_tokens });
+        notes.passed(|| {
+            let rule =
+                format!("the binding lists the model; at most {} tokens, of which {max_tokens} come back", most.tokens);
+            (rule, self.binding_place(&call.resource, "models"))
+        });
+        Ok(Priced { models, prompt, price, max_tokens, most, payer: self.payer(call) })
+    }
+
+    /// Whether there is money left for it now. Takes none.
+    pub(crate) fn check_spending(&self, priced: &Priced<'_>, notes: &mut Notes) -> Result<(), HostError> {
+        notes.at(Stage::Spending);
+        let resource = &priced.payer.resource;
+        let afforded = self.backends.books.afford(&priced.payer, priced.most, priced.models.budgets);
+        afforded.map_err(|why| {
+            notes.blame(|| self.binding_place(resource, why.key));
+            exhausted(why)
+        })?;
+        notes.passed(|| ("the budgets of today cover it".to_owned(), self.binding_place(resource, "tokens_per_day")));
+        Ok(())
+    }
+
+    fn payer(&self, call: &LlmCall) -> Payer {
+        Payer {
+            resource: call.resource.clone(),
+            environment: self.deployed.environment.clone(),
+            tenant: self.principal.tenant.clone(),
+            app: self.principal.app.clone(),
+        }
+    }
+}
+
+impl CallGate {
+    pub(super) fn plan_llm(&self, call: LlmCall, notes: &mut Notes) -> Result<Act, HostError> {
+        describe(&mut notes.event, &call.resource, "");
+        let streams = call.verb == LlmVerb::Stream;
+        notes.event.operation = Some(if streams { "complete-stream" } else { "complete" }.to_owned());
+        notes.event.arguments_sha256 = arguments_digest(&[call.request.as_bytes()]);
+        // Money is spent: the intent is durable first.
+        notes.has_effect = true;
+        let Priced { models, prompt, price, max_tokens, most, payer } = self.judge().completion(&call, notes)?;
+        let reservation = self.backends.books.reserve(&payer, most, models.budgets).map_err(exhausted)?;
+        notes.event.spending = Some(Spending { reserved: reservation.amount(), settled: None });
         let paid = Paid { reservation, price, record: models.record };
         let request = LlmRequest {
             resource: call.resource,
@@ -122,15 +168,6 @@ impl CallGate {
             traceparent: Some(self.traceparent()),
         };
         Ok(if streams { Act::CompleteInPieces(request, paid) } else { Act::Complete(request, paid) })
-    }
-
-    fn payer(&self, call: &LlmCall) -> Payer {
-        Payer {
-            resource: call.resource.clone(),
-            environment: self.facts.deployed.environment.clone(),
-            tenant: self.facts.principal.tenant.clone(),
-            app: self.facts.principal.app.clone(),
-        }
     }
 
     /// Asks for a whole completion, and settles what was reserved for it.

@@ -10,9 +10,12 @@ mod exchanges;
 mod graphql;
 mod http;
 mod intent;
+mod judge;
 mod kv;
 mod llm;
 mod log;
+mod notes;
+mod places;
 mod plan;
 mod said;
 mod soql;
@@ -41,7 +44,6 @@ use tokio::{
 };
 
 use crate::{app::Backends, record::CallFacts};
-use budget::Budget;
 use completions::Completions;
 use exchanges::Exchanges;
 use intent::OpenIntent;
@@ -50,10 +52,13 @@ use streams::Streams;
 use trail::{OUTCOME_UNKNOWN, describe_reply, describe_traffic};
 use transactions::Transactions;
 
+pub(crate) use approvals::{Change, refused as approval_refused, too_many};
+pub(crate) use budget::Budget;
 pub(crate) use classes::{Classes, Listed};
 pub(crate) use documents::Documents;
+pub(crate) use judge::{Judge, Unlisted, access_of, analysed_as};
 pub(crate) use llm::Models;
-pub(crate) use plan::{access_of, analysed_as};
+pub(crate) use notes::{Notes, Stage, Steps};
 
 /// How much later than the call a host call would end by itself. Without it the two clocks race, and a call that runs out
 /// of time would now be stopped and now be told of a slow database.

@@ -3,10 +3,12 @@
 use airlock_model::{
     Digest, HostError, ManifestStatement, Reason, ResourceName, StatementClass, StatementLanguage, fingerprint,
 };
-
 use airlock_store::Caller;
 
-use super::{CallGate, plan::denied};
+use super::{
+    judge::{Judge, Unlisted, denied},
+    notes::{Notes, Stage},
+};
 
 /// One text to one resource.
 pub(super) struct Said<'a> {
@@ -15,30 +17,42 @@ pub(super) struct Said<'a> {
     pub(super) text: &'a str,
 }
 
-impl CallGate {
+impl Judge<'_> {
     /// In an environment that is strict a revision says what stands in its statement manifest, and nothing else: whatever
     /// reaches the function, there is no text to inject into. Elsewhere what is not listed is kept, as a candidate.
     pub(super) fn hold_to_manifest(
         &self,
         said: &Said<'_>,
-        class: StatementClass,
-        tables: &[String],
+        (class, tables): (StatementClass, &[String]),
+        notes: &mut Notes,
     ) -> Result<(), HostError> {
+        notes.at(Stage::Statements);
         let fingerprint = fingerprint(said.resource, said.language, said.text);
-        let (settings, deployed) = (&self.facts.settings, &self.facts.deployed);
+        let (settings, deployed) = (self.settings, self.deployed);
         if deployed.statements.as_ref().is_some_and(|listed| listed.contains(&fingerprint)) {
+            notes.passed(|| {
+                let place = "the statement manifest of the revision";
+                (format!("{place} lists this text"), place.to_owned())
+            });
             return Ok(());
         }
         // An environment that is gone by now allows nothing.
         if settings.environment(&deployed.environment).map_or(true, |environment| environment.strict) {
-            return Err(self.unlisted());
+            notes.blame(|| self.environment_place("strict"));
+            return Err(self.not_listed());
         }
-        self.remember(fingerprint, said, class, tables);
+        notes.passed(|| {
+            let rule = "the revision does not list this text, and need not: the environment is not strict";
+            (rule.to_owned(), self.environment_place("strict"))
+        });
+        if self.unlisted == Unlisted::Kept {
+            self.remember(fingerprint, said, class, tables);
+        }
         Ok(())
     }
 
-    fn unlisted(&self) -> HostError {
-        let (settings, environment) = (&self.facts.settings, &self.facts.deployed.environment);
+    fn not_listed(&self) -> HostError {
+        let (settings, environment) = (self.settings, &self.deployed.environment);
         let place = settings.origin(&format!("environments.{environment}.strict"));
         let rule = format!(
             "[environments.{environment}] strict = true ({place}), and the revision's statement manifest lacks this text"
@@ -49,13 +63,13 @@ impl CallGate {
     }
 
     fn remember(&self, fingerprint: Digest, said: &Said<'_>, class: StatementClass, tables: &[String]) {
-        let deployed = &self.facts.deployed;
+        let deployed = self.deployed;
         let of = Caller {
             function: deployed.function.clone(),
             environment: deployed.environment.clone(),
-            tenant: self.facts.principal.tenant.clone(),
+            tenant: self.principal.tenant.clone(),
         };
-        self.backends.recorder.see(&self.backends, of, &fingerprint, || ManifestStatement {
+        self.backends.recorder.see(self.backends, of, &fingerprint, || ManifestStatement {
             resource: said.resource.clone(),
             language: said.language,
             text: said.text.to_owned(),

@@ -1,44 +1,51 @@
 //! SOQL in HTTP requests: where a binding says that a path takes a query, it is one that only reads.
 
 use airlock_analysis::soql;
-use airlock_model::{AuditEvent, HostError, Reason, RequestPath, ResourceName, StatementClass, StatementLanguage};
+use airlock_model::{HostError, Reason, RequestPath, ResourceName, StatementClass, StatementLanguage};
 
 use super::{
-    CallGate,
-    plan::{TARGET_CHARS_MAX, denied},
+    judge::{Judge, denied},
+    notes::{Notes, Stage},
+    plan::TARGET_CHARS_MAX,
     said::Said,
 };
 
-impl CallGate {
+impl Judge<'_> {
     /// Looks at the parameter `q` of such a path. The trail keeps the query without its values.
-    pub(super) fn check_soql(
+    pub(super) fn check_soql<'q>(
         &self,
         resource: &ResourceName,
         path: &RequestPath,
-        query: &[(String, String)],
-        event: &mut AuditEvent,
+        query: impl Iterator<Item = &'q (String, String)>,
+        notes: &mut Notes,
     ) -> Result<(), HostError> {
-        if !self.facts.settings.resources.takes_soql(&self.facts.deployed.environment, resource, path) {
+        if !self.settings.resources.takes_soql(&self.deployed.environment, resource, path) {
             return Ok(());
         }
+        notes.at(Stage::Analysis);
+        notes.blame(|| self.binding_place(resource, "soql"));
         let hint = "send one SELECT as the parameter `q`, with values written by the SDK's `soql`";
         let refuse = |rule: String| denied(Reason::StatementRefused, rule, hint);
-        let mut asked = query.iter().filter(|(name, _)| name.eq_ignore_ascii_case("q"));
+        let mut asked = query.filter(|(name, _)| name.eq_ignore_ascii_case("q"));
         let (Some((_, text)), None) = (asked.next(), asked.next()) else {
             return Err(refuse("this path takes exactly one parameter `q`".to_owned()));
         };
         let report = soql(text).map_err(|why| refuse(why.to_string()))?;
         let shape = report.listed_shape();
-        event.class = Some(StatementClass::Read);
-        event.tables = report.objects;
-        if let Some(target) = &mut event.target {
+        notes.event.class = Some(StatementClass::Read);
+        notes.event.tables = report.objects;
+        if let Some(target) = &mut notes.event.target {
             target.push_str("?q=");
             target.extend(report.shape.chars().take(TARGET_CHARS_MAX));
         }
         if let Some(name) = report.binds.first() {
             return Err(refuse(format!("`:{name}` has no value yet")));
         }
+        notes.passed(|| ("a SOQL query, which only reads".to_owned(), self.binding_place(resource, "soql")));
         let said = Said { resource, language: StatementLanguage::Soql, text: &shape };
-        self.hold_to_manifest(&said, StatementClass::Read, &event.tables)
+        let tables = std::mem::take(&mut notes.event.tables);
+        let held = self.hold_to_manifest(&said, (StatementClass::Read, &tables), notes);
+        notes.event.tables = tables;
+        held
     }
 }

@@ -2,18 +2,27 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use airlock_model::{HostCall, HostError, Reason};
+use airlock_model::{HostCall, HostError, Reason, ResourceName};
 
-use super::{CallGate, plan::denied};
+use super::{
+    CallGate,
+    judge::{Judge, denied},
+};
 use crate::{clock, token_uses::counted};
 
-impl CallGate {
-    /// Whether the resource of a call has been ended.
-    pub(super) fn check_revoked(&self, call: &HostCall) -> Result<(), HostError> {
-        let Some(resource) = call.resource() else { return Ok(()) };
-        let (tenant, environment) = (&self.facts.principal.tenant, &self.facts.deployed.environment);
+impl Judge<'_> {
+    /// Whether a resource has been ended for the tenant.
+    pub(crate) fn check_revoked(&self, resource: &ResourceName) -> Result<(), HostError> {
+        let (tenant, environment) = (&self.principal.tenant, &self.deployed.environment);
         let checked = self.backends.revocations.check_resource(tenant, environment, resource);
         checked.map_err(|why| denied(why.reason, why.message, &why.hint))
+    }
+}
+
+impl CallGate {
+    /// Whether what a call is about has been ended.
+    pub(super) fn check_revoked(&self, call: &HostCall) -> Result<(), HostError> {
+        call.resource().map_or(Ok(()), |resource| self.judge().check_revoked(resource))
     }
 
     /// Claims the effects of the token for this call, where the environment lets a token have those of one call only. Durable

@@ -4,13 +4,13 @@
 //! call waits for it, except for the connection it holds; that wait is short (see [`CallGate::connection_by`]).
 
 use airlock_model::{
-    Access, AuditEvent, AuditKind, Decision, HostError, HostReply, ResourceName, StatementClass, TransactionCall,
-    TransactionId, TransactionStep,
+    AuditKind, Decision, HostError, HostReply, ResourceName, StatementClass, TransactionCall, TransactionId,
+    TransactionStep,
 };
 use airlock_resources::{BeginRequest, Performed, SqlRequest, Transaction, TransactionMode};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit};
 
-use super::{CallGate, plan::Act, table::Table};
+use super::{CallGate, notes::Notes, plan::Act, table::Table};
 
 /// The open transactions of one call, by number.
 pub(super) type Transactions = Table<TransactionId, Slot>;
@@ -32,25 +32,19 @@ impl Transactions {
 }
 
 impl CallGate {
-    pub(super) fn plan_transaction(
-        &self,
-        call: TransactionCall,
-        event: &mut AuditEvent,
-        has_effect: &mut bool,
-    ) -> Result<Act, HostError> {
-        event.resource = Some(call.resource.to_string());
-        event.operation = Some(call.step.as_str().to_owned());
-        event.transaction = call.step.transaction().map(|TransactionId(number)| number);
-        *has_effect = false;
+    pub(super) fn plan_transaction(&self, call: TransactionCall, notes: &mut Notes) -> Result<Act, HostError> {
+        notes.event.resource = Some(call.resource.to_string());
+        notes.event.operation = Some(call.step.as_str().to_owned());
+        notes.event.transaction = call.step.transaction().map(|TransactionId(number)| number);
+        notes.has_effect = false;
         let transaction = call.step.transaction().and_then(|id| self.transactions.find(id));
         if transaction.is_some_and(|slot| slot.resource != call.resource) {
             return Err(HostError::BadRequest("the transaction is one of another resource".to_owned()));
         }
         match call.step {
             TransactionStep::Begin => {
-                self.dialect(&call.resource)?;
-                let mode = self.transaction_mode(&call.resource)?;
-                event.class = Some(match mode {
+                let mode = self.judge().transaction(&call.resource, notes)?;
+                notes.event.class = Some(match mode {
                     TransactionMode::Read => StatementClass::Read,
                     TransactionMode::Write => StatementClass::Write,
                 });
@@ -63,20 +57,11 @@ impl CallGate {
                 }))
             }
             TransactionStep::Commit(id) => {
-                *has_effect = self.transactions.may_write(id);
+                notes.has_effect = self.transactions.may_write(id);
                 Ok(Act::Commit(id))
             }
             TransactionStep::Rollback(id) => Ok(Act::Rollback(id)),
         }
-    }
-
-    /// One that may write where a statement that writes would be let through, and else one that reads.
-    fn transaction_mode(&self, resource: &ResourceName) -> Result<TransactionMode, HostError> {
-        let changes = [Access::Write, Access::Ddl].iter().any(|access| self.check_grant(resource, access).is_ok());
-        if changes && self.check_writes().is_ok() {
-            return Ok(TransactionMode::Write);
-        }
-        self.check_grant(resource, &Access::Read).map(|()| TransactionMode::Read)
     }
 
     pub(super) async fn begin(&self, request: BeginRequest) -> Performed {

@@ -26,13 +26,35 @@ impl Shares {
         if self.shares.is_empty() {
             return None;
         }
-        let place = self.calls.fetch_add(1, Ordering::Relaxed).wrapping_mul(STRIDE) % 100;
+        self.of_call(self.calls.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What the next call would draw.
+    fn next(&self) -> Option<&Arc<Deployed>> {
+        self.of_call(self.calls.load(Ordering::Relaxed))
+    }
+
+    /// Whether some calls draw nothing, and so get what is live.
+    fn leave_some(&self) -> bool {
+        self.shares.iter().map(|(percent, _)| u32::from(*percent)).sum::<u32>() < 100
+    }
+
+    fn of_call(&self, number: u32) -> Option<&Arc<Deployed>> {
+        let place = number.wrapping_mul(STRIDE) % 100;
         let mut end = 0;
         self.shares.iter().find_map(|(percent, deployed)| {
             end += u32::from(*percent);
             (place < end).then_some(deployed)
         })
     }
+}
+
+/// What a call would get now.
+pub(crate) struct Foreseen {
+    pub(crate) deployed: Arc<Deployed>,
+    pub(crate) is_live: bool,
+    /// Other revisions that get a share of such calls.
+    pub(crate) others: usize,
 }
 
 /// Coprime with 100: counting in steps of it visits every one of a hundred places once, spread evenly.
@@ -74,15 +96,26 @@ impl Served {
 
     /// The revision for one call.
     pub(crate) fn choose(&self, alias: Option<&AliasName>) -> Result<Arc<Deployed>, Failure> {
+        Ok(self.shares(alias)?.draw().unwrap_or(&self.live).clone())
+    }
+
+    /// The revision that the next call would get, and how many others get calls beside it.
+    pub(crate) fn foresee(&self, alias: Option<&AliasName>) -> Result<Foreseen, Failure> {
+        let shares = self.shares(alias)?;
+        let deployed = shares.next().unwrap_or(&self.live).clone();
+        let others = shares.shares.iter().filter(|(_, other)| other.revision != deployed.revision).count();
+        let is_live = deployed.revision == self.live.revision;
+        Ok(Foreseen { deployed, is_live, others: others + usize::from(!is_live && shares.leave_some()) })
+    }
+
+    fn shares(&self, alias: Option<&AliasName>) -> Result<&Shares, Failure> {
         if let Some(why) = &self.disabled {
             return Err(self.out_of_service(why));
         }
-        let named = alias.filter(|alias| alias.as_str() != LIVE_ALIAS);
-        let shares = match named {
-            None => &self.beside,
-            Some(alias) => self.aliases.get(alias).ok_or_else(|| self.no_alias(alias))?,
-        };
-        Ok(shares.draw().unwrap_or(&self.live).clone())
+        match alias.filter(|alias| alias.as_str() != LIVE_ALIAS) {
+            None => Ok(&self.beside),
+            Some(alias) => self.aliases.get(alias).ok_or_else(|| self.no_alias(alias)),
+        }
     }
 
     fn out_of_service(&self, why: &str) -> Failure {

@@ -1,12 +1,25 @@
 //! Looking at approvals.
 
 use airlock_model::{
-    Approval, ApprovalId, ApprovalState, Asked, EnvironmentName, FunctionName, ResourceName, TenantName,
+    Approval, ApprovalId, ApprovalState, ApprovalStep, Asked, EnvironmentName, FunctionName, ResourceName, TenantName,
 };
 use rusqlite::{Connection, ToSql};
 
-use super::{is_visible, row};
+use super::{PENDING_MAX, is_visible, row, stands};
 use crate::{Page, PageRequest, PageToken, Reader, StoreError};
+
+/// What stands for something that somebody may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be executed.
+    Granted(Box<Approval>),
+    /// A person has to decide first, or has said no.
+    Refused(Box<Approval>),
+    /// Nobody was asked yet.
+    Nothing,
+    /// Nobody was asked yet, and too many requests wait already.
+    Full,
+}
 
 /// What to look for beside tenant and environment. Everything that is set must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +62,33 @@ impl Reader {
         page: PageRequest,
     ) -> Result<Page<Approval>, StoreError> {
         self.run(move |connection| listed(connection, (&tenant, &environment), &filter, &page)).await
+    }
+
+    /// What stands for a request now: what [`Store::claim_approval`](crate::Store::claim_approval) would find. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`], [`StoreError::Corrupt`], [`StoreError::Busy`].
+    pub async fn standing_approval(&self, asked: Asked, now_unix_ms: u64) -> Result<Standing, StoreError> {
+        let read = move |connection: &Connection| {
+            let latest = row::latest(connection, &asked.binding())?.map(|mut found| {
+                // As `expire` would write it.
+                if let Ok(expired) = found.progress.after(ApprovalStep::Expire, now_unix_ms) {
+                    found.progress = expired;
+                }
+                found
+            });
+            if let Some(found) = latest.filter(|found| stands(found, now_unix_ms)) {
+                return Ok(match found.progress.after(ApprovalStep::Execute, now_unix_ms) {
+                    Ok(_) => Standing::Granted(Box::new(found)),
+                    Err(_) => Standing::Refused(Box::new(found)),
+                });
+            }
+            // Requests that have ended make room when somebody asks.
+            let open = row::all_open(connection, &asked)?;
+            let waiting = open.iter().filter(|one| one.state_at(now_unix_ms) == ApprovalState::Pending).count();
+            Ok(if (waiting as u64) < PENDING_MAX { Standing::Nothing } else { Standing::Full })
+        };
+        self.run(read).await
     }
 
     /// The texts that were approved last for the same function and resource, newest first, at most so many.

@@ -66,6 +66,13 @@ pub(super) fn open_count(connection: &Connection, asked: &Asked) -> Result<u64, 
     u64::try_from(count).map_err(|_| StoreError::corrupt("a number of approvals"))
 }
 
+/// The requests of the same tenant for the same function that are stored as waiting.
+pub(super) fn all_open(connection: &Connection, asked: &Asked) -> Result<Vec<Approval>, StoreError> {
+    let sql =
+        "SELECT body FROM approvals WHERE tenant = ?1 AND environment = ?2 AND function = ?3 AND state = 'pending'";
+    all(connection, sql, place(asked))
+}
+
 /// The oldest of them, which is the first to end.
 pub(super) fn oldest_open(connection: &Connection, asked: &Asked) -> Result<Option<Approval>, StoreError> {
     let sql = "SELECT body FROM approvals WHERE tenant = ?1 AND environment = ?2 AND function = ?3 AND state = 'pending' \

@@ -17,7 +17,9 @@ use airlock_model::{
 };
 
 use super::{Random, child, environment, function, open, state_dir};
-use crate::{ApprovalFilter, AuditFilter, Claim, DecideError, Decider, PENDING_MAX, PageRequest, Store, Word};
+use crate::{
+    ApprovalFilter, AuditFilter, Claim, DecideError, Decider, PENDING_MAX, PageRequest, Standing, Store, Word,
+};
 
 const NOW: u64 = 1_000_000;
 
@@ -76,6 +78,41 @@ pub(super) async fn approve(store: &Store, id: &ApprovalId) -> Result<Approval, 
     let word = Word::Approve(Terms::default(), ApprovalPolicy::default());
     let event = AuditEvent::new(AuditKind::ApprovalGranted, NOW);
     store.decide_approval(id.clone(), decider("acme"), word, event).await
+}
+
+/// What a question finds is what a claim would find, and a question leaves nothing.
+#[tokio::test]
+async fn what_stands_is_found_and_nothing_is_asked_for() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let standing =
+        async |new: &Approval, now: u64| store.standing_approval(new.asked.clone(), now).await.expect("read");
+    let new = request(1, 1);
+    for _ in 0..3 {
+        assert_eq!(standing(&new, NOW).await, Standing::Nothing);
+    }
+    assert!(
+        store.approval(new.id.clone(), new.asked.tenant.clone(), environment("dev")).await.expect("read").is_none()
+    );
+    assert!(matches!(store.claim_approval(new.clone(), intent()).await, Ok(Claim::Refused(_))));
+    assert!(
+        matches!(standing(&new, NOW).await, Standing::Refused(found) if found.progress.state == ApprovalState::Pending)
+    );
+    assert_eq!(standing(&new, NOW + 2_000_000).await, Standing::Nothing, "its time has passed");
+    approve(&store, &new.id).await.expect("approved");
+    assert!(matches!(standing(&new, NOW).await, Standing::Granted(found) if found.id == new.id));
+    assert_eq!(standing(&request(2, 2), NOW).await, Standing::Nothing, "other parameters");
+    for number in 2..=PENDING_MAX + 1 {
+        let asked = store.claim_approval(request(number + 1, number), intent()).await;
+        assert!(matches!(asked, Ok(Claim::Refused(_))), "{asked:?}");
+    }
+    assert_eq!(standing(&request(999, 999), NOW).await, Standing::Full);
+    assert!(matches!(store.claim_approval(request(999, 999), intent()).await, Ok(Claim::Full)));
+    assert_eq!(
+        standing(&request(999, 999), NOW + 2_000_000).await,
+        Standing::Nothing,
+        "those that have ended make room"
+    );
 }
 
 pub(super) fn executed() -> Executed {

@@ -7,6 +7,8 @@ use airlock_proto::v1::{AffectedTable, Approval, PreviewResponse};
 use anstyle::{AnsiColor, Style as Ansi};
 use serde::Serialize;
 
+use crate::output::plain;
+
 const GONE: Ansi = AnsiColor::Red.on_default();
 const NEW: Ansi = AnsiColor::Green.on_default();
 const BAD: Ansi = AnsiColor::Red.on_default().bold();
@@ -215,24 +217,5 @@ impl PrintedPreview {
         }
         writeln!(out, "some of them, as they are now and masked:\n  {}", plain(&self.columns.join(" | ")))?;
         self.sample.iter().try_for_each(|row| writeln!(out, "  {}", plain(&row.join(" | "))))
-    }
-}
-
-/// The text without what a terminal would take for an order, and without characters that change the direction of others.
-fn plain(text: &str) -> String {
-    let is_order = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if is_order(c) { '\u{fffd}' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_function_wrote_cannot_move_the_cursor() {
-        assert_eq!(plain("a\u{1b}[2Jb\r\u{202e}c\nd"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c\nd");
     }
 }

@@ -1,4 +1,5 @@
-//! Who deploys when: one at a time of each tenant, a few at a time of all, and a short line of those who wait.
+//! Whose turn it is with work that takes the processor for long: one at a time of each tenant, a few at a time of all, and a
+//! short line of those who wait.
 
 use std::{
     collections::HashMap,
@@ -10,16 +11,17 @@ use std::{
 use airlock_model::{Failure, Reason, TenantName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What a tenant is told whose own deploys are in the way.
+/// What a tenant is told whose own work is in the way.
 const TENANT_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// What everybody is told when the line is full.
 const LINE_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The line. A tenant waits for its own turn first and then, with one deploy at most, among the tenants in the order of
-/// arrival: however many deploys a neighbour has waiting, one of them is served between two of ours.
+/// The line. A tenant waits for its own turn first and then, with one piece of work at most, among the tenants in the order of
+/// arrival: however many a neighbour has waiting, one of them is served between two of ours.
 pub(crate) struct Line {
     parallel: Arc<Semaphore>,
     size: Size,
+    words: Words,
     inside: Mutex<Inside>,
 }
 
@@ -29,6 +31,17 @@ pub(crate) struct Size {
     pub(crate) parallel: NonZeroUsize,
     pub(crate) waiting_max: usize,
     pub(crate) waiting_per_tenant: usize,
+}
+
+/// What errors call the work, and where its numbers are set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    /// In the plural.
+    pub(crate) what: &'static str,
+    /// Where the number of those that wait of one tenant is set.
+    pub(crate) per_tenant: &'static str,
+    /// Where the number of all that wait is set.
+    pub(crate) all: &'static str,
 }
 
 #[derive(Default)]
@@ -56,9 +69,9 @@ struct Ticket {
 }
 
 impl Line {
-    pub(crate) fn new(size: Size) -> Arc<Self> {
+    pub(crate) fn new(size: Size, words: Words) -> Arc<Self> {
         let parallel = Arc::new(Semaphore::new(size.parallel.get()));
-        Arc::new(Self { parallel, size, inside: Mutex::default() })
+        Arc::new(Self { parallel, size, words, inside: Mutex::default() })
     }
 
     /// Waits for a turn; dropping the future leaves the line.
@@ -76,10 +89,10 @@ impl Line {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let own = inside.tenants.get(tenant).map_or(0, |own| own.count);
         if own > self.size.waiting_per_tenant {
-            return Err(tenant_busy(own, self.size));
+            return Err(tenant_busy(own, self.size, self.words));
         }
         if inside.all >= self.size.parallel.get().saturating_add(self.size.waiting_max) {
-            return Err(overloaded(inside.all, self.size));
+            return Err(overloaded(inside.all, self.size, self.words));
         }
         inside.all += 1;
         let new = || OfTenant { turn: Arc::new(Semaphore::new(1)), count: 0 };
@@ -104,18 +117,20 @@ impl Drop for Ticket {
     }
 }
 
-fn tenant_busy(own: usize, size: Size) -> Failure {
+fn tenant_busy(own: usize, size: Size, words: Words) -> Failure {
+    let Words { what, per_tenant, .. } = words;
     let message = format!(
-        "the tenant has {own} deploys under way: 1 is served and {} wait at most (`[deploy] waiting_per_tenant` in airlock.toml)",
+        "the tenant has {own} {what} under way: 1 is served and {} wait at most ({per_tenant})",
         size.waiting_per_tenant
     );
-    Failure::new(Reason::TenantBusy, message, "wait for the tenant's other deploys")
+    Failure::new(Reason::TenantBusy, message, format!("wait for the tenant's other {what}"))
         .with_retry_after(TENANT_RETRY_AFTER)
 }
 
-fn overloaded(all: usize, size: Size) -> Failure {
+fn overloaded(in_all: usize, size: Size, words: Words) -> Failure {
+    let Words { what, all, .. } = words;
     let message = format!(
-        "{all} deploys are under way: {} are served and {} wait at most (`[deploy] waiting_max` in airlock.toml)",
+        "{in_all} {what} are under way: {} are served and {} wait at most ({all})",
         size.parallel, size.waiting_max
     );
     Failure::new(Reason::Overloaded, message, "try again shortly").with_retry_after(LINE_RETRY_AFTER)
@@ -127,7 +142,8 @@ mod tests {
 
     fn line(parallel: usize, waiting_max: usize, waiting_per_tenant: usize) -> Arc<Line> {
         let parallel = NonZeroUsize::new(parallel).expect("above zero");
-        Line::new(Size { parallel, waiting_max, waiting_per_tenant })
+        let words = Words { what: "deploys", per_tenant: "here", all: "there" };
+        Line::new(Size { parallel, waiting_max, waiting_per_tenant }, words)
     }
 
     fn tenant(name: &str) -> TenantName {
