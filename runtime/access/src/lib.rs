@@ -27,10 +27,10 @@ pub use admission::{
 };
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};
 pub use inspect::{Expectations, Inspection, Verdict, inspect};
-pub use keys::{Algorithm, KeyError, KeySet, Pkcs8, SigningKey, public_jwks};
+pub use keys::{Algorithm, Algorithms, KeyError, KeySet, Pkcs8, PublishedKeys, SigningKey, public_jwks};
 pub use mint::{Claims, Validity, mint};
 pub use signature::{SIGNATURE_BYTES, SignatureRefusal, SignedComponent, SignerKey, sign_component, verify_component};
 pub use verify::{
-    Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, PolicyError, Segment,
-    TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,
+    Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, MissingKey,
+    PolicyError, Segment, TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,
 };

@@ -8,7 +8,9 @@ mod refusal;
 mod token;
 
 pub use self::{
-    authenticator::{Authenticator, Issuer, LEEWAY_MAX_S, LIFETIME_MAX_S, PolicyError, TokenPolicy, bearer_token},
+    authenticator::{
+        Authenticator, Issuer, LEEWAY_MAX_S, LIFETIME_MAX_S, MissingKey, PolicyError, TokenPolicy, bearer_token,
+    },
     claims::{Claim, Functions},
     refusal::{ClaimFault, Segment, TokenRefusal},
     token::VerifiedToken,

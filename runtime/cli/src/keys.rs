@@ -38,7 +38,7 @@ pub fn write(path: &Path, key: &SigningKey) -> anyhow::Result<()> {
 
 /// Reads a private key.
 pub fn read(path: &Path) -> anyhow::Result<SigningKey> {
-    let context = || format!("`{}` is not a key of `airlock token keygen`", path.display());
+    let context = || format!("`{}` is not a key of `airlock keys new`", path.display());
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let file: KeyFile = serde_json::from_str(&text).with_context(context)?;
     let algorithm: Algorithm = file.alg.parse().with_context(context)?;

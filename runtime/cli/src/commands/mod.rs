@@ -13,6 +13,7 @@ pub mod egress;
 pub mod graphql;
 pub mod inspect;
 pub mod invoke;
+pub mod keys;
 pub mod lifecycle;
 mod lines;
 pub mod new;

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, process::ExitCode};
 
-use airlock_access::{Claims, Expectations, KeySet, LIFETIME_MAX_S, SigningKey, Validity, inspect, mint, public_jwks};
+use airlock_access::{Algorithm, Claims, Expectations, KeySet, LIFETIME_MAX_S, Validity, inspect, mint};
 use airlock_model::Principal;
 use anyhow::Context;
 use serde_json::json;
@@ -10,30 +10,20 @@ use serde_json::json;
 use crate::{
     args::{MintOptions, TokenCommand},
     client::text_argument,
-    keys,
+    commands, keys,
     output::{self, EXIT_REFUSED, Style},
 };
 
 /// Makes keys and tokens, and judges tokens.
 pub fn run(command: TokenCommand, style: Style) -> anyhow::Result<ExitCode> {
     match command {
-        TokenCommand::Keygen { key, jwks, algorithm, kid } => keygen(&key, &jwks, &algorithm, &kid),
+        TokenCommand::Keygen(options) => commands::keys::new(&options, style),
         TokenCommand::Mint(options) => mint_one(&options, style),
         TokenCommand::Inspect { jwks, instance, issuer } => {
             let expectations = Expectations { instance, issuer, ..Expectations::default() };
             judge(&jwks, &expectations, style)
         }
     }
-}
-
-fn keygen(key_path: &Path, jwks_path: &Path, algorithm: &str, kid: &str) -> anyhow::Result<ExitCode> {
-    let algorithm = algorithm.parse().map_err(|_| anyhow::anyhow!("`{algorithm}` is not `EdDSA` or `ES256`"))?;
-    let key = SigningKey::generate(algorithm, kid)?;
-    keys::write(key_path, &key)?;
-    std::fs::write(jwks_path, public_jwks(&[&key]))
-        .with_context(|| format!("cannot write `{}`", jwks_path.display()))?;
-    output::progress("Created", format!("{} and {}", key_path.display(), jwks_path.display()));
-    Ok(ExitCode::SUCCESS)
 }
 
 fn mint_one(options: &MintOptions, style: Style) -> anyhow::Result<ExitCode> {
@@ -66,7 +56,8 @@ fn mint_one(options: &MintOptions, style: Style) -> anyhow::Result<ExitCode> {
 
 fn judge(jwks: &Path, expectations: &Expectations, style: Style) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(jwks).with_context(|| format!("cannot read `{}`", jwks.display()))?;
-    let keys = KeySet::parse(&text).with_context(|| format!("`{}` is not a JWKS of public keys", jwks.display()))?;
+    let keys = KeySet::parse_with(&text, Algorithm::ALL.into_iter().collect())
+        .with_context(|| format!("`{}` is not a JWKS of public keys", jwks.display()))?;
     let given = text_argument("-")?;
     let token = given.strip_suffix('\n').map_or(given.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     let inspection = inspect(token, &keys, expectations, now_unix_s());

@@ -17,8 +17,8 @@ use airlock_model::{
 use airlock_service::{
     Answer, ApprovalFilter, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision, Deployment,
     Described, Dialect, FunctionChange, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, LiveFunction, Page, PageRequest, Preview, Promotion, ResourceSummary, Revision, Schema, Setting,
-    Shown, SimilarApproval, Table, Upload, Wanted, config::Origin,
+    LimitInForce, LiveFunction, Looking, Page, PageRequest, Preview, Promotion, ResourceSummary, Revision, Schema,
+    Setting, Shown, SimilarApproval, Table, Upload, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -104,6 +104,10 @@ fn reply(answer: Answer) -> InvokeReply {
 }
 
 impl Application for Fake {
+    fn find_key(&self, _: Option<&str>) -> Option<Looking> {
+        None
+    }
+
     fn authenticate(&self, bearer: Option<&str>, _: Wanted) -> Result<TenantName, Failure> {
         Self::check_token(bearer).map(|()| "acme".parse().expect("a name"))
     }

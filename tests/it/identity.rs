@@ -1,0 +1,4 @@
+//! Who calls, and how that is known.
+
+mod keys;
+mod publisher;
