@@ -145,4 +145,14 @@ mod tests {
         cache.remove(&key(0));
         assert!(cache.get(&key(0)).is_none());
     }
+
+    #[test]
+    fn what_is_kept_is_a_cache_of_its_own() {
+        let (cache, token) = (TokenCache::new(), remembered());
+        cache.insert(key(0), token.clone());
+        let (kept, emptied) = (cache.kept(|_| true), cache.kept(|_| false));
+        cache.insert(key(1), token);
+        assert!(kept.get(&key(0)).is_some() && kept.get(&key(1)).is_none(), "added to the old one only");
+        assert!(emptied.get(&key(0)).is_none());
+    }
 }

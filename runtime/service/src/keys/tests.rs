@@ -232,7 +232,7 @@ async fn keys_end_with_their_time_also_while_nobody_asks() {
     let publisher = Publisher::prompt();
     publisher.publish(&["a"]);
     let text = publisher.text.lock().unwrap().clone().unwrap();
-    state.kept().save(text, clock::now_unix_s() - 3_598).unwrap();
+    state.kept().save(text, clock::now_unix_s() - 3_595).unwrap();
     away.lets_end.add_permits(100);
     let set = state.open(&away);
     let (sender, ended) = tokio::sync::oneshot::channel();
