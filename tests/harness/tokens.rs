@@ -10,6 +10,7 @@ use crate::ISSUER;
 /// A token to be minted.
 #[derive(Clone)]
 pub struct TokenSpec {
+    issuer: String,
     environment: String,
     asked: Option<String>,
     tenant: String,
@@ -26,6 +27,7 @@ pub struct TokenSpec {
 impl TokenSpec {
     fn new(functions: Option<Vec<String>>, scopes: &[&str]) -> Self {
         Self {
+            issuer: ISSUER.to_owned(),
             environment: "dev".to_owned(),
             asked: None,
             tenant: "acme".to_owned(),
@@ -79,6 +81,13 @@ impl TokenSpec {
     /// One function with these scopes.
     pub fn only(function: &str, scopes: &[&str]) -> Self {
         Self::new(Some(vec![function.to_owned()]), scopes)
+    }
+
+    /// Of another issuer than the harness.
+    #[must_use]
+    pub fn issuer(mut self, issuer: &str) -> Self {
+        issuer.clone_into(&mut self.issuer);
+        self
     }
 
     #[must_use]
@@ -157,7 +166,7 @@ impl TokenSpec {
         let validity = Validity { issued_at_unix_s: now - self.age_s, lifetime_s: self.lifetime_s };
         let environment = self.environment.parse().expect("environment");
         let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.parse().expect("scope")).collect();
-        let claims = Claims::new(ISSUER, principal, &self.instance, environment, validity)
+        let claims = Claims::new(&self.issuer, principal, &self.instance, environment, validity)
             .scope(scopes)
             .limits(self.limits.clone());
         let claims = match &self.functions {

@@ -1,8 +1,10 @@
-//! Who may do what, for how long, what ends it, and who is told why.
+//! Who calls and how that is known, what they may do and for how long, what ends it, and who is told why.
 
 mod attenuation;
 mod exchange;
 mod explain;
+mod keys;
+mod publisher;
 mod replay;
 mod revocation;
 mod roles;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    Algorithm, Authenticator, Issuer, KeySet, SigningKey, TokenPolicy, TokenRefusal, VerifiedToken, bytes, mint,
-    public_jwks,
+    Algorithm, Algorithms, Authenticator, Issuer, KeySet, SigningKey, TokenPolicy, TokenRefusal, VerifiedToken, bytes,
+    mint, public_jwks,
 };
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -32,6 +32,11 @@ impl Fixture {
         Self { ed, ec, other, authenticator }
     }
 
+    /// The public keys of the platform.
+    pub(crate) fn keys(&self) -> KeySet {
+        KeySet::parse(&public_jwks(&[&self.ed, &self.ec])).unwrap()
+    }
+
     pub(crate) fn judge(&self, token: &str) -> Result<VerifiedToken, TokenRefusal> {
         self.authenticator.judge(token, NOW)
     }
@@ -47,7 +52,8 @@ impl Fixture {
 }
 
 pub(crate) fn issuer(iss: &str, keys: &[&SigningKey]) -> Issuer {
-    Issuer { iss: iss.to_owned(), keys: KeySet::parse(&public_jwks(keys)).unwrap() }
+    let keys = KeySet::parse(&public_jwks(keys)).unwrap();
+    Issuer { iss: iss.to_owned(), algorithms: Algorithms::OWN, keys: Some(keys) }
 }
 
 pub(crate) fn policy(issuers: Vec<Issuer>) -> TokenPolicy {

@@ -31,10 +31,6 @@ pub struct IdentityProvider {
     pub iss: String,
     /// What its tokens have to name as `aud`: the client id that this installation has there.
     pub audience: String,
-    /// Its public keys.
-    pub keys: KeySet,
-    /// Algorithms that count for it.
-    pub algorithms: Vec<Algorithm>,
     /// The claim that names a person: `sub`, or one that is as stable there.
     pub subject_claim: String,
     /// The claim that lists groups: a member, or a path of members.
@@ -117,13 +113,20 @@ impl IdentityProvider {
         claims.get("iss").and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// Verifies an ID token or access token of this provider at this second.
+    /// The `kid` that a token names, for whoever looks for new keys. Nothing is believed yet.
+    #[must_use]
+    pub fn claimed_key(token: &str) -> Option<String> {
+        let header = Compact::split_within(token, IDENTITY_BYTES_MAX).ok()?.header_json().ok()?;
+        header.get("kid").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// Verifies an ID token or access token of this provider, signed by one of these keys, at this second.
     ///
     /// # Errors
     /// The first rule that is broken: header, signature, kind, issuer, audience, times, subject, groups.
-    pub fn verify(&self, token: &str, now_unix_s: u64) -> Result<Identity, IdentityRefusal> {
+    pub fn verify(&self, token: &str, keys: &KeySet, now_unix_s: u64) -> Result<Identity, IdentityRefusal> {
         let compact = Compact::split_within(token, IDENTITY_BYTES_MAX)?;
-        self.check_signature(&compact)?;
+        check_signature(&compact, keys)?;
         let claims = compact.claims_json()?;
         if let Some(kind) = CLAIMS_REFUSED.into_iter().find(|name| claims.contains_key(*name)) {
             return Err(IdentityRefusal::OtherKind(kind));
@@ -143,25 +146,6 @@ impl IdentityProvider {
             issued_at_unix_s,
             expires_at_unix_s,
         })
-    }
-
-    fn check_signature(&self, token: &Compact<'_>) -> Result<(), IdentityRefusal> {
-        let header = token.header_json()?;
-        if let Some(name) = HEADER_MEMBERS_REFUSED.into_iter().find(|name| header.contains_key(*name)) {
-            return Err(IdentityRefusal::HeaderMember(name));
-        }
-        match header.get("typ") {
-            None => {}
-            Some(Value::String(kind)) if TYPES.contains(&kind.as_str()) => {}
-            Some(_) => return Err(IdentityRefusal::Type),
-        }
-        let text = |name: &str| header.get(name).and_then(Value::as_str);
-        let algorithm: Algorithm = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenRefusal::Algorithm)?;
-        let key = self.keys.get(text("kid").ok_or(TokenRefusal::KeyIdMissing)?).ok_or(TokenRefusal::KeyUnknown)?;
-        if key.algorithm() != algorithm || !self.algorithms.contains(&algorithm) {
-            return Err(TokenRefusal::AlgorithmMismatch.into());
-        }
-        if token.is_signed_by(key)? { Ok(()) } else { Err(TokenRefusal::Signature.into()) }
     }
 
     /// OpenID Connect Core section 3.1.3.7, rules 3 to 5.
@@ -231,6 +215,25 @@ impl IdentityProvider {
         let group = |value: &Value| value.as_str().and_then(printable).ok_or(IdentityRefusal::Groups);
         listed.iter().map(group).collect()
     }
+}
+
+fn check_signature(token: &Compact<'_>, keys: &KeySet) -> Result<(), IdentityRefusal> {
+    let header = token.header_json()?;
+    if let Some(name) = HEADER_MEMBERS_REFUSED.into_iter().find(|name| header.contains_key(*name)) {
+        return Err(IdentityRefusal::HeaderMember(name));
+    }
+    match header.get("typ") {
+        None => {}
+        Some(Value::String(kind)) if TYPES.contains(&kind.as_str()) => {}
+        Some(_) => return Err(IdentityRefusal::Type),
+    }
+    let text = |name: &str| header.get(name).and_then(Value::as_str);
+    let algorithm: Algorithm = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenRefusal::Algorithm)?;
+    let key = keys.get(text("kid").ok_or(TokenRefusal::KeyIdMissing)?).ok_or(TokenRefusal::KeyUnknown)?;
+    if key.algorithm() != algorithm {
+        return Err(TokenRefusal::AlgorithmMismatch.into());
+    }
+    if token.is_signed_by(key)? { Ok(()) } else { Err(TokenRefusal::Signature.into()) }
 }
 
 impl Identity {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    keys::KeySet,
+    keys::{Algorithms, KeySet},
     verify::{
         Compact, Demand, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, TokenClaims, TokenRefusal, signature_under,
     },
@@ -75,7 +75,9 @@ pub fn inspect(token: &str, keys: &KeySet, expectations: &Expectations, now_unix
             return Inspection { signature: verdict.clone(), claims: verdict, header: None, claims_json: None };
         }
     };
-    let signature = signature_under(&compact, |key_id| keys.get(key_id), |key| key).map(|_| ());
+    let find = |key_id: &str| keys.get(key_id).ok_or(TokenRefusal::KeyUnknown);
+    let algorithms = Algorithms::OWN.or(keys.algorithms());
+    let signature = signature_under(&compact, algorithms, find, |key| key).map(|_| ());
     Inspection {
         signature: signature.into(),
         claims: claims_of(&compact, expectations, now_unix_s).into(),

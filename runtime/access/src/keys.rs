@@ -1,29 +1,38 @@
 //! Keys: public ones that tokens are checked with, private ones that tokens are minted with.
 
 mod file;
+mod jwk;
 mod jwks;
 mod signing;
 
 use std::{fmt, str::FromStr};
 
-pub(crate) use self::jwks::PublicKey;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::jwk::{KeyMark, PublicKey};
 pub use self::{
-    jwks::KeySet,
+    jwks::{KeySet, PublishedKeys},
     signing::{Pkcs8, SigningKey, public_jwks},
 };
 
 /// A signature algorithm (RFC 7518 section 3.1, RFC 8037). It belongs to the key; a header never chooses it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Algorithm {
     /// Ed25519, `kty` OKP.
+    #[serde(rename = "EdDSA")]
     EdDsa,
     /// ECDSA on P-256 with SHA-256, `kty` EC. Signatures are 64 bytes, R then S.
+    #[serde(rename = "ES256")]
     Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3), `kty` RSA: what identity providers sign with. Only verified,
+    /// never signed with.
+    #[serde(rename = "RS256")]
+    Rs256,
 }
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 2] = [Self::EdDsa, Self::Es256];
+    pub const ALL: [Self; 3] = [Self::EdDsa, Self::Es256, Self::Rs256];
 
     /// The name in JOSE headers and keys.
     #[must_use]
@@ -31,6 +40,7 @@ impl Algorithm {
         match self {
             Self::EdDsa => "EdDSA",
             Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
         }
     }
 
@@ -38,14 +48,52 @@ impl Algorithm {
         match self {
             Self::EdDsa => "OKP",
             Self::Es256 => "EC",
+            Self::Rs256 => "RSA",
         }
     }
 
-    const fn curve(self) -> &'static str {
+    /// `crv`, for the types of keys that have one.
+    const fn curve(self) -> Option<&'static str> {
         match self {
-            Self::EdDsa => "Ed25519",
-            Self::Es256 => "P-256",
+            Self::EdDsa => Some("Ed25519"),
+            Self::Es256 => Some("P-256"),
+            Self::Rs256 => None,
         }
+    }
+}
+
+/// Which algorithms the keys of one issuer may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Algorithms([bool; Algorithm::ALL.len()]);
+
+impl Algorithms {
+    /// None at all.
+    pub const NONE: Self = Self([false; Algorithm::ALL.len()]);
+    /// What Airlock's own keys have, and an issuer unless it says otherwise: EdDSA and ES256.
+    pub const OWN: Self = Self([true, true, false]);
+
+    /// Whether this algorithm is one of them.
+    #[must_use]
+    pub fn contains(self, algorithm: Algorithm) -> bool {
+        Algorithm::ALL.into_iter().zip(self.0).any(|(one, allowed)| allowed && one == algorithm)
+    }
+
+    /// Those of either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Algorithm::ALL.into_iter().filter(|one| self.contains(*one) || other.contains(*one)).collect()
+    }
+}
+
+impl FromIterator<Algorithm> for Algorithms {
+    fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
+        let mut allowed = Self::NONE;
+        for algorithm in algorithms {
+            for (one, place) in Algorithm::ALL.into_iter().zip(&mut allowed.0) {
+                *place |= one == algorithm;
+            }
+        }
+        allowed
     }
 }
 
@@ -100,9 +148,30 @@ pub enum KeyError {
         /// The rule, as an instruction.
         rule: &'static str,
     },
+    /// A key of an algorithm that its issuer does not use.
+    #[error(
+        "key `{key_id}` is for `{algorithm}`, which the issuer's `algorithms` do not name: add it there, or remove the key"
+    )]
+    NotListed {
+        /// Its `kid`.
+        key_id: String,
+        /// What it is for.
+        algorithm: Algorithm,
+    },
+    /// A published set without a key that could be used.
+    #[error(
+        "the key set has no usable key: {skipped} were skipped, for want of a `kid`, or as of another type, use or algorithm"
+    )]
+    NoneUsable {
+        /// How many keys are in the set.
+        skipped: usize,
+    },
     /// Not a supported algorithm.
-    #[error("the algorithms are `EdDSA` and `ES256`")]
+    #[error("the algorithms are `EdDSA`, `ES256` and `RS256`")]
     Algorithm,
+    /// `RS256` was asked for where keys are made.
+    #[error("keys are made for `EdDSA` and `ES256`; `RS256` is only verified, for identity providers")]
+    VerifyOnly,
     /// The bytes are not a PKCS#8 private key of this algorithm.
     #[error(
         "the private key is not PKCS#8 of the named algorithm: use the bytes that Airlock wrote, or generate a new key"

@@ -32,11 +32,11 @@ pub use attenuate::{Minted, Narrowing, TokenIssuer};
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};
 pub use identity::{Identity, IdentityProvider, IdentityRefusal};
 pub use inspect::{Expectations, Inspection, Verdict, claims_unverified, inspect};
-pub use keys::{Algorithm, KeyError, KeySet, Pkcs8, SigningKey, public_jwks};
+pub use keys::{Algorithm, Algorithms, KeyError, KeySet, Pkcs8, PublishedKeys, SigningKey, public_jwks};
 pub use mint::{Claims, Validity, mint, mint_foreign};
 pub use rights::{AccessRule, Grounds, Member, Rights, Selection, Wish};
 pub use signature::{SIGNATURE_BYTES, SignatureRefusal, SignedComponent, SignerKey, sign_component, verify_component};
 pub use verify::{
     Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S,
-    Link, PolicyError, Segment, TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,
+    Link, MissingKey, PolicyError, Segment, TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,
 };

@@ -38,7 +38,7 @@ impl SignerKey {
         }
         let jwk = if text.trim_start().starts_with("-----") { from_pem(text)? } else { from_json(text)? };
         let refuse = |rule| KeyError::Key { key_id: "signer".to_owned(), rule };
-        let key = PublicKey::from_jwk(&jwk).map_err(refuse)?;
+        let key = PublicKey::from_jwk(&jwk).map_err(|fault| refuse(fault.0))?;
         if key.algorithm() != Algorithm::EdDsa {
             return Err(refuse("components are signed with Ed25519: make a key with `airlock keys new-signer`"));
         }
@@ -129,7 +129,7 @@ pub fn verify_component<'a>(
 pub fn sign_component(key: &SigningKey, digest: &Digest) -> Result<Vec<u8>, KeyError> {
     match key.algorithm() {
         Algorithm::EdDsa => key.sign(&message(digest)),
-        Algorithm::Es256 => Err(KeyError::Algorithm),
+        Algorithm::Es256 | Algorithm::Rs256 => Err(KeyError::Algorithm),
     }
 }
 

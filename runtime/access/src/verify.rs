@@ -9,8 +9,8 @@ mod token;
 
 pub use self::{
     authenticator::{
-        Authenticator, Issuer, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, PolicyError, TokenPolicy,
-        bearer_token,
+        Authenticator, Issuer, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, MissingKey, PolicyError,
+        TokenPolicy, bearer_token,
     },
     claims::{Claim, Functions, Link},
     refusal::{ClaimFault, Segment, TokenRefusal},

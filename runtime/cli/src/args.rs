@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 mod approvals;
 mod explain;
+mod keys;
 mod lifecycle;
 mod token;
 
@@ -14,6 +15,7 @@ pub use approvals::{
     RevokeOptions,
 };
 pub use explain::ExplainOptions;
+pub use keys::{KeysCommand, NewKeyOptions, RotateOptions};
 pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
@@ -97,7 +99,7 @@ pub enum Command {
     /// Make keys and tokens, and look into tokens.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Make keys that components are signed with.
+    /// Make and rotate keys: of those who mint tokens, and of those who sign components.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Sign a component for environments that ask for it.
@@ -398,19 +400,6 @@ pub struct DeployOptions {
     pub sign_with: Option<PathBuf>,
 }
 
-#[derive(Subcommand)]
-pub enum KeysCommand {
-    /// Make an Ed25519 key, and its public half for `[signers.NAME] public_key` of servers.
-    NewSigner {
-        /// File for the private key; readable by you alone, never overwritten.
-        #[arg(long)]
-        key: PathBuf,
-        /// File for the public key.
-        #[arg(long)]
-        public: PathBuf,
-    },
-}
-
 #[derive(Args)]
 pub struct SignOptions {
     /// A component, or a project that was built.
@@ -466,21 +455,8 @@ pub struct CancelOptions {
 
 #[derive(Subcommand)]
 pub enum TokenCommand {
-    /// Make a signing key, and the JWKS that servers verify with.
-    Keygen {
-        /// File for the private key; readable by you alone.
-        #[arg(long)]
-        key: PathBuf,
-        /// File for the public keys.
-        #[arg(long)]
-        jwks: PathBuf,
-        /// `EdDSA` or `ES256`.
-        #[arg(long, default_value = "EdDSA")]
-        algorithm: String,
-        /// The key's id.
-        #[arg(long, default_value = "key-1")]
-        kid: String,
-    },
+    /// The same as `airlock keys new`.
+    Keygen(NewKeyOptions),
     /// Mint a short-lived scoped token and print it.
     Mint(MintOptions),
     /// Judge a token on standard input: its signature and its claims, separately.
@@ -509,7 +485,7 @@ pub enum TokenCommand {
 
 #[derive(Args)]
 pub struct MintOptions {
-    /// Private key made by `airlock token keygen`.
+    /// Private key made by `airlock keys new`.
     #[arg(long)]
     pub key: PathBuf,
     /// The `iss` claim, as `[[tokens.issuer]] iss` says it.

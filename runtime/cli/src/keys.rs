@@ -23,5 +23,5 @@ pub fn write(path: &Path, key: &SigningKey) -> anyhow::Result<()> {
 pub fn read(path: &Path) -> anyhow::Result<SigningKey> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     SigningKey::from_file_text(&text)
-        .with_context(|| format!("`{}` is not a key of `airlock token keygen`", path.display()))
+        .with_context(|| format!("`{}` is not a key of `airlock keys new`", path.display()))
 }

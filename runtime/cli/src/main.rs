@@ -76,7 +76,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(options) => commands::explain::run(options, style).await,
         Command::Cancel(options) => commands::cancel::run(options, style).await,
         Command::Token(command) => commands::token::run(command, style).await,
-        Command::Keys(command) => commands::sign::keys(&command),
+        Command::Keys(command) => commands::keys::run(&command, style),
         Command::Sign(options) => commands::sign::run(&options, style),
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Egress(command) => commands::egress::run(command, style).await,

@@ -9,8 +9,8 @@ use airlock_model::{
 use airlock_service::{
     App, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment,
     Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, LiveFunction, Minted, Page, PageRequest, Preview, Promotion, Question, ResourceSummary, Revision,
-    RevocationRequest, RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
+    LimitInForce, LiveFunction, Looking, Minted, Page, PageRequest, Preview, Promotion, Question, ResourceSummary,
+    Revision, RevocationRequest, RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
 };
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
@@ -19,6 +19,10 @@ use airlock_service::{
 /// its call, so every method must leave things in order when it is dropped at an `await`. A caller
 /// that does not read its log lines holds up its own run at most until that run's deadline.
 pub trait Application: Send + Sync + 'static {
+    /// Looks for the key that this bearer's token names, when nobody has seen it yet: to be waited for before the token is
+    /// judged. `None` when there is nothing to wait for, which is nearly always.
+    fn find_key(&self, bearer: Option<&str>) -> Option<Looking>;
+
     /// Whether this bearer could be allowed what it wants at all, and whose it is. Guards reflection, and bodies that are still
     /// to come.
     ///
@@ -308,6 +312,10 @@ pub trait Application: Send + Sync + 'static {
 }
 
 impl Application for App {
+    fn find_key(&self, bearer: Option<&str>) -> Option<Looking> {
+        Self::find_key(self, bearer)
+    }
+
     fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure> {
         Self::authenticate(self, bearer, wanted)
     }

@@ -183,6 +183,11 @@ impl<A: Application> Router<A> {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let bytes_max = self.bytes_max(request.uri().path());
+        if needs_token(request.uri().path())
+            && let Some(looking) = self.app.find_key(request::bearer(request.headers()))
+        {
+            looking.await;
+        }
         let mut request = request.map(|body| PromptBody::new(body, self.read_max, bytes_max));
         if request.uri().path().starts_with(OURS)
             && let Err(refused) = self.expect(&mut request, holding)
@@ -309,6 +314,11 @@ impl<A: Application> Router<A> {
             _ => answer,
         }
     }
+}
+
+/// Reflection needs one too; who asks for health has none.
+fn needs_token(path: &str) -> bool {
+    path.starts_with(OURS) || path.starts_with("/grpc.reflection.")
 }
 
 fn wanted(path: &str) -> Wanted {

@@ -1,6 +1,6 @@
 //! Puts the parts together once, at start.
 
-use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, pin::Pin, sync::Arc, time::Duration};
 
 use airlock_access::{Admission, Holding, Holdings, VerifiedToken, expect_control, expect_invoke};
 use airlock_model::{AuditEvent, AuditKind, ControlScope, Failure, Reason, TenantName};
@@ -15,6 +15,7 @@ use crate::{
     explain,
     gate::Classes,
     isolation::{self, IsolationLevel},
+    keys::KeyRing,
     line::Line,
     loader::Loader,
     recorder::Recorder,
@@ -23,7 +24,7 @@ use crate::{
     reload::Reloader,
     revocations::Revocations,
     running::Running,
-    settings::Settings,
+    settings::{self, Settings},
     spending::Books,
 };
 
@@ -101,7 +102,8 @@ impl App {
         let deploying = Deploying::new(&config.deploy);
         let admission = Admission::new(config.admission(), Arc::new(ServerClock::start()));
         let holdings = Holdings::new(config.holdings());
-        let settings = Settings::build(config, &own_listeners, None)?;
+        let ring = KeyRing::start(&state_dir, settings::network(&config, &own_listeners));
+        let settings = Settings::build(config, &own_listeners, &ring, None)?;
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         store.append(started_event(&store)).await?;
         warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
@@ -119,6 +121,7 @@ impl App {
                 settings,
                 Arc::clone(&backends),
                 own_listeners,
+                ring,
                 (admission.clone(), holdings.clone()),
             ),
             admission,
@@ -141,6 +144,7 @@ impl App {
         app.count_today().await?;
         app.count_spending().await?;
         app.loader.load_live_revisions().await?;
+        app.settings().keys_settled().await;
         Ok(app)
     }
 
@@ -174,11 +178,24 @@ impl App {
         self.backends.store.ready().map_err(|why| store_failure(&why))
     }
 
+    /// Looks for the key that a token names, where its issuer publishes keys and none of them is it: to be waited for before the
+    /// token is judged. `None` when there is nothing to look for. Believes nothing that the token says, and decides nothing.
+    #[must_use]
+    pub fn find_key(&self, bearer: Option<&str>) -> Option<Looking> {
+        let settings = self.settings();
+        if settings.published.is_empty() {
+            return None;
+        }
+        let missing = settings.authenticator.missing_key(bearer?)?;
+        let set = Arc::clone(settings.published.get(&missing.iss)?);
+        Some(Box::pin(async move { set.look_for(&missing.key_id).await }))
+    }
+
     /// Verifies a token and that it could allow what is wanted: for requests that need no particular right, and for those
     /// that are not all here yet. Names the tenant.
     ///
     /// # Errors
-    /// `token_invalid`, `not_granted`.
+    /// `token_invalid`, `keys_unavailable`, `not_granted`.
     pub fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure> {
         let kind = match wanted {
             Wanted::Call => AuditKind::InvocationRefused,
@@ -220,6 +237,9 @@ impl App {
         self.holdings.open()
     }
 }
+
+/// The time that it takes to look for a key: a few seconds at most.
+pub type Looking = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a request is about, as far as its path tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

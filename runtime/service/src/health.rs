@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use airlock_access::{Algorithms, KeySet};
 use airlock_model::{EnvironmentName, HostError, ResourceName, TenantName};
-use airlock_resources::{Probe, Resources};
+use airlock_resources::{DocumentClient, DocumentConfig, Network, Probe, Resources};
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{Config, StartError, clock, settings};
+use crate::{Config, StartError, clock, config::JwksSource, settings};
 
 /// For one backend to answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
@@ -24,6 +25,41 @@ pub struct Health {
     pub took: Duration,
     /// Why there was none, as a function would be told.
     pub failure: Option<HostError>,
+}
+
+/// What one issuer publishes right now.
+#[derive(Debug)]
+pub struct KeysHealth {
+    /// The `iss`.
+    pub issuer: String,
+    /// Where its keys are published.
+    pub url: String,
+    /// Every usable `kid` and the number of other keys, or why there are none.
+    pub keys: Result<(Vec<String>, usize), String>,
+}
+
+/// Fetches every published key set of a configuration once, one after the other. Keeps none of them.
+pub async fn published_keys(config: &Config) -> Vec<KeysHealth> {
+    let network = settings::network(config, &[config.server.data, config.server.control]);
+    let mut found = Vec::new();
+    for (_, issuer) in config.key_sources() {
+        if let JwksSource::Url(source) = &issuer.jwks {
+            let keys = fetch(&source.document, issuer.allowed(), &network).await;
+            found.push(KeysHealth { issuer: issuer.iss.to_owned(), url: source.document.url.clone(), keys });
+        }
+    }
+    found
+}
+
+async fn fetch(
+    document: &DocumentConfig,
+    algorithms: Algorithms,
+    network: &Network,
+) -> Result<(Vec<String>, usize), String> {
+    let client = DocumentClient::new(document, network).map_err(|why| why.to_string())?;
+    let text = client.fetch().await.map_err(|why| why.to_string())?;
+    let published = KeySet::parse_published(&text, algorithms).map_err(|why| why.to_string())?;
+    Ok((published.keys.key_ids().map(str::to_owned).collect(), published.skipped))
 }
 
 /// Asks every backend of a configuration something that changes nothing, all at once, and gives the answers sorted.

@@ -7,18 +7,21 @@ mod revoke;
 use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 
 use airlock_access::{
-    AccessRule, Algorithm, IdentityProvider, Issuer, KeyError, KeySet, SigningKey, TokenIssuer, public_jwks,
+    AccessRule, Algorithm, Algorithms, IdentityProvider, Issuer, KeyError, KeySet, SigningKey, TokenIssuer, public_jwks,
 };
 use airlock_model::{AppName, Digest, TenantName};
 use uuid::Uuid;
 
-use crate::config::{Config, ConfigError, Origin, ProviderConfig, Setting};
+use crate::{
+    config::{Config, ConfigError, Origin, ProviderConfig, Setting},
+    keys::{self, KeyRing, Keys, Opened},
+};
 
 pub use attenuate::Attenuation;
 pub use exchange::{Exchange, Exchanged, SubjectToken};
 pub use revoke::{RevocationRequest, RevokedCalls};
 
-/// Bytes of a file with keys.
+/// Bytes of a file with a private key.
 const KEY_BYTES_MAX: u64 = 64 * 1024;
 
 /// What `[identity]` says, with its keys.
@@ -28,52 +31,50 @@ pub(crate) struct Identities {
     is_ephemeral: bool,
     providers: Vec<Provider>,
     rules: Vec<AccessRule>,
-    provider_keys: Vec<Digest>,
 }
 
 /// An identity provider, and whom its people belong to.
 pub(crate) struct Provider {
     pub(crate) provider: IdentityProvider,
+    pub(crate) keys: Keys,
     pub(crate) tenant: TenantName,
     pub(crate) app: AppName,
 }
 
 impl Identities {
     /// Reads the keys. A key that was made at the start goes on, so that a reload ends no token.
-    pub(crate) fn read(config: &Config, before: Option<&Self>) -> Result<(Self, Vec<Setting>), ConfigError> {
-        let (mut providers, mut provider_keys, mut listed) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, written) in config.identity.provider.iter().enumerate() {
-            let (provider, digest) = provider(config, index, written)?;
-            let ids = provider.provider.keys.key_ids().collect::<Vec<_>>().join(", ");
-            let excerpt: String = digest.to_string().chars().take(16).collect();
-            listed.push(Setting {
-                key: format!("identity.provider[{index}].keys"),
-                value: format!("{ids} (sha256 {excerpt})"),
-                origin: Origin::NamedFile(written.jwks.file.clone()),
-            });
-            providers.push(provider);
-            provider_keys.push(digest);
+    pub(crate) fn read(
+        config: &Config,
+        ring: &KeyRing,
+        before: Option<&Self>,
+    ) -> Result<(Self, Vec<Setting>), ConfigError> {
+        let (mut providers, mut listed) = (Vec::new(), Vec::new());
+        for ((section, source), written) in config.provider_sources().zip(&config.identity.provider) {
+            let Opened { keys, setting, .. } = keys::open(config, ring, (&section, source))?;
+            listed.push(setting);
+            providers.push(provider(config, written, keys));
         }
         let (own, is_ephemeral) = own(config, before)?;
+        listed.push(own_setting(config, &own.key));
         let rules = config.access_rules().map_err(|why| config.origins.locate(why))?;
-        Ok((Self { own, is_ephemeral, providers, rules, provider_keys }, listed))
+        Ok((Self { own, is_ephemeral, providers, rules }, listed))
     }
 
     /// The server itself as an issuer.
     pub(crate) fn issuer(&self) -> Result<Issuer, ConfigError> {
         let keys = KeySet::parse(&public_jwks(&[&self.own.key]));
         let keys = keys.map_err(|why| ConfigError::value("identity.key", why))?;
-        Ok(Issuer { iss: self.own.iss.clone(), keys })
+        Ok(Issuer { iss: self.own.iss.clone(), algorithms: Algorithms::OWN, keys: Some(keys) })
     }
 
     /// Differs whenever other tokens may be accepted.
     pub(crate) fn mark(&self) -> Vec<u8> {
-        let mut mark = format!("{}\n{}", self.own.iss, public_jwks(&[&self.own.key])).into_bytes();
-        for (provider, digest) in self.providers.iter().zip(&self.provider_keys) {
-            mark.extend_from_slice(provider.provider.iss.as_bytes());
-            mark.extend_from_slice(digest.as_bytes());
+        let mut mark = format!("{}\n{}", self.own.iss, public_jwks(&[&self.own.key]));
+        for provider in &self.providers {
+            mark.push('\n');
+            mark.push_str(&provider.provider.iss);
         }
-        mark
+        mark.into_bytes()
     }
 
     /// The oldest token of a provider that still counts, in seconds.
@@ -104,26 +105,24 @@ fn own(config: &Config, before: Option<&Identities>) -> Result<(Arc<TokenIssuer>
     Ok((Arc::new(TokenIssuer { iss: iss.clone(), instance: instance.clone(), key }), false))
 }
 
-fn provider(config: &Config, index: usize, written: &ProviderConfig) -> Result<(Provider, Digest), ConfigError> {
-    let refuse = |why: String| {
-        let message = format!("`{}`: {why}", written.jwks.file.display());
-        config.origins.locate(ConfigError::value(format!("identity.provider[{index}].jwks.file"), message))
-    };
-    let text = read(&written.jwks.file).map_err(|why| refuse(why.to_string()))?;
-    let keys = KeySet::parse(&text).map_err(|why| refuse(why.to_string()))?;
+fn provider(config: &Config, written: &ProviderConfig, keys: Keys) -> Provider {
     let provider = IdentityProvider {
         iss: written.iss.clone(),
         audience: written.audience.clone(),
-        keys,
-        // Judged when the configuration was.
-        algorithms: written.algorithms.iter().filter_map(|name| name.parse().ok()).collect(),
         subject_claim: written.subject_claim.clone(),
         groups_claim: written.groups_claim.members(),
         age_max_s: written.max_age_s,
         leeway_s: config.identity_leeway_s(),
     };
-    let provider = Provider { provider, tenant: written.tenant.clone(), app: written.app.clone() };
-    Ok((provider, Digest::of(text.as_bytes())))
+    Provider { provider, keys, tenant: written.tenant.clone(), app: written.app.clone() }
+}
+
+/// The key that the server signs with, so that a reload says when it is another one.
+fn own_setting(config: &Config, key: &SigningKey) -> Setting {
+    let public = public_jwks(&[key]);
+    let digest: String = Digest::of(public.as_bytes()).to_string().chars().take(16).collect();
+    let origin = config.identity.key.as_ref().map_or(Origin::BuiltIn, |key| Origin::NamedFile(key.file.clone()));
+    Setting { key: "identity.signs_with".to_owned(), value: format!("{} (sha256 {digest})", key.key_id()), origin }
 }
 
 fn read(path: &Path) -> std::io::Result<String> {

@@ -50,14 +50,11 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     let mut wall = Wall::new();
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     wall.read_replaceable(&absolute(config_file));
-    for issuer in &config.tokens.issuer {
-        wall.read_replaceable(&absolute(&issuer.jwks.file));
-    }
     for file in judges(config) {
         wall.read_replaceable(&absolute(file));
     }
     wall.write(&absolute(&config.state.dir));
-    for needs in bindings(config) {
+    for needs in bindings(config).chain(key_sources(config)) {
         needs.files.iter().for_each(|file| wall.read_replaceable(&absolute(file)));
         if let Some((file, is_changed)) = &needs.database {
             allow_database(&mut wall, &absolute(file), *is_changed);
@@ -79,6 +76,11 @@ fn judges(config: &Config) -> impl Iterator<Item = &PathBuf> {
     let policies = config.environments.values().filter_map(|environment| environment.packages.as_ref());
     let indexes = policies.filter_map(|policy| policy.index.as_ref());
     config.signers.values().map(|signer| &signer.public_key.file).chain(indexes)
+}
+
+/// Where the keys of issuers are.
+fn key_sources(config: &Config) -> impl Iterator<Item = Needs> {
+    config.key_sources().map(|(_, issuer)| issuer.jwks.needs())
 }
 
 fn bindings(config: &Config) -> impl Iterator<Item = Needs> {
@@ -131,9 +133,8 @@ pub fn check_standing(config: &Config, config_file: &Path) -> Result<(), ConfigE
 pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     let wall = wall_for(config, config_file);
     let mut files: Vec<PathBuf> = vec![config_file.to_owned()];
-    files.extend(config.tokens.issuer.iter().map(|issuer| issuer.jwks.file.clone()));
     files.extend(judges(config).cloned());
-    files.extend(bindings(config).flat_map(|needs| needs.files));
+    files.extend(key_sources(config).chain(bindings(config)).flat_map(|needs| needs.files));
     files.retain(|file| wall.may_write(file));
     files.dedup();
     files
@@ -187,6 +188,15 @@ mod tests {
             ["connecting to port 53", "connecting to port 443"].iter().all(|port| beyond.contains(&(*port).to_owned()))
         );
         assert!(beyond.iter().any(|text| text.contains("hosts")), "{beyond:?}");
+    }
+
+    #[test]
+    fn keys_at_a_url_open_their_port_and_no_file() {
+        let url = "{ url = \"https://198.51.100.7:8443/keys\", ca_file = \"/c/ca.pem\" }";
+        let published = config(&SMALL.replace("{ file = \"keys/keys.json\" }", url));
+        let beyond = wall_for(&published, Path::new(FILE)).beyond(&wall_for(&config(SMALL), Path::new(FILE)));
+        assert!(beyond.contains(&"connecting to port 8443".to_owned()), "{beyond:?}");
+        assert!(beyond.iter().any(|text| text.contains("ca.pem")) && beyond.len() == 2, "{beyond:?}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod input;
 mod introspect;
 mod invoke;
 pub mod isolation;
+mod keys;
 mod lifecycle;
 mod line;
 mod loader;
@@ -40,7 +41,7 @@ pub use airlock_access::{Functions, Holding, Holdings, HoldingsConfig, Minted, W
 pub use airlock_resources::{Column, Dialect, EgressDecision, EgressVerdict, Schema, Table};
 pub use airlock_store::{ApprovalFilter, AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use airlock_store::{LIVE_ALIAS, Landing, LiveFunction, Share};
-pub use app::{App, Parts, StartError, Wanted};
+pub use app::{App, Looking, Parts, StartError, Wanted};
 pub use approvals::{AffectedTable, Decision, Preview, Shown, SimilarApproval};
 pub use catalog::{Described, ResourceSummary};
 pub use config::{Config, ConfigError, Setting};

@@ -10,6 +10,7 @@ use crate::{
     app::StartError,
     config::{Config, Setting},
     control::function_unknown,
+    keys::KeyRing,
     settings::{self, Settings},
 };
 
@@ -57,7 +58,8 @@ impl App {
     /// # Errors
     /// What the start of a server with this configuration would say.
     pub fn explain_config(config: Config) -> Result<Vec<Setting>, StartError> {
-        Settings::build(config, &[], None).map(|settings| settings.listing)
+        let ring = KeyRing::offline(settings::network(&config, &[]));
+        Settings::build(config, &[], &ring, None).map(|settings| settings.listing)
     }
 
     /// What would be decided about a request through a binding, and why. Resolves names, and connects to nothing.

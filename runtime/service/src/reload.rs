@@ -13,6 +13,7 @@ use crate::{
     clock,
     config::{Config, ConfigError, SECRET},
     isolation,
+    keys::KeyRing,
     settings::Settings,
 };
 
@@ -52,6 +53,7 @@ pub(crate) struct Reloader {
     settings: Arc<ArcSwap<Settings>>,
     backends: Arc<Backends>,
     own_listeners: Arc<[SocketAddr]>,
+    ring: KeyRing,
     admission: Admission,
     holdings: Holdings,
     /// One reload at a time, so that none undoes another.
@@ -88,12 +90,14 @@ impl Reloader {
         settings: Settings,
         backends: Arc<Backends>,
         own_listeners: Vec<SocketAddr>,
+        ring: KeyRing,
         (admission, holdings): (Admission, Holdings),
     ) -> Self {
         Self {
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             backends,
             own_listeners: own_listeners.into(),
+            ring,
             admission,
             holdings,
             turn: Arc::default(),
@@ -132,17 +136,20 @@ impl Reloader {
 
     /// Files are read on a thread that may wait: the workers go on answering.
     async fn read_again(&self) -> Result<(Settings, Vec<Change>), Failure> {
-        let (old, own_listeners) = (self.settings(), Arc::clone(&self.own_listeners));
+        let (old, own_listeners, ring) = (self.settings(), Arc::clone(&self.own_listeners), self.ring.clone());
         let build = move || {
             let path = old.config.path().ok_or_else(not_from_a_file)?;
             let config = Config::load(path).map_err(|why| invalid(&why.into()))?;
             isolation::check_standing(&config, path).map_err(|why| restart_needed(&why))?;
-            let new = Settings::build(config, &own_listeners, Some(&old)).map_err(|why| invalid(&why))?;
+            let new = Settings::build(config, &own_listeners, &ring, Some(&old)).map_err(|why| invalid(&why))?;
             let changes = changes(&old, &new);
             check_reloadable(&changes)?;
             Ok((new, changes))
         };
-        tokio::task::spawn_blocking(build).await.map_err(Failure::internal)?
+        let (settings, changes) = tokio::task::spawn_blocking(build).await.map_err(Failure::internal)??;
+        // So that an issuer that is new does not begin with refusals.
+        settings.keys_settled().await;
+        Ok((settings, changes))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use airlock_access::{Authenticator, PolicyError};
+use airlock_access::{Authenticator, Issuer, PolicyError, TokenPolicy};
 use airlock_analysis::packages::PackagePolicy;
 use airlock_model::{
     ApprovalPolicy, Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource,
@@ -23,6 +23,7 @@ use crate::{
     config::{Config, ConfigError, DeployPolicy, Origin, Setting, WritePolicy, process_environment},
     gate::{Documents, Listed, Models, analysed_as},
     identity::Identities,
+    keys::{self, KeyRing, Opened, Published},
     packages,
     registry::Deployed,
     signatures::{self, Signers},
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) identity: Identities,
+    /// The key sets that issuers publish, by `iss`.
+    pub(crate) published: BTreeMap<String, Arc<Published>>,
     pub(crate) resources: Resources,
     listed: ByBinding<Listed>,
     nothing_listed: Listed,
@@ -87,9 +90,15 @@ impl Settings {
     ///
     /// # Errors
     /// The first thing that is wrong, with its place. Nothing has changed then.
-    pub(crate) fn build(config: Config, own: &[SocketAddr], before: Option<&Self>) -> Result<Self, StartError> {
-        let (identity, provider_keys) = Identities::read(&config, before.map(|before| &before.identity))?;
-        let (authenticator, token_policy, keys) = authenticator(&config, &identity, before)?;
+    pub(crate) fn build(
+        config: Config,
+        own: &[SocketAddr],
+        ring: &KeyRing,
+        before: Option<&Self>,
+    ) -> Result<Self, StartError> {
+        let (identity, provider_keys) = Identities::read(&config, ring, before.map(|before| &before.identity))?;
+        let Tokens { authenticator, published, identity: token_policy, listed: keys } =
+            tokens(&config, ring, &identity, before)?;
         let mut resources = bind_resources(&config, own)?;
         if let Some(before) = before {
             resources.keep_unchanged(&before.resources);
@@ -128,6 +137,7 @@ impl Settings {
         Ok(Self {
             authenticator,
             identity,
+            published,
             token_policy,
             operator: config.limits.operator(),
             operator_places: Arc::new(config.origins.operator_places()),
@@ -245,39 +255,74 @@ impl Settings {
         self.config.origins.of(key)
     }
 
+    /// Waits until every published set has keys, or its first fetch has failed.
+    pub(crate) async fn keys_settled(&self) {
+        for set in self.published.values() {
+            set.settled().await;
+        }
+    }
+
     /// How long a stopping server waits for calls in flight.
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_millis(self.config.server.drain_ms)
     }
 }
 
-/// The authenticator, what identifies its policy, and the key ids for the list of settings.
-type Tokens = (Arc<Authenticator>, Digest, Vec<Setting>);
+/// Who may call, as of one reading of the configuration.
+struct Tokens {
+    authenticator: Arc<Authenticator>,
+    published: BTreeMap<String, Arc<Published>>,
+    /// Tells whether the policy and its files are the same as before.
+    identity: Digest,
+    /// The key ids for the list of settings.
+    listed: Vec<Setting>,
+}
 
-fn authenticator(config: &Config, own: &Identities, before: Option<&Settings>) -> Result<Tokens, StartError> {
-    let keys = config.read_keys()?;
-    let list = |(index, ((keys, digest), issuer)): (usize, (&(_, Digest), &crate::config::IssuerConfig))| {
-        let keys: &airlock_access::KeySet = keys;
-        let digest: String = digest.to_string().chars().take(16).collect();
-        let ids = keys.key_ids().collect::<Vec<_>>().join(", ");
-        Setting {
-            key: format!("tokens.issuer[{index}].keys"),
-            value: format!("{ids} (sha256 {digest})"),
-            origin: Origin::NamedFile(issuer.jwks.file.clone()),
+fn tokens(config: &Config, ring: &KeyRing, own: &Identities, before: Option<&Settings>) -> Result<Tokens, StartError> {
+    let (mut issuers, mut listed, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    let mut published = BTreeMap::new();
+    for (section, source) in config.issuer_sources() {
+        let Opened { keys, digest, setting } = keys::open(config, ring, (&section, source))?;
+        files.extend(digest);
+        listed.push(setting);
+        if let Some(set) = keys.published() {
+            published.insert(source.iss.to_owned(), Arc::clone(set));
         }
-    };
-    let listed = keys.iter().zip(&config.tokens.issuer).enumerate().map(list).collect();
-    let tokens = serde_json::to_vec(&config.tokens).map_err(|why| ConfigError::value("tokens", why))?;
-    let digests: Vec<_> = keys.iter().map(|(_, digest)| digest.as_bytes().as_slice()).collect();
-    let identity = Digest::of_parts(&[&tokens, &digests.concat(), &own.mark()]);
-    if let Some(before) = before.filter(|before| before.token_policy == identity) {
-        return Ok((Arc::clone(&before.authenticator), identity, listed));
+        issuers.push(Issuer { iss: source.iss.to_owned(), algorithms: source.allowed(), keys: keys.now() });
     }
+    issuers.push(own.issuer()?);
+    let written = serde_json::to_vec(&config.tokens).map_err(|why| ConfigError::value("tokens", why))?;
+    let digests: Vec<_> = files.iter().map(|digest| digest.as_bytes().as_slice()).collect();
+    let identity = Digest::of_parts(&[&written, &digests.concat(), &own.mark()]);
+    let authenticator = match before.filter(|before| before.token_policy == identity) {
+        Some(before) => Arc::clone(&before.authenticator),
+        None => authenticator(config, issuers, &published)?,
+    };
+    Ok(Tokens { authenticator, published, identity, listed })
+}
+
+/// One that hears of every change of the published sets, for as long as it is there.
+fn authenticator(
+    config: &Config,
+    issuers: Vec<Issuer>,
+    published: &BTreeMap<String, Arc<Published>>,
+) -> Result<Arc<Authenticator>, StartError> {
     let refuse = |why: PolicyError| config.origins.locate(ConfigError::value(policy_key(&why), why));
-    let mut policy = config.token_policy_with(&keys);
-    policy.issuers.push(own.issuer()?);
-    let authenticator = Authenticator::new(policy).map_err(refuse)?;
-    Ok((Arc::new(authenticator), identity, listed))
+    let policy = TokenPolicy {
+        instance: config.tokens.instance.clone(),
+        issuers,
+        lifetime_max_s: config.tokens.max_lifetime_s,
+        lifetime_write_max_s: config.tokens.lifetime_write_max_s(),
+        exchanged: config.identity.provider.iter().map(|provider| provider.iss.clone()).collect(),
+        leeway_s: config.tokens.leeway_s,
+    };
+    let authenticator = Arc::new(Authenticator::new(policy).map_err(refuse)?);
+    for (iss, set) in published {
+        let (weak, iss) = (Arc::downgrade(&authenticator), iss.clone());
+        // The issuers of an authenticator never change, so nothing can be wrong with the name.
+        set.subscribe(move |keys| weak.upgrade().is_some_and(|one| one.replace_keys(&iss, keys.cloned()).is_ok()));
+    }
+    Ok(authenticator)
 }
 
 fn policy_key(why: &PolicyError) -> &'static str {
@@ -286,16 +331,18 @@ fn policy_key(why: &PolicyError) -> &'static str {
         PolicyError::Lifetime => "tokens.max_lifetime_s",
         PolicyError::LifetimeOfWrites => "tokens.max_lifetime_write_s",
         PolicyError::Leeway(_) => "tokens.leeway_s",
-        PolicyError::NoIssuer
-        | PolicyError::IssuerName(_)
-        | PolicyError::SharedKeyId { .. }
-        | PolicyError::IssuerUnknown(_) => "tokens.issuer",
+        PolicyError::NoIssuer | PolicyError::IssuerName(_) | PolicyError::IssuerUnknown(_) => "tokens.issuer",
     }
+}
+
+/// What this process is on the network.
+pub(crate) fn network(config: &Config, own_listeners: &[SocketAddr]) -> Network {
+    Network { own_listeners: own_listeners.to_vec(), resolver: config.egress.resolver }
 }
 
 pub(crate) fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> Result<Resources, StartError> {
     let mut resources = Resources::new();
-    let network = Network { own_listeners: own_listeners.to_vec(), resolver: config.egress.resolver };
+    let network = network(config, own_listeners);
     for (name, resource) in &config.resources {
         for (environment, binding) in resource.bindings() {
             let allow_inline = config.environments.get(environment).is_some_and(|e| e.development);

@@ -1,76 +1,87 @@
-//! Public keys from a JWK set (RFC 7517, RFC 8037 section 2, RFC 7518 section 6.2).
+//! Sets of public keys (RFC 7517 section 5): strict for our own files, lenient for what others publish.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use aws_lc_rs::signature::{self, ParsedPublicKey};
 use serde_json::{Map, Value};
 
-use super::{Algorithm, KeyError};
-use crate::{bytes, strict_json};
+use super::{
+    Algorithms, KeyError, KeyMark, PublicKey,
+    jwk::{self, KeyFault},
+};
+use crate::strict_json;
 
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 const KEYS_MAX: usize = 64;
 const DEPTH_MAX: u8 = 8;
-const KEY_ID_LENGTH_MAX: usize = 128;
-const COORDINATE_BYTES: usize = 32;
-
-/// Private members of any key type (RFC 7518 section 6, RFC 8037): their presence means a leaked key.
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
-/// Encodings of Ed25519 points of small order, sign bit cleared: under such a key anybody can sign (RFC 8032 section
-/// 5.1.7 leaves the check to us). The same list as in libsodium.
-const SMALL_ORDER: [&str; 7] = [
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-];
 
 /// The public keys of one issuer, by `kid`. Cheap to clone.
 #[derive(Clone)]
 pub struct KeySet(Arc<BTreeMap<Box<str>, PublicKey>>);
 
-/// One public key, parsed and checked once, with the one algorithm it may be used with.
-pub(crate) struct PublicKey {
-    algorithm: Algorithm,
-    parsed: ParsedPublicKey,
+/// What could be used of a set that somebody else publishes.
+#[derive(Debug, Clone)]
+pub struct PublishedKeys {
+    /// The usable keys.
+    pub keys: KeySet,
+    /// How many others there were.
+    pub skipped: usize,
 }
 
 impl KeySet {
-    /// Reads a JWK set: at most 64 KiB and 64 keys, all of them Ed25519 or P-256 public keys with their own `kid`.
-    ///
-    /// `alg` may be absent, since the type of the key leaves one choice; when present it must fit. `use` is absent or
-    /// `sig`. Other members are ignored (RFC 7517 section 4), keys of other types are not.
+    /// Reads a JWK set of Airlock's own algorithms, as [`Self::parse_with`] does.
     ///
     /// # Errors
     /// The first rule that is broken, naming the key.
     pub fn parse(jwks_text: &str) -> Result<Self, KeyError> {
-        if jwks_text.len() > TEXT_BYTES_MAX {
-            return Err(KeyError::Oversize { bytes: jwks_text.len() });
-        }
-        let set =
-            strict_json::object(jwks_text.as_bytes(), DEPTH_MAX).map_err(|why| KeyError::Syntax(why.to_string()))?;
-        let Some(Value::Array(listed)) = set.get("keys") else {
-            return Err(KeyError::Syntax("has no array `keys`".to_owned()));
-        };
-        if !(1..=KEYS_MAX).contains(&listed.len()) {
-            return Err(KeyError::Count { keys: listed.len() });
-        }
+        Self::parse_with(jwks_text, Algorithms::OWN)
+    }
+
+    /// Reads a JWK set: at most 64 KiB and 64 keys, all of them public keys of these algorithms with their own `kid`.
+    ///
+    /// `alg` may be absent, since the type of the key leaves one choice; when present it must fit. `use` is absent or
+    /// `sig`. Other members are ignored (RFC 7517 section 4), keys of other types are not. RSA keys have a modulus of 2048 to
+    /// 4096 bits and the exponent 65537.
+    ///
+    /// # Errors
+    /// The first rule that is broken, naming the key.
+    pub fn parse_with(jwks_text: &str, algorithms: Algorithms) -> Result<Self, KeyError> {
         let mut keys = BTreeMap::new();
-        for (index, jwk) in listed.iter().enumerate() {
-            let Value::Object(jwk) = jwk else {
-                return Err(KeyError::Syntax("has a key that is not an object".to_owned()));
-            };
-            let key_id = key_id(jwk).ok_or(KeyError::KeyId { position: index + 1 })?;
-            let key = PublicKey::from_jwk(jwk).map_err(|rule| KeyError::Key { key_id: key_id.to_owned(), rule })?;
-            if keys.insert(key_id.into(), key).is_some() {
-                return Err(KeyError::Duplicate(key_id.to_owned()));
+        for (index, jwk) in members(jwks_text)?.iter().enumerate() {
+            let key_id = jwk::key_id(jwk).ok_or(KeyError::KeyId { position: index + 1 })?;
+            let key =
+                PublicKey::from_jwk(jwk).map_err(|KeyFault(rule)| KeyError::Key { key_id: key_id.to_owned(), rule })?;
+            if !algorithms.contains(key.algorithm()) {
+                return Err(KeyError::NotListed { key_id: key_id.to_owned(), algorithm: key.algorithm() });
             }
+            add(&mut keys, key_id, key)?;
         }
         Ok(Self(Arc::new(keys)))
+    }
+
+    /// Reads a JWK set as identity providers publish it: keys without `kid`, of another type or use, of an algorithm that is
+    /// not one of these, or that break a rule of their type are skipped and counted (RFC 7517 section 5).
+    ///
+    /// # Errors
+    /// When it is no JWK set, over 64 KiB or 64 keys, has a private key anywhere, two usable keys with one `kid`, or no usable
+    /// key at all.
+    pub fn parse_published(jwks_text: &str, algorithms: Algorithms) -> Result<PublishedKeys, KeyError> {
+        let listed = members(jwks_text)?;
+        let mut keys = BTreeMap::new();
+        for (index, jwk) in listed.iter().enumerate() {
+            if let Some(KeyFault(rule)) = jwk::leaked(jwk) {
+                let key_id = jwk::key_id(jwk).map_or_else(|| format!("number {}", index + 1), str::to_owned);
+                return Err(KeyError::Key { key_id, rule });
+            }
+            let (Some(key_id), Ok(key)) = (jwk::key_id(jwk), PublicKey::from_jwk(jwk)) else { continue };
+            if algorithms.contains(key.algorithm()) {
+                add(&mut keys, key_id, key)?;
+            }
+        }
+        let skipped = listed.len() - keys.len();
+        if keys.is_empty() {
+            return Err(KeyError::NoneUsable { skipped });
+        }
+        Ok(PublishedKeys { keys: Self(Arc::new(keys)), skipped })
     }
 
     /// How many keys.
@@ -90,10 +101,36 @@ impl KeySet {
         self.0.keys().map(AsRef::as_ref)
     }
 
+    /// Whether there is a key with this `kid`.
+    #[must_use]
+    pub fn contains(&self, key_id: &str) -> bool {
+        self.0.contains_key(key_id)
+    }
+
+    /// The algorithms of the keys.
+    pub(crate) fn algorithms(&self) -> Algorithms {
+        self.0.values().map(PublicKey::algorithm).collect()
+    }
+
     pub(crate) fn get(&self, key_id: &str) -> Option<&PublicKey> {
         self.0.get(key_id)
     }
+
+    /// Whether the very same key is here, under the same `kid`.
+    pub(crate) fn has(&self, mark: &KeyMark) -> bool {
+        self.0.values().any(|key| key.mark() == mark)
+    }
 }
+
+/// The very same keys under the same names.
+impl PartialEq for KeySet {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self.0.values().zip(other.0.values()).all(|(one, two)| one.mark() == two.mark())
+    }
+}
+
+impl Eq for KeySet {}
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,83 +138,33 @@ impl fmt::Debug for KeySet {
     }
 }
 
-impl PublicKey {
-    pub(crate) const fn algorithm(&self) -> Algorithm {
-        self.algorithm
+/// The objects in `keys`, 1 to 64 of them.
+fn members(jwks_text: &str) -> Result<Vec<Map<String, Value>>, KeyError> {
+    if jwks_text.len() > TEXT_BYTES_MAX {
+        return Err(KeyError::Oversize { bytes: jwks_text.len() });
     }
-
-    /// Whether `signature` is this key's over `message`; a wrong length is no.
-    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.parsed.verify_sig(message, signature).is_ok()
+    let mut set =
+        strict_json::object(jwks_text.as_bytes(), DEPTH_MAX).map_err(|why| KeyError::Syntax(why.to_string()))?;
+    let Some(Value::Array(listed)) = set.remove("keys") else {
+        return Err(KeyError::Syntax("has no array `keys`".to_owned()));
+    };
+    if !(1..=KEYS_MAX).contains(&listed.len()) {
+        return Err(KeyError::Count { keys: listed.len() });
     }
+    let object = |jwk| match jwk {
+        Value::Object(members) => Ok(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(KeyError::Syntax("has a key that is not an object".to_owned()))
+        }
+    };
+    listed.into_iter().map(object).collect()
+}
 
-    pub(crate) fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, &'static str> {
-        if PRIVATE_MEMBERS.iter().any(|member| jwk.contains_key(*member)) {
-            return Err(
-                "it contains a private key: publish only public keys, and replace this one, it is no longer secret",
-            );
-        }
-        let algorithm = algorithm_of(jwk)?;
-        if jwk.get("alg").is_some_and(|alg| alg.as_str() != Some(algorithm.as_str())) {
-            return Err("`alg` does not fit `kty`: use `EdDSA` with Ed25519, `ES256` with P-256");
-        }
-        if jwk.get("use").is_some_and(|usage| usage.as_str() != Some("sig")) {
-            return Err("`use` is not `sig`: publish only signature keys");
-        }
-        if jwk.get("key_ops").is_some_and(|operations| !only_verifies(operations)) {
-            return Err("`key_ops` is not [\"verify\"]: publish only signature keys");
-        }
-        match algorithm {
-            Algorithm::EdDsa => ed25519(jwk),
-            Algorithm::Es256 => p256(jwk),
-        }
+fn add(keys: &mut BTreeMap<Box<str>, PublicKey>, key_id: &str, key: PublicKey) -> Result<(), KeyError> {
+    match keys.insert(key_id.into(), key) {
+        None => Ok(()),
+        Some(_) => Err(KeyError::Duplicate(key_id.to_owned())),
     }
-}
-
-fn key_id(jwk: &Map<String, Value>) -> Option<&str> {
-    jwk.get("kid").and_then(Value::as_str).filter(|text| is_key_id(text))
-}
-
-/// What a `kid` may be: 1 to 128 visible ASCII characters, otherwise opaque.
-pub(super) fn is_key_id(text: &str) -> bool {
-    (1..=KEY_ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn algorithm_of(jwk: &Map<String, Value>) -> Result<Algorithm, &'static str> {
-    let member = |name: &str| jwk.get(name).and_then(Value::as_str);
-    Algorithm::ALL
-        .into_iter()
-        .find(|algorithm| member("kty") == Some(algorithm.key_type()) && member("crv") == Some(algorithm.curve()))
-        .ok_or("unsupported type: use `kty` OKP with `crv` Ed25519, or `kty` EC with `crv` P-256")
-}
-
-fn only_verifies(operations: &Value) -> bool {
-    operations.as_array().is_some_and(|list| matches!(list.as_slice(), [only] if only.as_str() == Some("verify")))
-}
-
-fn coordinate(jwk: &Map<String, Value>, member: &str) -> Option<[u8; COORDINATE_BYTES]> {
-    let text = jwk.get(member)?.as_str()?;
-    bytes::decode(text).ok()?.try_into().ok()
-}
-
-fn ed25519(jwk: &Map<String, Value>) -> Result<PublicKey, &'static str> {
-    let x = coordinate(jwk, "x").ok_or("`x` is not 32 bytes of unpadded base64url")?;
-    let mut unsigned = x;
-    unsigned[COORDINATE_BYTES - 1] &= 0x7f;
-    if SMALL_ORDER.contains(&hex::encode(unsigned).as_str()) {
-        return Err("`x` is a point of small order, under which anybody can sign: generate a new key");
-    }
-    let parsed = ParsedPublicKey::new(&signature::ED25519, x).map_err(|_| "`x` is not an Ed25519 public key")?;
-    Ok(PublicKey { algorithm: Algorithm::EdDsa, parsed })
-}
-
-fn p256(jwk: &Map<String, Value>) -> Result<PublicKey, &'static str> {
-    let x = coordinate(jwk, "x").ok_or("`x` is not 32 bytes of unpadded base64url")?;
-    let y = coordinate(jwk, "y").ok_or("`y` is not 32 bytes of unpadded base64url")?;
-    let point = [&[0x04], x.as_slice(), y.as_slice()].concat();
-    let parsed = ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
-        .map_err(|_| "`x` and `y` are not a point of P-256")?;
-    Ok(PublicKey { algorithm: Algorithm::Es256, parsed })
 }
 
 #[cfg(test)]

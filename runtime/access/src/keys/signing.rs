@@ -9,10 +9,11 @@ use aws_lc_rs::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Algorithm, KeyError, jwks::is_key_id};
+use super::{Algorithm, KeyError, jwk::is_key_id};
 use crate::bytes;
 
-/// A private key with its `kid`. Neither `Clone` nor printable.
+/// A private key with its `kid`, for Ed25519 or P-256: what signs with RSA are identity providers. Neither `Clone` nor
+/// printable.
 pub struct SigningKey {
     key_id: Box<str>,
     pair: Pair,
@@ -30,12 +31,13 @@ impl SigningKey {
     /// Generates a key. `key_id` becomes the `kid`, 1 to 128 visible ASCII characters.
     ///
     /// # Errors
-    /// When `key_id` is not usable, or no randomness is available.
+    /// When `key_id` is not usable, no randomness is available, or the algorithm is only verified.
     pub fn generate(algorithm: Algorithm, key_id: &str) -> Result<Self, KeyError> {
         let failed = |_| KeyError::Library("generate a key");
         let pair = match algorithm {
             Algorithm::EdDsa => Pair::EdDsa(Ed25519KeyPair::generate().map_err(failed)?),
             Algorithm::Es256 => Pair::Es256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?),
+            Algorithm::Rs256 => return Err(KeyError::VerifyOnly),
         };
         Self::new(key_id, pair)
     }
@@ -51,6 +53,7 @@ impl SigningKey {
             Algorithm::Es256 => {
                 Pair::Es256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, bytes).map_err(rejected)?)
             }
+            Algorithm::Rs256 => return Err(KeyError::VerifyOnly),
         };
         Self::new(key_id, pair)
     }

@@ -10,10 +10,10 @@ use arc_swap::ArcSwap;
 
 use super::{
     Compact, Demand, Link, TokenClaims, TokenRefusal, VerifiedToken,
-    cache::{CacheKey, TokenCache},
+    cache::{CacheKey, Remembered, TokenCache},
     signature_under,
 };
-use crate::keys::KeySet;
+use crate::keys::{Algorithms, KeySet, PublicKey};
 
 /// The longest lifetime of a token unless the operator says otherwise, in seconds.
 pub const LIFETIME_MAX_S: u64 = 300;
@@ -27,8 +27,11 @@ pub const LEEWAY_MAX_S: u64 = 5;
 pub struct Issuer {
     /// The exact `iss` claim of its tokens.
     pub iss: String,
-    /// Its public keys. Only they sign for this `iss`.
-    pub keys: KeySet,
+    /// What its keys may be for. A key of any other algorithm has no place in `keys`.
+    pub algorithms: Algorithms,
+    /// Its public keys. Only they sign for this `iss`. `None` when they are published somewhere and not at hand: its tokens
+    /// are then refused as `keys_unavailable`.
+    pub keys: Option<KeySet>,
 }
 
 /// Which tokens are accepted.
@@ -36,7 +39,7 @@ pub struct Issuer {
 pub struct TokenPolicy {
     /// This installation's name: the first half of every `aud`. Visible ASCII.
     pub instance: String,
-    /// Accepted issuers; no two share an `iss` or a `kid`.
+    /// Accepted issuers; no two share an `iss`. Where they share a `kid`, the token's `iss` tells their keys apart.
     pub issuers: Vec<Issuer>,
     /// Cap on `exp - iat`, in seconds, above zero.
     pub lifetime_max_s: u64,
@@ -60,16 +63,6 @@ pub enum PolicyError {
     /// An issuer without a name, or two with the same.
     #[error("issuer `{0}` is empty or stands twice: give every [[tokens.issuer]] its own `iss`")]
     IssuerName(String),
-    /// The `kid` alone must decide who signed.
-    #[error("`kid` `{key_id}` is in the keys of `{first}` and of `{second}`: rename one")]
-    SharedKeyId {
-        /// The `kid`.
-        key_id: String,
-        /// One issuer.
-        first: String,
-        /// The other.
-        second: String,
-    },
     /// A cap of zero refuses every token.
     #[error("the lifetime cap is zero: set `max_lifetime_s`, for instance to 300")]
     Lifetime,
@@ -84,6 +77,15 @@ pub enum PolicyError {
     IssuerUnknown(String),
 }
 
+/// A key that a token names and that its issuer does not have, as far as is known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingKey {
+    /// The configured issuer that the token says it is of. Nobody has vouched for that.
+    pub iss: String,
+    /// The `kid`.
+    pub key_id: String,
+}
+
 /// Verifies tokens and remembers those that passed. Share one in an `Arc`.
 pub struct Authenticator {
     current: ArcSwap<State>,
@@ -95,6 +97,8 @@ pub struct Authenticator {
 /// under new ones.
 struct State {
     policy: TokenPolicy,
+    /// Those of all issuers together.
+    algorithms: Algorithms,
     cache: TokenCache,
 }
 
@@ -129,21 +133,42 @@ impl Authenticator {
                 }
             };
         }
-        let verified = state.policy.verify(&compact, now_unix_s)?;
-        state.cache.insert(key, verified.clone());
+        let remembered = state.policy.verify(&compact, state.algorithms, now_unix_s)?;
+        let verified = remembered.token.clone();
+        state.cache.insert(key, remembered);
         Ok(verified)
     }
 
-    /// Replaces the keys of one issuer and forgets every remembered token.
+    /// The key that a token would need and its issuer does not have: for issuers whose keys can be looked for. Believes
+    /// nothing that the token says.
+    #[must_use]
+    pub fn missing_key(&self, token: &str) -> Option<MissingKey> {
+        let state = self.current.load();
+        let compact = Compact::split(token).ok()?;
+        if state.cache.get(&CacheKey::of(token)).is_some() {
+            return None;
+        }
+        let (key_id, iss) = (compact.key_id().ok()?, compact.claimed_issuer().ok()??);
+        let issuer = state.policy.issuers.iter().find(|issuer| issuer.iss == iss)?;
+        let is_known = issuer.keys.as_ref().is_some_and(|keys| keys.contains(&key_id));
+        (!is_known).then_some(MissingKey { iss, key_id })
+    }
+
+    /// Replaces the keys of one issuer, or takes them away, and forgets the remembered tokens of that issuer whose key is gone.
     ///
     /// # Errors
-    /// When the issuer is not configured, or a `kid` belongs to another issuer; then the old keys stay.
-    pub fn replace_keys(&self, iss: &str, keys: KeySet) -> Result<(), PolicyError> {
+    /// When the issuer is not configured.
+    pub fn replace_keys(&self, iss: &str, keys: Option<KeySet>) -> Result<(), PolicyError> {
         let _turn = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut policy = self.current.load().policy.clone();
+        let before = self.current.load();
+        let mut policy = before.policy.clone();
         let unknown = || PolicyError::IssuerUnknown(iss.to_owned());
-        policy.issuers.iter_mut().find(|issuer| issuer.iss == iss).ok_or_else(unknown)?.keys = keys;
-        self.current.store(Arc::new(State::new(policy)?));
+        let issuer = policy.issuers.iter_mut().find(|issuer| issuer.iss == iss).ok_or_else(unknown)?;
+        issuer.keys = keys;
+        let has_key = |one: &Remembered| issuer.keys.as_ref().is_some_and(|keys| keys.has(&one.signer));
+        // What is verified under the old keys from now on is remembered in the old cache alone, which nobody asks any more.
+        let cache = before.cache.kept(|one| one.token.issuer() != iss || has_key(one));
+        self.current.store(Arc::new(State { algorithms: before.algorithms, policy, cache }));
         Ok(())
     }
 }
@@ -151,16 +176,16 @@ impl Authenticator {
 impl State {
     fn new(policy: TokenPolicy) -> Result<Self, PolicyError> {
         policy.check()?;
-        Ok(Self { policy, cache: TokenCache::new() })
+        let algorithms = policy.issuers.iter().fold(Algorithms::NONE, |all, issuer| all.or(issuer.algorithms));
+        Ok(Self { policy, algorithms, cache: TokenCache::new() })
     }
 }
 
 impl TokenPolicy {
     /// The whole of a first verification, in order: key, signature, claims, meaning.
-    fn verify(&self, token: &Compact<'_>, now_unix_s: u64) -> Result<VerifiedToken, TokenRefusal> {
-        let holder =
-            |key_id: &str| self.issuers.iter().find_map(|issuer| issuer.keys.get(key_id).map(|key| (issuer, key)));
-        let (issuer, _) = signature_under(token, holder, |(_, key)| key)?;
+    fn verify(&self, token: &Compact<'_>, algorithms: Algorithms, now_unix_s: u64) -> Result<Remembered, TokenRefusal> {
+        let holder = |key_id: &str| self.holder(token, key_id);
+        let (issuer, key) = signature_under(token, algorithms, holder, |(_, key)| key)?;
         let claims = TokenClaims::read(&token.claims_json()?)?;
         let demand = Demand {
             issuer: Some(&issuer.iss),
@@ -171,7 +196,25 @@ impl TokenPolicy {
         };
         claims.judge(&demand, now_unix_s)?;
         self.check_ancestors(&claims)?;
-        Ok(VerifiedToken::new(claims))
+        Ok(Remembered { token: VerifiedToken::new(claims), signer: key.mark().clone() })
+    }
+
+    /// Whose key a `kid` is. Where several issuers know it, or one has no keys and so might, the `iss` that the token claims
+    /// chooses among them. It is only a choice: whoever signed is judged by the issuer of the key.
+    fn holder(&self, token: &Compact<'_>, key_id: &str) -> Result<(&Issuer, &PublicKey), TokenRefusal> {
+        let mut holders = self.issuers.iter().filter_map(|issuer| Some((issuer, issuer.key(key_id)?)));
+        let (first, second) = (holders.next(), holders.next());
+        if second.is_none() && self.issuers.iter().all(|issuer| issuer.keys.is_some()) {
+            return first.ok_or(TokenRefusal::KeyUnknown);
+        }
+        let claimed = token.claimed_issuer()?;
+        let named = self.issuers.iter().find(|issuer| Some(&issuer.iss) == claimed.as_ref());
+        match named.map(|issuer| (issuer, issuer.key(key_id))) {
+            Some((issuer, _)) if issuer.keys.is_none() => Err(TokenRefusal::KeysUnavailable),
+            Some((issuer, Some(key))) => Ok((issuer, key)),
+            Some((_, None)) | None if second.is_some() => Err(TokenRefusal::Issuer),
+            Some((_, None)) | None => first.ok_or(TokenRefusal::KeyUnknown),
+        }
     }
 
     /// A token outlives neither the trust in its issuer nor that in the issuers of those it was derived from.
@@ -204,19 +247,13 @@ impl TokenPolicy {
                 return Err(PolicyError::IssuerName(issuer.iss.clone()));
             }
         }
-        self.check_key_ids()
-    }
-
-    fn check_key_ids(&self) -> Result<(), PolicyError> {
-        for (index, second) in self.issuers.iter().enumerate() {
-            for first in self.issuers.iter().take(index) {
-                if let Some(shared) = second.keys.key_ids().find(|key_id| first.keys.get(key_id).is_some()) {
-                    let (key_id, first, second) = (shared.to_owned(), first.iss.clone(), second.iss.clone());
-                    return Err(PolicyError::SharedKeyId { key_id, first, second });
-                }
-            }
-        }
         Ok(())
+    }
+}
+
+impl Issuer {
+    fn key(&self, key_id: &str) -> Option<&PublicKey> {
+        self.keys.as_ref()?.get(key_id)
     }
 }
 

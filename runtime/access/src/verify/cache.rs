@@ -12,6 +12,7 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::VerifiedToken;
+use crate::keys::KeyMark;
 
 const SHARDS: usize = 16;
 /// At most 16 x 2 x 256 = 8,192 tokens are remembered.
@@ -35,10 +36,17 @@ pub(super) struct TokenCache {
     shards: [Mutex<Generations>; SHARDS],
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Generations {
-    young: HashMap<CacheKey, VerifiedToken>,
-    old: HashMap<CacheKey, VerifiedToken>,
+    young: HashMap<CacheKey, Remembered>,
+    old: HashMap<CacheKey, Remembered>,
+}
+
+/// What a token text proved, and the key that proved it.
+#[derive(Clone)]
+pub(super) struct Remembered {
+    pub(super) token: VerifiedToken,
+    pub(super) signer: KeyMark,
 }
 
 impl TokenCache {
@@ -49,17 +57,29 @@ impl TokenCache {
     pub(super) fn get(&self, key: &CacheKey) -> Option<VerifiedToken> {
         let mut shard = self.shard(key)?;
         if let Some(token) = shard.young.get(key) {
-            return Some(token.clone());
+            return Some(token.token.clone());
         }
-        let token = shard.old.remove(key)?;
-        shard.remember(*key, token.clone());
+        let remembered = shard.old.remove(key)?;
+        let token = remembered.token.clone();
+        shard.remember(*key, remembered);
         Some(token)
     }
 
-    pub(super) fn insert(&self, key: CacheKey, token: VerifiedToken) {
+    pub(super) fn insert(&self, key: CacheKey, token: Remembered) {
         if let Some(mut shard) = self.shard(&key) {
             shard.remember(key, token);
         }
+    }
+
+    /// A cache of its own with the tokens that `keep` approves of: what is added here later is not added there.
+    pub(super) fn kept(&self, keep: impl Fn(&Remembered) -> bool) -> Self {
+        let shards = self.shards.each_ref().map(|shard| {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            shard.young.retain(|_, one| keep(one));
+            shard.old.retain(|_, one| keep(one));
+            Mutex::new(shard)
+        });
+        Self { shards }
     }
 
     pub(super) fn remove(&self, key: &CacheKey) {
@@ -78,7 +98,7 @@ impl TokenCache {
 }
 
 impl Generations {
-    fn remember(&mut self, key: CacheKey, token: VerifiedToken) {
+    fn remember(&mut self, key: CacheKey, token: Remembered) {
         if self.young.len() >= GENERATION_LENGTH_MAX {
             self.old = std::mem::take(&mut self.young);
         }
@@ -95,9 +115,15 @@ mod tests {
         CacheKey::of(&number.to_string())
     }
 
+    fn remembered() -> Remembered {
+        let fixture = Fixture::new();
+        let signer = fixture.keys().get("ed-1").unwrap().mark().clone();
+        Remembered { token: fixture.verified(&claims()), signer }
+    }
+
     #[test]
     fn the_cache_is_bounded_and_keeps_what_is_in_use() {
-        let (cache, token) = (TokenCache::new(), Fixture::new().verified(&claims()));
+        let (cache, token) = (TokenCache::new(), remembered());
         cache.insert(key(0), token.clone());
         for number in 1..20_000 {
             cache.insert(key(number), token.clone());
@@ -114,9 +140,19 @@ mod tests {
 
     #[test]
     fn a_removed_token_is_gone_from_both_generations() {
-        let (cache, token) = (TokenCache::new(), Fixture::new().verified(&claims()));
+        let (cache, token) = (TokenCache::new(), remembered());
         cache.insert(key(0), token.clone());
         cache.remove(&key(0));
         assert!(cache.get(&key(0)).is_none());
+    }
+
+    #[test]
+    fn what_is_kept_is_a_cache_of_its_own() {
+        let (cache, token) = (TokenCache::new(), remembered());
+        cache.insert(key(0), token.clone());
+        let (kept, emptied) = (cache.kept(|_| true), cache.kept(|_| false));
+        cache.insert(key(1), token);
+        assert!(kept.get(&key(0)).is_some() && kept.get(&key(1)).is_none(), "added to the old one only");
+        assert!(emptied.get(&key(0)).is_none());
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Segment, TokenRefusal};
 use crate::{
     bytes,
-    keys::{Algorithm, PublicKey},
+    keys::{Algorithm, Algorithms, PublicKey},
     strict_json,
 };
 
@@ -15,8 +15,6 @@ pub(crate) const TOKEN_TYPE: &str = "airlock+jwt";
 pub(crate) const TOKEN_BYTES_MAX: usize = 8 * 1024;
 const JSON_DEPTH_MAX: u8 = 8;
 const HEADER_MEMBERS: [&str; 3] = ["alg", "typ", "kid"];
-/// Both algorithms sign with 64 bytes (RFC 8032 section 5.1.6, RFC 7518 section 3.4).
-const SIGNATURE_BYTES: usize = 64;
 
 /// A token cut into its parts; nothing is decoded or believed yet.
 #[derive(Clone, Copy)]
@@ -64,7 +62,17 @@ impl<'t> Compact<'t> {
         object(self.payload, Segment::Payload)
     }
 
-    fn header(&self) -> Result<Header, TokenRefusal> {
+    /// The `kid` that the header names, if the header is one of ours.
+    pub(crate) fn key_id(&self) -> Result<String, TokenRefusal> {
+        self.header(Algorithm::ALL.into_iter().collect()).map(|header| header.key_id)
+    }
+
+    /// The `iss` that the claims name. Nobody has vouched for it yet.
+    pub(crate) fn claimed_issuer(&self) -> Result<Option<String>, TokenRefusal> {
+        Ok(self.claims_json()?.get("iss").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    fn header(&self, algorithms: Algorithms) -> Result<Header, TokenRefusal> {
         let members = self.header_json()?;
         if members.keys().any(|name| !HEADER_MEMBERS.contains(&name.as_str())) {
             return Err(TokenRefusal::HeaderMember);
@@ -73,7 +81,8 @@ impl<'t> Compact<'t> {
         if text("typ") != Some(TOKEN_TYPE) {
             return Err(TokenRefusal::TokenType);
         }
-        let algorithm = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenRefusal::Algorithm)?;
+        let named = text("alg").and_then(|name| name.parse().ok());
+        let algorithm = named.filter(|one| algorithms.contains(*one)).ok_or(TokenRefusal::Algorithm)?;
         let key_id = text("kid").ok_or(TokenRefusal::KeyIdMissing)?.to_owned();
         Ok(Header { algorithm, key_id })
     }
@@ -84,24 +93,25 @@ impl<'t> Compact<'t> {
         Ok(key.signed(self.signed.as_bytes(), &signature))
     }
 
-    fn signature(&self) -> Result<[u8; SIGNATURE_BYTES], TokenRefusal> {
-        let decoded = bytes::decode(self.signature).map_err(|_| TokenRefusal::Encoding(Segment::Signature))?;
-        decoded.try_into().map_err(|_| TokenRefusal::Signature)
+    fn signature(&self) -> Result<Vec<u8>, TokenRefusal> {
+        bytes::decode(self.signature).map_err(|_| TokenRefusal::Encoding(Segment::Signature))
     }
 }
 
 /// Checks header and signature with the key that `find` has for the `kid`, and returns what was found.
 ///
-/// The key decides the algorithm; the header may only agree. ECDSA signatures are accepted with either of the two
+/// The key decides the algorithm and the length of the signature; the header may only agree, and names one of `algorithms`,
+/// which are those that any key could have. ECDSA signatures are accepted with either of the two
 /// possible S values (RFC 7518 asks for none, and common signers emit both), so the text of a token does not identify
 /// it: its `jti` does.
 pub(crate) fn signature_under<F>(
     token: &Compact<'_>,
-    find: impl FnOnce(&str) -> Option<F>,
+    algorithms: Algorithms,
+    find: impl FnOnce(&str) -> Result<F, TokenRefusal>,
     key_of: impl FnOnce(&F) -> &PublicKey,
 ) -> Result<F, TokenRefusal> {
-    let header = token.header()?;
-    let found = find(&header.key_id).ok_or(TokenRefusal::KeyUnknown)?;
+    let header = token.header(algorithms)?;
+    let found = find(&header.key_id)?;
     let key = key_of(&found);
     if key.algorithm() != header.algorithm {
         return Err(TokenRefusal::AlgorithmMismatch);

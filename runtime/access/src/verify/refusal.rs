@@ -53,8 +53,8 @@ pub enum TokenRefusal {
     /// `typ` is absent or something else (RFC 8725 section 3.11).
     #[error("the header's `typ` is not `airlock+jwt`")]
     TokenType,
-    /// `alg` is absent or not one of ours; also `none` and every HMAC.
-    #[error("the header's `alg` is not `EdDSA` or `ES256`")]
+    /// `alg` is absent or none that any issuer may use; also `none` and every HMAC.
+    #[error("the header's `alg` is none that an issuer may use")]
     Algorithm,
     /// `kid` is absent or not a text.
     #[error("the header has no `kid`")]
@@ -62,6 +62,9 @@ pub enum TokenRefusal {
     /// No configured issuer has this key.
     #[error("no configured issuer has a key with this `kid`")]
     KeyUnknown,
+    /// The issuer that `iss` names publishes its keys at a URL, and none of them are at hand.
+    #[error("the keys of the issuer that claim `iss` names are not at hand")]
+    KeysUnavailable,
     /// The key is for another algorithm than the header says (RFC 8725 section 3.1).
     #[error("the header's `alg` is not the algorithm of its key")]
     AlgorithmMismatch,
@@ -104,8 +107,14 @@ pub enum TokenRefusal {
 }
 
 impl TokenRefusal {
-    /// What the caller sees: the same for every reason, so that nothing can be probed. The log gets the reason.
+    /// What the caller sees: the same for every reason, so that nothing can be probed. The log gets the reason. The one
+    /// exception is not about the token: whoever sent a good one has to know that it is not its fault.
     pub(crate) fn into_failure(self) -> Failure {
+        if self == Self::KeysUnavailable {
+            let hint = "try again shortly; operators see in the server's log why the issuer's keys cannot be had";
+            let message = "the keys that this token would be verified with are not available";
+            return Failure::new(Reason::KeysUnavailable, message, hint).with_log(self);
+        }
         Failure::new(
             Reason::TokenInvalid,
             "the token is missing, malformed, not genuine, not valid now, or meant for somebody else",

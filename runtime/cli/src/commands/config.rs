@@ -3,7 +3,10 @@
 use std::{io::Write, path::Path, process::ExitCode};
 
 use airlock_proto::v1::GetConfigRequest;
-use airlock_service::{App, Config};
+use airlock_service::{
+    App, Config,
+    config::{JwksSource, KeySource},
+};
 use serde::Serialize;
 
 use crate::{
@@ -18,8 +21,17 @@ struct Summary {
     environments: Vec<String>,
     resources: Vec<String>,
     issuers: Vec<String>,
+    /// Issuers whose keys are at a URL, where a check does not look: it works without a network.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    published_keys: Vec<PublishedKeys>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     settings: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct PublishedKeys {
+    issuer: String,
+    url: String,
 }
 
 /// One value in force.
@@ -50,6 +62,7 @@ fn check(path: &Path, explain: bool, style: Style) -> anyhow::Result<ExitCode> {
         environments: loaded.environments.keys().map(ToString::to_string).collect(),
         resources: loaded.resources.iter().map(resource).collect(),
         issuers: loaded.tokens.issuer.iter().map(|issuer| issuer.iss.clone()).collect(),
+        published_keys: loaded.key_sources().filter_map(|(_, source)| published(&source)).collect(),
         settings: Vec::new(),
     };
     let settings = App::explain_config(loaded)?;
@@ -66,9 +79,21 @@ fn check(path: &Path, explain: bool, style: Style) -> anyhow::Result<ExitCode> {
         writeln!(out, "  environments: {}", summary.environments.join(", "))?;
         writeln!(out, "  resources:    {}", summary.resources.join("; "))?;
         writeln!(out, "  issuers:      {}", summary.issuers.join(", "))?;
+        for PublishedKeys { issuer, url } in &summary.published_keys {
+            writeln!(out, "  keys of {issuer}: fetched from {url} by the server; `airlock doctor` tries it now")?;
+        }
         list(out, &summary.settings)
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn published(issuer: &KeySource<'_>) -> Option<PublishedKeys> {
+    match issuer.jwks {
+        JwksSource::File(_) => None,
+        JwksSource::Url(source) => {
+            Some(PublishedKeys { issuer: issuer.iss.to_owned(), url: source.document.url.clone() })
+        }
+    }
 }
 
 async fn show(options: &ControlOptions, style: Style) -> anyhow::Result<ExitCode> {

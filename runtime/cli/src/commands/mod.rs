@@ -14,6 +14,7 @@ pub mod explain;
 pub mod graphql;
 pub mod inspect;
 pub mod invoke;
+pub mod keys;
 pub mod lifecycle;
 mod lines;
 pub mod new;

@@ -1,32 +1,18 @@
-//! `airlock keys` and `airlock sign`: keys of those who sign components, and their signatures.
+//! `airlock sign`: signatures over components.
 
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use airlock_access::{Algorithm, SIGNATURE_BYTES, SigningKey, public_jwks, sign_component};
+use airlock_access::{SIGNATURE_BYTES, sign_component};
 use airlock_model::Digest;
 use airlock_toolchain::Project;
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
 
-use crate::{
-    args::{KeysCommand, SignOptions},
-    keys, output,
-    output::Style,
-};
-
-/// Makes keys.
-pub fn keys(command: &KeysCommand) -> anyhow::Result<ExitCode> {
-    let KeysCommand::NewSigner { key, public } = command;
-    let pair = SigningKey::generate(Algorithm::EdDsa, "signer")?;
-    keys::write(key, &pair)?;
-    std::fs::write(public, public_jwks(&[&pair])).with_context(|| format!("cannot write `{}`", public.display()))?;
-    output::progress("Created", format!("{} and {}", key.display(), public.display()));
-    Ok(ExitCode::SUCCESS)
-}
+use crate::{args::SignOptions, keys, output::Style};
 
 /// Signs a component and writes the signature, base64 on one line.
 pub fn run(options: &SignOptions, style: Style) -> anyhow::Result<ExitCode> {

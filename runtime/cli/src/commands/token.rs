@@ -5,8 +5,7 @@ mod served;
 use std::{io::Write, num::NonZeroU32, path::Path, process::ExitCode};
 
 use airlock_access::{
-    Claims, Expectations, KeySet, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, SigningKey, Validity, inspect, mint,
-    public_jwks,
+    Algorithm, Claims, Expectations, KeySet, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, Validity, inspect, mint,
 };
 use airlock_model::{Principal, Scope};
 use anyhow::Context;
@@ -15,14 +14,14 @@ use serde_json::json;
 use crate::{
     args::{MintOptions, TokenCommand},
     client::text_argument,
-    keys,
+    commands, keys,
     output::{self, EXIT_REFUSED, Style},
 };
 
 /// Makes keys and tokens, and judges tokens.
 pub async fn run(command: TokenCommand, style: Style) -> anyhow::Result<ExitCode> {
     match command {
-        TokenCommand::Keygen { key, jwks, algorithm, kid } => keygen(&key, &jwks, &algorithm, &kid),
+        TokenCommand::Keygen(options) => commands::keys::new(&options, style),
         TokenCommand::Mint(options) => mint_one(&options, style),
         TokenCommand::Inspect { jwks, instance, issuer } => {
             let expectations = Expectations { instance, issuer, ..Expectations::default() };
@@ -34,16 +33,6 @@ pub async fn run(command: TokenCommand, style: Style) -> anyhow::Result<ExitCode
         TokenCommand::Revocations(options) => served::revocations(&options, style).await,
         TokenCommand::Lift(options) => served::lift(&options, style).await,
     }
-}
-
-fn keygen(key_path: &Path, jwks_path: &Path, algorithm: &str, kid: &str) -> anyhow::Result<ExitCode> {
-    let algorithm = algorithm.parse().map_err(|_| anyhow::anyhow!("`{algorithm}` is not `EdDSA` or `ES256`"))?;
-    let key = SigningKey::generate(algorithm, kid)?;
-    keys::write(key_path, &key)?;
-    std::fs::write(jwks_path, public_jwks(&[&key]))
-        .with_context(|| format!("cannot write `{}`", jwks_path.display()))?;
-    output::progress("Created", format!("{} and {}", key_path.display(), jwks_path.display()));
-    Ok(ExitCode::SUCCESS)
 }
 
 fn mint_one(options: &MintOptions, style: Style) -> anyhow::Result<ExitCode> {
@@ -80,7 +69,8 @@ fn mint_one(options: &MintOptions, style: Style) -> anyhow::Result<ExitCode> {
 
 fn judge(jwks: &Path, expectations: &Expectations, style: Style) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(jwks).with_context(|| format!("cannot read `{}`", jwks.display()))?;
-    let keys = KeySet::parse(&text).with_context(|| format!("`{}` is not a JWKS of public keys", jwks.display()))?;
+    let keys = KeySet::parse_with(&text, Algorithm::ALL.into_iter().collect())
+        .with_context(|| format!("`{}` is not a JWKS of public keys", jwks.display()))?;
     let given = text_argument("-")?;
     let token = given.strip_suffix('\n').map_or(given.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     let inspection = inspect(token, &keys, expectations, now_unix_s());

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod configuration;
+mod keys;
 mod machine;
 mod resources;
 
@@ -108,6 +109,7 @@ async fn examine(subject: &Subject, valid: Check) -> anyhow::Result<Report> {
     checks.extend(machine.checks(subject.config.as_ref()));
     if let Some(config) = &subject.config {
         checks.extend(configuration::checks(config, &subject.config_file));
+        checks.extend(keys::checks(config).await);
         checks.extend(resources::checks(config).await?);
     }
     checks.push(configuration::cache(&subject.cache_dir));

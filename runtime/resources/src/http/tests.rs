@@ -18,6 +18,7 @@ use super::*;
 use crate::{BindingConfig, EgressBudget, Network, Permitted, Resources, Sources};
 
 mod certificate;
+mod document;
 mod egress;
 mod http2;
 mod limits;

@@ -18,9 +18,9 @@ use airlock_model::{
 use airlock_service::{
     Answer, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision,
     Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep, Explanation, FunctionChange, Functions,
-    Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Minted, Page,
-    PageRequest, Preview, Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling,
-    Schema, Setting, Shown, SimilarApproval, Table, Upload, Verdict, Wanted, config::Origin,
+    Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Looking,
+    Minted, Page, PageRequest, Preview, Promotion, Question, ResourceSummary, Revision, RevocationRequest,
+    RevokedCalls, Ruling, Schema, Setting, Shown, SimilarApproval, Table, Upload, Verdict, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 
@@ -131,6 +131,10 @@ fn reply(answer: Answer) -> InvokeReply {
 }
 
 impl Application for Fake {
+    fn find_key(&self, _: Option<&str>) -> Option<Looking> {
+        None
+    }
+
     fn authenticate(&self, bearer: Option<&str>, _: Wanted) -> Result<TenantName, Failure> {
         Self::check_token(bearer).map(|()| "acme".parse().expect("a name"))
     }

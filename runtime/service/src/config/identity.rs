@@ -20,7 +20,7 @@ pub struct IdentityConfig {
     /// The `iss` of the tokens that this server signs: in exchange for those of identity providers, and derived from others.
     pub iss: String,
     /// What it signs them with; a key of its own for as long as it runs when missing.
-    pub key: Option<KeySource>,
+    pub key: Option<PrivateKeySource>,
     /// Identity providers.
     pub provider: Vec<ProviderConfig>,
     /// Roles beside the built-in ones, by name.
@@ -44,7 +44,7 @@ impl Default for IdentityConfig {
 /// Where a private key is.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeySource {
+pub struct PrivateKeySource {
     /// A file that `airlock keys new` wrote, relative to the configuration file.
     pub file: PathBuf,
 }
@@ -61,7 +61,7 @@ pub struct ProviderConfig {
     pub jwks: JwksSource,
     /// Algorithms that count.
     #[serde(default = "every_algorithm")]
-    pub algorithms: Vec<String>,
+    pub algorithms: Vec<Algorithm>,
     /// Who pays for its people.
     pub tenant: TenantName,
     /// Which app they call through.
@@ -77,8 +77,8 @@ pub struct ProviderConfig {
     pub max_age_s: u64,
 }
 
-fn every_algorithm() -> Vec<String> {
-    Algorithm::ALL.iter().map(ToString::to_string).collect()
+fn every_algorithm() -> Vec<Algorithm> {
+    Algorithm::ALL.to_vec()
 }
 
 fn default_subject_claim() -> String {
@@ -174,7 +174,7 @@ impl IdentityConfig {
             key.file = base.join(&key.file);
         }
         for provider in &mut self.provider {
-            provider.jwks.file = base.join(&provider.jwks.file);
+            provider.jwks.resolve_paths(base);
         }
     }
 }
@@ -290,11 +290,6 @@ impl Config {
             }
             if provider.max_age_s == 0 {
                 return refuse("max_age_s", "nothing would be young enough");
-            }
-            if provider.algorithms.is_empty()
-                || provider.algorithms.iter().any(|name| name.parse::<Algorithm>().is_err())
-            {
-                return refuse("algorithms", "name some of `EdDSA`, `ES256` and `RS256`");
             }
         }
         for (name, role) in &self.identity.roles {

@@ -13,6 +13,7 @@ mod packages;
 mod resource;
 mod signers;
 mod tenant;
+mod tokens;
 
 use std::{
     collections::BTreeMap,
@@ -22,8 +23,7 @@ use std::{
     sync::Arc,
 };
 
-use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, TokenPolicy};
-use airlock_model::{ApprovalPolicy, Digest, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
+use airlock_model::{ApprovalPolicy, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
 use airlock_sandbox::EngineOptions;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,9 @@ pub use crate::isolation::IsolationLevel;
 pub use admission::AdmissionSection;
 pub use deploy::DeployConfig;
 pub use error::ConfigError;
-pub use identity::{AccessConfig, ClaimPath, IdentityConfig, KeySource, ProviderConfig, RoleConfig, built_in_role};
+pub use identity::{
+    AccessConfig, ClaimPath, IdentityConfig, PrivateKeySource, ProviderConfig, RoleConfig, built_in_role,
+};
 pub(crate) use listing::SECRET;
 pub use listing::Setting;
 pub use origin::Origin;
@@ -42,6 +44,7 @@ pub use packages::PackagesConfig;
 pub use resource::ResourceConfig;
 pub use signers::{PublicKeySource, SignerConfig};
 pub use tenant::TenantConfig;
+pub use tokens::{IssuerConfig, JwksSource, KeySource, PublishedSource, TokenConfig};
 
 /// The whole configuration, checked.
 #[derive(Debug, Deserialize)]
@@ -185,61 +188,6 @@ fn amount<'de, D: serde::Deserializer<'de>>(source: D) -> Result<NonZeroU64, D::
     airlock_model::quantity::deserialize(source)?.ok_or_else(|| serde::de::Error::custom("an amount is required"))
 }
 
-/// `[tokens]`.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenConfig {
-    /// Name of this installation: the first half of every token's audience.
-    #[serde(default = "default_instance")]
-    pub instance: String,
-    /// Longest lifetime a token may claim, in seconds.
-    #[serde(default = "default_lifetime")]
-    pub max_lifetime_s: u64,
-    /// The same for tokens with a scope that allows writes, in seconds; 60, or the other when that is less.
-    pub max_lifetime_write_s: Option<u64>,
-    /// Clock difference that is forgiven, in seconds, at most 5.
-    #[serde(default = "default_leeway")]
-    pub leeway_s: u64,
-    /// Who signs tokens.
-    pub issuer: Vec<IssuerConfig>,
-}
-
-fn default_instance() -> String {
-    "airlock".to_owned()
-}
-fn default_lifetime() -> u64 {
-    LIFETIME_MAX_S
-}
-fn default_leeway() -> u64 {
-    LEEWAY_MAX_S
-}
-
-impl TokenConfig {
-    /// The cap in force for tokens that let anything be written, in seconds.
-    #[must_use]
-    pub fn lifetime_write_max_s(&self) -> u64 {
-        self.max_lifetime_write_s.unwrap_or_else(|| LIFETIME_WRITE_MAX_S.min(self.max_lifetime_s))
-    }
-}
-
-/// `[[tokens.issuer]]`.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct IssuerConfig {
-    /// The `iss` claim.
-    pub iss: String,
-    /// Where its public keys are. Each key fixes its own algorithm there (RFC 7517 section 4.4).
-    pub jwks: JwksSource,
-}
-
-/// Where a JWKS comes from.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct JwksSource {
-    /// A file; relative to the configuration file.
-    pub file: PathBuf,
-}
-
 /// `[limits]`.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -378,7 +326,7 @@ impl Config {
     fn resolve_paths(&mut self, base: &Path) {
         self.state.dir = base.join(&self.state.dir);
         for issuer in &mut self.tokens.issuer {
-            issuer.jwks.file = base.join(&issuer.jwks.file);
+            issuer.jwks.resolve_paths(base);
         }
         self.identity.resolve_paths(base);
         for signer in self.signers.values_mut() {
@@ -408,6 +356,7 @@ impl Config {
                 }
             }
         }
+        self.check_tokens()?;
         self.check_promotions()?;
         self.check_packages()?;
         self.check_signers()?;
@@ -476,35 +425,6 @@ impl Config {
             }
         }
         Ok(())
-    }
-
-    /// The issuers' keys, each with a digest of its file.
-    pub(crate) fn read_keys(&self) -> Result<Vec<(KeySet, Digest)>, ConfigError> {
-        let read = |(index, issuer): (usize, &IssuerConfig)| {
-            let path = issuer.jwks.file.display();
-            let refuse = |why: String| {
-                let key = format!("tokens.issuer[{index}].jwks.file");
-                self.origins.locate(ConfigError::value(key, format!("`{path}`: {why}")))
-            };
-            let text = std::fs::read_to_string(&issuer.jwks.file).map_err(|why| refuse(why.to_string()))?;
-            let keys = KeySet::parse(&text).map_err(|why| refuse(why.to_string()))?;
-            Ok((keys, Digest::of(text.as_bytes())))
-        };
-        self.tokens.issuer.iter().enumerate().map(read).collect()
-    }
-
-    pub(crate) fn token_policy_with(&self, keys: &[(KeySet, Digest)]) -> TokenPolicy {
-        let issuers = self.tokens.issuer.iter().zip(keys);
-        TokenPolicy {
-            instance: self.tokens.instance.clone(),
-            issuers: issuers
-                .map(|(issuer, (keys, _))| Issuer { iss: issuer.iss.clone(), keys: keys.clone() })
-                .collect(),
-            lifetime_max_s: self.tokens.max_lifetime_s,
-            lifetime_write_max_s: self.tokens.lifetime_write_max_s(),
-            exchanged: self.identity.provider.iter().map(|provider| provider.iss.clone()).collect(),
-            leeway_s: self.tokens.leeway_s,
-        }
     }
 }
 

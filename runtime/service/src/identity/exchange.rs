@@ -65,6 +65,9 @@ impl App {
     pub async fn exchange(&self, asked: Exchange) -> Result<Exchanged, Failure> {
         let settings = self.settings();
         let environment = asked.environment.clone();
+        for token in std::iter::once(&asked.subject).chain(&asked.actor) {
+            look_for_key(&settings, token).await;
+        }
         let judged = self.judge_exchange(&settings, asked);
         let (exchanged, event) = judged.map_err(|why| {
             let subject = Subject { function: None, environment: environment.as_str() };
@@ -129,6 +132,26 @@ impl App {
     }
 }
 
+/// Waits for a key that the provider may have published a moment ago. Believes nothing that the token says.
+async fn look_for_key(settings: &Settings, SubjectToken(token): &SubjectToken) {
+    let claimed = IdentityProvider::claimed_issuer(token);
+    let provider = settings.identity.providers.iter().find(|one| Some(&one.provider.iss) == claimed.as_ref());
+    let Some(set) = provider.and_then(|one| one.keys.published()) else { return };
+    let Some(key_id) = IdentityProvider::claimed_key(token) else { return };
+    if !set.keys().is_some_and(|keys| keys.key_ids().any(|known| known == key_id)) {
+        set.look_for(&key_id).await;
+    }
+}
+
+fn keys_unavailable(iss: &str) -> Failure {
+    let message = format!("the keys of `{iss}` are not at hand, so its tokens cannot be judged");
+    Failure::new(
+        Reason::KeysUnavailable,
+        message,
+        "try again shortly; operators see in the log why they cannot be fetched",
+    )
+}
+
 fn verified<'s>(
     settings: &'s Settings,
     SubjectToken(token): &SubjectToken,
@@ -138,7 +161,8 @@ fn verified<'s>(
     let unknown = || IdentityRefusal::from(TokenRefusal::Issuer).into_failure();
     let mut providers = settings.identity.providers.iter();
     let provider = providers.find(|one| Some(&one.provider.iss) == claimed.as_ref()).ok_or_else(unknown)?;
-    let identity = provider.provider.verify(token, now_unix_s).map_err(IdentityRefusal::into_failure)?;
+    let keys = provider.keys.now().ok_or_else(|| keys_unavailable(&provider.provider.iss))?;
+    let identity = provider.provider.verify(token, &keys, now_unix_s).map_err(IdentityRefusal::into_failure)?;
     Ok((provider, identity))
 }
 

@@ -1,7 +1,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::{SigningKey, public_jwks};
+use crate::{Algorithm, SigningKey, bytes, keys::jwk::SMALL_ORDER, public_jwks};
+
+mod published;
+mod rsa;
 
 /// RFC 8037 appendix A.2 and RFC 7515 appendix A.3.
 fn published() -> Value {
@@ -89,7 +92,7 @@ fn a_private_key_is_refused_and_not_repeated() {
 #[test]
 fn other_types_curves_and_uses_are_refused() {
     let refused = [
-        (0, json!({"kty": "RSA"}), "unsupported type"),
+        (0, json!({"kty": "RSA"}), "`e`"),
         (0, json!({"kty": "oct"}), "unsupported type"),
         (0, json!({"kty": "EC"}), "unsupported type"),
         (0, json!({"kty": null}), "unsupported type"),
@@ -130,7 +133,7 @@ fn points_that_are_no_good_keys_are_refused() {
 
 #[test]
 fn generated_keys_survive_storage_and_never_print() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
         let key = SigningKey::generate(algorithm, "k-1").unwrap();
         let stored = key.to_pkcs8().unwrap();
         let again = SigningKey::from_pkcs8(algorithm, "k-1", stored.expose()).unwrap();

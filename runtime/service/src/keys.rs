@@ -1,0 +1,181 @@
+//! Keys of issuers and identity providers: where they come from, and what keeps those fresh that somebody else publishes.
+//!
+//! A [`KeyRing`] opens sources by name. A file is read once; a URL becomes a [`Published`] set, which fetches itself in the
+//! background for as long as anybody holds it, and is one and the same for everybody who asks for it in the same words.
+
+mod kept;
+mod published;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use airlock_access::{Algorithms, KeySet};
+use airlock_model::{Digest, place::join};
+use airlock_resources::{ConfigError as ResourceError, DocumentClient, Network};
+use tokio::runtime::Handle;
+
+use crate::config::{Config, ConfigError, JwksSource, KeySource, Origin, PublishedSource, Setting};
+use kept::Kept;
+pub(crate) use published::Published;
+
+/// The published sets of a process. Clones share them.
+#[derive(Clone)]
+pub(crate) struct KeyRing(Arc<Ring>);
+
+struct Ring {
+    network: Network,
+    /// Where sets are kept and who fetches them; `None` for whoever only judges a configuration.
+    online: Option<Online>,
+    open: Mutex<HashMap<SetName, Weak<Published>>>,
+}
+
+struct Online {
+    state_dir: PathBuf,
+    /// Where fetching goes on, whichever thread asked for it.
+    runtime: Handle,
+}
+
+/// What makes two published sets the same.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SetName {
+    /// The `iss` of whose keys they are.
+    pub(crate) iss: String,
+    pub(crate) source: PublishedSource,
+    pub(crate) algorithms: Algorithms,
+}
+
+impl KeyRing {
+    /// One that fetches. Call it in the runtime that lives as long as the server.
+    pub(crate) fn start(state_dir: &Path, network: Network) -> Self {
+        let online = Online { state_dir: state_dir.to_owned(), runtime: Handle::current() };
+        Self(Arc::new(Ring { network, online: Some(online), open: Mutex::default() }))
+    }
+
+    /// One that checks what is written, and never fetches nor keeps anything.
+    pub(crate) fn offline(network: Network) -> Self {
+        Self(Arc::new(Ring { network, online: None, open: Mutex::default() }))
+    }
+
+    /// The set of this name: the one that is open already, or a new one, which begins with what was kept of it on disk.
+    ///
+    /// # Errors
+    /// What is wrong with the source. Nothing is asked over the network here.
+    pub(crate) fn open(&self, name: &SetName) -> Result<Arc<Published>, ResourceError> {
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, set| set.strong_count() > 0);
+        if let Some(set) = open.get(name).and_then(Weak::upgrade) {
+            return Ok(set);
+        }
+        let client = DocumentClient::new(&name.source.document, &self.0.network)?;
+        let set = Arc::new(match &self.0.online {
+            None => Published::idle(name.clone()),
+            Some(Online { state_dir, runtime }) => {
+                let kept = Kept::new(state_dir, &name.iss, &name.source.document.url);
+                Published::start(name.clone(), client, kept, runtime)
+            }
+        });
+        open.insert(name.clone(), Arc::downgrade(&set));
+        Ok(set)
+    }
+}
+
+/// Keys of one issuer or provider, wherever they come from.
+#[derive(Clone)]
+pub(crate) enum Keys {
+    /// They are what a file says.
+    File(KeySet),
+    /// They are what somebody publishes at the moment.
+    Published(Arc<Published>),
+}
+
+impl Keys {
+    /// The keys that may be used now; `None` when there are none at hand.
+    pub(crate) fn now(&self) -> Option<KeySet> {
+        match self {
+            Self::File(keys) => Some(keys.clone()),
+            Self::Published(set) => set.keys(),
+        }
+    }
+
+    /// The set that is fetched, where there is one.
+    pub(crate) fn published(&self) -> Option<&Arc<Published>> {
+        match self {
+            Self::File(_) => None,
+            Self::Published(set) => Some(set),
+        }
+    }
+}
+
+/// A source that was opened.
+pub(crate) struct Opened {
+    pub(crate) keys: Keys,
+    /// Of the file, where it is one.
+    pub(crate) digest: Option<Digest>,
+    /// For the list of settings.
+    pub(crate) setting: Setting,
+}
+
+/// Reads a file, or opens a set that is published.
+///
+/// # Errors
+/// What is wrong with the source, with its key.
+pub(crate) fn open(
+    config: &Config,
+    ring: &KeyRing,
+    (section, source): (&str, KeySource<'_>),
+) -> Result<Opened, ConfigError> {
+    let refuse = |key: &str, why: String| config.origins.locate(ConfigError::value(format!("{section}.{key}"), why));
+    let algorithms = source.allowed();
+    let (keys, digest, value, origin) = match source.jwks {
+        JwksSource::File(file) => {
+            let read = if is_own(section) { read_file } else { read_published_file };
+            let (keys, digest) = read(file, algorithms).map_err(|why| refuse("jwks.file", why))?;
+            let value = said_of(&keys, &digest);
+            (Keys::File(keys), Some(digest), value, Origin::NamedFile(file.clone()))
+        }
+        JwksSource::Url(published) => {
+            let name = SetName { iss: source.iss.to_owned(), source: published.clone(), algorithms };
+            let key = |why: &ResourceError| join("jwks", why.key().unwrap_or("url"));
+            let set = ring.open(&name).map_err(|why| refuse(&key(&why), why.to_string()))?;
+            let origin = config.origins.of(&format!("{section}.jwks.url"));
+            (Keys::Published(set), None, "published at the URL".to_owned(), origin)
+        }
+    };
+    Ok(Opened { keys, digest, setting: Setting { key: format!("{section}.keys"), value, origin } })
+}
+
+/// Whether a section is about keys that Airlock's own tokens are signed with.
+fn is_own(section: &str) -> bool {
+    section.starts_with("tokens.")
+}
+
+pub(crate) fn said_of(keys: &KeySet, digest: &Digest) -> String {
+    let digest: String = digest.to_string().chars().take(16).collect();
+    let ids = keys.key_ids().collect::<Vec<_>>().join(", ");
+    format!("{ids} (sha256 {digest})")
+}
+
+/// Reads a file of an identity provider: keys in it that are of no use here are passed over.
+fn read_published_file(path: &Path, algorithms: Algorithms) -> Result<(KeySet, Digest), String> {
+    let refuse = |why: String| format!("`{}`: {why}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|why| refuse(why.to_string()))?;
+    let published = KeySet::parse_published(&text, algorithms).map_err(|why| refuse(why.to_string()))?;
+    Ok((published.keys, Digest::of(text.as_bytes())))
+}
+
+/// Reads a file of Airlock's own issuers: every key in it has to be right.
+///
+/// # Errors
+/// Why not, with the file and the key.
+pub(crate) fn read_file(path: &Path, algorithms: Algorithms) -> Result<(KeySet, Digest), String> {
+    let refuse = |why: String| format!("`{}`: {why}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|why| refuse(why.to_string()))?;
+    let keys = KeySet::parse_with(&text, algorithms).map_err(|why| refuse(why.to_string()))?;
+    Ok((keys, Digest::of(text.as_bytes())))
+}
