@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use airlock_access::{Algorithm, SigningKey, public_jwks};
@@ -20,6 +21,8 @@ use tokio::{
 pub(super) enum Says {
     /// A key set.
     Set(String),
+    /// A key set, after a time in which callers have to wait.
+    Late(String),
     /// These bytes.
     Raw(Vec<u8>),
     /// Nothing, for as long as the connection stands.
@@ -62,6 +65,10 @@ impl Publisher {
         self.say(Says::Set(public_jwks(keys)));
     }
 
+    pub(super) fn publish_late(&self, keys: &[&SigningKey]) {
+        self.say(Says::Late(public_jwks(keys)));
+    }
+
     /// How often it was asked.
     pub(super) fn asked(&self) -> usize {
         self.asked.load(SeqCst)
@@ -101,6 +108,10 @@ async fn answer(mut stream: TcpStream, says: Says, asked: Arc<AtomicUsize>) {
     asked.fetch_add(1, SeqCst);
     let bytes = match says {
         Says::Set(text) => http("200 OK", "", &text),
+        Says::Late(text) => {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            http("200 OK", "", &text)
+        }
         Says::Raw(bytes) => bytes,
         Says::Nothing => return std::future::pending().await,
     };

@@ -68,11 +68,11 @@ async fn rotate_under_load(with_overlap: bool) {
     let callers: Vec<_> = (0..8).map(run).collect();
     load.until(|load| load.calls.load(SeqCst), 100).await;
     if with_overlap {
-        publisher.publish(&[&old, &new]);
+        publisher.publish_late(&[&old, &new]);
         *load.published.lock().expect("lock") = vec!["old", "new"];
     } else {
         *load.published.lock().expect("lock") = vec!["new"];
-        publisher.publish(&[&new]);
+        publisher.publish_late(&[&new]);
     }
     *load.signing.lock().expect("lock") = Arc::clone(&new);
     load.until(|load| load.with_new.load(SeqCst), 200).await;
