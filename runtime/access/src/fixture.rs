@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    Algorithm, Authenticator, Issuer, KeySet, SigningKey, TokenPolicy, TokenRefusal, VerifiedToken, bytes, mint,
-    public_jwks,
+    Algorithm, Authenticator, Issuer, KeySet, SenderPolicy, SigningKey, TokenPolicy, TokenRefusal, VerifiedToken,
+    bytes, mint, public_jwks,
 };
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -51,7 +51,13 @@ pub(crate) fn issuer(iss: &str, keys: &[&SigningKey]) -> Issuer {
 }
 
 pub(crate) fn policy(issuers: Vec<Issuer>) -> TokenPolicy {
-    TokenPolicy { instance: INSTANCE.to_owned(), issuers, lifetime_max_s: 300, leeway_s: 5 }
+    TokenPolicy {
+        instance: INSTANCE.to_owned(),
+        issuers,
+        lifetime_max_s: 300,
+        leeway_s: 5,
+        sender_bound: SenderPolicy::Accept,
+    }
 }
 
 pub(crate) fn header(key: &SigningKey) -> Value {

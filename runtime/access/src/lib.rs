@@ -10,9 +10,11 @@
 mod admission;
 mod authz;
 mod bytes;
+mod dpop;
 mod inspect;
 mod keys;
 mod mint;
+mod sender;
 mod signature;
 mod strict_json;
 mod verify;
@@ -26,9 +28,11 @@ pub use admission::{
     Admission, AdmissionConfig, Admitted, Clock, DayUsage, Holding, Holdings, HoldingsConfig, Sleep, Terms,
 };
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};
+pub use dpop::{Proof, ProofClaims, ProofRefusal, ProvenRequest, UsedProofs, prove};
 pub use inspect::{Expectations, Inspection, Verdict, inspect};
 pub use keys::{Algorithm, KeyError, KeySet, Pkcs8, SigningKey, public_jwks};
 pub use mint::{Claims, Validity, mint};
+pub use sender::{Confirmation, Presented, Sender, SenderPolicy, SenderRefusal, Thumbprint};
 pub use signature::{SIGNATURE_BYTES, SignatureRefusal, SignedComponent, SignerKey, sign_component, verify_component};
 pub use verify::{
     Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, PolicyError, Segment,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     bytes,
     keys::{KeyError, SigningKey},
+    sender::Confirmation,
     verify::TOKEN_TYPE,
 };
 
@@ -33,6 +34,7 @@ pub struct Claims {
     functions: Vec<String>,
     scope: String,
     limits: LimitCaps,
+    confirmation: Option<Confirmation>,
 }
 
 impl Claims {
@@ -56,6 +58,7 @@ impl Claims {
             functions: Vec::new(),
             scope: String::new(),
             limits: LimitCaps::default(),
+            confirmation: None,
         }
     }
 
@@ -91,6 +94,13 @@ impl Claims {
     #[must_use]
     pub fn token_id(mut self, token_id: impl Into<String>) -> Self {
         self.token_id = Some(token_id.into());
+        self
+    }
+
+    /// Binds the token to its holder: nobody else can use it.
+    #[must_use]
+    pub fn bound_to(mut self, holder: Option<Confirmation>) -> Self {
+        self.confirmation = holder;
         self
     }
 
@@ -131,6 +141,9 @@ impl Claims {
         if self.limits != LimitCaps::default() {
             set("limits", json!(self.limits));
         }
+        if let Some(holder) = self.confirmation {
+            set("cnf", holder.to_json());
+        }
         Ok(Value::Object(claims))
     }
 }
@@ -151,7 +164,7 @@ pub(crate) fn compact(key: &SigningKey, header: &[u8], payload: &[u8]) -> Result
     Ok(format!("{signed}.{}", bytes::encode(signature)))
 }
 
-fn random_token_id() -> Result<String, KeyError> {
+pub(crate) fn random_token_id() -> Result<String, KeyError> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Library("draw random bits"))?;
     Ok(hex::encode(random))

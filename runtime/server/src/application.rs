@@ -8,9 +8,11 @@ use airlock_model::{
 };
 use airlock_service::{
     App, ApprovalFilter, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment, Described,
-    FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Page, PageRequest,
-    Preview, Promotion, ResourceSummary, Revision, Setting, Shown, SimilarApproval, Upload, Wanted,
+    FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply, LimitInForce, Listener, LiveFunction, Page,
+    PageRequest, Presented, Preview, Promotion, ResourceSummary, Revision, Setting, Shown, SimilarApproval, Upload,
+    Wanted,
 };
+use tokio_rustls::rustls::ServerConfig;
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
 ///
@@ -23,10 +25,13 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     /// `token_invalid`, `keys_unavailable`, `not_granted`.
-    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure>;
+    fn authenticate(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<TenantName, Failure>;
 
     /// Whose token it is, if it is good. Decides nothing and leaves no record.
-    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName>;
+    fn tenant_of(&self, bearer: Presented<'_>) -> Option<TenantName>;
+
+    /// What a new connection speaks TLS with; `None` in clear text. Must not wait.
+    fn tls(&self, listener: Listener) -> Option<Arc<ServerConfig>>;
 
     /// Begins to count what is held for one request. Must not wait.
     fn open_holding(&self) -> Holding;
@@ -54,19 +59,21 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     /// Refusals; `not_granted` when the caller has no running call of that name.
-    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure>;
+    fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure>;
 
     /// Says what `deploy` would say.
     ///
     /// # Errors
     /// Refusals; findings are part of the reply.
-    fn check(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<CheckReport, Failure>> + Send;
+    fn check(&self, bearer: Presented<'_>, upload: Upload)
+    -> impl Future<Output = Result<CheckReport, Failure>> + Send;
 
     /// Stores a revision and makes it live.
     ///
     /// # Errors
     /// Refusals, `component_rejected` with its findings among them.
-    fn deploy(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<Deployment, Failure>> + Send;
+    fn deploy(&self, bearer: Presented<'_>, upload: Upload)
+    -> impl Future<Output = Result<Deployment, Failure>> + Send;
 
     /// Takes a revision over from another environment.
     ///
@@ -74,7 +81,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals, `component_rejected` with its findings among them.
     fn promote(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         promotion: Promotion,
     ) -> impl Future<Output = Result<Deployment, Failure>> + Send;
 
@@ -84,7 +91,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn change_function(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         change: FunctionChange,
@@ -96,7 +103,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn get(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<LiveFunction, Failure>> + Send;
@@ -107,7 +114,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         page: PageRequest,
     ) -> impl Future<Output = Result<Page<Revision>, Failure>> + Send;
@@ -118,7 +125,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_revisions(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         page: PageRequest,
@@ -130,7 +137,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_candidates(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ManifestStatement>, Failure>> + Send;
@@ -141,7 +148,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn audit_query(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send;
@@ -152,7 +159,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_resources(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ResourceSummary>, Failure>> + Send;
 
@@ -162,7 +169,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; `resource_unavailable`.
     fn describe_schema(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         resource: ResourceName,
         refresh: bool,
@@ -174,7 +181,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; why the old configuration stays.
     fn reload(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Change>, Failure>> + Send;
 
@@ -184,7 +191,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn get_config(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Setting>, Failure>> + Send;
 
@@ -194,7 +201,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn limits_in_force(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         tenant: Option<TenantName>,
         function: Option<FunctionName>,
@@ -206,7 +213,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_approvals(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: ApprovalFilter,
         page: PageRequest,
@@ -218,7 +225,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; `approval_unknown`.
     fn get_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
     ) -> impl Future<Output = Result<(Shown, Option<SimilarApproval>), Failure>> + Send;
@@ -229,7 +236,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; `resource_unavailable`.
     fn preview_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         parameters: Option<String>,
@@ -241,7 +248,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; `approval_closed`.
     fn decide_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         decision: Decision,
@@ -249,12 +256,16 @@ pub trait Application: Send + Sync + 'static {
 }
 
 impl Application for App {
-    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure> {
+    fn authenticate(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<TenantName, Failure> {
         Self::authenticate(self, bearer, wanted)
     }
 
-    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+    fn tenant_of(&self, bearer: Presented<'_>) -> Option<TenantName> {
         Self::tenant_of(self, bearer)
+    }
+
+    fn tls(&self, listener: Listener) -> Option<Arc<ServerConfig>> {
+        Self::tls(self, listener)
     }
 
     fn open_holding(&self) -> Holding {
@@ -277,21 +288,29 @@ impl Application for App {
         Self::invoke(self, call)
     }
 
-    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+    fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
         Self::cancel(self, bearer, name)
     }
 
-    fn check(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<CheckReport, Failure>> + Send {
+    fn check(
+        &self,
+        bearer: Presented<'_>,
+        upload: Upload,
+    ) -> impl Future<Output = Result<CheckReport, Failure>> + Send {
         Self::check(self, bearer, upload)
     }
 
-    fn deploy(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<Deployment, Failure>> + Send {
+    fn deploy(
+        &self,
+        bearer: Presented<'_>,
+        upload: Upload,
+    ) -> impl Future<Output = Result<Deployment, Failure>> + Send {
         Self::deploy(self, bearer, upload)
     }
 
     fn promote(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         promotion: Promotion,
     ) -> impl Future<Output = Result<Deployment, Failure>> + Send {
         Self::promote(self, bearer, promotion)
@@ -299,7 +318,7 @@ impl Application for App {
 
     fn change_function(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         change: FunctionChange,
@@ -309,7 +328,7 @@ impl Application for App {
 
     fn get(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<LiveFunction, Failure>> + Send {
@@ -318,7 +337,7 @@ impl Application for App {
 
     fn list(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         page: PageRequest,
     ) -> impl Future<Output = Result<Page<Revision>, Failure>> + Send {
@@ -327,7 +346,7 @@ impl Application for App {
 
     fn list_revisions(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         page: PageRequest,
@@ -337,7 +356,7 @@ impl Application for App {
 
     fn list_candidates(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ManifestStatement>, Failure>> + Send {
@@ -346,7 +365,7 @@ impl Application for App {
 
     fn audit_query(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send {
@@ -355,7 +374,7 @@ impl Application for App {
 
     fn list_resources(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ResourceSummary>, Failure>> + Send {
         Self::list_resources(self, bearer, environment)
@@ -363,7 +382,7 @@ impl Application for App {
 
     fn describe_schema(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         resource: ResourceName,
         refresh: bool,
@@ -373,7 +392,7 @@ impl Application for App {
 
     fn reload(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Change>, Failure>> + Send {
         Self::reload(self, bearer, environment)
@@ -381,7 +400,7 @@ impl Application for App {
 
     fn get_config(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Setting>, Failure>> + Send {
         Self::get_config(self, bearer, environment)
@@ -389,7 +408,7 @@ impl Application for App {
 
     fn limits_in_force(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         tenant: Option<TenantName>,
         function: Option<FunctionName>,
@@ -399,7 +418,7 @@ impl Application for App {
 
     fn list_approvals(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: ApprovalFilter,
         page: PageRequest,
@@ -409,7 +428,7 @@ impl Application for App {
 
     fn get_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
     ) -> impl Future<Output = Result<(Shown, Option<SimilarApproval>), Failure>> + Send {
@@ -418,7 +437,7 @@ impl Application for App {
 
     fn preview_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         parameters: Option<String>,
@@ -428,7 +447,7 @@ impl Application for App {
 
     fn decide_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         decision: Decision,

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use airlock_access::{Admission, Holding, Holdings, VerifiedToken, expect_control, expect_invoke};
+use airlock_access::{Admission, Holding, Holdings, Presented, VerifiedToken, expect_control, expect_invoke};
 use airlock_model::{AuditEvent, AuditKind, ControlScope, Failure, Reason, TenantName};
 use airlock_resources::AddError;
 use airlock_sandbox::{Compiler, Engine, EngineError, Lanes, MappingShortage};
@@ -167,7 +167,7 @@ impl App {
     ///
     /// # Errors
     /// `token_invalid`, `not_granted`.
-    pub fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure> {
+    pub fn authenticate(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<TenantName, Failure> {
         let kind = match wanted {
             Wanted::Call => AuditKind::InvocationRefused,
             Wanted::Deploy | Wanted::Other => AuditKind::ControlRefused,
@@ -178,7 +178,7 @@ impl App {
         })
     }
 
-    fn expect(&self, bearer: Option<&str>, wanted: Wanted) -> Result<VerifiedToken, Refused> {
+    fn expect(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<VerifiedToken, Refused> {
         let token = self.settings().authenticator.verify(bearer, clock::now_unix_s())?;
         let expected = match wanted {
             Wanted::Call => expect_invoke(&token),
@@ -190,7 +190,7 @@ impl App {
 
     /// Whose token it is, if it is good. Decides nothing and leaves no record.
     #[must_use]
-    pub fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+    pub fn tenant_of(&self, bearer: Presented<'_>) -> Option<TenantName> {
         let token = self.settings().authenticator.verify(bearer, clock::now_unix_s()).ok()?;
         Some(token.principal().tenant.clone())
     }

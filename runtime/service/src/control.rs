@@ -1,6 +1,6 @@
 //! What builders and auditors ask about.
 
-use airlock_access::{Authorized, Control, authorize_control};
+use airlock_access::{Authorized, Control, Presented, authorize_control};
 use airlock_model::{
     AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, ManifestStatement, Reason, TenantName,
 };
@@ -23,7 +23,7 @@ impl App {
     /// `function_unknown`, or when the token lacks `function:read`.
     pub async fn get(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<LiveFunction, Failure> {
@@ -38,7 +38,7 @@ impl App {
     /// When the token lacks `function:read`, or the page token is not ours.
     pub async fn list(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         page: PageRequest,
     ) -> Result<Page<Revision>, Failure> {
@@ -55,7 +55,7 @@ impl App {
     /// As [`App::list`].
     pub async fn list_revisions(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         page: PageRequest,
@@ -74,7 +74,7 @@ impl App {
     /// When the token lacks `function:read`.
     pub async fn list_candidates(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<Vec<ManifestStatement>, Failure> {
@@ -90,7 +90,7 @@ impl App {
     /// When the token lacks `audit:read`.
     pub async fn audit_query(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         mut filter: AuditFilter,
     ) -> Result<Vec<AuditRecord>, Failure> {
@@ -115,7 +115,7 @@ impl App {
     /// Verifies the token and its right to one thing on the control plane; a refusal is recorded.
     pub(crate) fn authorize(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         scope: ControlScope,
         environment: &EnvironmentName,
         function: Option<&FunctionName>,

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
-use airlock_access::{Admitted, Holding, Terms, authorize_invoke};
+use airlock_access::{Admitted, Holding, Presented, Sender, Terms, authorize_invoke};
 use airlock_model::{
     AuditKind, EffectiveLimits, Failure, FunctionError, InvocationContext, InvocationId, InvokeRequest, Limit,
     LimitCaps, LogLine, Outcome, Usage,
@@ -28,8 +28,10 @@ use crate::{
 
 /// One request to run a function.
 pub struct InvokeCall {
-    /// The token's text, without `Bearer `.
+    /// The token's text, without its scheme.
     pub bearer: Option<String>,
+    /// What the request shows of its sender beside the token.
+    pub sender: Sender,
     /// What is asked.
     pub request: InvokeRequest,
     /// What is left of the caller's own deadline.
@@ -118,7 +120,8 @@ impl App {
     /// Everything that can turn a call away before it costs anything.
     async fn admit(&self, settings: &Settings, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
         let InvokeRequest { function, environment, alias, payload } = &call.request;
-        let token = settings.authenticator.verify(call.bearer.as_deref(), clock::now_unix_s())?;
+        let presented = Presented { token: call.bearer.as_deref(), sender: Some(&call.sender) };
+        let token = settings.authenticator.verify(presented, clock::now_unix_s())?;
         let authorized =
             authorize_invoke(&token, function.clone(), environment.clone()).map_err(Refused::by(&token))?;
         let environment = settings.environment(environment).map_err(Refused::by(&token))?;

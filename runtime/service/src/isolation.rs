@@ -56,6 +56,7 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     for file in judges(config) {
         wall.read_replaceable(&absolute(file));
     }
+    crate::tls::files(config).for_each(|file| wall.read_replaceable(&absolute(file)));
     wall.write(&absolute(&config.state.dir));
     for needs in bindings(config) {
         needs.files.iter().for_each(|file| wall.read_replaceable(&absolute(file)));
@@ -133,6 +134,7 @@ pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = vec![config_file.to_owned()];
     files.extend(config.tokens.issuer.iter().map(|issuer| issuer.jwks.file.clone()));
     files.extend(judges(config).cloned());
+    files.extend(crate::tls::files(config).map(Path::to_owned));
     files.extend(bindings(config).flat_map(|needs| needs.files));
     files.retain(|file| wall.may_write(file));
     files.dedup();

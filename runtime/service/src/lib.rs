@@ -28,9 +28,11 @@ mod running;
 mod settings;
 mod signatures;
 mod spending;
+mod tls;
 mod today;
 
 pub use airlock_access::{Holding, Holdings, HoldingsConfig};
+pub use airlock_access::{Presented, Proof, ProvenRequest, Sender, Thumbprint};
 pub use airlock_resources::{Column, Dialect, EgressDecision, EgressVerdict, Schema, Table};
 pub use airlock_store::{ApprovalFilter, AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
 pub use airlock_store::{LIVE_ALIAS, Landing, LiveFunction, Share};
@@ -46,3 +48,4 @@ pub use operator::{EgressError, EgressQuestion, LimitInForce};
 pub use packages::check_packages;
 pub use reload::Change;
 pub use running::CallName;
+pub use tls::Listener;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use airlock_access::{Authenticator, PolicyError};
+use airlock_access::{Authenticator, PolicyError, UsedProofs};
 use airlock_analysis::packages::PackagePolicy;
 use airlock_model::{
     ApprovalPolicy, Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource,
@@ -20,17 +20,21 @@ use airlock_resources::{Network, Resources, Sources};
 use crate::{
     app::StartError,
     catalog::Schemas,
+    clock,
     config::{Config, ConfigError, DeployPolicy, Origin, Setting, WritePolicy, process_environment},
     gate::{Documents, Listed, Models, analysed_as},
     packages,
     registry::Deployed,
     signatures::{self, Signers},
+    tls::ListenersTls,
 };
 
 /// Everything that a reload replaces.
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) authenticator: Arc<Authenticator>,
+    /// What the listeners speak TLS with.
+    pub(crate) tls: ListenersTls,
     pub(crate) resources: Resources,
     listed: ByBinding<Listed>,
     nothing_listed: Listed,
@@ -85,6 +89,7 @@ impl Settings {
     /// The first thing that is wrong, with its place. Nothing has changed then.
     pub(crate) fn build(config: Config, own: &[SocketAddr], before: Option<&Self>) -> Result<Self, StartError> {
         let (authenticator, token_policy, keys) = authenticator(&config, before)?;
+        let (tls, certificates) = ListenersTls::read(&config, before.map(|before| &before.tls))?;
         let mut resources = bind_resources(&config, own)?;
         if let Some(before) = before {
             resources.keep_unchanged(&before.resources);
@@ -93,6 +98,7 @@ impl Settings {
         let documents = documents(&config)?;
         let mut listing = config.settings();
         listing.extend(keys);
+        listing.extend(certificates);
         let (packages, indexes) = packages::policies(&config)?;
         listing.extend(indexes);
         let (signers, signer_keys) = signatures::signers(&config)?;
@@ -121,6 +127,7 @@ impl Settings {
         };
         Ok(Self {
             authenticator,
+            tls,
             token_policy,
             operator: config.limits.operator(),
             operator_places: Arc::new(config.origins.operator_places()),
@@ -267,7 +274,9 @@ fn authenticator(config: &Config, before: Option<&Settings>) -> Result<Tokens, S
         return Ok((Arc::clone(&before.authenticator), identity, listed));
     }
     let refuse = |why: PolicyError| config.origins.locate(ConfigError::value(policy_key(&why), why));
-    let authenticator = Authenticator::new(config.token_policy_with(&keys)).map_err(refuse)?;
+    let used_proofs = before
+        .map_or_else(|| Arc::new(UsedProofs::since(clock::now_unix_s())), |before| before.authenticator.used_proofs());
+    let authenticator = Authenticator::remembering(config.token_policy_with(&keys), used_proofs).map_err(refuse)?;
     Ok((Arc::new(authenticator), identity, listed))
 }
 

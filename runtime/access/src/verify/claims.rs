@@ -1,7 +1,7 @@
 //! The inside of a token: every claim read into its type, then judged (RFC 7519, RFC 8693, RFC 8725).
 //!
 //! Claims that Airlock does not know are ignored, as RFC 7519 section 4 demands, with one exception: `cnf` narrows a
-//! token to the holder of a key, and ignoring it would widen the token, so it is refused.
+//! token to its holder, and ignoring it or a part of it would widen the token, so what is not understood is refused.
 
 use std::str::FromStr;
 
@@ -12,6 +12,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{ClaimFault, TokenRefusal};
+use crate::sender::Confirmation;
 
 const TEXT_BYTES_MAX: usize = 255;
 const TOKEN_ID_BYTES_MAX: usize = 128;
@@ -95,6 +96,7 @@ pub(crate) struct TokenClaims {
     pub(crate) grants: Vec<Grant>,
     pub(crate) control_scopes: Vec<ControlScope>,
     pub(crate) limits: LimitCaps,
+    pub(crate) confirmation: Option<Confirmation>,
 }
 
 /// What the verifier expects of the claims. `None` asks for any value of the right shape.
@@ -108,9 +110,8 @@ pub(crate) struct Demand<'a> {
 impl TokenClaims {
     /// Reads every claim into its type.
     pub(crate) fn read(members: &Map<String, Value>) -> Result<Self, TokenRefusal> {
-        if members.contains_key("cnf") {
-            return Err(TokenRefusal::Confirmation);
-        }
+        let bound = members.get("cnf").map(|claim| Confirmation::read(claim).ok_or(TokenRefusal::Confirmation));
+        let confirmation = bound.transpose()?;
         let reader = Reader(members);
         let (grants, control_scopes) = reader.scopes()?;
         Ok(Self {
@@ -133,6 +134,7 @@ impl TokenClaims {
             grants,
             control_scopes,
             limits: reader.limits()?,
+            confirmation,
         })
     }
 

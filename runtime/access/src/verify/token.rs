@@ -8,6 +8,7 @@ use super::{
     Functions, TokenRefusal,
     claims::{Period, TokenClaims},
 };
+use crate::sender::Confirmation;
 
 /// A token whose signature, shape, issuer, audience and times were checked. Only
 /// [`Authenticator::verify`](super::Authenticator::verify) makes one. Cheap to clone.
@@ -24,6 +25,7 @@ struct Verified {
     grants: Arc<[Grant]>,
     control_scopes: Vec<ControlScope>,
     limits: LimitCaps,
+    confirmation: Option<Confirmation>,
     period: Period,
 }
 
@@ -39,6 +41,7 @@ impl VerifiedToken {
             grants: claims.grants.into(),
             control_scopes: claims.control_scopes,
             limits: claims.limits,
+            confirmation: claims.confirmation,
             period: claims.period,
         }))
     }
@@ -93,6 +96,12 @@ impl VerifiedToken {
     #[must_use]
     pub fn control_scopes(&self) -> &[ControlScope] {
         &self.0.control_scopes
+    }
+
+    /// Whom the token is bound to; `None` for a bearer token.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<Confirmation> {
+        self.0.confirmation
     }
 
     /// `exp`, in seconds since the Unix epoch.

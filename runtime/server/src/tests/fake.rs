@@ -17,10 +17,11 @@ use airlock_model::{
 use airlock_service::{
     Answer, ApprovalFilter, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision, Deployment,
     Described, Dialect, FunctionChange, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, LiveFunction, Page, PageRequest, Preview, Promotion, ResourceSummary, Revision, Schema, Setting,
-    Shown, SimilarApproval, Table, Upload, Wanted, config::Origin,
+    LimitInForce, Listener, LiveFunction, Page, PageRequest, Presented, Preview, Promotion, ResourceSummary, Revision,
+    Schema, Setting, Shown, SimilarApproval, Table, Upload, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::Application;
 
@@ -35,6 +36,7 @@ pub(super) struct Fake {
     /// Takes no calls.
     pub(super) stuck: AtomicBool,
     pub(super) holdings: Holdings,
+    pub(super) tls: Option<Arc<ServerConfig>>,
 }
 
 impl Default for Fake {
@@ -46,6 +48,7 @@ impl Default for Fake {
             release: Notify::new(),
             stuck: AtomicBool::new(false),
             holdings: Holdings::new(holdings),
+            tls: None,
         }
     }
 }
@@ -63,8 +66,8 @@ impl Drop for CountDrop<'_> {
 pub(super) const SECRET: &str = "host=db.internal password=hunter2";
 
 impl Fake {
-    fn check_token(bearer: Option<&str>) -> Result<(), Failure> {
-        match bearer {
+    fn check_token(bearer: Presented<'_>) -> Result<(), Failure> {
+        match bearer.token {
             Some("good") => Ok(()),
             _ => Err(Failure::new(Reason::TokenInvalid, "the token is not valid", "get a new one").with_log(SECRET)),
         }
@@ -104,12 +107,16 @@ fn reply(answer: Answer) -> InvokeReply {
 }
 
 impl Application for Fake {
-    fn authenticate(&self, bearer: Option<&str>, _: Wanted) -> Result<TenantName, Failure> {
+    fn authenticate(&self, bearer: Presented<'_>, _: Wanted) -> Result<TenantName, Failure> {
         Self::check_token(bearer).map(|()| "acme".parse().expect("a name"))
     }
 
-    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+    fn tenant_of(&self, bearer: Presented<'_>) -> Option<TenantName> {
         self.authenticate(bearer, Wanted::Other).ok()
+    }
+
+    fn tls(&self, _: Listener) -> Option<Arc<ServerConfig>> {
+        self.tls.clone()
     }
 
     fn open_holding(&self) -> Holding {
@@ -126,7 +133,7 @@ impl Application for Fake {
     async fn leave_thread(&self) {}
 
     async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
-        Self::check_token(call.bearer.as_deref())?;
+        Self::check_token(Presented::bearer(call.bearer.as_deref()))?;
         let line = |text: &str| LogLine { level: LogLevel::Warn, message: text.into(), fields: r#"{"n":1}"#.into() };
         match call.request.function.as_str() {
             "echo" => {
@@ -172,7 +179,7 @@ impl Application for Fake {
     }
 
     /// Knows one call by each name, and ends every `wait`.
-    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+    fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
         Self::check_token(bearer)?;
         match name {
             CallName::Invocation(id) | CallName::Request(id) if id == "known" => {
@@ -183,14 +190,14 @@ impl Application for Fake {
         }
     }
 
-    async fn check(&self, bearer: Option<&str>, upload: Upload) -> Result<CheckReport, Failure> {
+    async fn check(&self, bearer: Presented<'_>, upload: Upload) -> Result<CheckReport, Failure> {
         Self::check_token(bearer)?;
         let findings = if upload.component == b"bad" { vec![finding()] } else { Vec::new() };
         let resources = vec![("crm".parse().expect("a name"), ResourceKind::Http)];
         Ok(CheckReport { digest: Digest::of(&upload.component), findings, resources })
     }
 
-    async fn deploy(&self, bearer: Option<&str>, upload: Upload) -> Result<Deployment, Failure> {
+    async fn deploy(&self, bearer: Presented<'_>, upload: Upload) -> Result<Deployment, Failure> {
         Self::check_token(bearer)?;
         if upload.component == b"bad" {
             let failure = Failure::new(Reason::ComponentRejected, "the component is rejected", "apply the fixes");
@@ -203,14 +210,14 @@ impl Application for Fake {
         Ok(Deployment { revision: revision(function, upload.environment), findings: Vec::new() })
     }
 
-    async fn promote(&self, bearer: Option<&str>, promotion: Promotion) -> Result<Deployment, Failure> {
+    async fn promote(&self, bearer: Presented<'_>, promotion: Promotion) -> Result<Deployment, Failure> {
         Self::check_token(bearer)?;
         Ok(Deployment { revision: revision(promotion.function, promotion.to), findings: Vec::new() })
     }
 
     async fn change_function(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         change: FunctionChange,
@@ -225,7 +232,7 @@ impl Application for Fake {
 
     async fn get(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<LiveFunction, Failure> {
@@ -235,7 +242,7 @@ impl Application for Fake {
 
     async fn list(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         page: PageRequest,
     ) -> Result<Page<Revision>, Failure> {
@@ -247,7 +254,7 @@ impl Application for Fake {
 
     async fn list_revisions(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         _: PageRequest,
@@ -258,7 +265,7 @@ impl Application for Fake {
 
     async fn list_candidates(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         _: FunctionName,
         _: EnvironmentName,
     ) -> Result<Vec<ManifestStatement>, Failure> {
@@ -267,7 +274,7 @@ impl Application for Fake {
 
     async fn audit_query(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> Result<Vec<AuditRecord>, Failure> {
@@ -278,7 +285,7 @@ impl Application for Fake {
         Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
     }
 
-    async fn list_resources(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<ResourceSummary>, Failure> {
+    async fn list_resources(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<ResourceSummary>, Failure> {
         Self::check_token(bearer)?;
         let (name, operations) = ("orders-db".parse().expect("a name"), vec![Operation::Read]);
         Ok(vec![ResourceSummary { name, kind: ResourceKind::Sql, operations, dialect: Some(Dialect::Sqlite) }])
@@ -286,7 +293,7 @@ impl Application for Fake {
 
     async fn describe_schema(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         _: EnvironmentName,
         _: ResourceName,
         _: bool,
@@ -307,7 +314,7 @@ impl Application for Fake {
 
     async fn list_approvals(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         _: ApprovalFilter,
         _: PageRequest,
@@ -318,7 +325,7 @@ impl Application for Fake {
 
     async fn get_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
     ) -> Result<(Shown, Option<SimilarApproval>), Failure> {
@@ -329,7 +336,7 @@ impl Application for Fake {
 
     async fn preview_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         _: EnvironmentName,
         _: ApprovalId,
         _: Option<String>,
@@ -340,7 +347,7 @@ impl Application for Fake {
 
     async fn decide_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         _: Decision,
@@ -349,12 +356,12 @@ impl Application for Fake {
         Ok(approval(id, environment))
     }
 
-    async fn reload(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {
+    async fn reload(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {
         Self::check_token(bearer)?;
         Ok(vec![Change { key: "limits.default.fuel".into(), old: Some("1".into()), new: None }])
     }
 
-    async fn get_config(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Setting>, Failure> {
+    async fn get_config(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<Setting>, Failure> {
         Self::check_token(bearer)?;
         let origin = Origin::File { name: "airlock.toml".into(), line: 7 };
         Ok(vec![Setting { key: "server.data".into(), value: "\"x\"".into(), origin }])
@@ -362,7 +369,7 @@ impl Application for Fake {
 
     async fn limits_in_force(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         _: EnvironmentName,
         tenant: Option<TenantName>,
         _: Option<FunctionName>,

@@ -21,8 +21,9 @@ use std::{
     sync::Arc,
 };
 
-use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, TokenPolicy};
+use airlock_access::{Issuer, KeySet, LEEWAY_MAX_S, LIFETIME_MAX_S, SenderPolicy, TokenPolicy};
 use airlock_model::{ApprovalPolicy, Digest, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
+use airlock_resources::ServerTlsConfig;
 use airlock_sandbox::EngineOptions;
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +93,7 @@ pub struct EgressConfig {
 }
 
 /// `[server]`.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Where callers invoke.
@@ -106,6 +107,10 @@ pub struct ServerConfig {
     pub in_flight_max: Option<NonZeroUsize>,
     /// How long a stopping server waits for calls in flight, in milliseconds.
     pub drain_ms: u64,
+    /// TLS of both listeners; in clear text when missing.
+    pub tls: Option<ServerTlsConfig>,
+    /// TLS of the control listener where it is another than `tls`.
+    pub control_tls: Option<ServerTlsConfig>,
 }
 
 impl Default for ServerConfig {
@@ -116,6 +121,8 @@ impl Default for ServerConfig {
             workers: None,
             in_flight_max: None,
             drain_ms: 10_000,
+            tls: None,
+            control_tls: None,
         }
     }
 }
@@ -193,6 +200,9 @@ pub struct TokenConfig {
     /// Clock difference that is forgiven, in seconds, at most 5.
     #[serde(default = "default_leeway")]
     pub leeway_s: u64,
+    /// Whether tokens have to be bound to a certificate or a key of whoever sends them.
+    #[serde(default)]
+    pub sender_bound: SenderPolicy,
     /// Who signs tokens.
     pub issuer: Vec<IssuerConfig>,
 }
@@ -342,6 +352,8 @@ impl Config {
 
     fn resolve_paths(&mut self, base: &Path) {
         self.state.dir = base.join(&self.state.dir);
+        let listeners = [&mut self.server.tls, &mut self.server.control_tls];
+        listeners.into_iter().flatten().for_each(|tls| tls.resolve_paths(base));
         for issuer in &mut self.tokens.issuer {
             issuer.jwks.file = base.join(&issuer.jwks.file);
         }
@@ -473,6 +485,7 @@ impl Config {
                 .collect(),
             lifetime_max_s: self.tokens.max_lifetime_s,
             leeway_s: self.tokens.leeway_s,
+            sender_bound: self.tokens.sender_bound,
         }
     }
 }
