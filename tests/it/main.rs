@@ -25,6 +25,7 @@ mod gate;
 mod governance;
 mod host_calls;
 mod house;
+mod identity;
 mod invoke;
 mod knobs;
 mod leaving;
