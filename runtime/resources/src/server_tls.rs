@@ -11,7 +11,7 @@ use airlock_model::Digest;
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -173,6 +173,11 @@ impl ServerTls {
             .with_single_cert(chain, key)
             .map_err(|why| ServerTlsError::Pair { path: path.clone(), key: from.key.to_string(), why })?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+        if from.client_ca.is_some() {
+            // A resumed session would take the client's certificate from the first one, also after it expired.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         let auth = serde_json::to_vec(&from.client_auth).unwrap_or_default();
         let public = Digest::of_parts(&[&chain_pem, &authorities, &auth]);
         let mark = Digest::of_parts(&[public.as_bytes(), secret.expose().as_bytes()]);

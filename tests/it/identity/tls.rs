@@ -21,7 +21,7 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore, SupportedProtocolVersion,
+        ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion,
         pki_types::{CertificateDer, ServerName},
         version::{TLS12, TLS13},
     },
@@ -67,20 +67,29 @@ async fn call_anew(
     call(channel, &harness.token(&TokenSpec::everything())).await.map_err(|why| format!("{why:?}"))
 }
 
-/// A TLS connection by hand.
-async fn shake(
-    certificates: &Certificates,
-    address: SocketAddr,
-    (version, protocol): (&'static SupportedProtocolVersion, &str),
-) -> std::io::Result<TlsStream<TcpStream>> {
+/// A client that trusts this authority and shows nothing.
+fn client(certificates: &Certificates, version: &'static SupportedProtocolVersion, protocol: &str) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(certificates.der("ca"))).expect("an authority");
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).expect("a version");
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    TlsConnector::from(Arc::new(config))
+}
+
+/// A TLS connection by hand.
+async fn shake(
+    certificates: &Certificates,
+    address: SocketAddr,
+    (version, protocol): (&'static SupportedProtocolVersion, &str),
+) -> std::io::Result<TlsStream<TcpStream>> {
+    connect(&client(certificates, version, protocol), address).await
+}
+
+async fn connect(client: &TlsConnector, address: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").expect("a name"), stream).await
+    client.connect(ServerName::try_from("localhost").expect("a name"), stream).await
 }
 
 #[tokio::test]
@@ -141,6 +150,25 @@ async fn a_client_certificate_is_asked_for_as_configured() {
         certificates.write("stranger.key", &stranger.read("client.key"));
         assert!(call_anew(harness, certificates, Some("stranger")).await.is_err());
         assert!(call_anew(harness, certificates, Some("client")).await.is_ok());
+    }
+}
+
+/// A session that is resumed would take the client's certificate from the one before.
+#[tokio::test]
+async fn sessions_are_resumed_only_where_no_client_is_asked_who_it_is() {
+    for (harness, kind) in
+        [(harness("").await, HandshakeKind::Resumed), (asking("optional").await, HandshakeKind::Full)]
+    {
+        for version in [&TLS12, &TLS13] {
+            let client = client(harness.certificates(), version, "http/1.1");
+            let address = harness.server().data_addr();
+            let mut first = connect(&client, address).await.expect("a handshake");
+            // Tickets come with the first answer.
+            first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("sent");
+            first.read_to_end(&mut Vec::new()).await.expect("an answer");
+            let second = connect(&client, address).await.expect("a handshake");
+            assert_eq!(second.get_ref().1.handshake_kind(), Some(kind), "{version:?}");
+        }
     }
 }
 
