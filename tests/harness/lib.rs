@@ -10,6 +10,7 @@
 )]
 
 pub mod approvals;
+pub mod certificates;
 pub mod crm;
 pub mod guests;
 pub mod idp;
@@ -49,6 +50,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Request, Status, transport::Channel};
 use tonic_types::StatusExt;
 
+use certificates::Certificates;
 use crm::Crm;
 use tokens::TokenSpec;
 
@@ -69,6 +71,8 @@ pub struct Harness {
     pub crm: Crm,
     channels: Channels,
     compiler: Compiler,
+    /// What the server speaks TLS with.
+    certificates: Option<Certificates>,
 }
 
 struct Channels {
@@ -98,6 +102,17 @@ impl Harness {
 
     /// Starts where the `airlock` binary may not be built.
     pub async fn start_with_compiler(options: Options, compiler: Compiler) -> Self {
+        Self::start_at(options, compiler, None).await
+    }
+
+    /// Starts with listeners that speak TLS, as `tls` has it in the configuration. Its own clients show the certificate
+    /// `client`.
+    pub async fn start_over_tls(certificates: Certificates, tls: &str) -> Self {
+        let options = Options { more_config: certificates.config(tls) };
+        Self::start_at(options, compiler(), Some(certificates)).await
+    }
+
+    async fn start_at(options: Options, compiler: Compiler, certificates: Option<Certificates>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let key = SigningKey::generate(Algorithm::EdDsa, "test").expect("a key");
         let crm = Crm::start(CRM_SECRET).await;
@@ -115,8 +130,8 @@ impl Harness {
         std::fs::write(dir.path().join("airlock.toml"), format!("{config}\n{}", options.more_config))
             .expect("write config");
         let (server, app) = start_server(dir.path(), compiler.clone()).await;
-        let channels = connect(&server).await;
-        Self { dir, key, server: Some(server), app: Some(app), crm, channels, compiler }
+        let channels = connect(&server, certificates.as_ref()).await;
+        Self { dir, key, server: Some(server), app: Some(app), crm, channels, compiler, certificates }
     }
 
     /// Stops the server and starts another on the same state.
@@ -128,8 +143,12 @@ impl Harness {
         self.app = None;
         let (server, app) = start_server(self.dir.path(), self.compiler.clone()).await;
         self.app = Some(app);
-        self.channels = connect(&server).await;
+        self.channels = connect(&server, self.certificates.as_ref()).await;
         self.server = Some(server);
+    }
+
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("a server over TLS")
     }
 
     pub fn server(&self) -> &ServerHandle {
@@ -362,13 +381,13 @@ async fn start_server(dir: &Path, compiler: Compiler) -> (ServerHandle, Arc<App>
     (serve(bound, Arc::clone(&app)).expect("serving"), app)
 }
 
-async fn connect(server: &ServerHandle) -> Channels {
+async fn connect(server: &ServerHandle, certificates: Option<&Certificates>) -> Channels {
     let channel = |address: SocketAddr| async move {
-        tonic::transport::Endpoint::from_shared(format!("http://{address}"))
-            .expect("an address")
-            .connect()
-            .await
-            .expect("a connection")
+        let endpoint = match certificates {
+            Some(certificates) => certificates.endpoint(address, Some("client")),
+            None => tonic::transport::Endpoint::from_shared(format!("http://{address}")).expect("an address"),
+        };
+        endpoint.connect().await.expect("a connection")
     };
     Channels { data: channel(server.data_addr()).await, control: channel(server.control_addr()).await }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use airlock_access::{Claims, SigningKey, Validity, mint};
+use airlock_access::{Claims, Confirmation, SigningKey, Validity, mint};
 use airlock_model::{LimitCaps, Principal};
 
 use crate::ISSUER;
@@ -22,6 +22,7 @@ pub struct TokenSpec {
     lifetime_s: u64,
     instance: String,
     limits: LimitCaps,
+    holder: Option<Confirmation>,
 }
 
 impl TokenSpec {
@@ -39,6 +40,7 @@ impl TokenSpec {
             lifetime_s: 60,
             instance: "airlock".to_owned(),
             limits: LimitCaps::default(),
+            holder: None,
         }
     }
 
@@ -135,6 +137,13 @@ impl TokenSpec {
         self
     }
 
+    /// Bound to whoever holds this.
+    #[must_use]
+    pub fn bound_to(mut self, holder: Option<Confirmation>) -> Self {
+        self.holder = holder;
+        self
+    }
+
     /// Covers these functions and no others.
     #[must_use]
     pub fn for_functions(mut self, names: &[&str]) -> Self {
@@ -168,7 +177,8 @@ impl TokenSpec {
         let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.parse().expect("scope")).collect();
         let claims = Claims::new(&self.issuer, principal, &self.instance, environment, validity)
             .scope(scopes)
-            .limits(self.limits.clone());
+            .limits(self.limits.clone())
+            .bound_to(self.holder);
         let claims = match &self.functions {
             None => claims.every_function(),
             Some(names) => claims.functions(names.iter().map(|name| name.parse().expect("function"))),

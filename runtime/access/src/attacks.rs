@@ -13,7 +13,7 @@ mod time;
 use airlock_model::Reason;
 
 use crate::{
-    Expectations, KeySet, TokenRefusal,
+    Expectations, KeySet, Presented, TokenRefusal,
     fixture::{Fixture, INSTANCE, NOW, PLATFORM},
     inspect, public_jwks,
 };
@@ -23,10 +23,10 @@ type Case = (&'static str, String, TokenRefusal);
 
 /// Every case meets exactly its refusal, and the caller sees the same public text for all.
 fn all_refused(fixture: &Fixture, cases: &[Case]) {
-    let public = fixture.authenticator.verify(None, NOW).unwrap_err();
+    let public = fixture.authenticator.verify(Presented::bearer(None), NOW).unwrap_err();
     for (name, token, expected) in cases {
         assert_eq!(fixture.judge(token).err(), Some(*expected), "{name}");
-        let failure = fixture.authenticator.verify(Some(token), NOW).unwrap_err();
+        let failure = fixture.authenticator.verify(Presented::bearer(Some(token)), NOW).unwrap_err();
         assert_eq!(failure.reason, Reason::TokenInvalid, "{name}");
         assert_eq!((&failure.message, &failure.hint), (&public.message, &public.hint), "{name}");
         assert_eq!(failure.log, Some(expected.to_string()), "{name}");

@@ -97,6 +97,7 @@ impl TokenIssuer {
             .not_before(now_unix_s.max(parent.not_before_unix_s()))
             .limits(parent.limit_caps().meet(&limits))
             .calls_max(least(parent.calls_max(), calls_max))
+            .bound_to(parent.confirmation())
             .derived_from(chain, parent.origin().cloned());
         self.mint(claims, functions, scopes)
     }

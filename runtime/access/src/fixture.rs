@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    Algorithm, Algorithms, Authenticator, Issuer, KeySet, SigningKey, TokenPolicy, TokenRefusal, VerifiedToken, bytes,
-    mint, public_jwks,
+    Algorithm, Algorithms, Authenticator, Issuer, KeySet, SenderPolicy, SigningKey, TokenPolicy, TokenRefusal,
+    VerifiedToken, bytes, mint, public_jwks,
 };
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -64,6 +64,7 @@ pub(crate) fn policy(issuers: Vec<Issuer>) -> TokenPolicy {
         lifetime_write_max_s: 300,
         exchanged: Vec::new(),
         leeway_s: 5,
+        sender_bound: SenderPolicy::Accept,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::jwk::{KeyMark, PublicKey};
+pub(crate) use self::jwk::{KeyFault, KeyMark, PublicKey};
 pub use self::{
     jwks::{KeySet, PublishedKeys},
     signing::{Pkcs8, SigningKey, public_jwks},

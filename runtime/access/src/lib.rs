@@ -11,11 +11,13 @@ mod admission;
 mod attenuate;
 mod authz;
 mod bytes;
+mod dpop;
 mod identity;
 mod inspect;
 mod keys;
 mod mint;
 mod rights;
+mod sender;
 mod signature;
 mod strict_json;
 mod verify;
@@ -30,11 +32,13 @@ pub use admission::{
 };
 pub use attenuate::{Minted, Narrowing, TokenIssuer};
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};
+pub use dpop::{Proof, ProofClaims, ProofRefusal, ProvenRequest, UsedProofs, prove};
 pub use identity::{Identity, IdentityProvider, IdentityRefusal};
 pub use inspect::{Expectations, Inspection, Verdict, claims_unverified, inspect};
 pub use keys::{Algorithm, Algorithms, KeyError, KeySet, Pkcs8, PublishedKeys, SigningKey, public_jwks};
 pub use mint::{Claims, Validity, mint, mint_foreign};
 pub use rights::{AccessRule, Grounds, Member, Rights, Selection, Wish};
+pub use sender::{Confirmation, Presented, Sender, SenderPolicy, SenderRefusal, Thumbprint};
 pub use signature::{SIGNATURE_BYTES, SignatureRefusal, SignedComponent, SignerKey, sign_component, verify_component};
 pub use verify::{
     Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S,

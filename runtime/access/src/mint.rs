@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     bytes,
     keys::{KeyError, SigningKey},
+    sender::Confirmation,
     verify::{Link, TOKEN_TYPE},
 };
 
@@ -38,6 +39,7 @@ pub struct Claims {
     calls_max: Option<NonZeroU32>,
     chain: Vec<Link>,
     origin: Option<Link>,
+    confirmation: Option<Confirmation>,
 }
 
 impl Claims {
@@ -64,6 +66,7 @@ impl Claims {
             calls_max: None,
             chain: Vec::new(),
             origin: None,
+            confirmation: None,
         }
     }
 
@@ -116,6 +119,13 @@ impl Claims {
         self
     }
 
+    /// Binds the token to its holder: nobody else can use it.
+    #[must_use]
+    pub fn bound_to(mut self, holder: Option<Confirmation>) -> Self {
+        self.confirmation = holder;
+        self
+    }
+
     /// Sets an `nbf` other than `iat`, in seconds since the Unix epoch.
     #[must_use]
     pub fn not_before(mut self, unix_s: u64) -> Self {
@@ -165,6 +175,9 @@ impl Claims {
         }
         if let Some(origin) = &self.origin {
             set("origin", link(origin));
+        }
+        if let Some(holder) = self.confirmation {
+            set("cnf", holder.to_json());
         }
         Ok(Value::Object(claims))
     }

@@ -58,7 +58,7 @@ fn from_pem(text: &str) -> Result<Map<String, Value>, KeyError> {
     Ok(jwk)
 }
 
-fn from_json(text: &str) -> Result<Map<String, Value>, KeyError> {
+pub(crate) fn from_json(text: &str) -> Result<Map<String, Value>, KeyError> {
     let mut object =
         strict_json::object(text.as_bytes(), DEPTH_MAX).map_err(|why| KeyError::Syntax(why.to_string()))?;
     match object.remove("keys") {
@@ -67,7 +67,7 @@ fn from_json(text: &str) -> Result<Map<String, Value>, KeyError> {
             Some(Value::Object(key)) => Ok(key),
             _ => Err(KeyError::Syntax("has a key that is not an object".to_owned())),
         },
-        Some(_) => Err(KeyError::Syntax("has not exactly one key: a signer is one key".to_owned())),
+        Some(_) => Err(KeyError::Syntax("has not exactly one key".to_owned())),
     }
 }
 

@@ -381,6 +381,22 @@ pub struct ServerOptions {
     /// Which environment.
     #[arg(short, long, default_value = "dev")]
     pub environment: String,
+    #[command(flatten)]
+    pub tls: TlsOptions,
+}
+
+/// How an `https://` server is known, and what it is shown.
+#[derive(Args, Clone, Default)]
+pub struct TlsOptions {
+    /// Whose certificates servers are known by, PEM; the public authorities when missing.
+    #[arg(long, value_name = "FILE", env = "AIRLOCK_CA")]
+    pub ca: Option<PathBuf>,
+    /// Your own certificate with its chain, PEM, for servers that ask for one.
+    #[arg(long, value_name = "FILE", env = "AIRLOCK_CLIENT_CERT", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, value_name = "FILE", env = "AIRLOCK_CLIENT_KEY", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -451,6 +467,8 @@ pub struct CancelOptions {
     /// The token, or `@file`, or `-` for standard input.
     #[arg(long, env = "AIRLOCK_TOKEN", hide_env_values = true)]
     pub token: String,
+    #[command(flatten)]
+    pub tls: TlsOptions,
 }
 
 #[derive(Subcommand)]
@@ -518,6 +536,13 @@ pub struct MintOptions {
     /// Lifetime in seconds [default: 300, and 60 with a scope that allows writes].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub lifetime_s: Option<u64>,
+    /// Bind it to this client certificate, PEM: good only on TLS connections that show it (`cnf` with `x5t#S256`).
+    #[arg(long, value_name = "FILE")]
+    pub bind_certificate: Option<PathBuf>,
+    /// Bind it to this public key, a JWK or a JWK set of one key, as itself, `@file` or `-`: good only with a proof for
+    /// each request (`cnf` with `jkt`, DPoP).
+    #[arg(long, value_name = "JWK")]
+    pub bind_key: Option<String>,
 }
 
 #[derive(Subcommand)]

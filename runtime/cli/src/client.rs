@@ -16,8 +16,13 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use crate::args::ControlOptions;
+use crate::{
+    args::{ControlOptions, TlsOptions},
+    tls,
+};
 
+/// For a connection, its TLS handshake included.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Largest component a server takes, with room for its sources.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
@@ -57,7 +62,7 @@ impl From<Status> for Rejected {
                 let hint = "`--timeout-ms` passed before the answer came; give more, or make the function need less";
                 ("time_exhausted".to_owned(), BTreeMap::from([("hint".to_owned(), hint.to_owned())]))
             }
-            None => ("transport".to_owned(), BTreeMap::new()),
+            None => ("transport".to_owned(), tls::broken(&status)),
         };
         let message = match facts.remove("hint") {
             Some(hint) => format!("{}; {hint}", status.message()),
@@ -94,31 +99,31 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to `http://host:port`. An address that promises more than that is refused: the token would travel in the clear.
-    pub async fn connect(server: &str, token: &str) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            !server.trim_start().to_ascii_lowercase().starts_with("https:"),
-            "`{server}`: TLS is not spoken here yet; use http:// to a server or a TLS proxy on this machine"
-        );
+    /// Connects to `http://host:port` or `https://host:port`.
+    pub async fn connect(server: &str, token: &str, tls: &TlsOptions) -> anyhow::Result<Self> {
         let endpoint = Endpoint::from_str(server)
             .with_context(|| format!("`{server}` is not an address such as http://127.0.0.1:7070"))?
-            .connect_timeout(Duration::from_secs(5));
-        let channel = endpoint
-            .connect()
-            .await
-            .with_context(|| format!("no server answers at {server}; say where it is with --server"))?;
+            .connect_timeout(CONNECT_MAX);
+        let is_tls = endpoint.uri().scheme_str() == Some("https");
+        let endpoint = if is_tls { endpoint.tls_config(tls::client(tls)?)? } else { endpoint };
+        tls::check_use(server, is_tls, tls)?;
+        let channel = endpoint.connect().await.map_err(|why| {
+            let advice = tls::advice(&why, server, tls)
+                .unwrap_or_else(|| format!("no server answers at {server}; say where it is with --server"));
+            anyhow::Error::new(why).context(advice)
+        })?;
         let authorization = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
         Ok(Self { channel, authorization })
     }
 
     /// Connects to ask for a token: without one.
-    pub async fn without_token(server: &str) -> anyhow::Result<Self> {
-        Self::connect(server, "").await
+    pub async fn without_token(server: &str, tls: &TlsOptions) -> anyhow::Result<Self> {
+        Self::connect(server, "", tls).await
     }
 
     /// Connects to a control plane.
     pub async fn to_control(options: &ControlOptions) -> anyhow::Result<Self> {
-        Self::connect(&options.server, &token_argument(&options.access.token)?).await
+        Self::connect(&options.server, &token_argument(&options.access.token)?, &options.access.tls).await
     }
 
     /// The same connection with another token.

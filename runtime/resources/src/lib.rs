@@ -31,6 +31,7 @@ mod registry;
 mod request;
 mod schema;
 mod secret;
+mod server_tls;
 mod sheet;
 mod sign;
 mod sqlite;
@@ -63,6 +64,7 @@ pub use request::{
 };
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};
+pub use server_tls::{CertificateFile, ClientAuth, ServerTls, ServerTlsConfig, ServerTlsError};
 pub use stop::StopNotice;
 pub use stream::Stream;
 pub use transaction::Transaction;

@@ -9,9 +9,10 @@ use airlock_model::{
 use airlock_service::{
     App, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment,
     Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, LiveFunction, Looking, Minted, Page, PageRequest, Preview, Promotion, Question, ResourceSummary,
-    Revision, RevocationRequest, RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
+    LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
+    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
 };
+use tokio_rustls::rustls::ServerConfig;
 
 /// The application: everything behind the wire. Dispatched statically, shared by all workers.
 ///
@@ -21,17 +22,20 @@ use airlock_service::{
 pub trait Application: Send + Sync + 'static {
     /// Looks for the key that this bearer's token names, when nobody has seen it yet: to be waited for before the token is
     /// judged. `None` when there is nothing to wait for, which is nearly always.
-    fn find_key(&self, bearer: Option<&str>) -> Option<Looking>;
+    fn find_key(&self, token: Option<&str>) -> Option<Looking>;
 
     /// Whether this bearer could be allowed what it wants at all, and whose it is. Guards reflection, and bodies that are still
     /// to come.
     ///
     /// # Errors
     /// `token_invalid`, `keys_unavailable`, `not_granted`.
-    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure>;
+    fn authenticate(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<TenantName, Failure>;
 
     /// Whose token it is, if it is good. Decides nothing and leaves no record.
-    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName>;
+    fn tenant_of(&self, bearer: Presented<'_>) -> Option<TenantName>;
+
+    /// What a new connection speaks TLS with; `None` in clear text. Must not wait.
+    fn tls(&self, listener: Listener) -> Option<Arc<ServerConfig>>;
 
     /// Begins to count what is held for one request. Must not wait.
     fn open_holding(&self) -> Holding;
@@ -59,7 +63,7 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     /// Refusals; `not_granted` when the caller has no running call of that name.
-    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure>;
+    fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure>;
 
     /// Says what would be decided about a call that nobody makes.
     ///
@@ -67,7 +71,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals, as `invoke` says them where the token does not cover the function; what is denied after that is part of the reply.
     fn explain(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         question: Question,
     ) -> impl Future<Output = Result<Explanation, Failure>> + Send;
 
@@ -75,13 +79,15 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     /// Refusals; findings are part of the reply.
-    fn check(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<CheckReport, Failure>> + Send;
+    fn check(&self, bearer: Presented<'_>, upload: Upload)
+    -> impl Future<Output = Result<CheckReport, Failure>> + Send;
 
     /// Stores a revision and makes it live.
     ///
     /// # Errors
     /// Refusals, `component_rejected` with its findings among them.
-    fn deploy(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<Deployment, Failure>> + Send;
+    fn deploy(&self, bearer: Presented<'_>, upload: Upload)
+    -> impl Future<Output = Result<Deployment, Failure>> + Send;
 
     /// Takes a revision over from another environment.
     ///
@@ -89,7 +95,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals, `component_rejected` with its findings among them.
     fn promote(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         promotion: Promotion,
     ) -> impl Future<Output = Result<Deployment, Failure>> + Send;
 
@@ -99,7 +105,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn change_function(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         change: FunctionChange,
@@ -111,7 +117,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn get(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<LiveFunction, Failure>> + Send;
@@ -122,7 +128,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         page: PageRequest,
     ) -> impl Future<Output = Result<Page<Revision>, Failure>> + Send;
@@ -133,7 +139,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_revisions(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         page: PageRequest,
@@ -145,7 +151,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_candidates(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ManifestStatement>, Failure>> + Send;
@@ -156,7 +162,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn audit_query(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send;
@@ -167,7 +173,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_resources(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ResourceSummary>, Failure>> + Send;
 
@@ -177,7 +183,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; `resource_unavailable`.
     fn describe_schema(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         resource: ResourceName,
         refresh: bool,
@@ -189,7 +195,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; why the old configuration stays.
     fn reload(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Change>, Failure>> + Send;
 
@@ -199,7 +205,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn get_config(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Setting>, Failure>> + Send;
 
@@ -209,7 +215,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn limits_in_force(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         tenant: Option<TenantName>,
         function: Option<FunctionName>,
@@ -221,7 +227,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_approvals(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: ApprovalFilter,
         page: PageRequest,
@@ -233,7 +239,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; `approval_unknown`.
     fn get_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
     ) -> impl Future<Output = Result<(Shown, Option<SimilarApproval>), Failure>> + Send;
@@ -244,7 +250,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; `resource_unavailable`.
     fn preview_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         parameters: Option<String>,
@@ -256,7 +262,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals; `approval_closed`.
     fn decide_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         decision: Decision,
@@ -274,7 +280,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn attenuate(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         asked: Attenuation,
     ) -> impl Future<Output = Result<(Minted, u64), Failure>> + Send;
 
@@ -284,7 +290,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn revoke(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         asked: RevocationRequest,
     ) -> impl Future<Output = Result<RevokedCalls, Failure>> + Send;
@@ -295,7 +301,7 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn list_revocations(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Revocation>, Failure>> + Send;
 
@@ -305,23 +311,27 @@ pub trait Application: Send + Sync + 'static {
     /// Refusals.
     fn lift_revocation(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: RevocationId,
     ) -> impl Future<Output = Result<Revocation, Failure>> + Send;
 }
 
 impl Application for App {
-    fn find_key(&self, bearer: Option<&str>) -> Option<Looking> {
-        Self::find_key(self, bearer)
+    fn find_key(&self, token: Option<&str>) -> Option<Looking> {
+        Self::find_key(self, token)
     }
 
-    fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure> {
+    fn authenticate(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<TenantName, Failure> {
         Self::authenticate(self, bearer, wanted)
     }
 
-    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+    fn tenant_of(&self, bearer: Presented<'_>) -> Option<TenantName> {
         Self::tenant_of(self, bearer)
+    }
+
+    fn tls(&self, listener: Listener) -> Option<Arc<ServerConfig>> {
+        Self::tls(self, listener)
     }
 
     fn open_holding(&self) -> Holding {
@@ -344,29 +354,37 @@ impl Application for App {
         Self::invoke(self, call)
     }
 
-    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+    fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
         Self::cancel(self, bearer, name)
     }
 
     fn explain(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         question: Question,
     ) -> impl Future<Output = Result<Explanation, Failure>> + Send {
         Self::explain(self, bearer, question)
     }
 
-    fn check(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<CheckReport, Failure>> + Send {
+    fn check(
+        &self,
+        bearer: Presented<'_>,
+        upload: Upload,
+    ) -> impl Future<Output = Result<CheckReport, Failure>> + Send {
         Self::check(self, bearer, upload)
     }
 
-    fn deploy(&self, bearer: Option<&str>, upload: Upload) -> impl Future<Output = Result<Deployment, Failure>> + Send {
+    fn deploy(
+        &self,
+        bearer: Presented<'_>,
+        upload: Upload,
+    ) -> impl Future<Output = Result<Deployment, Failure>> + Send {
         Self::deploy(self, bearer, upload)
     }
 
     fn promote(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         promotion: Promotion,
     ) -> impl Future<Output = Result<Deployment, Failure>> + Send {
         Self::promote(self, bearer, promotion)
@@ -374,7 +392,7 @@ impl Application for App {
 
     fn change_function(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         change: FunctionChange,
@@ -384,7 +402,7 @@ impl Application for App {
 
     fn get(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<LiveFunction, Failure>> + Send {
@@ -393,7 +411,7 @@ impl Application for App {
 
     fn list(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         page: PageRequest,
     ) -> impl Future<Output = Result<Page<Revision>, Failure>> + Send {
@@ -402,7 +420,7 @@ impl Application for App {
 
     fn list_revisions(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         page: PageRequest,
@@ -412,7 +430,7 @@ impl Application for App {
 
     fn list_candidates(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ManifestStatement>, Failure>> + Send {
@@ -421,7 +439,7 @@ impl Application for App {
 
     fn audit_query(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send {
@@ -430,7 +448,7 @@ impl Application for App {
 
     fn list_resources(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ResourceSummary>, Failure>> + Send {
         Self::list_resources(self, bearer, environment)
@@ -438,7 +456,7 @@ impl Application for App {
 
     fn describe_schema(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         resource: ResourceName,
         refresh: bool,
@@ -448,7 +466,7 @@ impl Application for App {
 
     fn reload(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Change>, Failure>> + Send {
         Self::reload(self, bearer, environment)
@@ -456,7 +474,7 @@ impl Application for App {
 
     fn get_config(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Setting>, Failure>> + Send {
         Self::get_config(self, bearer, environment)
@@ -464,7 +482,7 @@ impl Application for App {
 
     fn limits_in_force(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         tenant: Option<TenantName>,
         function: Option<FunctionName>,
@@ -474,7 +492,7 @@ impl Application for App {
 
     fn list_approvals(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: ApprovalFilter,
         page: PageRequest,
@@ -484,7 +502,7 @@ impl Application for App {
 
     fn get_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
     ) -> impl Future<Output = Result<(Shown, Option<SimilarApproval>), Failure>> + Send {
@@ -493,7 +511,7 @@ impl Application for App {
 
     fn preview_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         parameters: Option<String>,
@@ -503,7 +521,7 @@ impl Application for App {
 
     fn decide_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         decision: Decision,
@@ -517,7 +535,7 @@ impl Application for App {
 
     fn attenuate(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         asked: Attenuation,
     ) -> impl Future<Output = Result<(Minted, u64), Failure>> + Send {
         Self::attenuate(self, bearer, asked)
@@ -525,7 +543,7 @@ impl Application for App {
 
     fn revoke(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         asked: RevocationRequest,
     ) -> impl Future<Output = Result<RevokedCalls, Failure>> + Send {
@@ -534,7 +552,7 @@ impl Application for App {
 
     fn list_revocations(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<Revocation>, Failure>> + Send {
         Self::list_revocations(self, bearer, environment)
@@ -542,7 +560,7 @@ impl Application for App {
 
     fn lift_revocation(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: RevocationId,
     ) -> impl Future<Output = Result<Revocation, Failure>> + Send {

@@ -49,6 +49,8 @@ pub struct TransportLimits {
     pub keepalive_interval: Duration,
     /// For the answer to a ping.
     pub keepalive_timeout: Duration,
+    /// For the whole of a TLS handshake.
+    pub handshake_max: Duration,
     /// For the first word of a connection, for each frame or block of headers over HTTP/2, and for the request line and
     /// headers over HTTP/1.1.
     pub header_read_max: Duration,
@@ -83,6 +85,7 @@ impl TransportLimits {
         idle_frames_per_second: 128,
         keepalive_interval: Duration::from_secs(30),
         keepalive_timeout: Duration::from_secs(10),
+        handshake_max: Duration::from_secs(5),
         header_read_max: Duration::from_secs(10),
         invoke_read_max: Duration::from_secs(30),
         deploy_read_max: Duration::from_secs(300),

@@ -3,18 +3,24 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{
-        LazyLock,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use airlock_model::{Failure, Reason};
-use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use airlock_service::{Presented, Proof, ProvenRequest, Sender};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request,
+    header::{AUTHORIZATION, HOST},
+    uri::Authority,
+};
 
-use crate::status::Refusal;
+use crate::{listen::Peer, status::Refusal};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 const REQUEST_ID_LENGTH_MAX: usize = 64;
@@ -62,13 +68,58 @@ pub(crate) fn id_of(headers: &HeaderMap) -> &str {
     headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The token of `authorization: Bearer <token>` (RFC 6750 section 2.1). Two headers, another scheme or bytes outside
-/// ASCII count as none.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
+/// How a token is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// RFC 6750 section 2.1.
+    Bearer,
+    /// RFC 9449 section 7.1: with a proof.
+    Dpop,
+}
+
+/// The token of `authorization: Bearer <token>` or `DPoP <token>`. Two headers, another scheme or bytes outside ASCII count
+/// as none.
+pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
+    authorization(headers).map(|(_, token)| token)
+}
+
+fn authorization(headers: &HeaderMap) -> Option<(Scheme, &str)> {
+    let (scheme, token) = only(headers, AUTHORIZATION)?.split_once(' ')?;
+    let known = [("bearer", Scheme::Bearer), ("dpop", Scheme::Dpop)];
+    let (_, scheme) = known.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name))?;
+    Some((scheme, token.trim_matches(' ')))
+}
+
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+    value.to_str().ok()
+}
+
+/// What a request shows of its sender beside the token; `None` when nothing, as most do.
+pub(crate) fn sender<B>(request: &Request<B>) -> Option<Sender> {
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
+    let proof = authorization(request.headers())
+        .filter(|(scheme, _)| *scheme == Scheme::Dpop)
+        .map(|_| Arc::new(Proof::new(only(request.headers(), DPOP), proven(request, peer.over_tls))));
+    (proof.is_some() || peer.certificate.is_some()).then_some(Sender { certificate: peer.certificate, proof })
+}
+
+/// The request as a proof has to name it.
+fn proven<B>(request: &Request<B>, over_tls: bool) -> ProvenRequest {
+    // HTTP/2 has it in `:authority`, HTTP/1.1 in `host`.
+    let named = request.uri().authority().map(Authority::as_str).or_else(|| only(request.headers(), HOST));
+    ProvenRequest {
+        method: request.method().as_str().to_owned(),
+        over_tls,
+        authority: named.unwrap_or_default().to_owned(),
+        path: request.uri().path().to_owned(),
+    }
+}
+
+/// The token of a request, and what goes with it.
+pub(crate) fn presented<B>(request: &Request<B>) -> Presented<'_> {
+    Presented { token: token(request.headers()), sender: request.extensions().get() }
 }
 
 /// What the caller leaves us, from `grpc-timeout` (gRPC over HTTP/2: at most eight digits and a unit).
@@ -150,13 +201,31 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_is_read_and_anything_ambiguous_is_none() {
-        assert_eq!(bearer(&with(AUTHORIZATION, "Bearer a.b.c")), Some("a.b.c"));
-        assert_eq!(bearer(&with(AUTHORIZATION, "bearer  a.b.c")), Some("a.b.c"));
-        assert_eq!(bearer(&with(AUTHORIZATION, "Basic a.b.c")), None);
-        assert_eq!(bearer(&HeaderMap::new()), None);
+    fn a_token_is_read_and_anything_ambiguous_is_none() {
+        assert_eq!(token(&with(AUTHORIZATION, "Bearer a.b.c")), Some("a.b.c"));
+        assert_eq!(token(&with(AUTHORIZATION, "bearer  a.b.c")), Some("a.b.c"));
+        assert_eq!(token(&with(AUTHORIZATION, "DPoP a.b.c")), Some("a.b.c"));
+        assert_eq!(token(&with(AUTHORIZATION, "Basic a.b.c")), None);
+        assert_eq!(token(&HeaderMap::new()), None);
         let mut twice = with(AUTHORIZATION, "Bearer a");
         twice.append(AUTHORIZATION, HeaderValue::from_static("Bearer b"));
-        assert_eq!(bearer(&twice), None);
+        assert_eq!(token(&twice), None);
+    }
+
+    #[test]
+    fn a_sender_is_what_the_scheme_and_the_connection_say() {
+        let request = |scheme: &str, peer: Peer| {
+            let request = Request::post("https://a.example/x").header("authorization", format!("{scheme} a.b.c"));
+            request.header("dpop", "proof").extension(peer).body(()).unwrap()
+        };
+        let certificate = Some(airlock_service::Thumbprint::of_certificate(b"der"));
+        let shown = |scheme: &str, peer: Peer| {
+            sender(&request(scheme, peer)).map(|sender| (sender.certificate, sender.proof.is_some()))
+        };
+        let (plain, known) = (Peer::default(), Peer { over_tls: true, certificate });
+        assert_eq!(shown("Bearer", plain), None, "a proof beside a bearer token is nothing");
+        assert_eq!(shown("DPoP", plain), Some((None, true)));
+        assert_eq!(shown("Bearer", known), Some((certificate, false)));
+        assert_eq!(shown("dpop", known), Some((certificate, true)));
     }
 }

@@ -13,7 +13,7 @@ use airlock_proto::v1::{
     token_service_server::{SERVICE_NAME as TOKEN, TokenServiceServer},
 };
 use airlock_service::{
-    Holding, Wanted,
+    Holding, Listener, Wanted,
     isolation::{self, IsolationLevel},
 };
 use bytes::Bytes;
@@ -134,6 +134,13 @@ impl<A: Application> Router<A> {
         }
     }
 
+    pub(crate) fn listener(&self) -> Listener {
+        match self.plane {
+            Plane::Data(_) => Listener::Data,
+            Plane::Control(..) => Listener::Control,
+        }
+    }
+
     pub(crate) fn app(&self) -> Arc<A> {
         Arc::clone(&self.app)
     }
@@ -157,6 +164,9 @@ impl<A: Application> Router<A> {
         let streams = self.streams(request.uri().path());
         let holding = self.app.open_holding();
         request.extensions_mut().insert(holding.clone());
+        if let Some(sender) = request::sender(&request) {
+            request.extensions_mut().insert(sender);
+        }
         let form = Form::of(&request);
         let in_json = matches!(form, Form::Json);
         let answer = AssertUnwindSafe(self.answer(form, request, &holding)).catch_unwind().await;
@@ -184,7 +194,7 @@ impl<A: Application> Router<A> {
     {
         let bytes_max = self.bytes_max(request.uri().path());
         if needs_token(request.uri().path())
-            && let Some(looking) = self.app.find_key(request::bearer(request.headers()))
+            && let Some(looking) = self.app.find_key(request::presented(&request).token)
         {
             looking.await;
         }
@@ -212,7 +222,7 @@ impl<A: Application> Router<A> {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
         let is_complete = request.body_mut().is_complete();
-        let bearer = request::bearer(request.headers());
+        let bearer = request::presented(request);
         if is_complete {
             // Who invokes is told by the call itself, a moment later.
             let tenant = matches!(self.plane, Plane::Control(..)).then(|| self.app.tenant_of(bearer)).flatten();
@@ -280,7 +290,7 @@ impl<A: Application> Router<A> {
             let hint = "reflection lists the services of this listener";
             return status::unimplemented(hint, request::id_of(request.headers())).into_http();
         };
-        if guarded && let Err(refused) = self.app.authenticate(request::bearer(request.headers()), Wanted::Other) {
+        if guarded && let Err(refused) = self.app.authenticate(request::presented(&request), Wanted::Other) {
             return status::status(refused, request::id_of(request.headers())).into_http();
         }
         let answer = unfailing(side.oneshot(request.map(Body::new)).await);

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, pin::Pin, sync::Arc, time::Duration};
 
-use airlock_access::{Admission, Holding, Holdings, VerifiedToken, expect_control, expect_invoke};
+use airlock_access::{Admission, Holding, Holdings, Presented, VerifiedToken, expect_control, expect_invoke};
 use airlock_model::{AuditEvent, AuditKind, ControlScope, Failure, Reason, TenantName};
 use airlock_resources::AddError;
 use airlock_sandbox::{Compiler, Engine, EngineError, Lanes, MappingShortage};
@@ -181,12 +181,12 @@ impl App {
     /// Looks for the key that a token names, where its issuer publishes keys and none of them is it: to be waited for before the
     /// token is judged. `None` when there is nothing to look for. Believes nothing that the token says, and decides nothing.
     #[must_use]
-    pub fn find_key(&self, bearer: Option<&str>) -> Option<Looking> {
+    pub fn find_key(&self, token: Option<&str>) -> Option<Looking> {
         let settings = self.settings();
         if settings.published.is_empty() {
             return None;
         }
-        let missing = settings.authenticator.missing_key(bearer?)?;
+        let missing = settings.authenticator.missing_key(token?)?;
         let set = Arc::clone(settings.published.get(&missing.iss)?);
         Some(Box::pin(async move { set.look_for(&missing.key_id).await }))
     }
@@ -196,7 +196,7 @@ impl App {
     ///
     /// # Errors
     /// `token_invalid`, `keys_unavailable`, `not_granted`.
-    pub fn authenticate(&self, bearer: Option<&str>, wanted: Wanted) -> Result<TenantName, Failure> {
+    pub fn authenticate(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<TenantName, Failure> {
         let kind = match wanted {
             Wanted::Call => AuditKind::InvocationRefused,
             Wanted::Deploy | Wanted::Other => AuditKind::ControlRefused,
@@ -208,13 +208,13 @@ impl App {
     }
 
     /// The token, if it is genuine, valid now and not revoked. Every door asks here.
-    pub(crate) fn verify(&self, settings: &Settings, bearer: Option<&str>) -> Result<VerifiedToken, Refused> {
+    pub(crate) fn verify(&self, settings: &Settings, bearer: Presented<'_>) -> Result<VerifiedToken, Refused> {
         let token = settings.authenticator.verify(bearer, clock::now_unix_s())?;
         self.backends.revocations.check_token(&token).map_err(Refused::by(&token))?;
         Ok(token)
     }
 
-    fn expect(&self, bearer: Option<&str>, wanted: Wanted) -> Result<VerifiedToken, Refused> {
+    fn expect(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<VerifiedToken, Refused> {
         let token = self.verify(&self.settings(), bearer)?;
         let expected = match wanted {
             Wanted::Call => expect_invoke(&token),
@@ -226,7 +226,7 @@ impl App {
 
     /// Whose token it is, if it is good. Decides nothing and leaves no record.
     #[must_use]
-    pub fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+    pub fn tenant_of(&self, bearer: Presented<'_>) -> Option<TenantName> {
         let token = self.verify(&self.settings(), bearer).ok()?;
         Some(token.principal().tenant.clone())
     }

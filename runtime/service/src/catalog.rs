@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use airlock_access::{Authorized, Control};
+use airlock_access::{Authorized, Control, Presented};
 use airlock_model::{
     Access, AuditEvent, AuditKind, ControlScope, Decision, EnvironmentName, Failure, Grant, Grants, HostError, Layer,
     Operation, Reason, ResourceKind, ResourceName,
@@ -66,7 +66,7 @@ impl App {
     /// When the token lacks `resource:read`.
     pub async fn list_resources(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> Result<Vec<ResourceSummary>, Failure> {
         let permit = self.authorize(bearer, ControlScope::ResourceRead, &environment, None)?;
@@ -82,7 +82,7 @@ impl App {
     /// there is such a database; `resource_unavailable` when it cannot say.
     pub async fn describe_schema(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         resource: ResourceName,
         refresh: bool,

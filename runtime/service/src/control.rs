@@ -1,6 +1,6 @@
 //! What builders and auditors ask about.
 
-use airlock_access::{Authorized, Control, authorize_control};
+use airlock_access::{Authorized, Control, Presented, authorize_control};
 use airlock_model::{
     AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, ManifestStatement, Reason, TenantName,
 };
@@ -22,7 +22,7 @@ impl App {
     /// `function_unknown`, or when the token lacks `function:read`.
     pub async fn get(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<LiveFunction, Failure> {
@@ -37,7 +37,7 @@ impl App {
     /// When the token lacks `function:read`, or the page token is not ours.
     pub async fn list(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         page: PageRequest,
     ) -> Result<Page<Revision>, Failure> {
@@ -54,7 +54,7 @@ impl App {
     /// As [`App::list`].
     pub async fn list_revisions(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         page: PageRequest,
@@ -73,7 +73,7 @@ impl App {
     /// When the token lacks `function:read`.
     pub async fn list_candidates(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<Vec<ManifestStatement>, Failure> {
@@ -89,7 +89,7 @@ impl App {
     /// When the token lacks `audit:read`.
     pub async fn audit_query(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         mut filter: AuditFilter,
     ) -> Result<Vec<AuditRecord>, Failure> {
@@ -114,7 +114,7 @@ impl App {
     /// Verifies the token and its right to one thing on the control plane; a refusal is recorded.
     pub(crate) fn authorize(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         scope: ControlScope,
         environment: &EnvironmentName,
         function: Option<&FunctionName>,

@@ -5,7 +5,7 @@ pub(crate) mod sources;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use airlock_access::{Authorized, Control};
+use airlock_access::{Authorized, Control, Presented};
 use airlock_analysis::Bounds;
 use airlock_model::{
     AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, Finding, FunctionName, Reason,
@@ -118,7 +118,7 @@ impl App {
     ///
     /// # Errors
     /// When the token or the manifest is refused, or too many are under way. Findings are not an error here.
-    pub async fn check(&self, bearer: Option<&str>, upload: Upload) -> Result<CheckReport, Failure> {
+    pub async fn check(&self, bearer: Presented<'_>, upload: Upload) -> Result<CheckReport, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
         let turn = self.deploying.checks.turn(&permit.principal().tenant).await?;
         let judge = self.judge(&permit)?;
@@ -138,7 +138,7 @@ impl App {
     ///
     /// # Errors
     /// Every refusal, with its findings; nothing is stored unless all of it is.
-    pub async fn deploy(&self, bearer: Option<&str>, upload: Upload) -> Result<Deployment, Failure> {
+    pub async fn deploy(&self, bearer: Presented<'_>, upload: Upload) -> Result<Deployment, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
         let author = permit.principal().subject.clone();
         let arrival = Arrival { author, promoted_from: None, landing: Landing::Live };
@@ -151,7 +151,7 @@ impl App {
     ///
     /// # Errors
     /// `promotion_only` when this environment takes none from there, `function_unknown`, and every refusal of a deploy.
-    pub async fn promote(&self, bearer: Option<&str>, promotion: Promotion) -> Result<Deployment, Failure> {
+    pub async fn promote(&self, bearer: Presented<'_>, promotion: Promotion) -> Result<Deployment, Failure> {
         let Promotion { function, from, to, revision, landing } = promotion;
         let permit = self.authorize(bearer, ControlScope::FunctionPromote, &to, Some(&function))?;
         let arrived = async {

@@ -9,7 +9,7 @@ mod tree;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use airlock_access::{Authorized, Foreseen, Invoke, Terms, authorize_invoke};
+use airlock_access::{Authorized, Foreseen, Invoke, Presented, Terms, authorize_invoke};
 use airlock_model::{
     AliasName, AuditKind, EnvironmentName, Failure, FunctionName, Limit, LimitCaps, Quota, ResourceName, TenantName,
     TenantQuotas, place::join,
@@ -132,7 +132,7 @@ impl App {
     /// # Errors
     /// `token_invalid`, `keys_unavailable`, and `not_granted` when the token does not cover the function, as `invoke` says them;
     /// `tenant_busy` and `overloaded` when too many wait for an explanation.
-    pub async fn explain(&self, bearer: Option<&str>, question: Question) -> Result<Explanation, Failure> {
+    pub async fn explain(&self, bearer: Presented<'_>, question: Question) -> Result<Explanation, Failure> {
         let settings = self.settings();
         let refuse = |refused| {
             let (function, environment) = (Some(question.function.as_str()), question.environment.as_str());
@@ -168,7 +168,7 @@ impl App {
     fn cover(
         &self,
         settings: &Settings,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         question: &Question,
     ) -> Result<Authorized<Invoke>, Refused> {
         let token = self.verify(settings, bearer)?;

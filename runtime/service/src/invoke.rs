@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
-use airlock_access::{Admitted, Holding, Terms, VerifiedToken, authorize_invoke};
+use airlock_access::{Admitted, Holding, Presented, Sender, Terms, VerifiedToken, authorize_invoke};
 use airlock_model::{
     AuditKind, EffectiveLimits, EnvironmentName, Failure, FunctionError, FunctionName, InvocationContext, InvocationId,
     InvokeRequest, Limit, LimitCaps, LogLine, Outcome, Usage,
@@ -28,8 +28,10 @@ use crate::{
 
 /// One request to run a function.
 pub struct InvokeCall {
-    /// The token's text, without `Bearer `.
+    /// The token's text, without its scheme.
     pub bearer: Option<String>,
+    /// What the request shows of its sender beside the token.
+    pub sender: Sender,
     /// What is asked.
     pub request: InvokeRequest,
     /// What is left of the caller's own deadline.
@@ -123,7 +125,8 @@ impl App {
     /// Everything that can turn a call away before it costs anything.
     async fn admit(&self, settings: &Settings, call: &InvokeCall) -> Result<(Arc<Deployed>, Admitted), Refused> {
         let InvokeRequest { function, environment, alias, payload } = &call.request;
-        let token = self.verify(settings, call.bearer.as_deref())?;
+        let presented = Presented { token: call.bearer.as_deref(), sender: Some(&call.sender) };
+        let token = self.verify(settings, presented)?;
         let authorized =
             authorize_invoke(&token, function.clone(), environment.clone()).map_err(Refused::by(&token))?;
         self.check_function(&token, environment, function).map_err(Refused::by(&token))?;

@@ -53,6 +53,7 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     for file in judges(config) {
         wall.read_replaceable(&absolute(file));
     }
+    crate::tls::files(config).for_each(|file| wall.read_replaceable(&absolute(file)));
     wall.write(&absolute(&config.state.dir));
     for needs in bindings(config).chain(key_sources(config)) {
         needs.files.iter().for_each(|file| wall.read_replaceable(&absolute(file)));
@@ -134,6 +135,7 @@ pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     let wall = wall_for(config, config_file);
     let mut files: Vec<PathBuf> = vec![config_file.to_owned()];
     files.extend(judges(config).cloned());
+    files.extend(crate::tls::files(config).map(Path::to_owned));
     files.extend(key_sources(config).chain(bindings(config)).flat_map(|needs| needs.files));
     files.retain(|file| wall.may_write(file));
     files.dedup();

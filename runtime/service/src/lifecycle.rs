@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use airlock_access::{Authorized, Control};
+use airlock_access::{Authorized, Control, Presented};
 use airlock_model::{
     AliasName, AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, FunctionName, Reason,
 };
@@ -88,7 +88,7 @@ impl App {
     /// When the token lacks the scope, `function_unknown`, `request_malformed`.
     pub async fn change_function(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         change: FunctionChange,

@@ -1,5 +1,6 @@
 //! What operators ask about: the configuration in force, and which limits it gives to whom.
 
+use airlock_access::Presented;
 use airlock_model::{
     ControlScope, EnvironmentName, Failure, FunctionName, HostError, Limit, LimitSource, ResourceName, TenantName,
 };
@@ -79,7 +80,7 @@ impl App {
     /// When the token lacks `operator:read`.
     pub async fn get_config(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> Result<Vec<Setting>, Failure> {
         let _permit = self.authorize(bearer, ControlScope::OperatorRead, &environment, None)?;
@@ -92,7 +93,7 @@ impl App {
     /// When the token lacks `operator:read`, the environment is not configured, or the function is not deployed there.
     pub async fn limits_in_force(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         tenant: Option<TenantName>,
         function: Option<FunctionName>,

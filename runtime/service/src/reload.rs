@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc};
 
-use airlock_access::{Admission, Authorized, Control, Holdings};
+use airlock_access::{Admission, Authorized, Control, Holdings, Presented};
 use airlock_model::{AuditEvent, AuditKind, ControlScope, Decision, EnvironmentName, Failure, Reason};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
@@ -18,8 +18,18 @@ use crate::{
 };
 
 /// What a reload can change. Every other key, also one that this list has not heard of, needs a restart.
-const RELOADABLE: [&str; 8] =
-    ["server.drain_ms", "admission", "tokens", "identity", "limits", "signers", "environments", "resources"];
+const RELOADABLE: [&str; 10] = [
+    "server.drain_ms",
+    "server.tls",
+    "server.control_tls",
+    "admission",
+    "tokens",
+    "identity",
+    "limits",
+    "signers",
+    "environments",
+    "resources",
+];
 
 /// Characters of one value in a change.
 const VALUE_CHARS_MAX: usize = 120;
@@ -73,7 +83,7 @@ impl App {
     ///
     /// # Errors
     /// When the token lacks the scope, and why the old configuration stays.
-    pub async fn reload(&self, bearer: Option<&str>, environment: EnvironmentName) -> Result<Vec<Change>, Failure> {
+    pub async fn reload(&self, bearer: Presented<'_>, environment: EnvironmentName) -> Result<Vec<Change>, Failure> {
         let permit = self.authorize(bearer, ControlScope::OperatorWrite, &environment, None)?;
         self.reload_with(reload_event_by(&permit)).await
     }
@@ -142,6 +152,7 @@ impl Reloader {
             let config = Config::load(path).map_err(|why| invalid(&why.into()))?;
             isolation::check_standing(&config, path).map_err(|why| restart_needed(&why))?;
             let new = Settings::build(config, &own_listeners, &ring, Some(&old)).map_err(|why| invalid(&why))?;
+            old.tls.check_still(&new.tls)?;
             let changes = changes(&old, &new);
             check_reloadable(&changes)?;
             Ok((new, changes))
@@ -238,11 +249,25 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_needs_a_restart() {
-        for key in ["limits.default.fuel", "tokens.issuer[0].iss", "environments.dev.writes", "server.drain_ms"] {
+        for key in [
+            "server.tls.key.file",
+            "server.control_tls.client_auth",
+            "limits.default.fuel",
+            "tokens.issuer[0].iss",
+            "environments.dev.writes",
+            "server.drain_ms",
+        ] {
             assert!(is_reloadable(key), "{key}");
         }
-        for key in ["server.data", "server.drain_ms_of_another", "state.dir", "isolation.level", "limitless", "new.key"]
-        {
+        for key in [
+            "server.data",
+            "server.tls_of_another",
+            "server.drain_ms_of_another",
+            "state.dir",
+            "isolation.level",
+            "limitless",
+            "new.key",
+        ] {
             assert!(!is_reloadable(key), "{key}");
         }
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use airlock_access::VerifiedToken;
+use airlock_access::{Presented, VerifiedToken};
 use airlock_model::{AuditKind, Failure, InvocationId, Outcome, Reason, Revocation};
 use airlock_sandbox::Run;
 use tokio::sync::oneshot;
@@ -151,7 +151,7 @@ impl App {
     ///
     /// # Errors
     /// `token_invalid`; `not_granted` when the token covers no running call of that name.
-    pub fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+    pub fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
         let refuse = |environment: &str, refused: Refused| {
             let subject = Subject { function: None, environment };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use airlock_access::{Authenticator, Issuer, PolicyError, TokenPolicy};
+use airlock_access::{Authenticator, Issuer, PolicyError, TokenPolicy, UsedProofs};
 use airlock_analysis::packages::PackagePolicy;
 use airlock_model::{
     ApprovalPolicy, Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource,
@@ -20,6 +20,7 @@ use airlock_resources::{Network, Resources, Sources};
 use crate::{
     app::StartError,
     catalog::Schemas,
+    clock,
     config::{Config, ConfigError, DeployPolicy, Origin, Setting, WritePolicy, process_environment},
     gate::{Documents, Listed, Models, analysed_as},
     identity::Identities,
@@ -27,6 +28,7 @@ use crate::{
     packages,
     registry::Deployed,
     signatures::{self, Signers},
+    tls::ListenersTls,
 };
 
 /// Everything that a reload replaces.
@@ -36,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) identity: Identities,
     /// The key sets that issuers publish, by `iss`.
     pub(crate) published: BTreeMap<String, Arc<Published>>,
+    /// What the listeners speak TLS with.
+    pub(crate) tls: ListenersTls,
     pub(crate) resources: Resources,
     listed: ByBinding<Listed>,
     nothing_listed: Listed,
@@ -99,6 +103,7 @@ impl Settings {
         let (identity, provider_keys) = Identities::read(&config, ring, before.map(|before| &before.identity))?;
         let Tokens { authenticator, published, identity: token_policy, listed: keys } =
             tokens(&config, ring, &identity, before)?;
+        let (tls, certificates) = ListenersTls::read(&config, before.map(|before| &before.tls))?;
         let mut resources = bind_resources(&config, own)?;
         if let Some(before) = before {
             resources.keep_unchanged(&before.resources);
@@ -107,6 +112,7 @@ impl Settings {
         let documents = documents(&config)?;
         let mut listing = config.settings();
         listing.extend(keys.into_iter().chain(provider_keys));
+        listing.extend(certificates);
         let (packages, indexes) = packages::policies(&config)?;
         listing.extend(indexes);
         let (signers, signer_keys) = signatures::signers(&config)?;
@@ -138,6 +144,7 @@ impl Settings {
             authenticator,
             identity,
             published,
+            tls,
             token_policy,
             operator: config.limits.operator(),
             operator_places: Arc::new(config.origins.operator_places()),
@@ -296,7 +303,7 @@ fn tokens(config: &Config, ring: &KeyRing, own: &Identities, before: Option<&Set
     let identity = Digest::of_parts(&[&written, &digests.concat(), &own.mark()]);
     let authenticator = match before.filter(|before| before.token_policy == identity) {
         Some(before) => Arc::clone(&before.authenticator),
-        None => authenticator(config, issuers, &published)?,
+        None => authenticator(config, issuers, &published, before)?,
     };
     Ok(Tokens { authenticator, published, identity, listed })
 }
@@ -306,6 +313,7 @@ fn authenticator(
     config: &Config,
     issuers: Vec<Issuer>,
     published: &BTreeMap<String, Arc<Published>>,
+    before: Option<&Settings>,
 ) -> Result<Arc<Authenticator>, StartError> {
     let refuse = |why: PolicyError| config.origins.locate(ConfigError::value(policy_key(&why), why));
     let policy = TokenPolicy {
@@ -315,8 +323,11 @@ fn authenticator(
         lifetime_write_max_s: config.tokens.lifetime_write_max_s(),
         exchanged: config.identity.provider.iter().map(|provider| provider.iss.clone()).collect(),
         leeway_s: config.tokens.leeway_s,
+        sender_bound: config.tokens.sender_bound,
     };
-    let authenticator = Arc::new(Authenticator::new(policy).map_err(refuse)?);
+    let used_proofs = before
+        .map_or_else(|| Arc::new(UsedProofs::since(clock::now_unix_s())), |before| before.authenticator.used_proofs());
+    let authenticator = Arc::new(Authenticator::remembering(policy, used_proofs).map_err(refuse)?);
     for (iss, set) in published {
         let (weak, iss) = (Arc::downgrade(&authenticator), iss.clone());
         // The issuers of an authenticator never change, so nothing can be wrong with the name.

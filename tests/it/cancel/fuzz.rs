@@ -16,7 +16,7 @@ use std::{
 };
 
 use airlock_model::InvokeRequest;
-use airlock_service::{CallName, Holding, InvokeCall};
+use airlock_service::{CallName, Holding, InvokeCall, Presented, Sender};
 use airlock_store::Store;
 use airlock_tests::{Harness, Options, guests::WatGuest, output, reason, times, tokens::TokenSpec, with_token};
 use tokio::{sync::mpsc, time::sleep};
@@ -163,7 +163,7 @@ impl Fuzz {
                 let cancel = async {
                     sleep(after).await;
                     // It may have ended, or not have begun: then its deadline ends it, or it ends by itself.
-                    let _ = app.cancel(Some(token), &name);
+                    let _ = app.cancel(Presented::bearer(Some(token)), &name);
                 };
                 let (ended, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(1), run), cancel);
                 ended.ok()
@@ -287,6 +287,7 @@ fn call(token: &str, (function, payload): (&str, &str), ending: Ending, number: 
     let remaining = if let Ending::Deadline(after) = ending { after } else { Duration::from_secs(5) };
     InvokeCall {
         bearer: Some(token.to_owned()),
+        sender: Sender::default(),
         request: InvokeRequest {
             function: function.parse().expect("a name"),
             environment: "dev".parse().expect("a name"),

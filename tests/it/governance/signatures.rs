@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use airlock_access::{Algorithm, SigningKey, public_jwks, sign_component};
+use airlock_access::{Algorithm, Presented, SigningKey, public_jwks, sign_component};
 use airlock_model::Digest;
 use airlock_proto::v1::{CheckRequest, DeployRequest, PromoteRequest};
 use airlock_tests::{Harness, Options, airlock_binary, guests::WatGuest, reason, tokens::TokenSpec, with_token};
@@ -85,7 +85,7 @@ impl Signed {
     async fn signed_by(&self, environment: &str) -> Option<String> {
         let token = self.harness.token(&TokenSpec::control().environment(environment));
         let (function, environment) = ("one".parse().expect("a name"), environment.parse().expect("a name"));
-        let live = self.harness.app().get(Some(&token), function, environment).await.expect("live");
+        let live = self.harness.app().get(Presented::bearer(Some(&token)), function, environment).await.expect("live");
         live.revision.signed_by
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use airlock_model::InvokeRequest;
-use airlock_service::{Answer, App, Config, Holding, InvokeCall, Parts, config::ConfigError};
+use airlock_service::{Answer, App, Config, Holding, InvokeCall, Parts, Presented, Sender, config::ConfigError};
 use anyhow::Context;
 use serde::Deserialize;
 use serde_json::json;
@@ -91,6 +91,7 @@ impl Application {
         };
         let call = InvokeCall {
             bearer: Some(token.to_owned()),
+            sender: Sender::default(),
             request,
             remaining: None,
             logs: None,
@@ -120,5 +121,5 @@ async fn deploy(app: &App, token: &str, component: &Component) -> anyhow::Result
         sources: BTreeMap::new(),
         signature: None,
     };
-    app.deploy(Some(token), upload).await.map(drop).context("cannot deploy the guest")
+    app.deploy(Presented::bearer(Some(token)), upload).await.map(drop).context("cannot deploy the guest")
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Case, all_accepted, all_refused};
 use crate::{
-    Claim, ClaimFault, TokenRefusal,
+    Claim, ClaimFault, Thumbprint, TokenRefusal,
     fixture::{Fixture, INSTANCE, OTHER, claims_but},
 };
 
@@ -82,7 +82,6 @@ fn identity_cases(fixture: &Fixture) -> Vec<Case> {
             ("act without sub", json!({"act": {}}), wrong_value(Claim::Act)),
             ("act with a sub that is no text", json!({"act": {"sub": 1}}), wrong_value(Claim::Act)),
             ("act with an empty sub", json!({"act": {"sub": ""}}), wrong_value(Claim::Act)),
-            ("cnf", json!({"cnf": {"jkt": "x"}}), TokenRefusal::Confirmation),
         ],
     )
 }
@@ -152,8 +151,33 @@ fn right_cases(fixture: &Fixture) -> Vec<Case> {
     )
 }
 
+/// What binds a token to its holder in a way that is not understood never passes as no binding.
+fn holder_cases(fixture: &Fixture) -> Vec<Case> {
+    let good = Thumbprint::of_certificate(b"x").to_string();
+    let refusal = TokenRefusal::Confirmation;
+    changed(
+        fixture,
+        vec![
+            ("cnf a text", json!({"cnf": good}), refusal),
+            ("cnf a list", json!({"cnf": [{"jkt": good}]}), refusal),
+            ("cnf empty", json!({"cnf": {}}), refusal),
+            ("cnf with a whole key", json!({"cnf": {"jwk": {"kty": "OKP"}}}), refusal),
+            ("cnf with a key id", json!({"cnf": {"kid": "x"}}), refusal),
+            ("cnf with one more member", json!({"cnf": {"jkt": good, "kid": "x"}}), refusal),
+            ("cnf with another hash", json!({"cnf": {"x5t": good}}), refusal),
+            ("jkt in other case", json!({"cnf": {"JKT": good}}), refusal),
+            ("jkt too short", json!({"cnf": {"jkt": "x"}}), refusal),
+            ("jkt with padding", json!({"cnf": {"jkt": format!("{good}=")}}), refusal),
+            ("jkt in hexadecimal", json!({"cnf": {"jkt": "ab".repeat(32)}}), refusal),
+            ("jkt null", json!({"cnf": {"jkt": null}}), refusal),
+            ("x5t#S256 a number", json!({"cnf": {"x5t#S256": 1}}), refusal),
+            ("one right and one wrong", json!({"cnf": {"jkt": good, "x5t#S256": ""}}), refusal),
+        ],
+    )
+}
+
 pub(super) fn cases(fixture: &Fixture) -> Vec<Case> {
-    [identity_cases(fixture), audience_cases(fixture), right_cases(fixture)].concat()
+    [identity_cases(fixture), audience_cases(fixture), right_cases(fixture), holder_cases(fixture)].concat()
 }
 
 #[test]
@@ -179,6 +203,7 @@ fn right_claims_pass() {
         ("no scope claim", json!({"scope": null})),
         ("empty scope", json!({"scope": ""})),
         ("limits", json!({"limits": {"fuel": 1000, "memory_bytes": "1MiB"}})),
+        ("bound to a certificate", json!({"cnf": {"x5t#S256": Thumbprint::of_certificate(b"x").to_string()}})),
         ("unknown claim", json!({"email": "a@b.example"})),
     ];
     all_accepted(&fixture, &accepted.map(|(name, change)| (name, fixture.token(&claims_but(change)))));

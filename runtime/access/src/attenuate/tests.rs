@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Algorithm, Authenticator,
+    Algorithm, Authenticator, Presented,
     fixture::{Fixture, INSTANCE, NOW, PLATFORM, claims, claims_but, issuer, policy, signed},
 };
 
@@ -29,7 +29,7 @@ impl House {
     }
 
     fn verified(&self, token: &str) -> VerifiedToken {
-        self.authenticator.verify(Some(token), NOW).unwrap()
+        self.authenticator.verify(Presented::bearer(Some(token)), NOW).unwrap()
     }
 
     fn root(&self, changes: serde_json::Value) -> VerifiedToken {
@@ -101,8 +101,8 @@ fn a_child_dies_with_the_trust_in_its_parents_issuer() {
     let house = House::new();
     let child = house.own.attenuate(&house.root(json!({})), Narrowing::default(), NOW).unwrap();
     let alone = Authenticator::new(policy(vec![issuer(OWN, &[&house.own.key])])).unwrap();
-    assert!(house.authenticator.verify(Some(&child.token), NOW).is_ok());
-    let why = alone.verify(Some(&child.token), NOW).unwrap_err();
+    assert!(house.authenticator.verify(Presented::bearer(Some(&child.token)), NOW).is_ok());
+    let why = alone.verify(Presented::bearer(Some(&child.token)), NOW).unwrap_err();
     assert!(why.log.unwrap().contains("`chain` or `origin`"));
     let exchanged = signed(&house.own.key, &crate::fixture::header(&house.own.key), &{
         let mut claims = claims();
@@ -110,7 +110,10 @@ fn a_child_dies_with_the_trust_in_its_parents_issuer() {
         claims["origin"] = json!({"iss": "https://login.example", "jti": ""});
         claims
     });
-    assert!(house.authenticator.verify(Some(&exchanged), NOW).is_err(), "nobody of that name is exchanged");
+    assert!(
+        house.authenticator.verify(Presented::bearer(Some(&exchanged)), NOW).is_err(),
+        "nobody of that name is exchanged"
+    );
 }
 
 /// What a token lets anybody do, asked from outside: every scope for every function, at every time.

@@ -13,7 +13,11 @@ use super::{
     cache::{CacheKey, Remembered, TokenCache},
     signature_under,
 };
-use crate::keys::{Algorithms, KeySet, PublicKey};
+use crate::{
+    dpop::{Moment, UsedProofs},
+    keys::{Algorithms, KeySet, PublicKey},
+    sender::{Presented, SenderPolicy},
+};
 
 /// The longest lifetime of a token unless the operator says otherwise, in seconds.
 pub const LIFETIME_MAX_S: u64 = 300;
@@ -49,6 +53,8 @@ pub struct TokenPolicy {
     pub exchanged: Vec<String>,
     /// Tolerance for clocks, in seconds, at most [`LEEWAY_MAX_S`].
     pub leeway_s: u64,
+    /// Whether tokens have to be bound to their holder.
+    pub sender_bound: SenderPolicy,
 }
 
 /// Why a policy is not accepted.
@@ -89,6 +95,7 @@ pub struct MissingKey {
 /// Verifies tokens and remembers those that passed. Share one in an `Arc`.
 pub struct Authenticator {
     current: ArcSwap<State>,
+    used_proofs: Arc<UsedProofs>,
     /// Held while the keys are replaced, so that two replacements do not undo each other.
     replacing: Mutex<()>,
 }
@@ -108,18 +115,46 @@ impl Authenticator {
     /// # Errors
     /// The first rule of [`TokenPolicy`] that is broken.
     pub fn new(policy: TokenPolicy) -> Result<Self, PolicyError> {
-        Ok(Self { current: ArcSwap::from_pointee(State::new(policy)?), replacing: Mutex::new(()) })
+        Self::remembering(policy, Arc::new(UsedProofs::since(0)))
     }
 
-    /// Verifies the text of a token (without `Bearer`, see [`bearer_token`]) at this second.
+    /// Starts with a policy and what is remembered of proofs, so that none can be used under both of two policies.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn remembering(policy: TokenPolicy, used_proofs: Arc<UsedProofs>) -> Result<Self, PolicyError> {
+        Ok(Self { current: ArcSwap::from_pointee(State::new(policy)?), used_proofs, replacing: Mutex::new(()) })
+    }
+
+    /// What is remembered of proofs, for the next authenticator.
+    #[must_use]
+    pub fn used_proofs(&self) -> Arc<UsedProofs> {
+        Arc::clone(&self.used_proofs)
+    }
+
+    /// Verifies a token at this second, and that its holder presents it.
     ///
     /// # Errors
     /// [`Reason::TokenInvalid`](airlock_model::Reason::TokenInvalid) with one text for every cause; the cause, a
     /// [`TokenRefusal`], is in `log`.
-    pub fn verify(&self, token: Option<&str>, now_unix_s: u64) -> Result<VerifiedToken, Failure> {
-        self.judge(token.unwrap_or_default(), now_unix_s).map_err(TokenRefusal::into_failure)
+    pub fn verify(&self, presented: Presented<'_>, now_unix_s: u64) -> Result<VerifiedToken, Failure> {
+        self.judge_presented(presented, now_unix_s).map_err(TokenRefusal::into_failure)
     }
 
+    /// The token may be remembered; who presents it is asked every time.
+    pub(crate) fn judge_presented(
+        &self,
+        presented: Presented<'_>,
+        now_unix_s: u64,
+    ) -> Result<VerifiedToken, TokenRefusal> {
+        let token = self.judge(presented.token.unwrap_or_default(), now_unix_s)?;
+        let state = self.current.load();
+        let moment = Moment { now_unix_s, leeway_s: state.policy.leeway_s, used: &self.used_proofs };
+        presented.check(&token, state.policy.sender_bound, &moment)?;
+        Ok(token)
+    }
+
+    /// The token alone.
     pub(crate) fn judge(&self, token: &str, now_unix_s: u64) -> Result<VerifiedToken, TokenRefusal> {
         let state = self.current.load();
         let compact = Compact::split(token)?;

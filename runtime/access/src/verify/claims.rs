@@ -1,7 +1,7 @@
 //! The inside of a token: every claim read into its type, then judged (RFC 7519, RFC 8693, RFC 8725).
 //!
 //! Claims that Airlock does not know are ignored, as RFC 7519 section 4 demands, with one exception: `cnf` narrows a
-//! token to the holder of a key, and ignoring it would widen the token, so it is refused.
+//! token to its holder, and ignoring it or a part of it would widen the token, so what is not understood is refused.
 
 use std::{num::NonZeroU32, str::FromStr};
 
@@ -12,6 +12,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{ClaimFault, TokenRefusal};
+use crate::sender::Confirmation;
 
 const TEXT_BYTES_MAX: usize = 255;
 const TOKEN_ID_BYTES_MAX: usize = 128;
@@ -116,6 +117,7 @@ pub(crate) struct TokenClaims {
     pub(crate) chain: Vec<Link>,
     /// The identity provider's token that the first of all was exchanged for.
     pub(crate) origin: Option<Link>,
+    pub(crate) confirmation: Option<Confirmation>,
 }
 
 /// What the verifier expects of the claims. `None` asks for any value of the right shape.
@@ -131,9 +133,8 @@ pub(crate) struct Demand<'a> {
 impl TokenClaims {
     /// Reads every claim into its type.
     pub(crate) fn read(members: &Map<String, Value>) -> Result<Self, TokenRefusal> {
-        if members.contains_key("cnf") {
-            return Err(TokenRefusal::Confirmation);
-        }
+        let bound = members.get("cnf").map(|claim| Confirmation::read(claim).ok_or(TokenRefusal::Confirmation));
+        let confirmation = bound.transpose()?;
         let reader = Reader(members);
         let (grants, control_scopes) = reader.scopes()?;
         Ok(Self {
@@ -159,6 +160,7 @@ impl TokenClaims {
             calls_max: reader.calls_max()?,
             chain: reader.chain()?,
             origin: reader.origin()?,
+            confirmation,
         })
     }
 

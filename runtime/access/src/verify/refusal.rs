@@ -5,7 +5,7 @@ use std::fmt;
 use airlock_model::{Failure, Reason};
 
 use super::Claim;
-use crate::strict_json::JsonFault;
+use crate::{sender::SenderRefusal, strict_json::JsonFault};
 
 /// One of the three parts of a compact JWS (RFC 7515 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +74,14 @@ pub enum TokenRefusal {
     /// A claim is missing or malformed.
     #[error("claim `{0}` {fault}: {rule}", fault = .1.text(), rule = .0.rule())]
     Claim(Claim, ClaimFault),
-    /// `cnf` binds the token to a key (RFC 7800); taking it as a bearer token would widen it.
-    #[error("claim `cnf` is not supported: send a token without proof of possession")]
+    /// `cnf` binds the token to its holder (RFC 7800) in a way that is not understood; passing over it would widen the token.
+    #[error(
+        "claim `cnf` is not one of `x5t#S256` (RFC 8705) and `jkt` (RFC 9449) or both, each a SHA-256 as base64url"
+    )]
     Confirmation,
+    /// The token is good, and whoever sends it does not show to be its holder.
+    #[error(transparent)]
+    Sender(#[from] SenderRefusal),
     /// `iss` is not the issuer whose key signed the token.
     #[error("claim `iss` is not the issuer that the key belongs to")]
     Issuer,

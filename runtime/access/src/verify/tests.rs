@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Algorithm, KeySet, SigningKey,
+    Algorithm, KeySet, Presented, SigningKey,
     fixture::{Fixture, NOW, OTHER, PLATFORM, claims, claims_but, header, issuer, policy, signed},
     public_jwks,
 };
@@ -37,7 +37,7 @@ fn policies_that_cannot_be_meant_are_refused() {
 fn no_token_is_refused() {
     let fixture = Fixture::new();
     for token in [None, Some("")] {
-        let failure = fixture.authenticator.verify(token, NOW).unwrap_err();
+        let failure = fixture.authenticator.verify(Presented::bearer(token), NOW).unwrap_err();
         assert_eq!(failure.log.as_deref(), Some("no token was sent"));
     }
 }
@@ -47,7 +47,7 @@ fn neither_failure_nor_debug_repeats_what_the_token_says() {
     let fixture = Fixture::new();
     let secret = claims_but(json!({"sub": "canary", "tenant": "canary", "exp": 1, "iat": 0}));
     let token = fixture.token(&secret);
-    let failure = fixture.authenticator.verify(Some(&token), NOW).unwrap_err();
+    let failure = fixture.authenticator.verify(Presented::bearer(Some(&token)), NOW).unwrap_err();
     let text = format!("{failure:?}");
     assert!(!text.contains("canary") && !text.contains(&token[..20]), "{text}");
     let verified = fixture.verified(&claims_but(json!({"sub": "canary"})));

@@ -8,6 +8,7 @@ use super::{
     Functions, Link, TokenRefusal,
     claims::{Period, TokenClaims},
 };
+use crate::sender::Confirmation;
 
 /// A token whose signature, shape, issuer, audience and times were checked. Only
 /// [`Authenticator::verify`](super::Authenticator::verify) makes one. Cheap to clone.
@@ -27,6 +28,7 @@ struct Verified {
     calls_max: Option<NonZeroU32>,
     chain: Vec<Link>,
     origin: Option<Link>,
+    confirmation: Option<Confirmation>,
     period: Period,
 }
 
@@ -45,6 +47,7 @@ impl VerifiedToken {
             calls_max: claims.calls_max,
             chain: claims.chain,
             origin: claims.origin,
+            confirmation: claims.confirmation,
             period: claims.period,
         }))
     }
@@ -153,6 +156,12 @@ impl VerifiedToken {
     #[must_use]
     pub fn not_before_unix_s(&self) -> u64 {
         self.0.period.not_before
+    }
+
+    /// Whom the token is bound to; `None` for a bearer token.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<Confirmation> {
+        self.0.confirmation
     }
 
     /// `exp`, in seconds since the Unix epoch.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::ControlOptions;
+use super::{ControlOptions, TlsOptions};
 
 #[derive(Args)]
 pub struct ExchangeOptions {
@@ -27,6 +27,8 @@ pub struct ExchangeOptions {
     /// The server's control address.
     #[arg(long, env = "AIRLOCK_CONTROL", default_value = "http://127.0.0.1:7071")]
     pub server: String,
+    #[command(flatten)]
+    pub tls: TlsOptions,
 }
 
 #[derive(Args)]

@@ -13,7 +13,7 @@ use crate::{
 
 /// Stops running calls and prints their ids.
 pub async fn run(options: CancelOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let client = Client::connect(&options.server, &token_argument(&options.token)?).await?;
+    let client = Client::connect(&options.server, &token_argument(&options.token)?, &options.tls).await?;
     let call = if options.request { Call::RequestId(options.id) } else { Call::InvocationId(options.id) };
     let answer = client.invocations().cancel(client.request(CancelRequest { call: Some(call) })).await;
     let cancelled = answer.map_err(Rejected::from)?.into_inner().invocation_ids;

@@ -26,7 +26,7 @@ struct Summary {
 /// Builds a project and deploys it.
 pub async fn run(options: &DeployOptions, style: Style) -> anyhow::Result<ExitCode> {
     let token = token_argument(&options.access.token)?;
-    let client = Client::connect(&options.server, &token).await?;
+    let client = Client::connect(&options.server, &token, &options.access.tls).await?;
     let (project, built) = build::build(&options.project)?;
     let built = packages::with_files(&project, built)?;
     let signature = match (&options.signature, &options.sign_with) {

@@ -21,7 +21,7 @@ const FAINT: Ansi = Ansi::new().dimmed();
 
 /// Asks the server and prints what it would decide.
 pub async fn run(options: ExplainOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let client = Client::connect(&options.server, &token_argument(&options.access.token)?).await?;
+    let client = Client::connect(&options.server, &token_argument(&options.access.token)?, &options.access.tls).await?;
     let request = client.request(request(options)?);
     let answer = client.invocations().explain(request).await.map_err(Rejected::from)?.into_inner();
     let told = Told::from(answer);

@@ -19,7 +19,8 @@ use crate::{
 
 /// Calls a function and prints what it returned.
 pub async fn run(options: &InvokeOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let client = Client::connect(&options.server, &token_argument(&options.access.token)?).await?;
+    let token = token_argument(&options.access.token)?;
+    let client = Client::connect(&options.server, &token, &options.access.tls).await?;
     let asked = InvokeRequest {
         function: options.function.clone(),
         environment: options.access.environment.clone(),

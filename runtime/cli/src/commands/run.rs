@@ -7,7 +7,7 @@ use airlock_model::{
     ControlScope, EffectiveLimits, EnvironmentName, FunctionError, FunctionManifest, Grant, InvokeRequest, Limit,
     LimitSource, Limits, LogLine, Principal, Scope, Usage,
 };
-use airlock_service::{Answer, App, Config, Holding, InvokeCall, Upload};
+use airlock_service::{Answer, App, Config, Holding, InvokeCall, Presented, Sender, Upload};
 use airlock_toolchain::{Built, Project};
 use anyhow::Context;
 use serde::Serialize;
@@ -85,6 +85,9 @@ fn config(options: &RunOptions, state: &Path, key: &SigningKey) -> anyhow::Resul
     config.state = own.state;
     config.isolation = own.isolation;
     config.tokens.issuer = own.tokens.issuer;
+    // Nobody listens, and the one token is handed over in this process.
+    config.tokens.sender_bound = own.tokens.sender_bound;
+    (config.server.tls, config.server.control_tls) = (None, None);
     Ok(config)
 }
 
@@ -125,7 +128,7 @@ async fn deploy(app: &App, token: &str, environment: &str, project: &Project, bu
         sources: built.sources.into_iter().collect(),
         signature: None,
     };
-    let deployment = app.deploy(Some(token), upload).await.map_err(Rejected::from)?;
+    let deployment = app.deploy(Presented::bearer(Some(token)), upload).await.map_err(Rejected::from)?;
     for finding in &deployment.findings {
         output::warning(&finding.message);
     }
@@ -141,6 +144,7 @@ async fn call(app: &App, token: String, request: InvokeRequest) -> anyhow::Resul
     });
     let call = InvokeCall {
         bearer: Some(token),
+        sender: Sender::default(),
         request,
         remaining: None::<Duration>,
         logs: Some(logs),

@@ -4,7 +4,7 @@ use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::Path, process:
 
 use airlock_server::Bound;
 use airlock_service::{
-    App, Config,
+    App, Config, Listener,
     isolation::{self, IsolationLevel},
 };
 use anyhow::Context;
@@ -54,9 +54,17 @@ async fn serve(bound: Bound, config: Config, cache_dir: &Path) -> anyhow::Result
     // Asked for before serving, so that a signal cannot slip in between.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
+    let [data, control] =
+        [Listener::Data, Listener::Control].map(|listener| if config.speaks_tls(listener) { "https" } else { "http" });
+    for address in config.exposed_listeners() {
+        output::warning(format!(
+            "{address} is open to a network without TLS, and tokens travel there in clear text: set `[server.tls]`, or listen on \
+             loopback behind a proxy that speaks it"
+        ));
+    }
     let (server, app) = host::start(bound, config, cache_dir).await?;
-    output::progress("Serving", format!("calls on http://{}", server.data_addr()));
-    output::progress("Serving", format!("control on http://{}", server.control_addr()));
+    output::progress("Serving", format!("calls on {data}://{}", server.data_addr()));
+    output::progress("Serving", format!("control on {control}://{}", server.control_addr()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

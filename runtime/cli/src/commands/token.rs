@@ -5,7 +5,8 @@ mod served;
 use std::{io::Write, num::NonZeroU32, path::Path, process::ExitCode};
 
 use airlock_access::{
-    Algorithm, Claims, Expectations, KeySet, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, Validity, inspect, mint,
+    Algorithm, Claims, Confirmation, Expectations, KeySet, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, Thumbprint, Validity,
+    inspect, mint,
 };
 use airlock_model::{Principal, Scope};
 use anyhow::Context;
@@ -16,6 +17,7 @@ use crate::{
     client::text_argument,
     commands, keys,
     output::{self, EXIT_REFUSED, Style},
+    tls,
 };
 
 /// Makes keys and tokens, and judges tokens.
@@ -56,7 +58,7 @@ fn mint_one(options: &MintOptions, style: Style) -> anyhow::Result<ExitCode> {
     let validity = Validity { issued_at_unix_s: now_unix_s(), lifetime_s };
     let environment = options.environment.parse()?;
     let claims = Claims::new(&options.issuer, principal, &options.instance, environment, validity);
-    let claims = claims.scope(scopes).calls_max(options.calls.and_then(NonZeroU32::new));
+    let claims = claims.scope(scopes).calls_max(options.calls.and_then(NonZeroU32::new)).bound_to(holder(options)?);
     let claims = if options.functions.iter().any(|name| name == "*") {
         claims.every_function()
     } else {
@@ -65,6 +67,16 @@ fn mint_one(options: &MintOptions, style: Style) -> anyhow::Result<ExitCode> {
     let token = mint(&key, &claims)?;
     style.print(&json!({ "token": token }), |out| writeln!(out, "{token}"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whom the token is bound to.
+fn holder(options: &MintOptions) -> anyhow::Result<Option<Confirmation>> {
+    let certificate = options.bind_certificate.as_deref().map(tls::certificate_thumbprint).transpose()?;
+    let key = options.bind_key.as_deref().map(|argument| {
+        let text = text_argument(argument)?;
+        Thumbprint::of_public_key(&text).context("`--bind-key` is not an Ed25519 or P-256 public key as a JWK")
+    });
+    Ok(Confirmation::new(certificate, key.transpose()?))
 }
 
 fn judge(jwks: &Path, expectations: &Expectations, style: Style) -> anyhow::Result<ExitCode> {
@@ -77,7 +89,8 @@ fn judge(jwks: &Path, expectations: &Expectations, style: Style) -> anyhow::Resu
     let good = inspection.signature.valid && inspection.claims.valid;
     style.print(&inspection, |out| {
         verdict(out, "signature", &inspection.signature)?;
-        verdict(out, "claims", &inspection.claims)
+        verdict(out, "claims", &inspection.claims)?;
+        bound(out, inspection.claims_json.as_ref())
     })?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
 }
@@ -86,6 +99,14 @@ fn verdict(out: &mut dyn Write, what: &str, verdict: &airlock_access::Verdict) -
     match &verdict.reason {
         None => writeln!(out, "{what:<10} valid"),
         Some(reason) => writeln!(out, "{what:<10} not valid: {reason}"),
+    }
+}
+
+/// Whom the token says it is bound to.
+fn bound(out: &mut dyn Write, claims: Option<&serde_json::Value>) -> std::io::Result<()> {
+    match claims.and_then(|claims| claims.get("cnf")) {
+        None => Ok(()),
+        Some(cnf) => writeln!(out, "{:<10} {cnf}", "cnf"),
     }
 }
 

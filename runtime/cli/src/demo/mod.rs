@@ -14,7 +14,7 @@ use airlock_toolchain::{BuildOptions, Project};
 use anyhow::bail;
 
 use crate::{
-    args::DemoOptions,
+    args::{DemoOptions, TlsOptions},
     client::Client,
     commands::{audit, build, deploy, invoke, said::Said},
     host, output,
@@ -39,8 +39,8 @@ pub async fn run(options: DemoOptions, style: Style) -> anyhow::Result<ExitCode>
         "Serving",
         format!("calls on http://{}, control on http://{}", server.data_addr(), server.control_addr()),
     );
-    let data = Client::connect(&format!("http://{}", server.data_addr()), "").await?;
-    let control = Client::connect(&format!("http://{}", server.control_addr()), "").await?;
+    let data = Client::connect(&format!("http://{}", server.data_addr()), "", &TlsOptions::default()).await?;
+    let control = Client::connect(&format!("http://{}", server.control_addr()), "", &TlsOptions::default()).await?;
     deploy_all(&stage, &control, BuildOptions { cache_dir, target_dir: stage.dir().join("target") }).await?;
     let response = call_order_summary(&stage, &data).await?;
     let refusals = cases::run_all(&stage, &data).await?;

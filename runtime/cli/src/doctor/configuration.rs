@@ -39,7 +39,19 @@ pub(super) fn checks(config: &Config, config_file: &Path) -> Vec<Check> {
         let detail = format!("the server may write to {}", names.join(", "));
         Check::warning("writable_directories", detail, "give databases and state directories of their own")
     });
+    checks.push(listeners(config));
     checks
+}
+
+/// Whether tokens travel in clear text on a network.
+fn listeners(config: &Config) -> Check {
+    const NAME: &str = "listener_tls";
+    let exposed: Vec<_> = config.exposed_listeners().map(|address| address.to_string()).collect();
+    if exposed.is_empty() {
+        return Check::ok(NAME, "every listener is on loopback or speaks TLS");
+    }
+    let detail = format!("{} without TLS", exposed.join(" and "));
+    Check::warning(NAME, detail, "set `[server.tls]`, or listen on loopback behind a proxy that speaks it")
 }
 
 fn state(dir: &Path) -> Check {

@@ -64,7 +64,8 @@ fn call(around: &Around, asked: v1::InvokeRequest) -> Result<InvokeCall, Refusal
     // A fresh id that we made ourselves names the call just as well: the caller reads it in the answer.
     let request_id = around.id().into();
     Ok(InvokeCall {
-        bearer: around.bearer().map(ToOwned::to_owned),
+        bearer: around.bearer().token.map(ToOwned::to_owned),
+        sender: around.sender.clone().unwrap_or_default(),
         remaining: request::deadline(&around.headers)?,
         request: wire::invoke_request(asked)?,
         logs: None,

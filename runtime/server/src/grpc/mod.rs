@@ -8,7 +8,7 @@ mod resource;
 mod token;
 
 use airlock_model::{Failure, Reason};
-use airlock_service::Holding;
+use airlock_service::{Holding, Presented, Sender};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
@@ -20,12 +20,13 @@ use crate::{request, status, status::Refusal};
 /// What surrounds the message of a request.
 struct Around {
     headers: http::HeaderMap,
+    sender: Option<Sender>,
     holding: Holding,
 }
 
 impl Around {
-    fn bearer(&self) -> Option<&str> {
-        request::bearer(&self.headers)
+    fn bearer(&self) -> Presented<'_> {
+        Presented { token: request::token(&self.headers), sender: self.sender.as_ref() }
     }
 
     fn id(&self) -> &str {
@@ -59,5 +60,6 @@ async fn answer<M: prost::Message, R>(
 fn split<M>(request: Request<M>) -> (Around, M) {
     let (metadata, mut extensions, message) = request.into_parts();
     let holding = extensions.remove::<Holding>().unwrap_or_default();
-    (Around { headers: metadata.into_headers(), holding }, message)
+    let sender = extensions.remove::<Sender>();
+    (Around { headers: metadata.into_headers(), sender, holding }, message)
 }

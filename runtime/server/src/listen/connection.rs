@@ -1,6 +1,6 @@
 //! One connection: HTTP/1.1 or HTTP/2 with prior knowledge, and when it has to end.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -18,9 +18,10 @@ use super::{
     activity::{Activity, Busy},
     frames::Allowance,
     guarded::Guarded,
+    tls,
     worker::leaves,
 };
-use crate::{application::Application, config::TransportLimits, route::Router};
+use crate::{application::Application, config::TransportLimits, counters::Tally, route::Router};
 
 /// When every place is taken, idle connections give way sooner.
 const IDLE_UNDER_PRESSURE: Duration = Duration::from_secs(2);
@@ -40,6 +41,7 @@ pub(super) struct Connections<A: Application> {
 
 #[derive(Debug, Clone, Copy)]
 struct Ages {
+    handshake_max: Duration,
     owed_max: Duration,
     stall_max: Duration,
     idle_max: Duration,
@@ -51,6 +53,7 @@ impl<A: Application> Connections<A> {
     pub(super) fn new(router: Router<A>, limits: &TransportLimits, places: Arc<Semaphore>) -> Self {
         let allowance = Allowance { burst: limits.idle_frames_burst, per_second: limits.idle_frames_per_second };
         let ages = Ages {
+            handshake_max: limits.handshake_max,
             owed_max: limits.header_read_max,
             stall_max: limits.send_stall_max,
             idle_max: limits.connection_idle_max,
@@ -74,9 +77,23 @@ impl<A: Application> Connections<A> {
             // Small frames must not wait for each other; where it cannot be set, calls are only slower.
             let _ = stream.set_nodelay(true);
             let (mut phase, tally) = (router.phase.clone(), Arc::clone(&router.tally));
+            // Asked for now, so that a reload holds for this connection.
+            let tls = router.app().tls(router.listener());
+            let opened = tokio::select! {
+                biased;
+                opened = tls::open(stream, tls, ages.handshake_max) => opened,
+                () = leaves(&mut phase, Phase::Serving) => return,
+            };
+            let (stream, peer) = match opened {
+                Ok(opened) => opened,
+                Err(why) => return refused(&why, &tally),
+            };
             let activity = Arc::new(Activity::default());
             let seen = Arc::clone(&activity);
-            let service = service_fn(move |request: http::Request<Incoming>| {
+            let service = service_fn(move |mut request: http::Request<Incoming>| {
+                if peer.over_tls {
+                    request.extensions_mut().insert(peer);
+                }
                 // Boxed: hyper moves what it is given several times on the way into a task and out of it.
                 let respond = Box::pin(Arc::clone(&router).respond(request, Busy::begin(&seen)));
                 async move { Ok::<_, Infallible>(respond.await) }
@@ -97,6 +114,14 @@ impl<A: Application> Connections<A> {
                 () = lingered(&activity, ages.linger_max) => {}
             }
         }
+    }
+}
+
+/// A client that goes away before it is known did nothing wrong: probes do.
+fn refused(why: &io::Error, tally: &Tally) {
+    tracing::debug!(error = %why, "no TLS handshake");
+    if !matches!(why.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) {
+        tally.count_cut();
     }
 }
 

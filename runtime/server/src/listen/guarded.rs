@@ -1,4 +1,5 @@
-//! A client's socket that is read fairly, counted, and given up when the client owes us something for too long.
+//! A client's socket that is read fairly, counted, and given up when the client owes us something for too long. Over TLS it
+//! is what was encrypted that is counted.
 
 use std::{
     io,
@@ -10,18 +11,20 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Sleep, sleep},
 };
 
-use super::frames::{Allowance, Frames};
+use super::{
+    frames::{Allowance, Frames},
+    tls::Transport,
+};
 use crate::counters::Tally;
 
 /// Bytes read from one connection before the others of its worker get their turn.
 const TURN_BYTES: usize = 32 << 10;
 
 pub(super) struct Guarded {
-    inner: TcpStream,
+    inner: Transport,
     frames: Frames,
     /// Read since the connection last waited.
     turn: usize,
@@ -32,7 +35,7 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    pub(super) fn new(inner: TcpStream, allowance: Allowance, owed_max: Duration, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(inner: Transport, allowance: Allowance, owed_max: Duration, tally: Arc<Tally>) -> Self {
         Self { inner, frames: Frames::new(allowance), turn: 0, clock: None, owed_max, tally }
     }
 
@@ -119,7 +122,7 @@ impl AsyncWrite for Guarded {
 mod tests {
     use std::{future::poll_fn, time::Instant};
 
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
     use super::*;
 
@@ -133,7 +136,7 @@ mod tests {
         let (server, _) = listener.accept().await.unwrap();
         let sends = tokio::spawn(async move { client.write_all(&[b'x'; TOTAL]).await });
         let allowance = Allowance { burst: 1, per_second: 1 };
-        let mut guarded = Guarded::new(server, allowance, Duration::from_secs(9), Tally::new(1));
+        let mut guarded = Guarded::new(Transport::Plain(server), allowance, Duration::from_secs(9), Tally::new(1));
         let (mut all, mut turn, mut longest, began) = (0, 0, 0, Instant::now());
         let mut room = vec![0; 4 << 10];
         while all < TOTAL && began.elapsed() < Duration::from_secs(9) {

@@ -6,6 +6,7 @@ mod frames;
 mod guarded;
 mod health;
 mod socket;
+mod tls;
 mod worker;
 
 use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 pub(crate) use activity::{Busy, Unsent};
+pub(crate) use tls::Peer;
 
 use socket::Sockets;
 

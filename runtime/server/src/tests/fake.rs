@@ -18,11 +18,13 @@ use airlock_model::{
 use airlock_service::{
     Answer, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision,
     Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep, Explanation, FunctionChange, Functions,
-    Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce, LiveFunction, Looking,
-    Minted, Page, PageRequest, Preview, Promotion, Question, ResourceSummary, Revision, RevocationRequest,
-    RevokedCalls, Ruling, Schema, Setting, Shown, SimilarApproval, Table, Upload, Verdict, Wanted, config::Origin,
+    Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce, Listener, LiveFunction,
+    Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question, ResourceSummary, Revision,
+    RevocationRequest, RevokedCalls, Ruling, Schema, Setting, Shown, SimilarApproval, Table, Upload, Verdict, Wanted,
+    config::Origin,
 };
 use tokio::sync::Notify;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::Application;
 
@@ -37,6 +39,7 @@ pub(super) struct Fake {
     /// Takes no calls.
     pub(super) stuck: AtomicBool,
     pub(super) holdings: Holdings,
+    pub(super) tls: Option<Arc<ServerConfig>>,
 }
 
 impl Default for Fake {
@@ -48,6 +51,7 @@ impl Default for Fake {
             release: Notify::new(),
             stuck: AtomicBool::new(false),
             holdings: Holdings::new(holdings),
+            tls: None,
         }
     }
 }
@@ -65,8 +69,8 @@ impl Drop for CountDrop<'_> {
 pub(super) const SECRET: &str = "host=db.internal password=hunter2";
 
 impl Fake {
-    fn check_token(bearer: Option<&str>) -> Result<(), Failure> {
-        match bearer {
+    fn check_token(bearer: Presented<'_>) -> Result<(), Failure> {
+        match bearer.token {
             Some("good") => Ok(()),
             _ => Err(Failure::new(Reason::TokenInvalid, "the token is not valid", "get a new one").with_log(SECRET)),
         }
@@ -135,12 +139,16 @@ impl Application for Fake {
         None
     }
 
-    fn authenticate(&self, bearer: Option<&str>, _: Wanted) -> Result<TenantName, Failure> {
+    fn authenticate(&self, bearer: Presented<'_>, _: Wanted) -> Result<TenantName, Failure> {
         Self::check_token(bearer).map(|()| "acme".parse().expect("a name"))
     }
 
-    fn tenant_of(&self, bearer: Option<&str>) -> Option<TenantName> {
+    fn tenant_of(&self, bearer: Presented<'_>) -> Option<TenantName> {
         self.authenticate(bearer, Wanted::Other).ok()
+    }
+
+    fn tls(&self, _: Listener) -> Option<Arc<ServerConfig>> {
+        self.tls.clone()
     }
 
     fn open_holding(&self) -> Holding {
@@ -157,7 +165,7 @@ impl Application for Fake {
     async fn leave_thread(&self) {}
 
     async fn invoke(&self, call: InvokeCall) -> Result<InvokeReply, InvokeError> {
-        Self::check_token(call.bearer.as_deref())?;
+        Self::check_token(Presented::bearer(call.bearer.as_deref()))?;
         let line = |text: &str| LogLine { level: LogLevel::Warn, message: text.into(), fields: r#"{"n":1}"#.into() };
         match call.request.function.as_str() {
             "echo" => {
@@ -203,7 +211,7 @@ impl Application for Fake {
     }
 
     /// Knows one call by each name, and ends every `wait`.
-    fn cancel(&self, bearer: Option<&str>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
+    fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
         Self::check_token(bearer)?;
         match name {
             CallName::Invocation(id) | CallName::Request(id) if id == "known" => {
@@ -214,7 +222,7 @@ impl Application for Fake {
         }
     }
 
-    async fn explain(&self, bearer: Option<&str>, question: Question) -> Result<Explanation, Failure> {
+    async fn explain(&self, bearer: Presented<'_>, question: Question) -> Result<Explanation, Failure> {
         Self::check_token(bearer)?;
         let step = ExplainedStep {
             name: "function",
@@ -227,14 +235,14 @@ impl Application for Fake {
         Ok(Explanation { ruling: Ruling::Permit, reason, revision, steps: vec![step], limits: Vec::new() })
     }
 
-    async fn check(&self, bearer: Option<&str>, upload: Upload) -> Result<CheckReport, Failure> {
+    async fn check(&self, bearer: Presented<'_>, upload: Upload) -> Result<CheckReport, Failure> {
         Self::check_token(bearer)?;
         let findings = if upload.component == b"bad" { vec![finding()] } else { Vec::new() };
         let resources = vec![("crm".parse().expect("a name"), ResourceKind::Http)];
         Ok(CheckReport { digest: Digest::of(&upload.component), findings, resources })
     }
 
-    async fn deploy(&self, bearer: Option<&str>, upload: Upload) -> Result<Deployment, Failure> {
+    async fn deploy(&self, bearer: Presented<'_>, upload: Upload) -> Result<Deployment, Failure> {
         Self::check_token(bearer)?;
         if upload.component == b"bad" {
             let failure = Failure::new(Reason::ComponentRejected, "the component is rejected", "apply the fixes");
@@ -247,14 +255,14 @@ impl Application for Fake {
         Ok(Deployment { revision: revision(function, upload.environment), findings: Vec::new() })
     }
 
-    async fn promote(&self, bearer: Option<&str>, promotion: Promotion) -> Result<Deployment, Failure> {
+    async fn promote(&self, bearer: Presented<'_>, promotion: Promotion) -> Result<Deployment, Failure> {
         Self::check_token(bearer)?;
         Ok(Deployment { revision: revision(promotion.function, promotion.to), findings: Vec::new() })
     }
 
     async fn change_function(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         change: FunctionChange,
@@ -269,7 +277,7 @@ impl Application for Fake {
 
     async fn get(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<LiveFunction, Failure> {
@@ -279,7 +287,7 @@ impl Application for Fake {
 
     async fn list(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         page: PageRequest,
     ) -> Result<Page<Revision>, Failure> {
@@ -291,7 +299,7 @@ impl Application for Fake {
 
     async fn list_revisions(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         function: FunctionName,
         environment: EnvironmentName,
         _: PageRequest,
@@ -302,7 +310,7 @@ impl Application for Fake {
 
     async fn list_candidates(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         _: FunctionName,
         _: EnvironmentName,
     ) -> Result<Vec<ManifestStatement>, Failure> {
@@ -311,7 +319,7 @@ impl Application for Fake {
 
     async fn audit_query(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> Result<Vec<AuditRecord>, Failure> {
@@ -322,7 +330,7 @@ impl Application for Fake {
         Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
     }
 
-    async fn list_resources(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<ResourceSummary>, Failure> {
+    async fn list_resources(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<ResourceSummary>, Failure> {
         Self::check_token(bearer)?;
         let (name, operations) = ("orders-db".parse().expect("a name"), vec![Operation::Read]);
         Ok(vec![ResourceSummary { name, kind: ResourceKind::Sql, operations, dialect: Some(Dialect::Sqlite) }])
@@ -330,7 +338,7 @@ impl Application for Fake {
 
     async fn describe_schema(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         _: EnvironmentName,
         _: ResourceName,
         _: bool,
@@ -351,7 +359,7 @@ impl Application for Fake {
 
     async fn list_approvals(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         _: ApprovalFilter,
         _: PageRequest,
@@ -362,7 +370,7 @@ impl Application for Fake {
 
     async fn get_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
     ) -> Result<(Shown, Option<SimilarApproval>), Failure> {
@@ -373,7 +381,7 @@ impl Application for Fake {
 
     async fn preview_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         _: EnvironmentName,
         _: ApprovalId,
         _: Option<String>,
@@ -384,7 +392,7 @@ impl Application for Fake {
 
     async fn decide_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         _: Decision,
@@ -397,14 +405,14 @@ impl Application for Fake {
         Ok(Exchanged { minted: minted(), expires_in_s: 60, granted_by: vec!["identity.access[0]".into()] })
     }
 
-    async fn attenuate(&self, bearer: Option<&str>, _: Attenuation) -> Result<(Minted, u64), Failure> {
+    async fn attenuate(&self, bearer: Presented<'_>, _: Attenuation) -> Result<(Minted, u64), Failure> {
         Self::check_token(bearer)?;
         Ok((minted(), 60))
     }
 
     async fn revoke(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         asked: RevocationRequest,
     ) -> Result<RevokedCalls, Failure> {
@@ -415,7 +423,7 @@ impl Application for Fake {
 
     async fn list_revocations(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> Result<Vec<Revocation>, Failure> {
         Self::check_token(bearer)?;
@@ -424,7 +432,7 @@ impl Application for Fake {
 
     async fn lift_revocation(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         _: RevocationId,
     ) -> Result<Revocation, Failure> {
@@ -432,12 +440,12 @@ impl Application for Fake {
         Ok(revocation(environment))
     }
 
-    async fn reload(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {
+    async fn reload(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<Change>, Failure> {
         Self::check_token(bearer)?;
         Ok(vec![Change { key: "limits.default.fuel".into(), old: Some("1".into()), new: None }])
     }
 
-    async fn get_config(&self, bearer: Option<&str>, _: EnvironmentName) -> Result<Vec<Setting>, Failure> {
+    async fn get_config(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<Setting>, Failure> {
         Self::check_token(bearer)?;
         let origin = Origin::File { name: "airlock.toml".into(), line: 7 };
         Ok(vec![Setting { key: "server.data".into(), value: "\"x\"".into(), origin }])
@@ -445,7 +453,7 @@ impl Application for Fake {
 
     async fn limits_in_force(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         _: EnvironmentName,
         tenant: Option<TenantName>,
         _: Option<FunctionName>,

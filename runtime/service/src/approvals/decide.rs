@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use airlock_access::{Authorized, Control};
+use airlock_access::{Authorized, Control, Presented};
 use airlock_model::{
     Approval, ApprovalId, ApprovalRefusal, AuditKind, ControlScope, EnvironmentName, Failure, HostReply, Reason, Terms,
 };
@@ -38,7 +38,7 @@ impl App {
     /// `request_malformed` for terms that the policy does not allow.
     pub async fn decide_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         decision: Decision,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use airlock_access::{Authorized, Control};
+use airlock_access::{Authorized, Control, Presented};
 use airlock_analysis::rows_before;
 use airlock_model::{
     Approval, ApprovalId, ApprovalState, AuditKind, ControlScope, Digest, EnvironmentName, Failure, HostError,
@@ -45,7 +45,7 @@ impl App {
     /// previewed or fails, `resource_unavailable`.
     pub async fn preview_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
         parameters: Option<String>,

@@ -1,5 +1,6 @@
 //! What whoever decides sees.
 
+use airlock_access::Presented;
 use airlock_model::{Approval, ApprovalId, ApprovalState, ControlScope, EnvironmentName, Failure};
 use airlock_store::{ApprovalFilter, Page, PageRequest};
 
@@ -34,7 +35,7 @@ impl App {
     /// When the token lacks `approval:read`, or the page token is not ours.
     pub async fn list_approvals(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: ApprovalFilter,
         page: PageRequest,
@@ -55,7 +56,7 @@ impl App {
     /// When the token lacks `approval:read`; `approval_unknown`.
     pub async fn get_approval(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: ApprovalId,
     ) -> Result<(Shown, Option<SimilarApproval>), Failure> {

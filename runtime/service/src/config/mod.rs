@@ -24,6 +24,7 @@ use std::{
 };
 
 use airlock_model::{ApprovalPolicy, EnvironmentName, LimitCaps, Limits, ResourceName, TenantName};
+use airlock_resources::ServerTlsConfig;
 use airlock_sandbox::EngineOptions;
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +101,7 @@ pub struct EgressConfig {
 }
 
 /// `[server]`.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
     /// Where callers invoke.
@@ -114,6 +115,10 @@ pub struct ServerConfig {
     pub in_flight_max: Option<NonZeroUsize>,
     /// How long a stopping server waits for calls in flight, in milliseconds.
     pub drain_ms: u64,
+    /// TLS of both listeners; in clear text when missing.
+    pub tls: Option<ServerTlsConfig>,
+    /// TLS of the control listener where it is another than `tls`.
+    pub control_tls: Option<ServerTlsConfig>,
 }
 
 impl Default for ServerConfig {
@@ -124,6 +129,8 @@ impl Default for ServerConfig {
             workers: None,
             in_flight_max: None,
             drain_ms: 10_000,
+            tls: None,
+            control_tls: None,
         }
     }
 }
@@ -325,6 +332,8 @@ impl Config {
 
     fn resolve_paths(&mut self, base: &Path) {
         self.state.dir = base.join(&self.state.dir);
+        let listeners = [&mut self.server.tls, &mut self.server.control_tls];
+        listeners.into_iter().flatten().for_each(|tls| tls.resolve_paths(base));
         for issuer in &mut self.tokens.issuer {
             issuer.jwks.resolve_paths(base);
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use airlock_access::{Algorithm, Algorithms, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S};
+use airlock_access::{Algorithm, Algorithms, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, SenderPolicy};
 use airlock_resources::{DocumentConfig, Needs};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub struct TokenConfig {
     /// Clock difference that is forgiven, in seconds, at most 5.
     #[serde(default = "default_leeway")]
     pub leeway_s: u64,
+    /// Whether tokens have to be bound to a certificate or a key of whoever sends them.
+    #[serde(default)]
+    pub sender_bound: SenderPolicy,
     /// Who signs tokens.
     pub issuer: Vec<IssuerConfig>,
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use airlock_access::{Functions, Minted, Narrowing, VerifiedToken};
+use airlock_access::{Functions, Minted, Narrowing, Presented, VerifiedToken};
 use airlock_model::{AuditEvent, AuditKind, Decision, Failure, FunctionName, LimitCaps, Scope};
 
 use crate::{
@@ -32,7 +32,7 @@ impl App {
     ///
     /// # Errors
     /// `token_invalid`, `revoked`; `not_granted` for what the bearer's token does not have.
-    pub async fn attenuate(&self, bearer: Option<&str>, asked: Attenuation) -> Result<(Minted, u64), Failure> {
+    pub async fn attenuate(&self, bearer: Presented<'_>, asked: Attenuation) -> Result<(Minted, u64), Failure> {
         let refuse = |environment: &str, refused: Refused| {
             let subject = Subject { function: None, environment };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)

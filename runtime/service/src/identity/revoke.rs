@@ -1,6 +1,6 @@
 //! The kill switch: what is ended takes no more calls, and those in flight are cut.
 
-use airlock_access::{Authorized, Control};
+use airlock_access::{Authorized, Control, Presented};
 use airlock_model::{
     AuditEvent, AuditKind, ControlScope, Decision, EnvironmentName, Failure, InvocationId, Reason, Revocation,
     RevocationId, Revoked, TenantName,
@@ -58,7 +58,7 @@ impl App {
     /// `request_malformed`. `audit_unavailable` when it holds now but would not survive a restart.
     pub async fn revoke(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         asked: RevocationRequest,
     ) -> Result<RevokedCalls, Failure> {
@@ -87,7 +87,7 @@ impl App {
     /// When the token lacks `token:revoke`.
     pub async fn list_revocations(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> Result<Vec<Revocation>, Failure> {
         let permit = self.authorize(bearer, ControlScope::TokenRevoke, &environment, None)?;
@@ -101,7 +101,7 @@ impl App {
     /// of that name that it may lift.
     pub async fn lift_revocation(
         &self,
-        bearer: Option<&str>,
+        bearer: Presented<'_>,
         environment: EnvironmentName,
         id: RevocationId,
     ) -> Result<Revocation, Failure> {

@@ -92,7 +92,7 @@ fn tokens_of_an_issuer_without_keys_are_told_so_and_no_others() {
     assert!(fixture.judge(&theirs).is_ok(), "and now it is remembered");
     fixture.authenticator.replace_keys(OTHER, None).unwrap();
     assert_eq!(fixture.judge(&theirs).err(), Some(TokenRefusal::KeysUnavailable));
-    let failure = fixture.authenticator.verify(Some(&theirs), NOW).unwrap_err();
+    let failure = fixture.authenticator.verify(crate::Presented::bearer(Some(&theirs)), NOW).unwrap_err();
     assert_eq!(failure.reason, Reason::KeysUnavailable);
     assert!(fixture.judge(&ours).is_ok());
     assert_eq!(fixture.judge(&token_of(&fixture.other, PLATFORM)).err(), Some(TokenRefusal::KeyUnknown));

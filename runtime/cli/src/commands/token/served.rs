@@ -18,7 +18,7 @@ use crate::{
 
 /// Gets a scoped token for one of an identity provider, and prints it.
 pub async fn exchange(options: &ExchangeOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let client = Client::without_token(&options.server).await?;
+    let client = Client::without_token(&options.server, &options.tls).await?;
     let asked = ExchangeRequest {
         subject_token: token_argument(&options.subject_token)?,
         actor_token: options.actor_token.as_deref().map(token_argument).transpose()?.unwrap_or_default(),
