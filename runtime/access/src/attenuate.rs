@@ -98,7 +98,7 @@ impl TokenIssuer {
             .limits(parent.limit_caps().meet(&limits))
             .calls_max(least(parent.calls_max(), calls_max))
             .bound_to(parent.confirmation())
-            .derived_from(chain, parent.origin().cloned());
+            .derived_from(chain, parent.origins().to_vec());
         self.mint(claims, functions, scopes)
     }
 

@@ -38,7 +38,7 @@ pub struct Claims {
     limits: LimitCaps,
     calls_max: Option<NonZeroU32>,
     chain: Vec<Link>,
-    origin: Option<Link>,
+    origins: Vec<Link>,
     confirmation: Option<Confirmation>,
 }
 
@@ -65,7 +65,7 @@ impl Claims {
             limits: LimitCaps::default(),
             calls_max: None,
             chain: Vec::new(),
-            origin: None,
+            origins: Vec::new(),
             confirmation: None,
         }
     }
@@ -105,10 +105,10 @@ impl Claims {
         self
     }
 
-    /// Says which tokens it is derived from, the first one first, and which of an identity provider the first of all.
+    /// Says which tokens it is derived from, the first one first, and which of identity providers the first of all.
     #[must_use]
-    pub fn derived_from(mut self, chain: Vec<Link>, origin: Option<Link>) -> Self {
-        (self.chain, self.origin) = (chain, origin);
+    pub fn derived_from(mut self, chain: Vec<Link>, origins: Vec<Link>) -> Self {
+        (self.chain, self.origins) = (chain, origins);
         self
     }
 
@@ -173,8 +173,8 @@ impl Claims {
         if !self.chain.is_empty() {
             set("chain", self.chain.iter().map(link).collect());
         }
-        if let Some(origin) = &self.origin {
-            set("origin", link(origin));
+        if !self.origins.is_empty() {
+            set("origins", self.origins.iter().map(link).collect());
         }
         if let Some(holder) = self.confirmation {
             set("cnf", holder.to_json());

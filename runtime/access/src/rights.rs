@@ -6,7 +6,7 @@
 
 use airlock_model::{ControlScope, EnvironmentName, Failure, FunctionName, LimitCaps, Principal, Reason, Scope};
 
-use crate::{Claims, Functions, Identity, Link, Minted, TokenIssuer, Validity};
+use crate::{Claims, Functions, Identity, IdentityRefusal, Link, Minted, TokenIssuer, TokenRefusal, Validity};
 
 /// Who gets what: one entry of the operator's configuration.
 #[derive(Debug, Clone)]
@@ -78,8 +78,8 @@ pub struct Grounds<'a> {
     pub principal: Principal,
     /// Where.
     pub environment: EnvironmentName,
-    /// Whose word it rests on.
-    pub identity: &'a Identity,
+    /// Whose word it rests on: the subject's, and the actor's where there is one.
+    pub identities: Vec<&'a Identity>,
     /// The longest lifetimes: of any token, and of one that allows writes, in seconds.
     pub lifetimes_max_s: (u64, u64),
 }
@@ -194,7 +194,7 @@ impl TokenIssuer {
     /// Signs a token in exchange for one of an identity provider. It ends no later than that one.
     ///
     /// # Errors
-    /// [`Reason::NotGranted`] when the rights do not fit into a token.
+    /// [`Reason::NotGranted`] when the rights do not fit into a token, [`Reason::TokenInvalid`] for a token that ends now.
     pub fn exchange(
         &self,
         grounds: Grounds<'_>,
@@ -203,16 +203,25 @@ impl TokenIssuer {
         now_unix_s: u64,
     ) -> Result<Minted, Failure> {
         let Selection { functions, scopes, limits } = selection;
-        let Grounds { principal, environment, identity, lifetimes_max_s: (any, writing) } = grounds;
+        let Grounds { principal, environment, identities, lifetimes_max_s: (any, writing) } = grounds;
         let writes = scopes.iter().any(|scope| matches!(scope, Scope::Resource(grant) if grant.operation.writes()));
-        let left = identity.expires_at_unix_s().saturating_sub(now_unix_s);
-        let lifetime_s = lifetime_s.unwrap_or(u64::MAX).min(if writes { writing } else { any }).min(left).max(1);
-        let origin =
-            Link { issuer: identity.issuer().to_owned(), token_id: identity.token_id().to_owned(), calls_max: None };
+        let ends = identities.iter().map(|identity| identity.expires_at_unix_s()).min().unwrap_or(0);
+        let left = ends.saturating_sub(now_unix_s);
+        if left == 0 {
+            // Good for the clocks' sake only: nothing that ends with it could be of use.
+            return Err(IdentityRefusal::from(TokenRefusal::Expired).into_failure());
+        }
+        let lifetime_s = lifetime_s.unwrap_or(u64::MAX).min(if writes { writing } else { any }).min(left);
+        let origin = |identity: &&Identity| Link {
+            issuer: identity.issuer().to_owned(),
+            token_id: identity.token_id().to_owned(),
+            calls_max: None,
+        };
+        let origins = identities.iter().map(origin).collect();
         let validity = Validity { issued_at_unix_s: now_unix_s, lifetime_s };
         let claims = Claims::new(&self.iss, principal, &self.instance, environment, validity)
             .limits(limits)
-            .derived_from(Vec::new(), Some(origin));
+            .derived_from(Vec::new(), origins);
         self.mint(claims, functions, scopes)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use airlock_model::Failure;
+use airlock_model::{Failure, Reason};
 use airlock_proto::v1::{
     approval_service_server::{ApprovalServiceServer, SERVICE_NAME as APPROVAL},
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::{Code, Status, body::Body};
 use tower::{Service as _, ServiceExt as _, util::BoxCloneSyncService};
 
@@ -88,6 +88,8 @@ pub(crate) struct Router<A: Application> {
     bytes_max: usize,
     read_max: Duration,
     shed_retry_after: Duration,
+    /// Room for requests of [`EXCHANGE`] that are still to come.
+    exchanges: Arc<Semaphore>,
 }
 
 /// What all routers of a server share.
@@ -97,6 +99,8 @@ pub(crate) struct Shared<A> {
     pub(crate) contract: json::Contract,
     pub(crate) tally: Arc<Tally>,
     pub(crate) phase: watch::Receiver<Phase>,
+    /// [`EXCHANGES_MAX`] of them.
+    pub(crate) exchanges: Arc<Semaphore>,
 }
 
 impl<A: Application> Router<A> {
@@ -131,6 +135,7 @@ impl<A: Application> Router<A> {
             bytes_max,
             read_max,
             shed_retry_after: limits.shed_retry_after,
+            exchanges: Arc::clone(&shared.exchanges),
         }
     }
 
@@ -198,7 +203,8 @@ impl<A: Application> Router<A> {
         {
             looking.await;
         }
-        let mut request = request.map(|body| PromptBody::new(body, self.read_max, bytes_max));
+        let read_max = self.read_max(request.uri().path());
+        let mut request = request.map(|body| PromptBody::new(body, read_max, bytes_max));
         if request.uri().path().starts_with(OURS)
             && let Err(refused) = self.expect(&mut request, holding)
         {
@@ -229,12 +235,26 @@ impl<A: Application> Router<A> {
             tenant.inspect(|tenant| holding.name(tenant));
             return Ok(());
         }
-        // Whoever asks for a token has none yet.
-        if request.uri().path() != EXCHANGE {
-            holding.claim(&self.app.authenticate(bearer, wanted(request.uri().path()))?)?;
+        // Whoever asks for a token has none yet: what they send is bounded apart, so that it takes nobody's room.
+        if request.uri().path() == EXCHANGE {
+            let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| self.too_many_exchanges())?;
+            request.extensions_mut().insert(Arc::new(place));
+            return Ok(());
         }
+        holding.claim(&self.app.authenticate(bearer, wanted(request.uri().path()))?)?;
         request.body_mut().count_in(holding.clone());
         Ok(())
+    }
+
+    fn too_many_exchanges(&self) -> Failure {
+        let hint = "try again shortly";
+        let failure = Failure::new(Reason::Overloaded, "too many tokens are being sent for exchange", hint);
+        failure.with_retry_after(self.shed_retry_after)
+    }
+
+    /// How long a request may take to arrive.
+    fn read_max(&self, path: &str) -> Duration {
+        if path == EXCHANGE { EXCHANGE_READ_MAX.min(self.read_max) } else { self.read_max }
     }
 
     /// Bytes of one request message.
@@ -396,6 +416,10 @@ pub(crate) fn health_names() -> [&'static str; 7] {
 
 /// Filters, names and page tokens; only uploads are larger.
 const QUESTION_BYTES_MAX: usize = 64 << 10;
+/// Requests of [`EXCHANGE`] that are waited for at once: 6 MiB of them.
+pub(crate) const EXCHANGES_MAX: usize = 64;
+/// They are one packet or a few.
+const EXCHANGE_READ_MAX: Duration = Duration::from_secs(10);
 /// Two tokens of identity providers, and what is wished for.
 const EXCHANGE_BYTES_MAX: usize = 96 << 10;
 /// A health check names one service.

@@ -14,6 +14,7 @@ use crate::{
     deploy::Deploying,
     explain,
     gate::Classes,
+    identity::Paces,
     isolation::{self, IsolationLevel},
     keys::KeyRing,
     line::Line,
@@ -71,6 +72,7 @@ pub struct App {
     pub(crate) registry: Registry,
     pub(crate) running: Arc<Running>,
     pub(crate) refusals: Refusals,
+    pub(crate) paces: Paces,
     pub(crate) backends: Arc<Backends>,
 }
 
@@ -138,6 +140,7 @@ impl App {
             registry,
             running: Arc::default(),
             refusals: Refusals::default(),
+            paces: Paces::default(),
             backends,
         };
         warn_of_surprises(&app, sync);

@@ -90,6 +90,7 @@ impl App {
         let permit = self.authorize(bearer, ControlScope::ResourceRead, &environment, None)?;
         let settings = self.settings();
         self.check_readable(&settings, &permit, &resource)?;
+        self.check_resource(&permit, &resource)?;
         let key = (environment, resource);
         let kept = if refresh { None } else { settings.schemas.0.get(&key) };
         let described = match kept {

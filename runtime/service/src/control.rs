@@ -2,7 +2,8 @@
 
 use airlock_access::{Authorized, Control, Presented, authorize_control};
 use airlock_model::{
-    AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, ManifestStatement, Reason, TenantName,
+    AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, ManifestStatement, Reason, ResourceName,
+    TenantName,
 };
 use airlock_store::{AuditFilter, AuditRecord, LiveFunction, Page, PageRequest, Revision};
 
@@ -109,6 +110,20 @@ impl App {
                 return Ok(found);
             }
         }
+    }
+
+    /// Whether a resource may be reached for the token's tenant in its environment; a refusal is recorded.
+    pub(crate) fn check_resource(&self, permit: &Authorized<Control>, resource: &ResourceName) -> Result<(), Failure> {
+        let (tenant, environment) = (&permit.principal().tenant, permit.call().environment());
+        self.backends.revocations.check_resource(tenant, environment, resource).map_err(|why| {
+            let subject = Subject { function: None, environment: environment.as_str() };
+            self.refusals.record(
+                &self.backends.store,
+                AuditKind::ControlRefused,
+                subject,
+                Refused::by(permit.token())(why),
+            )
+        })
     }
 
     /// Verifies the token and its right to one thing on the control plane; a refusal is recorded.

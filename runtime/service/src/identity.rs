@@ -2,6 +2,7 @@
 
 mod attenuate;
 mod exchange;
+mod pace;
 mod revoke;
 
 use std::{fs::File, io::Read as _, path::Path, sync::Arc};
@@ -18,6 +19,8 @@ use crate::{
 };
 
 pub use attenuate::Attenuation;
+pub(crate) use pace::Paces;
+
 pub use exchange::{Exchange, Exchanged, SubjectToken};
 pub use revoke::{RevocationRequest, RevokedCalls};
 

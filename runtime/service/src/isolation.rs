@@ -72,11 +72,13 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     wall
 }
 
-/// Files that deploys are judged by: public keys of signers, release times of packages.
+/// Files that deploys are judged by, and the key that the server signs tokens with: public keys of signers, release times of
+/// packages.
 fn judges(config: &Config) -> impl Iterator<Item = &PathBuf> {
     let policies = config.environments.values().filter_map(|environment| environment.packages.as_ref());
     let indexes = policies.filter_map(|policy| policy.index.as_ref());
-    config.signers.values().map(|signer| &signer.public_key.file).chain(indexes)
+    let own_key = config.identity.key.as_ref().map(|key| &key.file);
+    config.signers.values().map(|signer| &signer.public_key.file).chain(indexes).chain(own_key)
 }
 
 /// Where the keys of issuers are.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use airlock_access::VerifiedToken;
-use airlock_model::{AuditEvent, AuditKind, Decision, Failure, Reason, TenantName};
+use airlock_model::{AuditEvent, AuditKind, Decision, Failure, Principal, Reason, TenantName};
 use airlock_store::Store;
 
 use crate::clock;
@@ -27,18 +27,26 @@ const TENANTS_MAX: usize = 4_096;
 pub(crate) struct Refused {
     pub(crate) failure: Failure,
     pub(crate) token: Option<VerifiedToken>,
+    /// Who it is, when that is known.
+    pub(crate) principal: Option<Arc<Principal>>,
 }
 
 impl Refused {
     pub(crate) fn by(token: &VerifiedToken) -> impl FnOnce(Failure) -> Self {
         let token = token.clone();
-        |failure| Self { failure, token: Some(token) }
+        |failure| Self { failure, principal: Some(token.principal().clone()), token: Some(token) }
+    }
+
+    /// Of somebody who has no token of ours, and of whom it is known who they are.
+    pub(crate) fn of(principal: &Arc<Principal>) -> impl FnOnce(Failure) -> Self {
+        let principal = Some(Arc::clone(principal));
+        |failure| Self { failure, token: None, principal }
     }
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        Self { failure, token: None }
+        Self { failure, token: None, principal: None }
     }
 }
 
@@ -109,8 +117,8 @@ impl Flood {
 impl Refusals {
     /// Puts a refusal on record and gives the failure back for the caller.
     pub(crate) fn record(&self, store: &Store, kind: AuditKind, subject: Subject<'_>, refused: Refused) -> Failure {
-        let Refused { failure, token } = refused;
-        let (tenant, now_s) = (token.as_ref().map(|token| &token.principal().tenant), clock::now_unix_s());
+        let Refused { failure, token, principal } = refused;
+        let (tenant, now_s) = (principal.as_ref().map(|principal| &principal.tenant), clock::now_unix_s());
         let (unrecorded, whose) = match tenant {
             Some(tenant) => (self.unrecorded_of(tenant, Sort::of(failure.reason), now_s), "of the tenant"),
             None => (lock(&self.anonymous).count(ANONYMOUS_PER_SECOND_MAX, now_s), "without a valid token"),
@@ -128,10 +136,8 @@ impl Refusals {
         event.message = Some(message);
         event.function = subject.function.map(Arc::from);
         event.environment = (!subject.environment.is_empty()).then(|| subject.environment.into());
-        if let Some(token) = token {
-            event.principal = Some(token.principal().clone());
-            event.token_id = Some(token.token_id().clone());
-        }
+        event.principal = principal;
+        event.token_id = token.map(|token| token.token_id().clone());
         if let Err(error) = store.enqueue(event) {
             tracing::error!(%error, "a refusal could not be recorded");
         }

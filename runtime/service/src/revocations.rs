@@ -10,6 +10,9 @@ use arc_swap::ArcSwap;
 
 use crate::clock;
 
+/// Revocations of one tenant that are in force at once, and of all tenants together.
+const OF_TENANT_MAX: usize = 500;
+
 /// Everything that is revoked now. Reads never wait; most servers have none, and then a check is one look.
 #[derive(Default)]
 pub(crate) struct Revocations {
@@ -25,13 +28,22 @@ impl Revocations {
     }
 
     /// From now on it holds. What is over is forgotten.
-    pub(crate) fn add(&self, revocation: Revocation) {
+    ///
+    /// # Errors
+    /// [`Reason::TenantBusy`] when there are [`OF_TENANT_MAX`] already that whoever makes it may make: every call looks at all.
+    pub(crate) fn add(&self, revocation: Revocation) -> Result<(), Failure> {
         let _turn = self.turn();
         let now = clock::now_unix_s();
         let is_over = |one: &Revocation| one.expires_unix_s.is_some_and(|expires| expires < now);
         let mut all: Vec<_> = self.current.load().iter().filter(|one| !is_over(one)).cloned().collect();
+        if all.iter().filter(|one| one.tenant == revocation.tenant).count() >= OF_TENANT_MAX {
+            let message = format!("{OF_TENANT_MAX} revocations are in force already");
+            let hint = "end more with one: a subject, an app or a tenant; or lift some: `airlock token revocations`";
+            return Err(Failure::new(Reason::TenantBusy, message, hint));
+        }
         all.push(revocation);
         self.current.store(Arc::new(all));
+        Ok(())
     }
 
     /// From now on it no longer holds.

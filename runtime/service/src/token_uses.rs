@@ -1,7 +1,7 @@
 //! Tokens that are good for so many calls.
 
 use airlock_access::{Link, VerifiedToken};
-use airlock_model::{Failure, Reason};
+use airlock_model::{Failure, Limit, Reason};
 use airlock_store::CountedToken;
 
 use crate::{App, app::store_failure, clock, settings::Settings};
@@ -29,11 +29,19 @@ impl App {
     }
 }
 
+/// How much longer than its token a call can go on at most, in seconds: it waits for its turn, and it runs.
+fn call_s(settings: &Settings) -> u64 {
+    const SPARE_S: u64 = 60;
+    let wall_s = settings.operator.get(Limit::WallTimeMs).get().div_ceil(1000);
+    wall_s.saturating_mul(2).saturating_add(SPARE_S)
+}
+
 /// A token as its uses are kept: until nobody accepts it any more, nor any that is derived from it.
 pub(crate) fn counted(link: &Link, token: &VerifiedToken, settings: &Settings) -> CountedToken {
     let tokens = &settings.config.tokens;
     // All of a chain have the first one's `iat`, and the cap on lifetimes counts from there.
     let longest = token.issued_at_unix_s().saturating_add(tokens.max_lifetime_s);
-    let expires_unix_s = longest.max(token.expires_at_unix_s()).saturating_add(tokens.leeway_s).saturating_add(1);
+    let expires_unix_s =
+        longest.max(token.expires_at_unix_s()).saturating_add(tokens.leeway_s).saturating_add(call_s(settings));
     CountedToken { issuer: link.issuer.clone(), token_id: link.token_id.clone(), expires_unix_s }
 }

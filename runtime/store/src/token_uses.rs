@@ -15,7 +15,8 @@ pub struct CountedToken {
     pub issuer: String,
     /// Its `jti`.
     pub token_id: String,
-    /// Until when it has to be remembered, in seconds since the Unix epoch.
+    /// Until when it has to be remembered, in seconds since the Unix epoch. Afterwards nothing can be done with it: what is
+    /// forgotten must not look unused.
     pub expires_unix_s: u64,
 }
 
@@ -28,6 +29,9 @@ impl Store {
     pub async fn count_calls(&self, tokens: Vec<(CountedToken, u32)>, now_unix_s: u64) -> Result<bool, StoreError> {
         self.write(move |tx: &mut Tx<'_>| {
             forget(tx, now_unix_s)?;
+            if tokens.iter().any(|(token, _)| token.expires_unix_s < now_unix_s) {
+                return Ok(false);
+            }
             for (token, max) in &tokens {
                 let sql = "SELECT used FROM token_uses WHERE issuer = ?1 AND token_id = ?2";
                 let used = prepare(tx.connection, sql)?
@@ -61,6 +65,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.write(move |tx: &mut Tx<'_>| {
             forget(tx, now_unix_s)?;
+            if token.expires_unix_s < now_unix_s {
+                return Ok(false);
+            }
             let sql = "INSERT INTO token_uses (issuer, token_id, used, effect_of, expires_unix_s) VALUES (?1, ?2, 0, ?3, ?4) \
                        ON CONFLICT DO UPDATE SET effect_of = coalesce(effect_of, excluded.effect_of), \
                        expires_unix_s = max(expires_unix_s, excluded.expires_unix_s) RETURNING effect_of = ?3";

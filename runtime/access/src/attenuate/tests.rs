@@ -52,7 +52,7 @@ fn named(names: &[&str]) -> Functions {
 #[test]
 fn a_child_names_its_parents_and_ends_with_the_first() {
     let house = House::new();
-    let root = house.root(json!({"calls": 5, "origin": null}));
+    let root = house.root(json!({"calls": 5}));
     let child = house.child(&root, Narrowing { lifetime_s: Some(30), ..Narrowing::default() });
     let grandchild = house.child(&child, Narrowing { calls_max: NonZeroU32::new(2), ..Narrowing::default() });
     assert_eq!(child.issuer(), OWN);
@@ -103,11 +103,11 @@ fn a_child_dies_with_the_trust_in_its_parents_issuer() {
     let alone = Authenticator::new(policy(vec![issuer(OWN, &[&house.own.key])])).unwrap();
     assert!(house.authenticator.verify(Presented::bearer(Some(&child.token)), NOW).is_ok());
     let why = alone.verify(Presented::bearer(Some(&child.token)), NOW).unwrap_err();
-    assert!(why.log.unwrap().contains("`chain` or `origin`"));
+    assert!(why.log.unwrap().contains("`chain` or `origins`"));
     let exchanged = signed(&house.own.key, &crate::fixture::header(&house.own.key), &{
         let mut claims = claims();
         claims["iss"] = json!(OWN);
-        claims["origin"] = json!({"iss": "https://login.example", "jti": ""});
+        claims["origins"] = json!([{"iss": "https://login.example", "jti": ""}]);
         claims
     });
     assert!(

@@ -49,7 +49,7 @@ pub struct TokenPolicy {
     pub lifetime_max_s: u64,
     /// The same for tokens with a scope that allows writes: at most [`Self::lifetime_max_s`].
     pub lifetime_write_max_s: u64,
-    /// The `iss` of those whose tokens are exchanged: what an `origin` may name.
+    /// The `iss` of those whose tokens are exchanged: what `origins` may name.
     pub exchanged: Vec<String>,
     /// Tolerance for clocks, in seconds, at most [`LEEWAY_MAX_S`].
     pub leeway_s: u64,
@@ -256,7 +256,7 @@ impl TokenPolicy {
     fn check_ancestors(&self, claims: &TokenClaims) -> Result<(), TokenRefusal> {
         let is_issuer = |link: &Link| self.issuers.iter().any(|issuer| issuer.iss == link.issuer);
         let is_exchanged = |link: &Link| self.exchanged.contains(&link.issuer);
-        let are_known = claims.chain.iter().all(is_issuer) && claims.origin.iter().all(is_exchanged);
+        let are_known = claims.chain.iter().all(is_issuer) && claims.origins.iter().all(is_exchanged);
         if are_known { Ok(()) } else { Err(TokenRefusal::ChainIssuer) }
     }
 

@@ -19,6 +19,8 @@ const TOKEN_ID_BYTES_MAX: usize = 128;
 const AUDIENCES_MAX: usize = 16;
 const FUNCTIONS_MAX: usize = 256;
 pub(crate) const SCOPES_MAX: usize = 128;
+/// A subject and an actor.
+const ORIGINS_MAX: usize = 2;
 /// How often a token can be derived from another.
 pub(crate) const CHAIN_MAX: usize = 8;
 
@@ -62,7 +64,7 @@ claims! {
     Limits "limits" "an object of known limits, each above zero";
     Calls "calls" "how many calls the token is good for, an integer above zero";
     Chain "chain" "a list of at most 8 objects with `iss`, `jti` and maybe `calls`";
-    Origin "origin" "an object with `iss` and `jti`";
+    Origins "origins" "a list of at most 2 objects with `iss` and `jti`";
 }
 
 impl std::fmt::Display for Claim {
@@ -115,8 +117,8 @@ pub(crate) struct TokenClaims {
     pub(crate) calls_max: Option<NonZeroU32>,
     /// The tokens it was derived from, the first one first.
     pub(crate) chain: Vec<Link>,
-    /// The identity provider's token that the first of all was exchanged for.
-    pub(crate) origin: Option<Link>,
+    /// The identity providers' tokens that the first of all was exchanged for: the subject's, and the actor's where there is one.
+    pub(crate) origins: Vec<Link>,
     pub(crate) confirmation: Option<Confirmation>,
 }
 
@@ -159,7 +161,7 @@ impl TokenClaims {
             limits: reader.limits()?,
             calls_max: reader.calls_max()?,
             chain: reader.chain()?,
-            origin: reader.origin()?,
+            origins: reader.origins()?,
             confirmation,
         })
     }
@@ -324,9 +326,13 @@ impl<'m> Reader<'m> {
         listed.iter().map(|value| link(value).ok_or(wrong_value(Claim::Chain))).collect()
     }
 
-    fn origin(&self) -> Result<Option<Link>, TokenRefusal> {
-        let Some(value) = self.optional(Claim::Origin) else { return Ok(None) };
-        link_of(value).ok_or(wrong_value(Claim::Origin)).map(Some)
+    fn origins(&self) -> Result<Vec<Link>, TokenRefusal> {
+        let Some(value) = self.optional(Claim::Origins) else { return Ok(Vec::new()) };
+        let listed = value.as_array().ok_or(wrong_type(Claim::Origins))?;
+        if listed.len() > ORIGINS_MAX {
+            return Err(wrong_value(Claim::Origins));
+        }
+        listed.iter().map(|link| link_of(link).ok_or(wrong_value(Claim::Origins))).collect()
     }
 }
 

@@ -98,7 +98,7 @@ pub enum TokenRefusal {
     #[error("the lifetime `exp - iat` is over the cap of `[tokens] max_lifetime_write_s`, and a scope allows writes")]
     LifetimeOfWrites,
     /// A token it was derived from is of somebody who is not configured, or no longer.
-    #[error("claim `chain` or `origin` names an issuer that is not configured")]
+    #[error("claim `chain` or `origins` names an issuer that is not configured")]
     ChainIssuer,
     /// `exp` has passed.
     #[error("the token has expired")]

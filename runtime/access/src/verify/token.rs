@@ -27,7 +27,7 @@ struct Verified {
     limits: LimitCaps,
     calls_max: Option<NonZeroU32>,
     chain: Vec<Link>,
-    origin: Option<Link>,
+    origins: Vec<Link>,
     confirmation: Option<Confirmation>,
     period: Period,
 }
@@ -46,7 +46,7 @@ impl VerifiedToken {
             limits: claims.limits,
             calls_max: claims.calls_max,
             chain: claims.chain,
-            origin: claims.origin,
+            origins: claims.origins,
             confirmation: claims.confirmation,
             period: claims.period,
         }))
@@ -116,10 +116,10 @@ impl VerifiedToken {
         &self.0.chain
     }
 
-    /// The identity provider's token that the first of all was exchanged for.
+    /// The identity providers' tokens that the first of all was exchanged for: the subject's, and the actor's.
     #[must_use]
-    pub fn origin(&self) -> Option<&Link> {
-        self.0.origin.as_ref()
+    pub fn origins(&self) -> &[Link] {
+        &self.0.origins
     }
 
     /// The token as others that are derived from it name it.
@@ -136,7 +136,7 @@ impl VerifiedToken {
 
     /// Its `jti` and those of all that it was derived from.
     pub fn token_ids(&self) -> impl Iterator<Item = &str> {
-        let derived_from = self.0.chain.iter().chain(&self.0.origin).map(|link| link.token_id.as_str());
+        let derived_from = self.0.chain.iter().chain(&self.0.origins).map(|link| link.token_id.as_str());
         std::iter::once(self.0.token_id.as_ref()).chain(derived_from.filter(|id| !id.is_empty()))
     }
 

@@ -107,6 +107,7 @@ impl App {
         if settings.resources.dialect(resource, environment) != Some(Dialect::Mysql) {
             return Ok(());
         }
+        self.check_resource(permit, resource)?;
         let deadline = Instant::now() + ENGINES_TIME_MAX;
         let question = engines::question((resource, tenant), &approval.effect.tables, deadline);
         let answered = settings.resources.perform(environment, Permitted::Sql(question)).await.reply;

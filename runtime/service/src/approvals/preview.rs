@@ -84,6 +84,8 @@ impl App {
             return Err(Failure::new(Reason::ApprovalClosed, message, "only what can still be executed is previewed"));
         }
         let (asked, environment) = (&approval.asked, permit.call().environment());
+        self.check_resource(permit, &asked.resource)?;
+        self.backends.revocations.check_function(&asked.tenant, environment, &asked.function)?;
         let none = |why: &str| Failure::new(Reason::RequestMalformed, why, "decide without a preview, or reject it");
         if asked.language != StatementLanguage::Sql {
             return Err(none("only SQL statements can be tried and rolled back"));

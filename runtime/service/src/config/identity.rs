@@ -200,6 +200,10 @@ impl Config {
         if let Some(provider) = entry.provider.as_ref().filter(|iss| !self.is_provider(iss)) {
             return refuse("provider", format!("there is no [[identity.provider]] with `iss = \"{provider}\"`"));
         }
+        if entry.provider.is_none() && self.identity.provider.len() > 1 {
+            let why = "there are several [[identity.provider]]: say whose word counts, or somebody of the same name elsewhere has it too";
+            return refuse("provider", why.to_owned());
+        }
         if entry.environments.is_empty() {
             return refuse("environments", "name at least one environment: none is meant by default".to_owned());
         }

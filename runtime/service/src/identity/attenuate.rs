@@ -31,7 +31,7 @@ impl App {
     /// Signs a token that allows at most what the bearer's does, and says how long it is good for, in seconds. Any holder may ask; on record before it is told.
     ///
     /// # Errors
-    /// `token_invalid`, `revoked`; `not_granted` for what the bearer's token does not have.
+    /// `token_invalid`, `revoked`, `tenant_busy`; `not_granted` for what the bearer's token does not have.
     pub async fn attenuate(&self, bearer: Presented<'_>, asked: Attenuation) -> Result<(Minted, u64), Failure> {
         let refuse = |environment: &str, refused: Refused| {
             let subject = Subject { function: None, environment };
@@ -39,6 +39,8 @@ impl App {
         };
         let (settings, now) = (self.settings(), clock::now_unix_s());
         let parent = self.verify(&settings, bearer).map_err(|why| refuse("", why))?;
+        let paced = self.paces.check(&parent.principal().tenant);
+        paced.map_err(|why| refuse(parent.environment().as_str(), Refused::by(&parent)(why)))?;
         let minted = settings.identity.own.attenuate(&parent, narrowing(asked), now);
         let minted = minted.map_err(|why| refuse(parent.environment().as_str(), Refused::by(&parent)(why)))?;
         let event = attenuated_event(&parent, &minted);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use airlock_access::{
-    AccessRule, Grounds, Identity, IdentityProvider, IdentityRefusal, Minted, Rights, Selection, TokenRefusal, Wish,
+    AccessRule, Functions, Grounds, Identity, IdentityProvider, IdentityRefusal, Minted, Rights, Selection,
+    TokenRefusal, Wish,
 };
 use airlock_model::{AuditEvent, AuditKind, Bearer, Decision, EnvironmentName, Failure, Principal, Reason};
 
@@ -50,6 +51,25 @@ pub struct Exchanged {
     pub granted_by: Vec<String>,
 }
 
+/// Who asks, by the word of identity providers.
+struct People {
+    principal: Arc<Principal>,
+    environment: EnvironmentName,
+    /// The subject, and whoever acts for them.
+    identities: Vec<Identity>,
+    now: u64,
+}
+
+impl People {
+    fn identified(settings: &Settings, asked: &Exchange, now: u64) -> Result<Self, Failure> {
+        let (provider, subject) = verified(settings, &asked.subject, now)?;
+        let acting = asked.actor.as_ref().map(|actor| verified(settings, actor, now)).transpose()?;
+        let principal = Arc::new(principal(provider, &subject, acting.as_ref())?);
+        let identities = std::iter::once(subject).chain(acting.map(|(_, actor)| actor)).collect();
+        Ok(Self { principal, environment: asked.environment.clone(), identities, now })
+    }
+}
+
 /// What gave the rights: where it is written, and whom it names.
 struct Given {
     places: Vec<String>,
@@ -65,56 +85,59 @@ impl App {
     pub async fn exchange(&self, asked: Exchange) -> Result<Exchanged, Failure> {
         let settings = self.settings();
         let environment = asked.environment.clone();
+        let refuse = |refused: Refused| {
+            let subject = Subject { function: None, environment: environment.as_str() };
+            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+        };
+        self.paces.check_unverified().map_err(|why| refuse(why.into()))?;
         for token in std::iter::once(&asked.subject).chain(&asked.actor) {
             look_for_key(&settings, token).await;
         }
-        let judged = self.judge_exchange(&settings, asked);
-        let (exchanged, event) = judged.map_err(|why| {
-            let subject = Subject { function: None, environment: environment.as_str() };
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, Refused::from(why))
-        })?;
+        let now = clock::now_unix_s();
+        let people = People::identified(&settings, &asked, now).map_err(|why| refuse(why.into()))?;
+        let by = |why| refuse(Refused::of(&people.principal)(why));
+        self.paces.check(&people.principal.tenant).map_err(by)?;
+        let (exchanged, event) = self.judge_exchange(&settings, &people, asked.wish).map_err(by)?;
         self.backends.store.append(event).await.map_err(|why| store_failure(&why))?;
         Ok(exchanged)
     }
 
-    fn judge_exchange(&self, settings: &Settings, asked: Exchange) -> Result<(Exchanged, AuditEvent), Failure> {
-        let Exchange { subject, actor, environment, wish } = asked;
-        let now = clock::now_unix_s();
-        let (provider, identity) = verified(settings, &subject, now)?;
-        let acting = actor.map(|actor| verified(settings, &actor, now)).transpose()?;
-        let principal = principal(provider, &identity, acting.as_ref())?;
-        self.check_not_revoked(&principal, &environment, &identity)?;
-        if let Some((_, actor)) = &acting {
-            self.check_not_revoked(&principal, &environment, actor)?;
+    fn judge_exchange(
+        &self,
+        settings: &Settings,
+        people: &People,
+        wish: Wish,
+    ) -> Result<(Exchanged, AuditEvent), Failure> {
+        let People { principal, environment, identities, now } = people;
+        for identity in identities {
+            self.check_not_revoked(principal, environment, identity)?;
         }
-        settings.environment(&environment)?;
-        let rules = &settings.identity.rules;
-        let (mut selection, mut given) = selected(rules, &identity, &environment, &wish)?;
-        if let Some((_, actor)) = &acting {
-            // The same functions, so that both speak of the same.
-            let same = Wish { functions: Some(selection.functions.clone()), ..wish.clone() };
-            let (its, more) = selected(rules, actor, &environment, &same)?;
-            selection = selection.meet(&its)?;
+        settings.environment(environment)?;
+        let mut selection: Option<Selection> = None;
+        let mut given = Given { places: Vec::new(), members: Vec::new() };
+        for identity in identities {
+            // The same functions for both, so that both speak of the same.
+            let functions = selection.as_ref().map(|first| first.functions.clone()).or_else(|| wish.functions.clone());
+            let (its, more) = selected(&settings.identity.rules, identity, environment, functions.as_ref())?;
+            selection = Some(match selection {
+                None => its,
+                Some(first) => first.meet(&its)?,
+            });
             given.places.extend(more.places);
             given.members.extend(more.members);
         }
-        let selection = selection.with_scopes(wish.scopes)?;
-        let shortest = acting.as_ref().map_or(&identity, |(_, actor)| {
-            if actor.expires_at_unix_s() < identity.expires_at_unix_s() { actor } else { &identity }
-        });
-        let lifetime_s = wish.lifetime_s.map_or(u64::MAX, |wished| wished);
-        let left = shortest.expires_at_unix_s().saturating_sub(now);
+        let selection =
+            selection.ok_or_else(|| Failure::internal("nobody was identified"))?.with_scopes(wish.scopes)?;
         let tokens = &settings.config.tokens;
-        let lifetimes_max_s = (tokens.max_lifetime_s, tokens.lifetime_write_max_s());
         let grounds = Grounds {
-            principal: principal.clone(),
+            principal: (**principal).clone(),
             environment: environment.clone(),
-            identity: &identity,
-            lifetimes_max_s,
+            identities: identities.iter().collect(),
+            lifetimes_max_s: (tokens.max_lifetime_s, tokens.lifetime_write_max_s()),
         };
-        let minted = settings.identity.own.exchange(grounds, selection, Some(lifetime_s.min(left)), now)?;
-        let expires_in_s = minted.expires_at_unix_s.saturating_sub(now);
-        let event = exchanged_event(principal, &environment, &minted, &given);
+        let minted = settings.identity.own.exchange(grounds, selection, wish.lifetime_s, *now)?;
+        let expires_in_s = minted.expires_at_unix_s.saturating_sub(*now);
+        let event = exchanged_event(principal, environment, &minted, &given);
         Ok((Exchanged { minted, expires_in_s, granted_by: given.places }, event))
     }
 
@@ -187,7 +210,7 @@ fn selected(
     rules: &[AccessRule],
     identity: &Identity,
     environment: &EnvironmentName,
-    wish: &Wish,
+    functions: Option<&Functions>,
 ) -> Result<(Selection, Given), Failure> {
     let rights = Rights::of(identity, rules, environment).ok_or_else(|| {
         let message = format!(
@@ -196,13 +219,13 @@ fn selected(
         );
         Failure::new(Reason::NotGranted, message, "ask the operator to be given access, or for a group that has it")
     })?;
-    let selection = rights.select(wish.functions.as_ref())?;
+    let selection = rights.select(functions)?;
     Ok((selection, Given { places: rights.places().map(str::to_owned).collect(), members: rights.members() }))
 }
 
 fn exchanged_event(principal: Principal, environment: &EnvironmentName, minted: &Minted, given: &Given) -> AuditEvent {
     let mut event = AuditEvent::new(AuditKind::TokenExchanged, clock::now_unix_ms());
-    event.principal = Some(Arc::new(principal));
+    event.principal = Some(Arc::clone(principal));
     event.token_id = Some(minted.token_id.as_str().into());
     event.environment = Some(environment.into());
     event.decision = Some(Decision::Permit);

@@ -1,10 +1,13 @@
 //! The kill switch: what is ended takes no more calls, and those in flight are cut.
 
+use std::sync::Arc;
+
 use airlock_access::{Authorized, Control, Presented};
 use airlock_model::{
-    AuditEvent, AuditKind, ControlScope, Decision, EnvironmentName, Failure, InvocationId, Reason, Revocation,
-    RevocationId, Revoked, TenantName,
+    AppName, AuditEvent, AuditKind, ControlScope, Decision, EnvironmentName, Failure, FunctionName, InvocationId,
+    NameError, Reason, ResourceName, Revocation, RevocationId, Revoked, TenantName,
 };
+use airlock_store::StoreError;
 use uuid::Uuid;
 
 use crate::{
@@ -19,6 +22,8 @@ use crate::{
 const REASON_CHARS_MAX: usize = 500;
 /// Bytes of what is named.
 const VALUE_BYTES_MAX: usize = 255;
+/// Bytes of a `jti`, as tokens may have it.
+const TOKEN_ID_BYTES_MAX: usize = 128;
 /// Invocations that the trail names one by one.
 const CUT_RECORDED_MAX: usize = 100;
 /// How long the memory of an ended token is kept at least, in seconds: longer than any token lives.
@@ -69,11 +74,14 @@ impl App {
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         })?;
         // In force first: a full disk must not keep anybody from ending something.
-        self.backends.revocations.add(revocation.clone());
+        self.backends.revocations.add(revocation.clone())?;
         let cut = self.running.cut(&revocation, &ended_by(&revocation));
         let event = revoked_event(&permit, &revocation, &cut);
-        let kept = self.backends.store.keep_revocation(revocation.clone(), event).await;
-        kept.map_err(|why| {
+        let backends = Arc::clone(&self.backends);
+        let made = revocation.clone();
+        // In a task of its own: whoever asks may go away, and what is in force has to be kept all the same.
+        let kept = tokio::spawn(async move { backends.store.keep_revocation(made, event).await });
+        kept.await.map_err(Failure::internal)?.map_err(|why| {
             let mut failure = store_failure(&why);
             failure.message = format!("it is in force, but not kept for after a restart: {}", failure.message);
             failure
@@ -106,16 +114,27 @@ impl App {
         id: RevocationId,
     ) -> Result<Revocation, Failure> {
         let permit = self.authorize(bearer, ControlScope::TokenRevoke, &environment, None)?;
-        let found = self.backends.revocations.list(|one| one.id == id && may_touch(&permit, one));
+        let found = self.backends.revocations.list(|one| one.id == id && may_lift(&permit, one));
         let Some(revocation) = found.into_iter().next() else {
             let message = format!("there is no revocation `{id}` that this token may lift");
-            return Err(Failure::new(Reason::RequestMalformed, message, "`airlock token revocations` lists them"));
+            let hint = "`airlock token revocations` lists them; what was ended in one environment is lifted with a token for it, \
+                        and nobody lifts what ends themselves";
+            return Err(Failure::new(Reason::RequestMalformed, message, hint));
         };
         let mut event = control_event(AuditKind::RevocationLifted, &permit);
         describe(&mut event, &revocation);
-        // Kept first: what was lifted must not come back with a restart.
-        self.backends.store.lift_revocation(id.clone(), event).await.map_err(|why| store_failure(&why))?;
-        self.backends.revocations.remove(&id);
+        let backends = Arc::clone(&self.backends);
+        // In a task of its own: whoever asks may go away, and memory and disk have to say the same.
+        let lifted = tokio::spawn(async move {
+            // Kept first: what was lifted must not come back with a restart.
+            match backends.store.lift_revocation(id.clone(), event).await {
+                // It was in force and never kept.
+                Ok(_) | Err(StoreError::NotFound { .. }) => backends.revocations.remove(&id),
+                Err(why) => return Err(store_failure(&why)),
+            }
+            Ok(())
+        });
+        lifted.await.map_err(Failure::internal)??;
         Ok(revocation)
     }
 
@@ -137,6 +156,12 @@ impl App {
                 Err(why) => return malformed(format!("field `tenant`: {why}"), "name a tenant, or `*` for all"),
             },
         };
+        let tenant = match (what, tenant) {
+            // A tenant's tokens are its own: whose they are is said already.
+            (Revoked::Tenant, _) => Some(value.parse().map_err(|why: NameError| not_a_name(&why))?),
+            (_, tenant) => tenant,
+        };
+        check_value(what, &value)?;
         let is_wide = tenant.as_ref() != Some(own) || is_everywhere;
         if is_wide && !permit.token().control_scopes().contains(&ControlScope::OperatorWrite) {
             let message = "the token may end what is its own tenant's, in its own environment";
@@ -168,7 +193,44 @@ impl App {
     }
 }
 
-/// Whether a token may see and lift it: by the same rule as it may make it.
+/// What names nothing ends nothing, and whoever asked would believe that it did.
+fn check_value(what: Revoked, value: &str) -> Result<(), Failure> {
+    let is_name = match what {
+        Revoked::Token => {
+            let is_id = value.len() <= TOKEN_ID_BYTES_MAX && value.bytes().all(|byte| byte.is_ascii_graphic());
+            let message = format!("a `jti` is 1 to {TOKEN_ID_BYTES_MAX} visible ASCII characters");
+            return if is_id { Ok(()) } else { Err(Failure::new(Reason::RequestMalformed, message, "see `value`")) };
+        }
+        Revoked::Subject => return Ok(()),
+        Revoked::App => value.parse::<AppName>().map(drop),
+        Revoked::Tenant => value.parse::<TenantName>().map(drop),
+        Revoked::Function => value.parse::<FunctionName>().map(drop),
+        Revoked::Resource => value.parse::<ResourceName>().map(drop),
+    };
+    is_name.map_err(|why| not_a_name(&why))
+}
+
+fn not_a_name(why: &NameError) -> Failure {
+    Failure::new(Reason::RequestMalformed, format!("field `value`: {why}"), why.rule)
+}
+
+/// Whether a token may lift it: where it holds, and not if it ends the token's own holder anywhere.
+fn may_lift(permit: &Authorized<Control>, revocation: &Revocation) -> bool {
+    let principal = permit.principal();
+    let is_here = revocation.environment.as_ref().is_none_or(|mine| mine == permit.call().environment());
+    let ends_self = match revocation.what {
+        Revoked::Subject => {
+            principal.subject == revocation.value || principal.actor.as_ref() == Some(&revocation.value)
+        }
+        Revoked::App => principal.app.as_str() == revocation.value,
+        Revoked::Tenant => principal.tenant.as_str() == revocation.value,
+        Revoked::Token => permit.token().token_ids().any(|id| id == revocation.value),
+        Revoked::Function | Revoked::Resource => false,
+    };
+    is_here && !ends_self && may_touch(permit, revocation)
+}
+
+/// Whether a token may see it: by the same rule as it may make it.
 fn may_touch(permit: &Authorized<Control>, revocation: &Revocation) -> bool {
     permit.token().control_scopes().contains(&ControlScope::OperatorWrite)
         || (revocation.tenant.as_ref() == Some(&permit.principal().tenant)

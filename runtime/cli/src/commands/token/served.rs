@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    args::{AttenuateOptions, ControlOptions, ExchangeOptions, LiftOptions, RevokeTokenOptions, RevokedThing},
+    args::{AttenuateOptions, ControlOptions, ExchangeOptions, LiftOptions, RevokeTokenOptions},
     client::{Client, Rejected, text_argument, token_argument},
     output::{self, Style},
 };
@@ -76,7 +76,7 @@ fn limit(text: &str) -> anyhow::Result<(String, u64)> {
 
 /// Ends something, and prints what lifts it and what was cut.
 pub async fn revoke(options: &RevokeTokenOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let (kind, value) = named(&options.what)?;
+    let (kind, value) = named(options)?;
     let client = Client::to_control(&options.control).await?;
     let asked = TokenServiceRevokeRequest {
         environment: options.control.access.environment.clone(),
@@ -97,10 +97,10 @@ pub async fn revoke(options: &RevokeTokenOptions, style: Style) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
-fn named(what: &RevokedThing) -> anyhow::Result<(&'static str, String)> {
-    let RevokedThing { jti, subject, app, tenant, function, resource } = what;
+fn named(options: &RevokeTokenOptions) -> anyhow::Result<(&'static str, String)> {
+    let RevokedThing { jti, subject, app, tenant, function, resource } = &options.what;
     if jti.as_deref() == Some("-") {
-        return Ok(("token", token_id_of(text_argument("-")?.trim())?));
+        return Ok(("token", token_id_of(text_argument("-")?.trim(), options)?));
     }
     let given = [
         ("token", jti),
@@ -115,8 +115,14 @@ fn named(what: &RevokedThing) -> anyhow::Result<(&'static str, String)> {
 }
 
 /// The `jti` of a token, which is not judged: whoever found a leaked token has only its text.
-fn token_id_of(token: &str) -> anyhow::Result<String> {
+fn token_id_of(token: &str, options: &RevokeTokenOptions) -> anyhow::Result<String> {
     let claims = airlock_access::claims_unverified(token).context("this is no token")?;
+    let (asked, its) = (&options.control.access.environment, claims.get("environment").and_then(Value::as_str));
+    anyhow::ensure!(
+        options.everywhere || its.is_none_or(|its| its == asked),
+        "the token is for environment `{}`: end it with --environment {0}, or --everywhere",
+        its.unwrap_or_default()
+    );
     claims.get("jti").and_then(Value::as_str).map(str::to_owned).context("the token has no `jti`")
 }
 
