@@ -6,10 +6,7 @@ mod sarif;
 
 use std::process::ExitCode;
 
-use airlock_analysis::{
-    manifest::check as check_manifest,
-    source::{Report, check_project},
-};
+use airlock_analysis::{manifest::check as check_manifest, source::check_project};
 use airlock_model::Finding;
 
 use super::{build, inspect, packages, sources};
