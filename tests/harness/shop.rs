@@ -89,6 +89,9 @@ async fn answer(State(asked): State<Asked>, headers: HeaderMap, Json(body): Json
         text if text.contains("__schema") => Json(json!({ "data": introspection() })).into_response(),
         text if text.contains("mutation") => {
             asked.changes.fetch_add(1, SeqCst);
+            if body.pointer("/variables/name") == Some(&json!("gateway")) {
+                return (StatusCode::GATEWAY_TIMEOUT, "<html>internal.example</html>").into_response();
+            }
             Json(json!({ "data": { "rename": { "id": "1" } } })).into_response()
         }
         text if text.contains("customer(") => {

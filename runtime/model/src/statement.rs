@@ -48,6 +48,9 @@ pub struct StatementReport {
     pub tables: Vec<String>,
     /// Why the class is not `read`, one line each.
     pub because: Vec<String>,
+    /// Functions and operators that it runs and that may do what no rollback undoes, as far as they are listed.
+    #[serde(default)]
+    pub unknown_calls: Vec<String>,
 }
 
 /// What a statement is written in.

@@ -49,12 +49,14 @@ impl Graphql {
         };
         let performed = self.http.perform(asked).await;
         let was_sent = performed.egress_bytes > 0;
-        let is_answered = performed.reply.is_ok();
-        let reply = performed.reply.and_then(|reply| match reply {
-            HostReply::Http(response) => answer::read(&self.resource, &response).map(HostReply::Graphql),
-            other => Ok(other),
-        });
-        let may_have_changed = class == OperationClass::Mutation && was_sent && !is_answered;
+        let (reply, is_settled) = match performed.reply {
+            Ok(HostReply::Http(response)) => {
+                let read = answer::read(&self.resource, &response);
+                (read.reply.map(HostReply::Graphql), read.is_settled)
+            }
+            other => (other, false),
+        };
+        let may_have_changed = class == OperationClass::Mutation && was_sent && !is_settled;
         Performed { reply, is_outcome_unknown: may_have_changed, ..performed }
     }
 

@@ -125,6 +125,7 @@ impl App {
                 own_listeners,
                 ring,
                 (admission.clone(), holdings.clone()),
+                deploying.last_step(),
             ),
             admission,
             holdings,
@@ -315,6 +316,15 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         StoreError::PageToken => {
             let hint = "take `next_page_token` of the previous answer, with the same other fields";
             Failure::new(Reason::RequestMalformed, "`page_token` is not one this server gave for this request", hint)
+        }
+        StoreError::Superseded { .. } => Failure::new(
+            Reason::Overloaded,
+            error.to_string(),
+            "nothing was changed; look at what is live and try again",
+        ),
+        StoreError::Full { .. } => {
+            let hint = "nothing was changed; remove one that is not used any more: `airlock alias NAME ALIAS`";
+            Failure::new(Reason::RequestMalformed, error.to_string(), hint)
         }
         StoreError::NotFound { .. } => {
             Failure::new(Reason::FunctionUnknown, error.to_string(), "deploy it first: `airlock deploy`")

@@ -151,7 +151,7 @@ fn unknown(id: &ApprovalId) -> Failure {
 
 impl App {
     /// A decision that was not accepted is on record like any other refusal.
-    fn record_refused_decision(&self, permit: &Authorized<Control>, id: &ApprovalId, failure: &Failure) -> Failure {
+    fn record_refused_decision(&self, permit: &Authorized<Control>, id: &ApprovalId, failure: Failure) -> Failure {
         let mut event = control_event(permit, AuditKind::ControlRefused, Outcome::Deny);
         event.environment = Some(permit.call().environment().into());
         event.approval = Some(id.to_string());
@@ -160,6 +160,6 @@ impl App {
         if let Err(error) = self.backends.store.enqueue(event) {
             tracing::error!(%error, "a refused decision could not be recorded");
         }
-        failure.clone()
+        failure
     }
 }

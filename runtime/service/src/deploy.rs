@@ -22,6 +22,7 @@ use crate::{
     config::DeployConfig,
     line::{Line, Size, Turn, Words},
     registry::Deployed,
+    settings::Settings,
 };
 use judge::{Judge, Judged};
 
@@ -84,7 +85,7 @@ pub(crate) struct Deploying {
     bounds: Bounds,
     deploys: Arc<Line>,
     checks: Arc<Line>,
-    /// Held while what is live changes, so that memory and disk agree on which came last.
+    /// Held while what is live or the configuration changes, so that memory and disk agree on which came last.
     last_step: Arc<Mutex<()>>,
 }
 
@@ -102,6 +103,10 @@ impl Deploying {
         };
         let (deploys, checks) = (Line::new(size, words), Line::new(size, words));
         Self { bounds: config.bounds.clone(), deploys, checks, last_step: Arc::default() }
+    }
+
+    pub(crate) fn last_step(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.last_step)
     }
 }
 
@@ -121,7 +126,7 @@ impl App {
     pub async fn check(&self, bearer: Presented<'_>, upload: Upload) -> Result<CheckReport, Failure> {
         let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
         let turn = self.deploying.checks.turn(&permit.principal().tenant).await?;
-        let judge = self.judge(&permit)?;
+        let judge = self.judge(&permit, self.settings())?;
         let manifest = judge.manifest(&permit, &upload)?;
         off_thread(move || {
             let _turn = turn;
@@ -156,7 +161,7 @@ impl App {
         let permit = self.authorize(bearer, ControlScope::FunctionPromote, &to, Some(&function))?;
         let arrived = async {
             // Before anything of the other environment is looked at.
-            self.judge(&permit)?.check_promotion(&from)?;
+            self.judge(&permit, self.settings())?.check_promotion(&from)?;
             let (upload, revision) = self.stored(&function, &from, revision, &to).await?;
             let author = revision.author;
             self.install(&permit, upload, Arrival { author, promoted_from: Some(from), landing }).await
@@ -208,8 +213,7 @@ impl App {
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
         let turn = self.turn(permit).await?;
         // By what holds now, not when it began to wait.
-        let judge = self.judge(permit)?;
-        let settings = Arc::clone(&judge.settings);
+        let judge = self.judge(permit, self.settings())?;
         judge.check_arrival(arrival.promoted_from.as_ref())?;
         let manifest = judge.manifest(permit, &upload)?;
         // The turn goes along: analysis that nobody waits for any more still counts.
@@ -220,9 +224,6 @@ impl App {
         let component = std::mem::take(&mut judged.upload.component);
         let stored = self.backends.store.put_artifact(ArtifactKind::Component, component).await;
         stored.map_err(|why| store_failure(&why))?;
-        if !Arc::ptr_eq(&settings, &self.settings()) {
-            return Err(judged_by_another());
-        }
         let deployment = self.keep(permit, judged, compiled, arrival).await;
         drop(turn);
         deployment
@@ -236,7 +237,7 @@ impl App {
         (program, artifact_digest): (Program, Digest),
         arrival: Arrival,
     ) -> Result<Deployment, Failure> {
-        let Judged { upload, manifest, findings, statements, input, component_digest, signed, .. } = judged;
+        let Judged { upload, manifest, findings, statements, input, component_digest, signed, judged_by, .. } = judged;
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
         let (environment, function) = (upload.environment.clone(), manifest.name.clone());
         let deployed = Deployed::new(&manifest, &upload.manifest_toml, environment.clone(), (program, input));
@@ -265,9 +266,10 @@ impl App {
             Landing::Share(percent) => format!("from `{from}`, for {percent} % of the calls"),
         });
         let by = Releaser { author: permit.principal().subject.clone(), time_unix_ms: now };
-        let loader = self.loader.clone();
+        let (loader, reloader) = (self.loader.clone(), self.reloader.clone());
         let revision = self
             .in_order(async move {
+                reloader.expect_in_force(&judged_by)?;
                 let stored = loader.backends.store.deploy(new, arrival.landing, by, event).await;
                 let revision = stored.map_err(|why| store_failure(&why))?;
                 let fresh = Arc::new(deployed.stored_as(&revision));
@@ -293,15 +295,18 @@ impl App {
         tokio::spawn(ordered).await.map_err(Failure::internal)?
     }
 
-    /// Has a stored revision judged by what is configured now, and gives it when nothing is against it.
+    /// Has a stored revision judged by these settings as if it arrived anew, the way it once came, and gives it when nothing is
+    /// against it.
     pub(crate) async fn judge_again(
         &self,
         permit: &Authorized<Control>,
         (function, environment): &(FunctionName, EnvironmentName),
         digest: Digest,
+        settings: &Arc<Settings>,
     ) -> Result<Revision, Failure> {
-        let judge = self.judge(permit)?;
+        let judge = self.judge(permit, Arc::clone(settings))?;
         let (upload, revision) = self.stored(function, environment, Some(digest), environment).await?;
+        judge.check_arrival(revision.promoted_from.as_ref())?;
         let manifest = judge.manifest(permit, &upload)?;
         off_thread(move || judge.judge(upload, manifest)?.accepted()).await??;
         Ok(revision)
@@ -312,13 +317,14 @@ impl App {
         self.deploying.deploys.turn(&permit.principal().tenant).await
     }
 
-    fn judge(&self, permit: &Authorized<Control>) -> Result<Judge, Failure> {
+    fn judge(&self, permit: &Authorized<Control>, settings: Arc<Settings>) -> Result<Judge, Failure> {
         let environment = permit.call().environment().clone();
         let bounds = self.deploying.bounds.clone();
-        Judge::new(self.settings(), Arc::clone(&self.backends), environment, bounds)
+        Judge::new(settings, Arc::clone(&self.backends), environment, bounds)
     }
 
-    fn record_deploy_refusal(
+    /// Puts on record that somebody was turned away, and gives the failure back for them.
+    pub(crate) fn record_deploy_refusal(
         &self,
         permit: &Authorized<Control>,
         function: Option<&FunctionName>,
@@ -360,11 +366,6 @@ pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Sen
     let thread = std::thread::Builder::new().name("analysis".to_owned()).stack_size(STACK_BYTES);
     drop(thread.spawn(niced).map_err(Failure::internal)?);
     receive.await.map_err(|_panicked| Failure::internal("an analysis panicked"))
-}
-
-fn judged_by_another() -> Failure {
-    let message = "the configuration was read again while this was being judged by the one before";
-    Failure::new(Reason::Overloaded, message, "nothing was stored; deploy again")
 }
 
 pub(crate) fn rejected(findings: Vec<Finding>) -> Failure {

@@ -10,7 +10,7 @@ use airlock_store::{LIVE_ALIAS, LiveFunction, Releaser, Share, StoreError};
 
 use crate::{
     App, app::store_failure, clock, control::function_unknown, deploy::control_event, loader::Loader,
-    registry::Deployed,
+    registry::Deployed, settings::Settings,
 };
 
 /// Characters of the reason of a disabled function.
@@ -94,18 +94,27 @@ impl App {
         change: FunctionChange,
     ) -> Result<Option<LiveFunction>, Failure> {
         let permit = self.authorize(bearer, change.scope(), &environment, Some(&function))?;
+        let changed = self.change(&permit, (function.clone(), environment), change).await;
+        changed.map_err(|failure| self.record_deploy_refusal(&permit, Some(&function), failure))
+    }
+
+    async fn change(
+        &self,
+        permit: &Authorized<Control>,
+        subject: Subject,
+        change: FunctionChange,
+    ) -> Result<Option<LiveFunction>, Failure> {
         change.check()?;
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
-        let subject = (function, environment);
-        let ready = self.made_ready(&permit, &subject, &change).await?;
-        let (event, by) = on_record(&permit, &change);
-        let loader = self.loader.clone();
+        let ready = self.made_ready(permit, &subject, &change).await?;
+        let record = on_record(permit, &change);
+        let (loader, reloader) = (self.loader.clone(), self.reloader.clone());
         self.in_order(async move {
-            if change == FunctionChange::Rollback(None) {
-                expect_before(&loader, &subject, &ready).await?;
+            if let Some(settings) = &ready.judged_by {
+                reloader.expect_in_force(settings)?;
             }
-            make(&loader, subject.clone(), change, (event, by)).await?;
-            loader.refresh(&subject.0, &subject.1, &ready).await?;
+            make(&loader, subject.clone(), change, &ready.digests, record).await?;
+            loader.refresh(&subject.0, &subject.1, &ready.revisions).await?;
             let live = loader.backends.store.live_function(subject.0, subject.1).await;
             live.map_err(|why| store_failure(&why))
         })
@@ -119,39 +128,46 @@ impl App {
         permit: &Authorized<Control>,
         subject: &Subject,
         change: &FunctionChange,
-    ) -> Result<Vec<Arc<Deployed>>, Failure> {
+    ) -> Result<Ready, Failure> {
         let digests = match change {
             FunctionChange::Rollback(Some(digest)) => vec![*digest],
             FunctionChange::Rollback(None) => vec![before(&self.loader, subject).await?],
             FunctionChange::SetAlias(_, shares) => shares.iter().map(|share| share.revision).collect(),
-            FunctionChange::Disable(_) | FunctionChange::Enable | FunctionChange::Delete => return Ok(Vec::new()),
+            FunctionChange::Disable(_) | FunctionChange::Enable | FunctionChange::Delete => {
+                return Ok(Ready::default());
+            }
         };
         let _turn = self.turn(permit).await?;
-        let mut ready = Vec::with_capacity(digests.len());
-        for digest in digests {
-            let revision = self.judge_again(permit, subject, digest).await?;
-            ready.push(self.loader.loaded(&revision, &ready).await?);
+        // By what holds now, not when it began to wait.
+        let settings = self.settings();
+        let mut revisions = Vec::with_capacity(digests.len());
+        for digest in &digests {
+            let revision = self.judge_again(permit, subject, *digest, &settings).await?;
+            revisions.push(self.loader.loaded(&revision, &revisions).await?);
         }
-        Ok(ready)
+        Ok(Ready { digests, revisions, judged_by: Some(settings) })
     }
+}
+
+/// What a change lets callers reach.
+#[derive(Default)]
+struct Ready {
+    digests: Vec<Digest>,
+    /// The same, in memory.
+    revisions: Vec<Arc<Deployed>>,
+    /// The configuration that nothing was against them by; `None` where there was nothing to judge.
+    judged_by: Option<Arc<Settings>>,
 }
 
 /// The revision that was live before the one that is.
 async fn before(loader: &Loader, subject: &Subject) -> Result<Digest, Failure> {
     let found = loader.backends.store.rollback_target(subject.0.clone(), subject.1.clone()).await;
-    let missing = || StoreError::NotFound { what: "a revision that was live before".to_owned() };
-    let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(|| not_there(&missing(), subject))?;
+    let revision = found.map_err(|why| store_failure(&why))?.ok_or_else(|| not_there(&nothing_before(), subject))?;
     Ok(revision.digest)
 }
 
-/// What was live before may be another one by now, which nobody has judged.
-async fn expect_before(loader: &Loader, subject: &Subject, ready: &[Arc<Deployed>]) -> Result<(), Failure> {
-    let digest = before(loader, subject).await?.to_string();
-    if ready.iter().any(|judged| *judged.revision == *digest) {
-        return Ok(());
-    }
-    let message = "something else went live while the revision from before was being judged";
-    Err(Failure::new(Reason::Overloaded, message, "nothing was changed; look at what is live and try again"))
+fn nothing_before() -> StoreError {
+    StoreError::NotFound { what: "a revision that was live before".to_owned() }
 }
 
 fn on_record(permit: &Authorized<Control>, change: &FunctionChange) -> (AuditEvent, Releaser) {
@@ -165,12 +181,17 @@ async fn make(
     loader: &Loader,
     (function, environment): Subject,
     change: FunctionChange,
+    judged: &[Digest],
     (event, by): (AuditEvent, Releaser),
 ) -> Result<(), Failure> {
     let store = &loader.backends.store;
     let subject = (function.clone(), environment.clone());
     let made = match change {
-        FunctionChange::Rollback(None) => store.roll_back(function, environment, by, event).await.map(drop),
+        FunctionChange::Rollback(None) => match judged.first() {
+            // What was live before may be another one by now, which nobody has judged: then the store refuses.
+            Some(judged) => store.roll_back((function, environment), *judged, by, event).await.map(drop),
+            None => Err(nothing_before()),
+        },
         FunctionChange::Rollback(Some(to)) => store.select((function, environment), to, by, event).await.map(drop),
         FunctionChange::SetAlias(alias, shares) => store.set_alias((function, environment), alias, shares, event).await,
         FunctionChange::Disable(why) => store.set_disabled(function, environment, Some(why), event).await,

@@ -68,6 +68,9 @@ pub(crate) struct Reloader {
     holdings: Holdings,
     /// One reload at a time, so that none undoes another.
     turn: Arc<Mutex<()>>,
+    /// Held while what is live changes: what was judged by one configuration goes live before the next is in force, or not at
+    /// all.
+    last_step: Arc<Mutex<()>>,
 }
 
 impl App {
@@ -102,6 +105,7 @@ impl Reloader {
         own_listeners: Vec<SocketAddr>,
         ring: KeyRing,
         (admission, holdings): (Admission, Holdings),
+        last_step: Arc<Mutex<()>>,
     ) -> Self {
         Self {
             settings: Arc::new(ArcSwap::from_pointee(settings)),
@@ -111,6 +115,7 @@ impl Reloader {
             admission,
             holdings,
             turn: Arc::default(),
+            last_step,
         }
     }
 
@@ -119,12 +124,25 @@ impl Reloader {
         self.settings.load_full()
     }
 
+    /// Whether what was judged by these settings may go live. To be asked in [`App::in_order`], where no others come into force.
+    ///
+    /// # Errors
+    /// `overloaded` when others are in force by now.
+    pub(crate) fn expect_in_force(&self, judged_by: &Arc<Settings>) -> Result<(), Failure> {
+        if Arc::ptr_eq(judged_by, &self.settings()) {
+            return Ok(());
+        }
+        let message = "the configuration was read again while this was being judged by the one before";
+        Err(Failure::new(Reason::Overloaded, message, "nothing was changed; try again"))
+    }
+
     async fn run(self, mut event: AuditEvent) -> Result<Vec<Change>, Failure> {
         let _turn = self.turn.lock().await;
         match self.read_again().await {
             Ok((settings, changes)) => {
                 event.decision = Some(Decision::Permit);
                 event.message = Some(summary(&changes));
+                let _order = self.last_step.lock().await;
                 // On record before it is in force.
                 self.backends.store.append(event).await.map_err(|why| store_failure(&why))?;
                 self.admission.reconfigure(settings.config.admission());

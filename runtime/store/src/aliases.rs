@@ -39,8 +39,8 @@ impl Store {
     /// Says anew what an alias means, in one transaction with its audit event; without shares it is gone.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the function is not live or has no such revision here, [`StoreError::Unavailable`],
-    /// [`StoreError::Busy`].
+    /// [`StoreError::NotFound`] when the function is not live or has no such revision here, [`StoreError::Full`] beyond 20
+    /// aliases, [`StoreError::Unavailable`], [`StoreError::Busy`].
     pub async fn set_alias(
         &self,
         (function, environment): (FunctionName, EnvironmentName),
@@ -93,15 +93,15 @@ pub(crate) fn set_shares(
     shares.iter().try_for_each(|share| insert(tx, names, alias, share))?;
     let sql = "SELECT count(DISTINCT alias) FROM aliases WHERE environment = ?1 AND function = ?2";
     let count = prepare(tx.connection, sql)?.query_row(names, |row| row.get::<_, i64>(0));
-    if count.map_err(StoreError::sqlite("count aliases"))? > ALIASES_MAX {
-        let what = format!("room for another alias of `{function}`: {ALIASES_MAX} are allowed");
-        return Err(StoreError::NotFound { what });
+    if count.map_err(StoreError::sqlite("count aliases"))? > i64::from(ALIASES_MAX) {
+        let what = format!("aliases of `{function}` in `{environment}`");
+        return Err(StoreError::Full { what, max: ALIASES_MAX });
     }
     Ok(())
 }
 
 /// Aliases of one function in one environment.
-const ALIASES_MAX: i64 = 20;
+const ALIASES_MAX: u32 = 20;
 
 fn insert(tx: &Tx<'_>, (environment, function): (&str, &str), alias: &str, share: &Share) -> Result<(), StoreError> {
     let sql = "INSERT INTO aliases (environment, function, alias, revision, percent) \

@@ -10,7 +10,7 @@ use airlock_model::{
 };
 
 use crate::{Store, StoreError, chain::Tx};
-use row::{by_name, executing, insert, latest, oldest_open, open_count, save};
+use row::{by_name, executing, insert, latest, open_count, over, save};
 
 pub use executing::Executing;
 pub use find::{ApprovalFilter, Standing};
@@ -18,6 +18,9 @@ pub use find::{ApprovalFilter, Standing};
 /// Requests of one tenant that wait for one function in one environment. A guest that asks for something else each time must
 /// not bury those who decide.
 pub const PENDING_MAX: u64 = 100;
+
+/// The outcome of an execution that was approved and given up before anything was sent.
+const NOT_SENT: &str = "not_sent";
 
 /// What came of asking.
 #[derive(Debug)]
@@ -66,15 +69,21 @@ impl Store {
     /// approval's name. Where it may not, there is a pending request afterwards, unless a person has said no or
     /// [`PENDING_MAX`] wait already.
     ///
-    /// `new` is the request as it would be stored.
+    /// `new` is the request as it would be stored. `clock` says the milliseconds since the Unix epoch; it is read in the
+    /// transaction, because a claim may wait for it until the approval has ended.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Busy`].
-    pub async fn claim_approval(&self, new: Approval, intent: AuditEvent) -> Result<Claim, StoreError> {
+    pub async fn claim_approval(
+        &self,
+        new: Approval,
+        intent: AuditEvent,
+        clock: impl FnOnce() -> u64 + Send + 'static,
+    ) -> Result<Claim, StoreError> {
         let queue = std::sync::Arc::clone(&self.queue);
         self.write(move |tx| {
-            let Some(mut found) = current(tx, &new, &intent)? else { return Ok(Claim::Full) };
-            let now = new.requested_unix_ms;
+            let now = clock();
+            let Some(mut found) = current(tx, &new, (&intent, now))? else { return Ok(Claim::Full) };
             match found.progress.after(ApprovalStep::Execute, now) {
                 Ok(progress) => found.progress = progress,
                 Err(_) => return Ok(Claim::Refused(Box::new(found))),
@@ -96,7 +105,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Busy`].
     pub async fn request_approval(&self, new: Approval, event: AuditEvent) -> Result<Option<Approval>, StoreError> {
-        self.write(move |tx| current(tx, &new, &event)).await
+        self.write(move |tx| {
+            let now = event.time_unix_ms;
+            current(tx, &new, (&event, now))
+        })
+        .await
     }
 
     /// A person decides.
@@ -114,7 +127,7 @@ impl Store {
             let Some(mut found) = by_name(tx.connection, &id)? else { return Ok(Err(ApprovalRefusal::NotYours)) };
             let now = event.time_unix_ms;
             if by.principal.tenant == found.asked.tenant && by.environment == found.asked.environment {
-                expire(tx, &mut found, &event)?;
+                expire(tx, &mut found, (&event, now))?;
             }
             let (kind, said) = say(&mut found, &by, word, now);
             if let Err(refused) = said {
@@ -150,11 +163,10 @@ impl Store {
 
 /// What stands for a binding now: the latest, unless it has ended and may be asked for anew. `None` where there is no room for
 /// another request.
-fn current(tx: &mut Tx<'_>, new: &Approval, event: &AuditEvent) -> Result<Option<Approval>, StoreError> {
-    let now = new.requested_unix_ms;
+fn current(tx: &mut Tx<'_>, new: &Approval, (event, now): Seen<'_>) -> Result<Option<Approval>, StoreError> {
     let mut latest = latest(tx.connection, &new.asked.binding())?;
     if let Some(found) = &mut latest {
-        expire(tx, found, event)?;
+        expire(tx, found, (event, now))?;
         if stands(found, now) {
             let is_new_author = new.authors.iter().filter(|author| found.add_author(author)).count() > 0;
             if is_new_author {
@@ -163,14 +175,23 @@ fn current(tx: &mut Tx<'_>, new: &Approval, event: &AuditEvent) -> Result<Option
             return Ok(latest);
         }
     }
-    if !has_room(tx, new, event)? {
+    if !has_room(tx, new, (event, now))? {
         return Ok(None);
     }
-    let unknown = latest.filter(|found| found.progress.state == ApprovalState::Unknown);
-    let new = Approval { follows_unknown: unknown.map(|found| found.id), ..new.clone() };
+    let new = Approval { follows_unknown: latest.and_then(still_unknown), ..new.clone() };
     insert(tx.connection, &new)?;
     record(tx, &new, AuditKind::ApprovalRequested, event.clone())?;
     Ok(Some(new))
+}
+
+/// The execution that nobody knows the outcome of, for whoever decides on the next: also when requests in between ended before
+/// anything was sent.
+fn still_unknown(latest: Approval) -> Option<ApprovalId> {
+    if latest.progress.state == ApprovalState::Unknown {
+        return Some(latest.id);
+    }
+    let was_sent = latest.executed.is_some_and(|executed| executed.outcome != NOT_SENT);
+    latest.follows_unknown.filter(|_| !was_sent)
 }
 
 /// A no stands until the request would have ended, so that nobody is asked the same again at once.
@@ -182,29 +203,26 @@ fn stands(found: &Approval, now_unix_ms: u64) -> bool {
     }
 }
 
-/// Requests that have ended make room.
-fn has_room(tx: &mut Tx<'_>, new: &Approval, event: &AuditEvent) -> Result<bool, StoreError> {
+/// Requests that have ended make room, whichever of them were asked for first: how long one waits can change in between.
+fn has_room(tx: &mut Tx<'_>, new: &Approval, seen: Seen<'_>) -> Result<bool, StoreError> {
     if open_count(tx.connection, &new.asked)? < PENDING_MAX {
         return Ok(true);
     }
-    // One body after the other, because this is the store's only writer and a queue stays full for long.
-    for _ in 0..PENDING_MAX {
-        let Some(mut oldest) = oldest_open(tx.connection, &new.asked)? else { break };
-        let before = oldest.progress.state;
-        expire(tx, &mut oldest, event)?;
-        if oldest.progress.state == before {
-            break;
-        }
+    for mut ended in over(tx.connection, &new.asked, seen.1)? {
+        expire(tx, &mut ended, seen)?;
     }
     Ok(open_count(tx.connection, &new.asked)? < PENDING_MAX)
 }
 
+/// Who looks, as the event of the step says, and when: milliseconds since the Unix epoch.
+type Seen<'a> = (&'a AuditEvent, u64);
+
 /// Writes down that the time of an approval has passed, if it has.
-fn expire(tx: &mut Tx<'_>, found: &mut Approval, event: &AuditEvent) -> Result<(), StoreError> {
-    let Ok(progress) = found.progress.after(ApprovalStep::Expire, event.time_unix_ms) else { return Ok(()) };
+fn expire(tx: &mut Tx<'_>, found: &mut Approval, (event, now): Seen<'_>) -> Result<(), StoreError> {
+    let Ok(progress) = found.progress.after(ApprovalStep::Expire, now) else { return Ok(()) };
     found.progress = progress;
     save(tx.connection, found)?;
-    let mut seen = AuditEvent::new(AuditKind::ApprovalExpired, event.time_unix_ms);
+    let mut seen = AuditEvent::new(AuditKind::ApprovalExpired, now);
     seen.principal.clone_from(&event.principal);
     record(tx, found, AuditKind::ApprovalExpired, seen)
 }

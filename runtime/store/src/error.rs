@@ -60,6 +60,20 @@ pub enum StoreError {
         /// What was looked for.
         what: String,
     },
+    /// What is stored has become another than the one that was judged; nothing was changed.
+    #[error("{what} is another one by now; look at what is live and try again")]
+    Superseded {
+        /// What was expected to be as before.
+        what: String,
+    },
+    /// There is no room for another; nothing was changed.
+    #[error("{what}: at most {max} are kept; remove one first")]
+    Full {
+        /// Of what there are too many.
+        what: String,
+        /// How many there may be.
+        max: u32,
+    },
     /// A page token that this store did not make, or made for another list.
     #[error("the page token does not belong to this list; start again without one")]
     PageToken,
@@ -136,6 +150,8 @@ impl StoreError {
             | Self::Locked { .. }
             | Self::Schema { .. }
             | Self::NotFound { .. }
+            | Self::Superseded { .. }
+            | Self::Full { .. }
             | Self::PageToken
             | Self::ArtifactMissing { .. }
             | Self::ArtifactAltered { .. }

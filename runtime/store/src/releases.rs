@@ -68,8 +68,8 @@ impl Store {
     /// revision that exists, with the compiled form given now.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when it should get a share of a function that is not live, [`StoreError::Unavailable`] after any
-    /// failed write, [`StoreError::Busy`].
+    /// [`StoreError::NotFound`] when it should get a share of a function that is not live, [`StoreError::Full`] when that share
+    /// would be an alias too many, [`StoreError::Unavailable`] after any failed write, [`StoreError::Busy`].
     pub async fn deploy(
         &self,
         new: NewRevision,
@@ -114,20 +114,25 @@ impl Store {
     }
 
     /// Makes the revision live that was live before the one that is now, in one transaction with its audit event. Twice leads
-    /// two steps back.
+    /// two steps back. `judged` is the revision that was looked at for this, see [`Reader::rollback_target`].
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is nothing to go back to, [`StoreError::Unavailable`], [`StoreError::Busy`].
+    /// [`StoreError::NotFound`] when there is nothing to go back to, [`StoreError::Superseded`] when that is not `judged`,
+    /// [`StoreError::Unavailable`], [`StoreError::Busy`].
     pub async fn roll_back(
         &self,
-        function: FunctionName,
-        environment: EnvironmentName,
+        (function, environment): (FunctionName, EnvironmentName),
+        judged: Digest,
         by: Releaser,
         event: AuditEvent,
     ) -> Result<Revision, StoreError> {
         self.write(move |tx| {
             let target = target_of_rollback(tx.connection, &function, &environment)?;
             let target = target.ok_or_else(|| nothing_before(&function, &environment))?;
+            if target.digest != judged {
+                let what = format!("what was live before of `{function}` in `{environment}`");
+                return Err(StoreError::Superseded { what });
+            }
             let key = (&function, &environment, &target.digest);
             go_live(tx, &NewRelease { key, kind: ReleaseKind::Rollback, by: &by, before: target.before }, event)
         })

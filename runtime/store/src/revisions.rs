@@ -166,7 +166,7 @@ pub(crate) fn insert(connection: &Connection, new: &NewRevision, digest: &Digest
                ON CONFLICT (function, environment, digest) DO UPDATE SET artifact_digest = excluded.artifact_digest, \
                signed_by = coalesce(excluded.signed_by, signed_by), \
                signature = iif(excluded.signed_by IS NULL, signature, excluded.signature), statements = excluded.statements, \
-               findings = excluded.findings";
+               findings = excluded.findings, promoted_from = coalesce(excluded.promoted_from, promoted_from)";
     let values = (
         new.function.as_str(),
         new.environment.as_str(),

@@ -1,5 +1,6 @@
 //! Promotion, rollback, aliases, and the end of a function.
 
+use airlock_model::AuditKind;
 use airlock_proto::v1::{
     DisableRequest, EnableRequest, Function, FunctionServiceDeleteRequest, FunctionServiceGetRequest, InvokeRequest,
 };
@@ -274,6 +275,121 @@ async fn a_way_back_to_what_is_not_allowed_any_more_is_closed() {
     harness.set_config(&harness.config().replacen("strict = true\n", "", 1));
     harness.reload().await.expect("read again");
     rollback(&harness, &releaser("dev"), "sql-probe", "").await.expect("the twin: allowed again");
+}
+
+/// A revision of `count` that says nothing of its statements, which a strict `dev` does not take.
+async fn deploy_unlisted(harness: &Harness) -> String {
+    let (manifest, component) = guests::built("sql-probe");
+    let named = manifest.replacen("name = \"sql-probe\"", "name = \"count\"", 1);
+    assert_ne!(named, manifest);
+    digest(harness.deploy(&named, component).await.expect("deployed").revision.as_ref())
+}
+
+fn strict(config: &str) -> String {
+    config.replacen("[environments.dev]\n", "[environments.dev]\nstrict = true\n", 1)
+}
+
+/// Both are judged by where the first of them leads.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rollbacks_at_once_lead_to_nothing_that_was_not_judged() {
+    let harness = stages().await;
+    let spec = releaser("dev");
+    deploy_unlisted(&harness).await;
+    let two = digest(deploy_number(&harness, "count", 2).await.revision.as_ref());
+    let three = digest(deploy_number(&harness, "count", 3).await.revision.as_ref());
+    harness.set_config(&strict(&harness.config()));
+    harness.reload().await.expect("read again");
+    for round in 0..20 {
+        let (one, other) = tokio::join!(rollback(&harness, &spec, "count", ""), rollback(&harness, &spec, "count", ""));
+        let live = digest(get(&harness, "dev", "count").await.expect("there").live_revision.as_ref());
+        assert_eq!(live, two, "round {round}: what nobody has judged is live");
+        for refused in [one.err(), other.err()].into_iter().flatten() {
+            assert!(["overloaded", "component_rejected"].contains(&reason(&refused).as_str()), "{refused}");
+        }
+        rollback(&harness, &spec, "count", &three).await.expect("the twin: judged and allowed");
+    }
+}
+
+/// The trail has the order in which configurations came into force and revisions went live.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_live_was_judged_by_the_configuration_that_is_in_force() {
+    let harness = stages().await;
+    let spec = releaser("dev");
+    let unlisted = deploy_unlisted(&harness).await;
+    let two = digest(deploy_number(&harness, "count", 2).await.revision.as_ref());
+    let open = harness.config();
+    for _ in 0..20 {
+        harness.set_config(&strict(&open));
+        let (reloaded, _either) = tokio::join!(harness.reload(), rollback(&harness, &spec, "count", &unlisted));
+        reloaded.expect("read again");
+        harness.set_config(&open);
+        harness.reload().await.expect("read again");
+        rollback(&harness, &spec, "count", &two).await.expect("the twin: allowed by both");
+    }
+    let (mut is_strict, mut reloads) = (false, 0);
+    for record in harness.trail().await {
+        let event = &record.event;
+        let says = |text: &str| event.message.as_deref().is_some_and(|message| message.contains(text));
+        match event.kind {
+            AuditKind::ConfigReloaded if says("environments.dev.strict") => {
+                is_strict = says("-> true");
+                reloads += 1;
+            }
+            AuditKind::FunctionRolledBack if event.revision.as_deref() == Some(&unlisted) => {
+                assert!(!is_strict, "live although the configuration in force does not take it");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(reloads, 40);
+}
+
+/// What was uploaded before its environment took promotions only did not arrive by one.
+#[tokio::test]
+async fn a_way_back_is_no_way_around_promotions() {
+    let harness = stages().await;
+    let closed = harness.config();
+    harness.set_config(&closed.replacen("deploys = \"promotion\"\n", "", 1));
+    harness.reload().await.expect("read again");
+    let upload = guests::WatGuest::returning("1").component();
+    let uploaded = harness.deploy_to("live", &super::manifest("count"), upload).await.expect("deployed");
+    let one = digest(uploaded.revision.as_ref());
+    deploy_number(&harness, "count", 2).await;
+    promote(&harness, &releaser("live"), ("count", "dev"), 0).await.expect("promoted");
+    harness.set_config(&closed);
+    harness.reload().await.expect("read again");
+    let spec = releaser("live");
+    for refused in [
+        rollback(&harness, &spec, "count", "").await,
+        rollback(&harness, &spec, "count", &one).await,
+        set_alias(&harness, &spec, ("count", "live"), &[(&one, 100)]).await,
+        set_alias(&harness, &spec, ("count", "old"), &[(&one, 100)]).await,
+    ] {
+        assert_eq!(reason(&refused.expect_err("an upload")), "promotion_only");
+    }
+    // The same revision, promoted: it has arrived now.
+    assert_eq!(digest(deploy_number(&harness, "count", 1).await.revision.as_ref()), one);
+    promote(&harness, &spec, ("count", "dev"), 0).await.expect("promoted");
+    rollback(&harness, &spec, "count", "").await.expect("the twin: to what was promoted");
+    rollback(&harness, &spec, "count", &one).await.expect("the twin: by name");
+    assert_eq!(call(&harness, "live", "count").await.expect("an answer"), 1);
+    let trail = harness.trail().await;
+    let refusals = trail.iter().filter(|record| record.event.kind == AuditKind::DeployRefused);
+    assert_eq!(refusals.count(), 4, "each refusal is on record");
+}
+
+#[tokio::test]
+async fn a_function_has_so_many_aliases() {
+    let harness = stages().await;
+    let one = digest(deploy_number(&harness, "count", 1).await.revision.as_ref());
+    let spec = releaser("dev");
+    for number in 0..20 {
+        set_alias(&harness, &spec, ("count", &format!("a{number}")), &[(&one, 100)]).await.expect("room");
+    }
+    let full = set_alias(&harness, &spec, ("count", "one-more"), &[(&one, 100)]).await.expect_err("no room");
+    assert!(reason(&full) == "request_malformed" && full.message().contains("at most 20"), "{full}");
+    set_alias(&harness, &spec, ("count", "a0"), &[]).await.expect("gone");
+    set_alias(&harness, &spec, ("count", "one-more"), &[(&one, 100)]).await.expect("the twin: room again");
 }
 
 #[tokio::test]

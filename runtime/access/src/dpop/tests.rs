@@ -64,7 +64,7 @@ fn good_claims() -> Value {
 
 #[test]
 fn a_proof_passes_once_with_either_algorithm() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
         let bench = Bench::new(algorithm);
         let proof = bench.proof(json!({}), json!({}));
         assert_eq!(bench.check(&proof), Ok(()));

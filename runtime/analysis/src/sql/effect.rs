@@ -89,6 +89,7 @@ impl Visitor for Walk {
             }
             Statement::Update(update) => {
                 self.changes += 1;
+                self.replaces |= update.or == Some(SqliteOnConflict::Replace);
                 self.assign(&update.assignments);
                 self.is_unbounded |= !is_bounded(update.selection.as_ref());
             }
@@ -234,10 +235,46 @@ mod tests {
 
     #[test]
     fn rows_that_are_replaced_are_not_counted() {
-        for text in ["replace into orders (id) values (1)", "insert or replace into orders (id) values (1)"] {
+        for text in [
+            "replace into orders (id) values (1)",
+            "insert or replace into orders (id) values (1)",
+            "update or replace orders set id = 1 where total = 5",
+        ] {
             assert!(!of(Dialect::Sqlite, text).counts_rows, "{text}");
         }
-        assert!(of(Dialect::Sqlite, "insert into orders (id) values (1)").counts_rows);
+        for text in [
+            "insert into orders (id) values (1)",
+            "update or ignore orders set id = 1 where total = 5",
+            "update orders set id = 1 where total = 5",
+        ] {
+            assert!(of(Dialect::Sqlite, text).counts_rows, "the twin: {text}");
+        }
+    }
+
+    #[test]
+    fn what_runs_something_unknown_says_what() {
+        let calls = |dialect, text| classify(dialect, text).expect("classified").unknown_calls;
+        for (text, called) in [
+            ("update orders set total = app.charge(id) where id = $1", "app.charge"),
+            ("insert into log select dblink_exec('x', 'y')", "dblink_exec"),
+            ("update orders set total = 1 where id = $1 and pg_advisory_lock(1) is null", "pg_advisory_lock"),
+            ("update orders set id = nextval('s') where id = $1", "nextval"),
+            ("update orders set id = ('s'::regclass).nextval where id = $1", "nextval"),
+            ("delete from orders where id in (select x from app.pull() as x)", "app.pull"),
+            ("alter table orders add column x int default app.charge(1)", "app.charge"),
+            ("delete from orders where id <<<>>> 1", "<<<>>>"),
+        ] {
+            assert_eq!(calls(Dialect::Postgres, text), [called], "{text}");
+        }
+        assert_eq!(calls(Dialect::Mysql, "update orders set total = charge(id) where id = ?"), ["charge"]);
+        for (dialect, text) in [
+            (Dialect::Postgres, "update orders set total = round(total, 2), note = lower(note) where id = $1"),
+            (Dialect::Postgres, "insert into orders (id, at) values (gen_random_uuid(), clock_timestamp())"),
+            (Dialect::Mysql, "update orders set total = round(total, 2) where id = ?"),
+            (Dialect::Sqlite, "update orders set total = round(total, 2) where id = ?"),
+        ] {
+            assert_eq!(calls(dialect, text), [] as [&str; 0], "the twin: {text}");
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) fn judge(rules: Rules<'_>, expr: &Expr, verdict: &mut Verdict) {
 pub(super) fn named_operator(name: &str, verdict: &mut Verdict) {
     // Another spelling of `<>`, and what stands between an argument and its name.
     if !matches!(name, "!=" | "=>") && !functions::is_builtin_operator(name) {
+        verdict.runs_unknown(name);
         verdict.raise(StatementClass::Write, format!("operator `{}` is not known to be read-only", shown(name)));
     }
 }
@@ -51,6 +52,7 @@ fn operator(operator: &BinaryOperator, verdict: &mut Verdict) {
                 _ => false,
             };
             if !is_builtin {
+                verdict.runs_unknown(&operator.to_string());
                 let reason = format!("operator `{}` is not known to be read-only", shown(&operator.to_string()));
                 verdict.raise(StatementClass::Write, reason);
             }

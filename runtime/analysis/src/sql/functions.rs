@@ -93,12 +93,22 @@ impl Rules<'_> {
             return;
         }
         let called = self.called(name);
-        let is_known =
-            called.is_some_and(|called| is_builtin_read(self.dialect, place, &called) || self.listed.contains(&called));
+        let is_known = called
+            .as_ref()
+            .is_some_and(|called| is_builtin_read(self.dialect, place, called) || self.listed.contains(called));
         if !is_known {
+            if !called.is_some_and(|called| self.leaves_nothing(&called)) {
+                verdict.runs_unknown(&name.to_string());
+            }
             let reason = format!("function `{}` is not known to be read-only", shown(&name.to_string()));
             verdict.raise(StatementClass::Write, reason);
         }
+    }
+
+    /// Whether it is built in, and no read for another reason than an effect: `random()`, `clock_timestamp()`.
+    fn leaves_nothing(self, called: &Called) -> bool {
+        let is_listable = |name| POSTGRES.get(name) == Some(&Effect::Listable);
+        self.dialect == Dialect::Postgres && called.builtin(self.dialect).is_some_and(is_listable)
     }
 
     /// Raises the verdict where a field, `(value).name` or `alias.name`, calls a function: PostgreSQL reads
@@ -111,7 +121,10 @@ impl Rules<'_> {
         }
         let name = folded(self.dialect, field);
         match POSTGRES.get(name.as_str()) {
-            Some(Effect::Acts | Effect::Listable) if POSTGRES_UNARY.contains(name.as_str()) => {
+            Some(effect @ (Effect::Acts | Effect::Listable)) if POSTGRES_UNARY.contains(name.as_str()) => {
+                if *effect == Effect::Acts {
+                    verdict.runs_unknown(&field.value);
+                }
                 let reason = format!("`.{}` can call the function of that name", shown(&field.value));
                 verdict.raise(StatementClass::Write, reason);
             }

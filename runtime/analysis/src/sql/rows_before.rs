@@ -7,7 +7,8 @@ use sqlparser::ast::{Expr, FromTable, Statement, Value, ValueWithSpan, Visit, Vi
 use super::{Dialect, parse};
 
 /// The rows that an UPDATE or DELETE of one table would change, as a query, and which of the statement's parameters it takes,
-/// from 0. `None` for every other statement: an INSERT has no rows yet, and of a join it is not plain which rows change.
+/// from 0. `None` for every other statement: an INSERT has no rows yet, and of a join it is not plain which rows change. `None` as
+/// well where some placeholders have a number or a name and some have none: SQLite counts the latter on from the highest before.
 #[must_use]
 pub fn rows_before(dialect: Dialect, text: &str, rows_max: u32) -> Option<(String, Vec<usize>)> {
     let statement = parse::one_statement(dialect, text).ok()?.statement;
@@ -40,22 +41,35 @@ pub fn rows_before(dialect: Dialect, text: &str, rows_max: u32) -> Option<(Strin
 
 /// The condition with its placeholders counted from one, and the parameters they stand for.
 fn renumbered(dialect: Dialect, whole: &Statement, mut condition: Expr) -> Option<(String, Vec<usize>)> {
-    let (mut all, mut own) = (Count(0), Count(0));
+    let (mut all, mut own) = (Count::default(), Count::default());
     let ControlFlow::Continue(()) = whole.visit(&mut all);
     let ControlFlow::Continue(()) = Visit::visit(&condition, &mut own);
+    if all.plain > 0 && all.is_otherwise {
+        return None;
+    }
     // What has no number counts from the front, and the condition is the last part.
-    let mut take = Take { dialect, next: all.0.checked_sub(own.0)?, taken: Vec::new() };
+    let mut take = Take { dialect, next: all.plain.checked_sub(own.plain)?, taken: Vec::new() };
     match VisitMut::visit(&mut condition, &mut take) {
         ControlFlow::Continue(()) => Some((condition.to_string(), take.taken)),
         ControlFlow::Break(()) => None,
     }
 }
 
-struct Count(usize);
+#[derive(Default)]
+struct Count {
+    /// Placeholders without number and name.
+    plain: usize,
+    /// Whether there are others.
+    is_otherwise: bool,
+}
+
 impl Visitor for Count {
     type Break = std::convert::Infallible;
     fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Self::Break> {
-        self.0 += usize::from(matches!(&value.value, Value::Placeholder(text) if text == "?"));
+        if let Value::Placeholder(text) = &value.value {
+            self.plain += usize::from(text == "?");
+            self.is_otherwise |= text != "?";
+        }
         ControlFlow::Continue(())
     }
 }
@@ -101,6 +115,22 @@ mod tests {
         assert_eq!(rows(Dialect::Postgres, "delete from orders").unwrap().0, "SELECT * FROM orders LIMIT 5");
         for text in ["insert into orders (id) values (1)", "update a set x = 1 from b where a.id = b.id", "select 1"] {
             assert_eq!(rows(Dialect::Postgres, text), None, "{text}");
+        }
+    }
+
+    /// In SQLite the `?` behind `?3` is the fourth parameter.
+    #[test]
+    fn there_are_no_rows_before_where_placeholders_are_mixed() {
+        for text in [
+            "update orders set total = ?3 where id = ?",
+            "update orders set total = ? where id = ?1",
+            "update orders set total = :total where id = ?",
+            "delete from orders where id = ?2 and note = ?",
+        ] {
+            assert_eq!(rows_before(Dialect::Sqlite, text, 5), None, "{text}");
+        }
+        for text in ["update orders set total = ?3 where id = ?1", "update orders set total = ? where id = ?"] {
+            assert!(rows_before(Dialect::Sqlite, text, 5).is_some(), "the twin: {text}");
         }
     }
 }

@@ -14,11 +14,17 @@ pub(super) struct Verdict {
     class: StatementClass,
     because: Vec<String>,
     tables: BTreeSet<String>,
+    unknown_calls: BTreeSet<String>,
 }
 
 impl Verdict {
     pub(super) fn new() -> Self {
-        Self { class: StatementClass::Read, because: Vec::new(), tables: BTreeSet::new() }
+        Self {
+            class: StatementClass::Read,
+            because: Vec::new(),
+            tables: BTreeSet::new(),
+            unknown_calls: BTreeSet::new(),
+        }
     }
 
     /// Makes the class at least `class`, and keeps the reason unless it is `Read`.
@@ -32,12 +38,24 @@ impl Verdict {
         }
     }
 
+    /// Something runs that may have an effect beyond the transaction.
+    pub(super) fn runs_unknown(&mut self, name: &str) {
+        if self.unknown_calls.len() < REASONS_MAX {
+            self.unknown_calls.insert(shown(name));
+        }
+    }
+
     pub(super) fn table(&mut self, name: impl Into<String>) {
         self.tables.insert(name.into());
     }
 
     pub(super) fn into_report(self) -> StatementReport {
-        StatementReport { class: self.class, tables: self.tables.into_iter().collect(), because: self.because }
+        StatementReport {
+            class: self.class,
+            tables: self.tables.into_iter().collect(),
+            because: self.because,
+            unknown_calls: self.unknown_calls.into_iter().collect(),
+        }
     }
 }
 

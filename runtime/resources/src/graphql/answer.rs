@@ -38,17 +38,31 @@ fn present<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<Box<Raw
     Ok((text.get() != "null").then_some(text))
 }
 
+/// What became of a document.
+pub(super) struct Read {
+    pub(super) reply: Result<GraphqlReply, HostError>,
+    /// Whether the API itself said what it did, or the status says that it was never asked. A gateway that gave up waiting knows
+    /// nothing of what happens behind it.
+    pub(super) is_settled: bool,
+}
+
 /// Reads an answer, whatever its status: servers of the specification send errors with one of 400 and above.
-pub(super) fn read(resource: &ResourceName, response: &HttpReply) -> Result<GraphqlReply, HostError> {
-    let Ok(Answer { data, errors }) = serde_json::from_slice(&response.body) else {
-        return Err(no_answer(resource, response.status));
-    };
+pub(super) fn read(resource: &ResourceName, response: &HttpReply) -> Read {
+    let no_answer =
+        || Read { reply: Err(no_answer(resource, response.status)), is_settled: was_turned_away(response.status) };
+    let Ok(Answer { data, errors }) = serde_json::from_slice(&response.body) else { return no_answer() };
     let errors: Vec<_> = errors.into_iter().take(ERRORS_MAX).map(GraphqlError::from).collect();
-    match data {
+    let reply = match data {
         Some(data) if data.get().starts_with('{') => Ok(GraphqlReply { data: data.get().to_owned(), errors }),
         None if !errors.is_empty() => Err(failed(&errors)),
-        Some(_) | None => Err(no_answer(resource, response.status)),
-    }
+        Some(_) | None => return no_answer(),
+    };
+    Read { reply, is_settled: true }
+}
+
+/// Statuses of a request that was not carried out, whoever answers: RFC 9110 sections 15.4 and 15.5, RFC 6585 section 4.
+const fn was_turned_away(status: u16) -> bool {
+    matches!(status, 300..=399 | 401 | 403 | 404 | 405 | 413 | 415 | 429)
 }
 
 impl From<WrittenError> for GraphqlError {
@@ -98,7 +112,25 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Result<GraphqlReply, HostError> {
         let response = HttpReply { status, headers: Vec::new(), body: body.as_bytes().to_vec() };
-        read(&"shop".parse().expect("a name"), &response)
+        read(&"shop".parse().expect("a name"), &response).reply
+    }
+
+    /// A gateway's page in front of an API that may have done all of it.
+    #[test]
+    fn what_became_of_a_mutation_is_known_by_an_answer_or_by_a_status_that_turns_away() {
+        let is_settled = |status, body: &str| {
+            let response = HttpReply { status, headers: Vec::new(), body: body.as_bytes().to_vec() };
+            read(&"shop".parse().expect("a name"), &response).is_settled
+        };
+        for status in [200, 400, 408, 409, 422, 500, 502, 503, 504] {
+            assert!(!is_settled(status, "<html>gateway</html>"), "{status}");
+            assert!(is_settled(status, r#"{"errors":[{"message":"no"}]}"#), "the twin, an answer: {status}");
+            assert!(is_settled(status, r#"{"data":{"a":1}}"#), "the twin, data: {status}");
+        }
+        for status in [301, 308, 401, 403, 404, 405, 413, 415, 429] {
+            assert!(is_settled(status, "<html>gateway</html>"), "{status}");
+        }
+        assert!(!is_settled(200, r#"{"data":null,"errors":[]}"#) && !is_settled(200, ""));
     }
 
     #[test]

@@ -44,9 +44,21 @@ impl App {
         decision: Decision,
     ) -> Result<Approval, Failure> {
         let permit = self.authorize(bearer, ControlScope::ApprovalDecide, &environment, None)?;
-        self.check_decider(&permit, &id, &decision).await?;
-        let settings = self.settings();
-        let policy = &settings.environment(&environment)?.approvals;
+        let decided = self.decide(&permit, &id, decision).await;
+        decided.map_err(|failure| self.record_refused_decision(&permit, &id, failure))
+    }
+}
+
+impl App {
+    async fn decide(
+        &self,
+        permit: &Authorized<Control>,
+        id: &ApprovalId,
+        decision: Decision,
+    ) -> Result<Approval, Failure> {
+        self.check_decider(permit, id, &decision).await?;
+        let (settings, environment) = (self.settings(), permit.call().environment());
+        let policy = &settings.environment(environment)?.approvals;
         let word = match decision {
             Decision::Approve(terms) => Word::Approve(terms, (**policy).clone()),
             Decision::Reject(reason) => Word::Reject(checked(reason)?.ok_or_else(no_reason)?),
@@ -58,19 +70,17 @@ impl App {
             Word::Revoke(_) => AuditKind::ApprovalRevoked,
         };
         if let Word::Approve(Terms { rows_max: Some(_), .. }, _) = &word {
-            self.check_cap(&settings, &permit, &id).await?;
+            self.check_cap(&settings, permit, id).await?;
         }
-        let event = control_event(&permit, kind, airlock_model::Decision::Permit);
+        let event = control_event(permit, kind, airlock_model::Decision::Permit);
         let by = Decider { principal: (**permit.principal()).clone(), environment: environment.clone() };
         let decided = self.backends.store.decide_approval(id.clone(), by, word, event).await;
         decided.map_err(|why| match why {
             DecideError::Store(why) => store_failure(&why),
-            DecideError::Refused(why) => self.record_refused_decision(&permit, &id, &refused(&why, &id)),
+            DecideError::Refused(why) => refused(&why, id),
         })
     }
-}
 
-impl App {
     /// An approval is of a function that the token is for, and a person gives it: an agent that acts for one asks for approvals.
     async fn check_decider(
         &self,

@@ -42,7 +42,7 @@ impl App {
     ///
     /// # Errors
     /// When the token lacks `approval:decide`, `approval_unknown`, `approval_closed`, `request_malformed` for what cannot be
-    /// previewed or fails, `resource_unavailable`.
+    /// previewed or fails, or calls what may have an effect that no rollback undoes, `resource_unavailable`.
     pub async fn preview_approval(
         &self,
         bearer: Presented<'_>,
@@ -58,7 +58,8 @@ impl App {
         let approval = covered.ok_or_else(|| unknown(&id))?;
         let parameters = parameters.or_else(|| approval.parameters.clone()).unwrap_or_else(|| "[]".to_owned());
         let settings = self.settings();
-        let trial = self.trial(&settings, &permit, &approval, parameters)?;
+        let trial = self.trial(&settings, &permit, &approval, parameters);
+        let trial = trial.map_err(|failure| self.record_refused_decision(&permit, &id, failure))?;
         // Before it runs: whoever looks at data is on record.
         let mut event = control_event(&permit, AuditKind::ApprovalPreviewed, Outcome::Permit);
         event.environment = Some(permit.call().environment().into());
@@ -97,6 +98,11 @@ impl App {
         let report = report.map_err(|why| none(&why.to_string()))?;
         if !matches!(report.class, StatementClass::Write | StatementClass::Ddl) {
             return Err(none("the statement is never accepted from a function"));
+        }
+        // Whoever previews may not be allowed to approve, and what reaches beyond the transaction would happen without a yes.
+        if !report.unknown_calls.is_empty() {
+            let called = report.unknown_calls.join("`, `");
+            return Err(none(&format!("the statement calls `{called}`: a rollback may not undo what that does")));
         }
         let sample =
             rows_before(analysed_as(dialect), &asked.text, settings.environment(environment)?.approvals.sample_rows);
@@ -139,11 +145,12 @@ impl Trial<'_> {
         let open = self.check_engines(open).await?;
         let (open, before) = self.counted(open).await?;
         let (open, affected) = perform(open, self.statement()).await;
-        let open = open.ok_or_else(ended)?;
-        preview.affected = match affected? {
+        // First what the database says: PostgreSQL ends the transaction of a statement that fails.
+        preview.affected = match affected.map_err(without_values)? {
             HostReply::Affected(rows) => rows,
             _ => 0,
         };
+        let open = open.ok_or_else(ended)?;
         let (open, after) = self.counted(open).await?;
         preview.tables = counts::between(&before, &after);
         if preview.tables.is_empty() {
@@ -251,6 +258,17 @@ async fn perform(open: Transaction, request: SqlRequest) -> (Option<Transaction>
     (open, performed.reply)
 }
 
+/// What the database says of a statement can have values of any row in it, which a preview does not show.
+fn without_values(why: HostError) -> HostError {
+    match why {
+        HostError::Backend { code, .. } => {
+            HostError::Backend { code, message: "what the database says of it is not shown in previews".to_owned() }
+        }
+        HostError::BadRequest(_) => HostError::BadRequest("the parameters do not fit the statement".to_owned()),
+        HostError::Denied { .. } | HostError::Limit { .. } | HostError::Timeout(_) | HostError::Unavailable(_) => why,
+    }
+}
+
 fn ended() -> HostError {
     HostError::Unavailable("the database ended the transaction of the preview".to_owned())
 }
@@ -265,5 +283,21 @@ fn failed(why: &HostError) -> Failure {
             let message = format!("the statement fails in the preview: {why}");
             Failure::new(Reason::RequestMalformed, message, "give the parameters of a call, with `--parameters`")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_database_is_told_without_its_text() {
+        let message = "invalid input syntax for type integer: \"ada@example.com\"".to_owned();
+        let told = failed(&without_values(HostError::Backend { code: "22P02".to_owned(), message: message.clone() }));
+        assert!(told.message.contains("22P02") && !told.message.contains("ada"), "{told:?}");
+        let told = failed(&without_values(HostError::BadRequest(message)));
+        assert!(told.reason == Reason::RequestMalformed && !told.message.contains("ada"), "{told:?}");
+        let ours = HostError::Unavailable("the database of `orders-db` is locked".to_owned());
+        assert_eq!(without_values(ours.clone()), ours, "the twin: our own words");
     }
 }

@@ -4,8 +4,10 @@ use airlock_model::Approval;
 
 use super::show::SimilarApproval;
 
-/// Words that are compared; a longer text resembles nothing.
-const WORDS_MAX: usize = 400;
+/// Words and line ends that are compared; a longer text resembles nothing.
+const WORDS_MAX: usize = 500;
+/// Said where a line-by-line look finds nothing: blanks count inside of literals.
+const ONLY_BLANKS: &str = "!the words are the same, and the blanks between them are not\n";
 /// Of a hundred words, so many have to be in both in the same order.
 const ALIKE_PERCENT: usize = 50;
 
@@ -22,8 +24,18 @@ pub(super) fn to(approval: &Approval, before: &[Approval]) -> Option<SimilarAppr
     })
 }
 
+/// The words with the ends of lines among them, because those end comments: what is commented out is one line end away from what
+/// runs.
 fn words(text: &str) -> Option<Vec<&str>> {
-    let words: Vec<_> = text.split_whitespace().collect();
+    let mut words = Vec::new();
+    for line in text.split_inclusive(['\n', '\r']) {
+        words.extend(line.split_whitespace());
+        if line.ends_with('\n') {
+            words.push("⏎");
+        } else if line.ends_with('\r') {
+            words.push("␍");
+        }
+    }
     (words.len() <= WORDS_MAX).then_some(words)
 }
 
@@ -48,8 +60,11 @@ fn common(old: &[&str], new: &[&str]) -> Vec<Vec<u16>> {
     lengths
 }
 
-/// Runs of words that are in both, gone or new, a line each.
+/// Runs of words that are in both, gone or new, a line each, of two texts that are not the same.
 fn diff(old: &[&str], new: &[&str], lengths: &[Vec<u16>]) -> String {
+    if old == new {
+        return ONLY_BLANKS.to_owned();
+    }
     let at = |row: usize, column: usize| lengths.get(row).and_then(|row| row.get(column)).copied().unwrap_or_default();
     let (mut row, mut column, mut lines) = (0, 0, Vec::<(char, String)>::new());
     let mut add = |sign: char, word: &str| match lines.last_mut() {
@@ -91,5 +106,25 @@ mod tests {
         let (old, new) = (words(old).unwrap(), words(new).unwrap());
         let shown = diff(&old, &new, &common(&old, &new));
         assert_eq!(shown, " update orders set\n-total\n+note\n = $1 where id = $2\n+and paid\n");
+    }
+
+    fn shown(old: &str, new: &str) -> String {
+        let (old, new) = (words(old).unwrap(), words(new).unwrap());
+        diff(&old, &new, &common(&old, &new))
+    }
+
+    /// The second changes all rows.
+    #[test]
+    fn a_line_end_that_moves_a_condition_into_a_comment_is_shown() {
+        let (old, new) = ("update t set a = 1 -- one\nwhere id = 2", "update t set a = 1 -- one where id = 2");
+        assert_eq!(shown(old, new), " update t set a = 1 -- one\n-⏎\n where id = 2\n");
+        let other = old.replace('\n', "\r");
+        assert_eq!(shown(old, &other), " update t set a = 1 -- one\n-⏎\n+␍\n where id = 2\n");
+    }
+
+    #[test]
+    fn texts_that_differ_in_blanks_alone_are_said_to() {
+        assert_eq!(shown("select 'a b'", "select 'a  b'"), ONLY_BLANKS);
+        assert_eq!(shown("select 1", "select 2"), " select\n-1\n+2\n", "the twin");
     }
 }

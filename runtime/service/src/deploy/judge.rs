@@ -43,6 +43,8 @@ pub(super) struct Judged {
     pub(super) findings: Vec<Finding>,
     pub(super) statements: Option<StatementManifest>,
     pub(super) input: Option<InputSchema>,
+    /// The configuration whose word all of this is.
+    pub(super) judged_by: Arc<Settings>,
 }
 
 impl Judged {
@@ -157,8 +159,17 @@ impl Judge {
         let component_digest = report.as_ref().map_or_else(digest, |report| report.digest);
         let signed = self.policy.signers.judge(component_digest, upload.signature.as_deref());
         let (signed, unsigned) = signed.map_or_else(|finding| (None, Some(finding)), |signed| (signed, None));
-        let statements = None;
-        let mut judged = Judged { upload, manifest, report, component_digest, signed, findings, statements, input };
+        let mut judged = Judged {
+            upload,
+            manifest,
+            report,
+            component_digest,
+            signed,
+            findings,
+            statements: None,
+            input,
+            judged_by: Arc::clone(&self.settings),
+        };
         judged.findings.extend(unsigned);
         let policy = self.policy.packages.as_deref();
         judged.findings.extend(packages::findings(policy, judged.manifest.language, &judged.upload.sources));

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     approvals::{mutation_effect, new_request, sql_effect},
+    clock,
     config::WritePolicy,
 };
 
@@ -29,7 +30,7 @@ impl CallGate {
         let Some(new) = self.approval_for(act) else {
             return self.record_intent(event, has_effect).await.map(|()| None);
         };
-        match self.backends.store.claim_approval(new, event.clone()).await {
+        match self.backends.store.claim_approval(new, event.clone(), clock::now_unix_ms).await {
             Ok(Claim::Granted(mut executing)) => {
                 act.cap_rows(executing.approval().rows_max);
                 executing.begin();

@@ -223,7 +223,12 @@ fn selected(
     Ok((selection, Given { places: rights.places().map(str::to_owned).collect(), members: rights.members() }))
 }
 
-fn exchanged_event(principal: Principal, environment: &EnvironmentName, minted: &Minted, given: &Given) -> AuditEvent {
+fn exchanged_event(
+    principal: &Arc<Principal>,
+    environment: &EnvironmentName,
+    minted: &Minted,
+    given: &Given,
+) -> AuditEvent {
     let mut event = AuditEvent::new(AuditKind::TokenExchanged, clock::now_unix_ms());
     event.principal = Some(Arc::clone(principal));
     event.token_id = Some(minted.token_id.as_str().into());

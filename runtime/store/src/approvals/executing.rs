@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airlock_model::{Approval, ApprovalScope, ApprovalStep, AuditEvent, AuditKind, Executed};
 use tokio::sync::oneshot;
 
-use super::{by_name, lose, record, save};
+use super::{NOT_SENT, by_name, lose, record, save};
 use crate::{
     StoreError,
     chain::Tx,
@@ -81,7 +81,7 @@ impl Executing {
 impl Drop for Executing {
     fn drop(&mut self) {
         match self.stage {
-            Stage::Granted => self.settle(Some(Executed { outcome: "not_sent".to_owned(), rows: None })),
+            Stage::Granted => self.settle(Some(Executed { outcome: NOT_SENT.to_owned(), rows: None })),
             Stage::Begun => self.settle(None),
             Stage::Ended => {}
         }

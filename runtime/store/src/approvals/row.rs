@@ -5,6 +5,7 @@ use rusqlite::{Connection, Params};
 
 use crate::{
     StoreError,
+    chain::stored_number,
     revisions::{execute, json, prepare, text},
 };
 
@@ -73,11 +74,13 @@ pub(super) fn all_open(connection: &Connection, asked: &Asked) -> Result<Vec<App
     all(connection, sql, place(asked))
 }
 
-/// The oldest of them, which is the first to end.
-pub(super) fn oldest_open(connection: &Connection, asked: &Asked) -> Result<Option<Approval>, StoreError> {
+/// Those of them whose time has passed. Found without taking the others apart, because this is the store's only writer and a
+/// queue stays full for long.
+pub(super) fn over(connection: &Connection, asked: &Asked, now_unix_ms: u64) -> Result<Vec<Approval>, StoreError> {
     let sql = "SELECT body FROM approvals WHERE tenant = ?1 AND environment = ?2 AND function = ?3 AND state = 'pending' \
-               ORDER BY id LIMIT 1";
-    all(connection, sql, place(asked)).map(|mut found| found.pop())
+               AND json_extract(body, '$.progress.expires_unix_ms') <= ?4 ORDER BY id";
+    let (tenant, environment, function) = place(asked);
+    all(connection, sql, (tenant, environment, function, stored_number(now_unix_ms)))
 }
 
 fn place(asked: &Asked) -> (&str, &str, &str) {

@@ -94,7 +94,7 @@ async fn what_stands_is_found_and_nothing_is_asked_for() {
     assert!(
         store.approval(new.id.clone(), new.asked.tenant.clone(), environment("dev")).await.expect("read").is_none()
     );
-    assert!(matches!(store.claim_approval(new.clone(), intent()).await, Ok(Claim::Refused(_))));
+    assert!(matches!(store.claim_approval(new.clone(), intent(), || NOW).await, Ok(Claim::Refused(_))));
     assert!(
         matches!(standing(&new, NOW).await, Standing::Refused(found) if found.progress.state == ApprovalState::Pending)
     );
@@ -103,11 +103,11 @@ async fn what_stands_is_found_and_nothing_is_asked_for() {
     assert!(matches!(standing(&new, NOW).await, Standing::Granted(found) if found.id == new.id));
     assert_eq!(standing(&request(2, 2), NOW).await, Standing::Nothing, "other parameters");
     for number in 2..=PENDING_MAX + 1 {
-        let asked = store.claim_approval(request(number + 1, number), intent()).await;
+        let asked = store.claim_approval(request(number + 1, number), intent(), || NOW).await;
         assert!(matches!(asked, Ok(Claim::Refused(_))), "{asked:?}");
     }
     assert_eq!(standing(&request(999, 999), NOW).await, Standing::Full);
-    assert!(matches!(store.claim_approval(request(999, 999), intent()).await, Ok(Claim::Full)));
+    assert!(matches!(store.claim_approval(request(999, 999), intent(), || NOW).await, Ok(Claim::Full)));
     assert_eq!(
         standing(&request(999, 999), NOW + 2_000_000).await,
         Standing::Nothing,
@@ -119,15 +119,21 @@ pub(super) fn executed() -> Executed {
     Executed { outcome: "ok".to_owned(), rows: Some(1) }
 }
 
+/// Asks in the moment that the request says.
+async fn claim(store: &Store, new: Approval) -> Claim {
+    let now = new.requested_unix_ms;
+    store.claim_approval(new, intent(), move || now).await.expect("asked")
+}
+
 async fn refused(store: &Store, new: Approval) -> Approval {
-    match store.claim_approval(new, intent()).await.expect("asked") {
+    match claim(store, new).await {
         Claim::Refused(approval) => *approval,
         other => panic!("{other:?}"),
     }
 }
 
 async fn granted(store: &Store, new: Approval) -> Box<crate::Executing> {
-    match store.claim_approval(new, intent()).await.expect("asked") {
+    match claim(store, new).await {
         Claim::Granted(executing) => executing,
         other => panic!("{other:?}"),
     }
@@ -197,7 +203,7 @@ async fn a_claim_that_nobody_waits_for_is_given_back() {
     let store = open(dir.path());
     let asked = refused(&store, request(1, 1)).await;
     approve(&store, &asked.id).await.expect("approved");
-    let claim = store.claim_approval(request(2, 1), intent());
+    let claim = store.claim_approval(request(2, 1), intent(), || NOW);
     let mut claim = Box::pin(claim);
     // Polled once, so that it is queued, and then dropped.
     let was_asked = std::future::poll_fn(|context| Poll::Ready(claim.as_mut().poll(context).map(drop))).await;
@@ -218,11 +224,11 @@ async fn of_sixty_four_one_executes() {
     for round in 0..20 {
         let asked = refused(&store, request(1_000 + round, round)).await;
         approve(&store, &asked.id).await.expect("approved");
-        let claim = |number: u64| {
+        let asks = |number: u64| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.claim_approval(request(number, round), intent()).await.expect("asked") })
+            tokio::spawn(async move { claim(&store, request(number, round)).await })
         };
-        let claims: Vec<_> = (0..64).map(|number| claim(2_000 + round * 64 + number)).collect();
+        let claims: Vec<_> = (0..64).map(|number| asks(2_000 + round * 64 + number)).collect();
         let mut held = Vec::new();
         for claim in claims {
             if let Claim::Granted(executing) = claim.await.expect("asked") {
@@ -281,13 +287,88 @@ async fn what_waits_is_bounded_and_what_has_ended_makes_room() {
     for number in 0..PENDING_MAX {
         refused(&store, request(number, number)).await;
     }
-    let more = store.claim_approval(request(500, 500), intent()).await.expect("asked");
+    let more = claim(&store, request(500, 500)).await;
     assert!(matches!(more, Claim::Full), "{more:?}");
-    let later = NOW + 1_000_000;
-    let after = Approval { requested_unix_ms: later, ..request(501, 501) };
-    let event = AuditEvent::new(AuditKind::HostCallIntent, later);
-    let more = store.claim_approval(after, event).await.expect("asked");
+    let after = Approval { requested_unix_ms: NOW + 1_000_000, ..request(501, 501) };
+    let more = claim(&store, after).await;
     assert!(matches!(more, Claim::Refused(_)), "{more:?}");
+}
+
+/// How long a request waits is the operator's to change: the oldest is not always the first to end.
+#[tokio::test]
+async fn what_has_ended_makes_room_behind_what_has_not() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let mut lasting = request(0, 0);
+    lasting.progress.expires_unix_ms = Some(NOW + 5_000_000);
+    refused(&store, lasting).await;
+    for number in 1..PENDING_MAX {
+        refused(&store, request(number, number)).await;
+    }
+    let at = |moment: u64, number: u64| {
+        let mut new = Approval { requested_unix_ms: moment, ..request(number, number) };
+        new.progress.expires_unix_ms = Some(moment + 1_000_000);
+        new
+    };
+    let early = claim(&store, at(NOW + 999_999, 500)).await;
+    assert!(matches!(early, Claim::Full), "the twin: none has ended yet: {early:?}");
+    assert_eq!(refused(&store, at(NOW + 1_000_000, 501)).await.id, ApprovalId::new(501));
+    assert_eq!(state(&store, &ApprovalId::new(0)).await, ApprovalState::Pending);
+    assert_eq!(state(&store, &ApprovalId::new(1)).await, ApprovalState::Expired);
+}
+
+/// A claim waits for the store's writer; what ends meanwhile has ended.
+#[tokio::test]
+async fn an_approval_that_ends_while_a_claim_waits_is_not_executed() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    for (parameter, moment, executes) in [(1, NOW + 86_400_000, false), (2, NOW, true)] {
+        let asked = refused(&store, request(parameter, parameter)).await;
+        approve(&store, &asked.id).await.expect("approved");
+        // Asked in time, and looked at in that moment.
+        let claimed = store.claim_approval(request(parameter + 10, parameter), intent(), move || moment).await;
+        assert_eq!(matches!(claimed.expect("asked"), Claim::Granted(_)), executes, "{parameter}");
+    }
+    assert_eq!(state(&store, &ApprovalId::new(1)).await, ApprovalState::Expired);
+}
+
+/// Requests in between that were never sent say nothing of the one whose outcome is not known.
+#[tokio::test]
+async fn the_loss_of_an_execution_is_told_until_another_was_sent() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let lost = refused(&store, request(1, 1)).await;
+    approve(&store, &lost.id).await.expect("approved");
+    let mut executing = granted(&store, request(90, 1)).await;
+    executing.begin();
+    executing.lose();
+    let say = async |id: &ApprovalId, word| {
+        let event = AuditEvent::new(AuditKind::ApprovalRejected, NOW);
+        store.decide_approval(id.clone(), decider("acme"), word, event).await.expect("said")
+    };
+    let next = |number| Approval { requested_unix_ms: NOW + 1_000_000, ..request(number, 1) };
+    // Taken back after it was approved.
+    let second = refused(&store, request(2, 1)).await;
+    assert_eq!(second.follows_unknown.as_ref(), Some(&lost.id));
+    approve(&store, &second.id).await.expect("approved");
+    say(&second.id, Word::Revoke(None)).await;
+    // Approved, and given up before it was sent.
+    let third = refused(&store, request(3, 1)).await;
+    assert_eq!(third.follows_unknown.as_ref(), Some(&lost.id), "after a revocation");
+    approve(&store, &third.id).await.expect("approved");
+    drop(granted(&store, request(91, 1)).await);
+    let fourth = refused(&store, request(4, 1)).await;
+    assert_eq!(fourth.follows_unknown.as_ref(), Some(&lost.id), "after one that was not sent");
+    say(&fourth.id, Word::Reject("look first".to_owned())).await;
+    let mut fifth = next(5);
+    fifth.progress.expires_unix_ms = Some(NOW + 2_000_000);
+    let fifth = refused(&store, fifth).await;
+    assert_eq!((&fifth.id, fifth.follows_unknown.as_ref()), (&ApprovalId::new(5), Some(&lost.id)), "after a no");
+    approve(&store, &fifth.id).await.expect("approved");
+    let mut executing = granted(&store, next(92)).await;
+    executing.begin();
+    executing.finish(executed());
+    assert_eq!(refused(&store, next(6)).await.follows_unknown, None, "the twin: it was sent, and its outcome is known");
 }
 
 /// Every part of what is asked, each changed alone.

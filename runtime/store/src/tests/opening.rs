@@ -117,8 +117,8 @@ async fn what_was_live_before_an_upgrade_is_live_after_it() {
     let live = store.all_live().await.expect("read");
     let found: Vec<_> = live.iter().map(|live| (live.revision.number, live.revision.author.as_str())).collect();
     assert_eq!(found, [(1, "ada")]);
-    let back =
-        store.roll_back("order".parse().expect("a name"), "dev".parse().expect("a name"), releaser(), deployed());
+    let subject = ("order".parse().expect("a name"), "dev".parse().expect("a name"));
+    let back = store.roll_back(subject, live[0].revision.digest, releaser(), deployed());
     assert!(matches!(back.await, Err(StoreError::NotFound { .. })), "nothing is known of the time before");
 }
 

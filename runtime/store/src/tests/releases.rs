@@ -19,8 +19,64 @@ async fn live_digest(store: &Store) -> Digest {
 }
 
 async fn roll_back(store: &Store) -> Result<Digest, StoreError> {
-    let back = store.roll_back(function("order"), environment("dev"), releaser(), deployed()).await;
+    let target = store.rollback_target(function("order"), environment("dev")).await.expect("read");
+    back_to(store, target.map_or_else(|| Digest::of(b"nothing"), |target| target.digest)).await
+}
+
+async fn back_to(store: &Store, judged: Digest) -> Result<Digest, StoreError> {
+    let back = store.roll_back((function("order"), environment("dev")), judged, releaser(), deployed()).await;
     back.map(|revision| revision.digest)
+}
+
+/// Of two who judged the same way back, the second would be led one step further, to what nobody has judged.
+#[tokio::test]
+async fn a_rollback_leads_to_what_was_judged_or_nowhere() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let [one, two, _] = [deploy(&store, "one").await, deploy(&store, "two").await, deploy(&store, "three").await];
+    let (first, second) = tokio::join!(back_to(&store, two), back_to(&store, two));
+    let ends = [first, second];
+    assert_eq!(ends.iter().filter(|end| matches!(end, Ok(digest) if *digest == two)).count(), 1, "{ends:?}");
+    assert!(ends.iter().any(|end| matches!(end, Err(StoreError::Superseded { .. }))), "{ends:?}");
+    assert_eq!(live_digest(&store).await, two);
+    assert_eq!(back_to(&store, one).await.expect("the twin: judged anew"), one);
+}
+
+#[tokio::test]
+async fn an_alias_too_many_is_refused_and_the_others_stay() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let one = deploy(&store, "one").await;
+    let set = async |name: String| {
+        let shares = vec![Share { revision: one, percent: 100 }];
+        let subject = (function("order"), environment("dev"));
+        store.set_alias(subject, name.parse().expect("a name"), shares, deployed()).await
+    };
+    for number in 0..20 {
+        set(format!("a{number}")).await.expect("room");
+    }
+    let full = set("a20".to_owned()).await;
+    assert!(matches!(full, Err(StoreError::Full { max: 20, .. })), "{full:?}");
+    assert_eq!(live(&store).await.expect("live").aliases.len(), 20);
+    set("a0".to_owned()).await.expect("the twin: one that is there can change");
+}
+
+#[tokio::test]
+async fn what_is_promoted_after_it_was_uploaded_says_where_it_came_from() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let one = deploy(&store, "one").await;
+    let found = async || {
+        let found = store.get(function("order"), environment("dev"), one).await;
+        found.expect("read").expect("there").promoted_from
+    };
+    assert_eq!(found().await, None);
+    let qa = Some(environment("qa"));
+    let again = NewRevision { promoted_from: qa.clone(), ..revision("order", "one") };
+    store.deploy(again, Landing::Live, releaser(), deployed()).await.expect("promoted");
+    assert_eq!(found().await, qa);
+    deploy(&store, "one").await;
+    assert_eq!(found().await, qa, "an upload of the same takes nothing back");
 }
 
 #[tokio::test]

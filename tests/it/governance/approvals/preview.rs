@@ -1,5 +1,6 @@
 //! What a statement would change is seen before, and nothing of it stays.
 
+use airlock_model::AuditKind;
 use airlock_proto::v1::{PreviewRequest, PreviewResponse};
 use airlock_tests::{
     Harness, Options,
@@ -42,7 +43,7 @@ async fn a_preview_counts_masks_and_leaves_nothing() {
         assert_eq!(airlock_tests::reason(&refused), wanted);
     }
     let trail = harness.trail().await;
-    let seen = trail.iter().filter(|record| record.event.kind == airlock_model::AuditKind::ApprovalPreviewed);
+    let seen = trail.iter().filter(|record| record.event.kind == AuditKind::ApprovalPreviewed);
     assert_eq!(seen.count(), 2, "each look is on record");
     harness.reject(&approver("each"), &id, "no").await.expect("rejected");
     let late = preview(&harness, &approver("each"), &id, "").await.expect_err("closed");
@@ -74,6 +75,27 @@ async fn on_postgres_triggers_and_cascades_are_counted_by_table() {
     assert_eq!(seen.sample.len(), 1);
     assert_eq!(server.sql("select count(*) from orders"), "4");
     assert_eq!(server.sql("select count(*) from lines"), "3");
+    // A function with an effect that no rollback takes back.
+    server.sql(
+        "SET ROLE shop_owner;
+         CREATE SEQUENCE reached;
+         CREATE FUNCTION reach() RETURNS numeric LANGUAGE sql SECURITY DEFINER AS 'SELECT nextval(''reached'')::numeric';
+         GRANT EXECUTE ON FUNCTION reach() TO PUBLIC;",
+    );
+    let id = asked_on(&harness, "pg", "update orders set total = reach() where id = $1", json!([1])).await;
+    let refused = preview(&harness, &approver("pg"), &id, "").await.expect_err("refused");
+    assert!(
+        airlock_tests::reason(&refused) == "request_malformed" && refused.message().contains("`reach`"),
+        "{refused}"
+    );
+    assert_eq!(server.sql("select is_called from reached"), "f", "it was not called");
+    // What the database says of a value has the value in it.
+    let id = asked_on(&harness, "pg", "update orders set total = customer::integer where id = $1", json!([1])).await;
+    let failed = preview(&harness, &approver("pg"), &id, "").await.expect_err("no number");
+    assert!(failed.message().contains("22P02") && !failed.message().contains("ada"), "{failed}");
+    let trail = harness.trail().await;
+    let turned_away = trail.iter().filter(|record| record.event.kind == AuditKind::ControlRefused);
+    assert_eq!(turned_away.count(), 1, "what was refused is on record");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,6 +109,11 @@ async fn on_mariadb_a_preview_is_rolled_back() {
     assert_eq!(server.sql("select count(*) from orders where total = 1.00"), "1");
     // What its engine cannot undo is not tried.
     let id = asked_on(&harness, "maria", "update plain set note = ? where id = 1", json!(["x"])).await;
+    let refused = preview(&harness, &approver("maria"), &id, "").await.expect_err("refused");
+    assert_eq!(airlock_tests::reason(&refused), "request_malformed");
+    assert_eq!(server.sql("select note from plain"), "kept without transactions");
+    // Nor is it because another table, whose name differs in case, could be undone.
+    server.sql("create table Plain (id int primary key, note varchar(50)) engine = InnoDB");
     let refused = preview(&harness, &approver("maria"), &id, "").await.expect_err("refused");
     assert_eq!(airlock_tests::reason(&refused), "request_malformed");
     assert_eq!(server.sql("select note from plain"), "kept without transactions");

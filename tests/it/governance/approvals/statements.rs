@@ -81,6 +81,14 @@ async fn a_mutation_waits_for_its_approval() {
     assert!(call(mutate("x")).await.get("error").is_none());
     assert_eq!(reason(&call(mutate("x")).await), "approval_pending", "once");
     assert_eq!(shop.changes(), 1);
+    // It took effect, and a gateway gave up waiting for it: nobody here knows.
+    let id = approval_in(&call(mutate("gateway")).await);
+    harness.approve(&approver("gql"), &id).await.expect("approved");
+    assert_eq!(call(mutate("gateway")).await["error"]["kind"], "unavailable");
+    assert_eq!((shop.changes(), state(&harness, "gql", &id).await.as_str()), (2, "unknown"));
+    let next = approval_in(&call(mutate("gateway")).await);
+    let next = harness.approval(&approver("gql"), &next).await.expect("found").approval.expect("an approval");
+    assert_eq!(next.follows_unknown, id);
 }
 
 #[tokio::test]

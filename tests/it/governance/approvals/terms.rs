@@ -101,5 +101,13 @@ async fn a_token_for_other_functions_neither_sees_nor_decides() {
     }
     assert!(harness.approvals_in(&other, "pending").await.is_empty());
     assert_eq!(state(&harness, "each", &id).await, "pending");
+    // A rejection without a reason is one more that is turned away before anybody decides.
+    harness.reject(&approver("each"), &id, " ").await.expect_err("no reason");
     harness.approve(&approver("each").for_functions(&["sql-probe"]), &id).await.expect("the twin");
+    let trail = harness.trail().await;
+    let refused = trail.iter().filter(|record| {
+        record.event.kind == AuditKind::ControlRefused && record.event.approval.as_deref() == Some(id.as_str())
+    });
+    let reasons: Vec<_> = refused.map(|record| record.event.reason.clone().unwrap_or_default()).collect();
+    assert_eq!(reasons, ["approval_unknown", "approval_unknown", "request_malformed"], "each is on record");
 }

@@ -88,7 +88,8 @@ fn list_of<'a>(root: &'a mut Item, key: &str) -> Option<&'a mut Item> {
             Some((name, index)) => (name, Some(index.parse::<usize>().ok()?)),
             None => (part, None),
         };
-        item = item.get_mut(name)?;
+        // By way of the table: an index by name would put in what is not there.
+        item = item.as_table_like_mut()?.get_mut(name)?;
         if let Some(index) = index {
             item = item.get_mut(index)?;
         }

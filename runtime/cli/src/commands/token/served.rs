@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    args::{AttenuateOptions, ControlOptions, ExchangeOptions, LiftOptions, RevokeTokenOptions},
+    args::{AttenuateOptions, ControlOptions, ExchangeOptions, LiftOptions, RevokeTokenOptions, RevokedThing},
     client::{Client, Rejected, text_argument, token_argument},
     output::{self, Style},
 };
