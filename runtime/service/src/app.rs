@@ -122,8 +122,7 @@ impl App {
             reloader: Reloader::new(
                 settings,
                 Arc::clone(&backends),
-                own_listeners,
-                ring,
+                (own_listeners, ring),
                 (admission.clone(), holdings.clone()),
                 deploying.last_step(),
             ),

@@ -142,6 +142,9 @@ impl App {
         let authorized = self.cover(&settings, bearer, &question).map_err(refuse)?;
         let turn = self.explaining.turn(&authorized.principal().tenant).await;
         let turn = turn.map_err(|why| refuse(Refused::by(authorized.token())(why)))?;
+        // By what holds now, not when it began to wait.
+        let settings = self.settings();
+        let authorized = self.cover(&settings, bearer, &question).map_err(refuse)?;
         let mut tree = Tree::default();
         describe_token(&authorized, &mut tree);
         let admissible = self.admissible(settings, authorized, &question, &mut tree);

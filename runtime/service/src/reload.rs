@@ -102,8 +102,7 @@ impl Reloader {
     pub(crate) fn new(
         settings: Settings,
         backends: Arc<Backends>,
-        own_listeners: Vec<SocketAddr>,
-        ring: KeyRing,
+        (own_listeners, ring): (Vec<SocketAddr>, KeyRing),
         (admission, holdings): (Admission, Holdings),
         last_step: Arc<Mutex<()>>,
     ) -> Self {

@@ -127,7 +127,15 @@ pub(crate) fn ended_by(revocation: &Revocation) -> Failure {
         Revoked::Subject | Revoked::App | Revoked::Tenant if revocation.issued_until_unix_s.is_some() => {
             "ask for a new token, if you are still to have one: only those from before are ended"
         }
-        _ => "wait until somebody with `token:revoke` lifts it: `airlock token lift`",
+        _ => {
+            let needs = if revocation.tenant.is_none() || revocation.environment.is_none() {
+                "`token:revoke` and `operator:write`"
+            } else {
+                "`token:revoke`"
+            };
+            let hint = format!("wait until somebody with {needs} lifts it: `airlock token lift {}`", revocation.id);
+            return Failure::new(Reason::Revoked, message, hint);
+        }
     };
     Failure::new(Reason::Revoked, message, hint)
 }

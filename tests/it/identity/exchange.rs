@@ -1,7 +1,7 @@
 //! A scoped token in exchange for one of an identity provider.
 
 use airlock_model::AuditKind;
-use airlock_proto::v1::ExchangeRequest;
+use airlock_proto::v1::{ExchangeRequest, TokenServiceRevokeRequest};
 use airlock_tests::{
     Harness,
     guests::WatGuest,
@@ -11,6 +11,7 @@ use airlock_tests::{
     tokens::TokenSpec,
 };
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ACCESS: &str = r#"
 [[identity.access]]
@@ -144,6 +145,17 @@ async fn an_agent_has_what_both_have() {
     let refused = harness.exchange(acting(&["one"])).await.expect_err("the agent may not");
     assert_eq!(reason(&refused), "not_granted");
     probe(&harness, &given.access_token, READ).await;
+    // It dies with either login.
+    let ended = TokenServiceRevokeRequest {
+        environment: "dev".to_owned(),
+        kind: "token".to_owned(),
+        value: airlock_access::claims_unverified(&agent).expect("claims")["jti"].as_str().expect("a jti").to_owned(),
+        ..TokenServiceRevokeRequest::default()
+    };
+    let operator = harness.token(&TokenSpec::control_with(&["token:revoke"]));
+    harness.tokens().revoke(airlock_tests::with_token(ended, &operator)).await.expect("revoked");
+    let refused = harness.invoke_with(&given.access_token, "dev", "sql-probe", READ).await.expect_err("ended");
+    assert_eq!(reason(&refused), "revoked");
     let trail = harness.trail().await;
     let ran = trail.iter().rfind(|record| record.event.kind == AuditKind::InvocationFinished).expect("it ran");
     let principal = ran.event.principal.as_ref().expect("who");
@@ -197,4 +209,56 @@ async fn tokens_of_the_server_outlive_a_reload_and_not_a_restart_without_a_key_o
     let given = harness.exchange(asking(&idp.token("ada", &["payments"]))).await.expect("exchanged").access_token;
     harness.restart().await;
     assert!(harness.invoke_with(&given, "dev", "sql-probe", READ).await.is_ok());
+}
+
+/// Bodies of people without a token have room of their own: they take nobody's, and nobody waits long for them.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a client of the server under test")]
+async fn stalled_exchanges_keep_nobody_from_anything() {
+    let (idp, harness) = house().await;
+    let address = harness.server().control_addr();
+    let mut stalled = Vec::new();
+    for _ in 0..80 {
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+        let head = format!(
+            "POST /airlock.v1.TokenService/Exchange HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             content-length: 90000\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stalled.push(stream);
+    }
+    let request = TokenServiceRevokeRequest {
+        environment: "dev".to_owned(),
+        kind: "app".to_owned(),
+        value: "nobody".to_owned(),
+        ..TokenServiceRevokeRequest::default()
+    };
+    let operator = harness.token(&TokenSpec::control_with(&["token:revoke"]));
+    harness.tokens().revoke(airlock_tests::with_token(request, &operator)).await.expect("the kill switch works");
+    // With the head comes the whole body: that needs no room.
+    assert!(harness.exchange(asking(&idp.token("ada", &["payments"]))).await.is_ok());
+    let mut turned_away = 0;
+    for mut stream in stalled.drain(..) {
+        let mut answer = vec![0; 64];
+        let read = tokio::time::timeout(std::time::Duration::from_millis(50), stream.read(&mut answer)).await;
+        turned_away += usize::from(matches!(read, Ok(Ok(count)) if answer[..count].starts_with(b"HTTP/1.1 503")));
+    }
+    assert!(turned_away >= 16, "{turned_away} of 80 found no room");
+}
+
+/// Who is refused after they were identified is on record by name.
+#[tokio::test]
+async fn a_refusal_of_somebody_known_names_them() {
+    let (idp, harness) = house().await;
+    harness.exchange(asking(&idp.token("eve", &["other"]))).await.expect_err("no rule");
+    loop {
+        let trail = harness.trail().await;
+        let refusal = trail.iter().find(|record| record.event.kind == AuditKind::ControlRefused);
+        if let Some(record) = refusal {
+            let principal = record.event.principal.as_ref().expect("who");
+            assert_eq!((principal.subject.as_str(), principal.tenant.as_str()), ("eve", "acme"));
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }

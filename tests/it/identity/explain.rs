@@ -75,7 +75,7 @@ async fn a_call_and_a_statement_are_explained_step_by_step() {
     let answer = explain(&harness, &everything, statement("update orders set total = 1 where id = 1")).await;
     let answer = answer.expect("explained");
     assert_eq!(answer.decision, "permit", "{answer:#?}");
-    let of_statement = ["scope", "budget", "resource", "analysis", "grants", "statements", "writes"];
+    let of_statement = ["scope", "revocation", "budget", "resource", "analysis", "grants", "statements", "writes"];
     let expected: Vec<_> = of_call.into_iter().chain(of_statement.map(|name| (name, "permit"))).collect();
     assert_eq!(verdicts(&answer), expected);
     assert!(step(&answer, "analysis").rule.contains("class `write` that names `orders`"), "{answer:#?}");

@@ -253,6 +253,20 @@ async fn who_may_end_what() {
     let (own, every) = (listed(&harness, &revoker(), "dev").await, listed(&harness, &operator, "dev").await);
     assert_eq!((own.len(), every.len()), (1, 2));
     assert_eq!(reason(&lift(&harness, &revoker(), &every[1].id).await.expect_err("not theirs")), "request_malformed");
+    // What names nothing is said to, and not to have ended anything.
+    for (kind, value) in
+        [("function", "Refund"), ("resource", "orders-db "), ("app", "A b"), ("tenant", "../x"), ("token", "a b")]
+    {
+        let refused = revoke(&harness, &operator, ending(kind, value)).await.expect_err(value);
+        assert_eq!(reason(&refused), "request_malformed", "{kind} {value}: {}", refused.message());
+    }
+    // A tenant is ended as itself, whoever asks.
+    let tenant = revoke(&harness, &operator, ending("tenant", "initech")).await.expect("another tenant");
+    assert_eq!(tenant.revocation.expect("one").tenant, "initech");
+    assert_eq!(
+        reason(&revoke(&harness, &revoker(), ending("tenant", "initech")).await.expect_err("not theirs")),
+        "not_granted"
+    );
     for (request, said) in [
         (ending("king", "x"), "none of token"),
         (ending("subject", ""), "1 to 255"),
@@ -263,4 +277,53 @@ async fn who_may_end_what() {
         assert_eq!(reason(&refused), "request_malformed");
         assert!(refused.message().contains(said), "{}", refused.message());
     }
+}
+
+/// Nobody gets around their own end, neither in another environment nor with more rights.
+#[tokio::test]
+async fn nobody_lifts_what_ends_themselves_or_holds_elsewhere() {
+    let harness = house().await;
+    let security = TokenSpec::control_with(&["token:revoke", "operator:write"]).subject("root").environment("prod");
+    let request =
+        TokenServiceRevokeRequest { environment: "prod".to_owned(), until_lifted: true, ..ending("subject", "eve") };
+    let id = revoke(&harness, &security, request).await.expect("revoked").revocation.expect("one").id;
+    let eve = TokenSpec::control_with(&["token:revoke", "operator:write"]).subject("eve");
+    assert!(listed(&harness, &eve, "dev").await.iter().any(|one| one.id == id), "an operator sees it");
+    assert_eq!(reason(&lift(&harness, &eve, &id).await.expect_err("her own")), "request_malformed");
+    let other = TokenSpec::control_with(&["token:revoke", "operator:write"]).subject("mallory");
+    assert_eq!(reason(&lift(&harness, &other, &id).await.expect_err("elsewhere")), "request_malformed");
+    let lifting = LiftRevocationRequest { environment: "prod".to_owned(), id };
+    let token = harness.token(&security);
+    assert!(harness.tokens().lift_revocation(with_token(lifting, &token)).await.is_ok());
+}
+
+/// Whoever looks at data by way of the control plane meets the same end.
+#[tokio::test]
+async fn an_ended_resource_is_not_described_either() {
+    let harness = house().await;
+    let builder = TokenSpec::control_with(&["resource:read", "orders-db:read"]);
+    let describe = async || {
+        let request = airlock_proto::v1::DescribeSchemaRequest {
+            environment: "dev".to_owned(),
+            resource: "orders-db".to_owned(),
+            refresh: false,
+        };
+        harness.resource_service().describe_schema(with_token(request, &harness.token(&builder))).await
+    };
+    assert!(describe().await.is_ok(), "and it is remembered from now on");
+    revoke(&harness, &revoker(), ending("resource", "orders-db")).await.expect("revoked");
+    assert_eq!(reason(&describe().await.expect_err("ended")), "revoked");
+}
+
+/// Every call looks at every revocation, so nobody may make any number of them.
+#[tokio::test]
+async fn there_is_an_end_to_revocations() {
+    let harness = house().await;
+    for number in 0..500 {
+        revoke(&harness, &revoker(), ending("function", &format!("none-{number}"))).await.expect("revoked");
+    }
+    let refused = revoke(&harness, &revoker(), ending("function", "one-more")).await.expect_err("too many");
+    assert_eq!(reason(&refused), "tenant_busy");
+    let other = revoker().tenant("globex");
+    assert!(revoke(&harness, &other, ending("function", "sql-probe")).await.is_ok(), "another tenant has its own");
 }

@@ -88,6 +88,8 @@ fn config(options: &RunOptions, state: &Path, key: &SigningKey) -> anyhow::Resul
     // Nobody listens, and the one token is handed over in this process.
     config.tokens.sender_bound = own.tokens.sender_bound;
     (config.server.tls, config.server.control_tls) = (None, None);
+    // One token for the whole run, by an issuer of its own.
+    (config.tokens.max_lifetime_s, config.tokens.max_lifetime_write_s) = (LIFETIME_S, Some(LIFETIME_S));
     Ok(config)
 }
 
@@ -102,6 +104,9 @@ fn limits(config: &Config, environment: &EnvironmentName, manifest: &FunctionMan
     limits
 }
 
+/// Of the token of a run, in seconds.
+const LIFETIME_S: u64 = 300;
+
 /// A token for everything the function declares, and for deploying it.
 fn token(key: &SigningKey, instance: &str, environment: &str, manifest: &FunctionManifest) -> anyhow::Result<String> {
     let principal = Principal {
@@ -110,10 +115,11 @@ fn token(key: &SigningKey, instance: &str, environment: &str, manifest: &Functio
         subject: "developer".to_owned(),
         actor: None,
     };
-    let validity = Validity { issued_at_unix_s: now_unix_s(), lifetime_s: 300 };
+    let validity = Validity { issued_at_unix_s: now_unix_s(), lifetime_s: LIFETIME_S };
     let grants = manifest.grants();
     let scopes = grants.iter().cloned().map(|grant: Grant| Scope::Resource(grant));
-    let scopes = scopes.chain([Scope::Control(ControlScope::FunctionDeploy)]);
+    // Whoever runs a function on their own desk may also deploy it there, whatever it names.
+    let scopes = scopes.chain([ControlScope::FunctionDeploy, ControlScope::ResourceEdit].map(Scope::Control));
     let claims = Claims::new(ISSUER, principal, instance, environment.parse()?, validity)
         .functions([manifest.name.clone()])
         .scope(scopes);

@@ -167,7 +167,9 @@ pub(crate) fn refused(approval: &Approval) -> HostError {
             denied(
                 Reason::ApprovalPending,
                 rule,
-                &format!("have somebody run `airlock approvals approve {id}`, then call again"),
+                &format!(
+                    "have somebody run `airlock approvals approve {id} --environment {environment}`, then call again"
+                ),
             )
         }
     }

@@ -76,6 +76,17 @@ struct Given {
     members: Vec<String>,
 }
 
+impl Given {
+    fn add(&mut self, more: Self) {
+        self.places.extend(more.places);
+        self.members.extend(more.members);
+        for texts in [&mut self.places, &mut self.members] {
+            texts.sort_unstable();
+            texts.dedup();
+        }
+    }
+}
+
 impl App {
     /// Exchanges a token of an identity provider for a scoped one. On record before it is told.
     ///
@@ -123,8 +134,7 @@ impl App {
                 None => its,
                 Some(first) => first.meet(&its)?,
             });
-            given.places.extend(more.places);
-            given.members.extend(more.members);
+            given.add(more);
         }
         let selection =
             selection.ok_or_else(|| Failure::internal("nobody was identified"))?.with_scopes(wish.scopes)?;

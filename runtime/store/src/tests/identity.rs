@@ -63,7 +63,8 @@ async fn a_token_is_counted_as_often_as_it_may_across_restarts() {
     assert!(!store.count_calls(child(), 10).await.expect("judged"));
     let elsewhere = CountedToken { issuer: "https://b".to_owned(), ..token("child") };
     assert!(store.count_calls(vec![(elsewhere, 1)], 10).await.expect("counted"));
-    assert!(store.count_calls(both(), 101).await.expect("counted"), "long expired, so forgotten");
+    assert!(store.count_calls(both(), 100).await.is_ok_and(|counted| !counted), "used up to its last second");
+    assert!(!store.count_calls(both(), 101).await.expect("judged"), "forgotten, and no longer good for anything");
 }
 
 #[tokio::test]
@@ -81,4 +82,8 @@ async fn effects_belong_to_the_first_call_that_claims_them() {
     }
     let store = open(dir.path());
     assert!(!store.claim_effects(token("t"), "call-2".to_owned(), 10).await.expect("judged"));
+    for call in ["call-1", "call-2", "call-3"] {
+        let claimed = store.claim_effects(token("t"), call.to_owned(), 101).await.expect("judged");
+        assert!(!claimed, "what is forgotten must not look unused: {call}");
+    }
 }

@@ -72,7 +72,16 @@ fn difference(path: &Path, unused: &[UnusedGrant]) -> anyhow::Result<String> {
     for grant in unused {
         // What a variable sets is no part of the file.
         if let Some(list) = list_of(document.as_item_mut(), &grant.key).and_then(Item::as_array_mut) {
-            list.retain(|value| value.as_str() != Some(&grant.value));
+            // A list of operations that is empty is no binding: whether that goes is for people to say.
+            let is_last = grant.member.is_none() && list.len() == 1;
+            if !is_last {
+                let begins = list.get(0).and_then(|first| first.decor().prefix().cloned());
+                list.retain(|value| value.as_str() != Some(&grant.value));
+                // Whatever is the first now begins as the first did.
+                if let (Some(first), Some(begins)) = (list.get_mut(0), begins) {
+                    first.decor_mut().set_prefix(begins);
+                }
+            }
         }
     }
     let after = document.to_string();
@@ -139,5 +148,9 @@ mod tests {
             ]
         );
         assert_eq!(difference(file.path(), &[]).expect("none"), "");
+        // Nobody uses the binding at all: the file has to stay one that is read.
+        let both = [grant("resources.db.prod.operations", "read"), grant("resources.db.prod.operations", "write")];
+        let diff = difference(file.path(), &both).expect("a diff");
+        assert!(diff.contains("+operations = [\"write\"]"), "{diff}");
     }
 }

@@ -183,7 +183,11 @@ impl From<Revocation> for Printed {
 impl Printed {
     fn line(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let or_all = |name: &str| if name.is_empty() { "*".to_owned() } else { name.to_owned() };
-        let until = if self.issued_until_unix_s.is_some() { "tokens so far" } else { "until lifted" };
+        let until = match (self.issued_until_unix_s, self.expires_unix_s) {
+            (Some(_), _) => "tokens so far",
+            (None, Some(_)) => "until it has expired",
+            (None, None) => "until lifted",
+        };
         let (tenant, environment) = (or_all(&self.tenant), or_all(&self.environment));
         let Self { id, kind, value, revoked_by, reason, .. } = self;
         writeln!(out, "{id}  {kind:<8} {value}  of {tenant} in {environment}, {until}, by {revoked_by}: {reason}")

@@ -98,6 +98,17 @@ fn what_names_nothing_is_refused_with_its_key() {
     }
 }
 
+/// With one more provider, an entry that trusts anybody's word would give a namesake there the same.
+#[test]
+fn with_several_providers_every_entry_says_whose_word_counts() {
+    let other = "[[identity.provider]]\niss = \"https://partner.example\"\naudience = \"a\"\njwks = { file = \"x\" }\n\
+                 tenant = \"acme\"\napp = \"a\"\n";
+    let entry = "[[identity.access]]\nsubject = \"ada\"\nenvironments = [\"dev\"]\nroles = [\"builder\"]\n";
+    assert!(parse(entry).is_ok());
+    assert!(why(&format!("{other}{entry}")).contains("identity.access[0].provider"));
+    assert!(parse(&format!("{other}{entry}provider = \"https://login.example\"\n")).is_ok());
+}
+
 #[test]
 fn nobody_is_an_issuer_and_a_provider() {
     let provider = |iss: &str| {
@@ -110,4 +121,5 @@ fn nobody_is_an_issuer_and_a_provider() {
     }
     assert!(parse(&provider("https://other.example")).is_ok());
     assert!(why("[identity]\niss = \"https://platform.example\"\n").contains("identity.iss"));
+    assert!(why("[tokens]\nsender_bound = \"require\"\n").contains("tokens.sender_bound"));
 }
