@@ -26,7 +26,7 @@ pub struct ExplainOptions {
     /// It would send this GraphQL document: the text, `@file`, or `-` for standard input.
     #[arg(long, group = "asks", value_name = "TEXT")]
     pub graphql: Option<String>,
-    /// It would send this HTTP request, for instance 'GET /customers/ada' or 'POST https://api.example/orders'.
+    /// It would send this HTTP request, for instance `GET /customers/ada` or `POST https://api.example/orders`.
     #[arg(long, group = "asks", value_name = "REQUEST")]
     pub request: Option<String>,
     /// It would read from this store.
