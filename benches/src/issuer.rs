@@ -78,10 +78,11 @@ impl Issuer {
         self.caller_token_with(tenant, &[])
     }
 
-    /// A token to deploy.
+    /// A token to deploy whatever names any resource.
     pub(crate) fn builder_token(&self) -> anyhow::Result<String> {
         let claims = claims(CALLER, "builder")?.every_function();
-        Ok(mint(&self.key, &claims.scope([Scope::Control(ControlScope::FunctionDeploy)]))?)
+        let rights = [ControlScope::FunctionDeploy, ControlScope::ResourceEdit].map(Scope::Control);
+        Ok(mint(&self.key, &claims.scope(rights))?)
     }
 }
 
