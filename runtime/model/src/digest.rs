@@ -16,6 +16,12 @@ pub struct Digest([u8; 32]);
 pub struct DigestError;
 
 impl Digest {
+    /// Its first 16 hexadecimal characters: enough for people to tell two apart.
+    #[must_use]
+    pub fn excerpt(&self) -> String {
+        self.to_string().chars().take(16).collect()
+    }
+
     /// The digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {

@@ -123,7 +123,7 @@ fn provider(config: &Config, written: &ProviderConfig, keys: Keys) -> Provider {
 /// The key that the server signs with, so that a reload says when it is another one.
 fn own_setting(config: &Config, key: &SigningKey) -> Setting {
     let public = public_jwks(&[key]);
-    let digest: String = Digest::of(public.as_bytes()).to_string().chars().take(16).collect();
+    let digest = Digest::of(public.as_bytes()).excerpt();
     let origin = config.identity.key.as_ref().map_or(Origin::BuiltIn, |key| Origin::NamedFile(key.file.clone()));
     Setting { key: "identity.signs_with".to_owned(), value: format!("{} (sha256 {digest})", key.key_id()), origin }
 }

@@ -156,7 +156,7 @@ fn is_own(section: &str) -> bool {
 }
 
 pub(crate) fn said_of(keys: &KeySet, digest: &Digest) -> String {
-    let digest: String = digest.to_string().chars().take(16).collect();
+    let digest = digest.excerpt();
     let ids = keys.key_ids().collect::<Vec<_>>().join(", ");
     format!("{ids} (sha256 {digest})")
 }

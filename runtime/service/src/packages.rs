@@ -35,7 +35,7 @@ fn policy(section: &str, written: &PackagesConfig) -> Result<(PackagePolicy, Opt
         Some(path) => {
             let refuse = |why| ConfigError::value(format!("{section}.index"), format!("`{}`: {why}", path.display()));
             let (index, digest) = read_index(path).map_err(refuse)?;
-            let digest: String = digest.to_string().chars().take(16).collect();
+            let digest = digest.excerpt();
             let value = format!("{} times (sha256 {digest})", index.len());
             let origin = Origin::NamedFile(path.clone());
             (index, Some(Setting { key: format!("{section}.times"), value, origin }))

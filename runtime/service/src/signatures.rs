@@ -32,7 +32,7 @@ pub(crate) fn signers(config: &Config) -> Result<AllSigners, ConfigError> {
             config.origins.locate(ConfigError::value(key, format!("`{}`: {why}", path.display())))
         };
         let (key, digest) = read_key(path).map_err(refuse)?;
-        let digest: String = digest.to_string().chars().take(16).collect();
+        let digest = digest.excerpt();
         let (value, origin) = (format!("Ed25519 (sha256 {digest})"), Origin::NamedFile(path.clone()));
         listed.push(Setting { key: format!("{section}.key"), value, origin });
         keys.insert(name.clone(), Arc::new(key));

@@ -65,7 +65,7 @@ impl ListenersTls {
 
 /// So that a reload says that another certificate is shown, although the file has the same name.
 fn shown(name: &str, tls: &ServerTlsConfig, read: &ServerTls) -> Setting {
-    let digest: String = read.public_digest().to_string().chars().take(16).collect();
+    let digest = read.public_digest().excerpt();
     Setting {
         key: format!("{name}.certificate.sha256"),
         value: digest,
