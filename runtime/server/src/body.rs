@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,6 +22,7 @@ use tonic::body::Body as TonicBody;
 use crate::{
     listen::{Busy, Phase, Unsent},
     status::{self, Refusal},
+    strangers::{Place, Strangers},
 };
 
 /// A flag and a length stand before a message (gRPC over HTTP/2).
@@ -39,6 +41,8 @@ pub(crate) struct PromptBody<B> {
     first: Option<Option<Result<Frame<Bytes>, BoxError>>>,
     within: Duration,
     clock: Option<Pin<Box<Sleep>>>,
+    /// Of whoever has no token yet.
+    place: Option<Place>,
     bytes_max: usize,
     bytes: usize,
     holding: Holding,
@@ -46,12 +50,17 @@ pub(crate) struct PromptBody<B> {
 
 impl<B> PromptBody<B> {
     pub(crate) fn new(inner: B, within: Duration, bytes_max: usize) -> Self {
-        Self { inner, first: None, within, clock: None, bytes_max, bytes: 0, holding: Holding::default() }
+        Self { inner, first: None, within, clock: None, place: None, bytes_max, bytes: 0, holding: Holding::default() }
     }
 
     /// From now on every byte that is read counts there.
     pub(crate) fn count_in(&mut self, holding: Holding) {
         self.holding = holding;
+    }
+
+    /// From now on the rest is waited for as long as nobody else needs the place.
+    pub(crate) fn wait_among(&mut self, strangers: &Arc<Strangers>) {
+        self.place = Some(strangers.wait());
     }
 
     /// Lets bytes in, or says why not.
@@ -107,6 +116,12 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PromptBody<B
                 return Poll::Ready(frame.map(|frame| frame.map_err(Into::into).and_then(|frame| self.take(frame))));
             }
             Poll::Pending => {}
+        }
+        if let Some(place) = &mut self.place {
+            let taken = place.poll_taken(context);
+            if taken.is_ready() {
+                return Poll::Ready(Some(Err(Box::new(status::place_taken()))));
+            }
         }
         let within = self.within;
         let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(within)));

@@ -19,6 +19,7 @@ mod memory;
 mod request;
 mod route;
 mod status;
+mod strangers;
 mod wire;
 
 pub use application::Application;

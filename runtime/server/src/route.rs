@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use airlock_model::{Failure, Reason};
+use airlock_model::Failure;
 use airlock_proto::v1::{
     approval_service_server::{ApprovalServiceServer, SERVICE_NAME as APPROVAL},
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tonic::{Code, Status, body::Body};
 use tower::{Service as _, ServiceExt as _, util::BoxCloneSyncService};
 
@@ -34,6 +34,7 @@ use crate::{
     listen::{Busy, Phase},
     request, status,
     status::Refusal,
+    strangers::Strangers,
 };
 
 /// Every RPC under this needs a token, but for the one that gives some.
@@ -88,8 +89,8 @@ pub(crate) struct Router<A: Application> {
     bytes_max: usize,
     read_max: Duration,
     shed_retry_after: Duration,
-    /// Room for requests of [`EXCHANGE`] that are still to come.
-    exchanges: Arc<Semaphore>,
+    /// Who waits with a request of [`EXCHANGE`].
+    strangers: Arc<Strangers>,
 }
 
 /// What all routers of a server share.
@@ -99,8 +100,7 @@ pub(crate) struct Shared<A> {
     pub(crate) contract: json::Contract,
     pub(crate) tally: Arc<Tally>,
     pub(crate) phase: watch::Receiver<Phase>,
-    /// [`EXCHANGES_MAX`] of them.
-    pub(crate) exchanges: Arc<Semaphore>,
+    pub(crate) strangers: Arc<Strangers>,
 }
 
 impl<A: Application> Router<A> {
@@ -135,7 +135,7 @@ impl<A: Application> Router<A> {
             bytes_max,
             read_max,
             shed_retry_after: limits.shed_retry_after,
-            exchanges: Arc::clone(&shared.exchanges),
+            strangers: Arc::clone(&shared.strangers),
         }
     }
 
@@ -237,19 +237,12 @@ impl<A: Application> Router<A> {
         }
         // Whoever asks for a token has none yet: what they send is bounded apart, so that it takes nobody's room.
         if request.uri().path() == EXCHANGE {
-            let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| self.too_many_exchanges())?;
-            request.extensions_mut().insert(Arc::new(place));
+            request.body_mut().wait_among(&self.strangers);
             return Ok(());
         }
         holding.claim(&self.app.authenticate(bearer, wanted(request.uri().path()))?)?;
         request.body_mut().count_in(holding.clone());
         Ok(())
-    }
-
-    fn too_many_exchanges(&self) -> Failure {
-        let hint = "try again shortly";
-        let failure = Failure::new(Reason::Overloaded, "too many tokens are being sent for exchange", hint);
-        failure.with_retry_after(self.shed_retry_after)
     }
 
     /// How long a request may take to arrive.
@@ -416,11 +409,9 @@ pub(crate) fn health_names() -> [&'static str; 7] {
 
 /// Filters, names and page tokens; only uploads are larger.
 const QUESTION_BYTES_MAX: usize = 64 << 10;
-/// Requests of [`EXCHANGE`] that are waited for at once: 6 MiB of them.
-pub(crate) const EXCHANGES_MAX: usize = 64;
-/// They are one packet or a few.
+/// Requests of [`EXCHANGE`] are one packet or a few.
 const EXCHANGE_READ_MAX: Duration = Duration::from_secs(10);
-/// Two tokens of identity providers, and what is wished for.
+/// Two tokens of identity providers, and what is wished for: 6 MiB for all whom [`crate::strangers::STRANGERS_MAX`] lets wait.
 const EXCHANGE_BYTES_MAX: usize = 96 << 10;
 /// A health check names one service.
 const HEALTH_BYTES_MAX: usize = 1 << 10;

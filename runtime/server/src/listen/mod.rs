@@ -11,7 +11,7 @@ mod worker;
 
 use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread::JoinHandle, time::Duration};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 pub(crate) use activity::{Busy, Unsent};
@@ -111,7 +111,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
         contract: json::Contract::load()?,
         tally: Arc::clone(&tally),
         phase: watched,
-        exchanges: Arc::new(Semaphore::new(route::EXCHANGES_MAX)),
+        strangers: Arc::default(),
     };
     let (done, finished) = mpsc::channel(1);
     let app = Arc::clone(&shared.app);

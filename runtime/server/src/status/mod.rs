@@ -12,6 +12,9 @@ pub(crate) use details::{Explained, explain};
 /// Metadata key of the run: of one that failed, and of every stream.
 pub(crate) const INVOCATION_ID: &str = "airlock-invocation-id";
 
+/// When whoever lost their place may come back: longer than an honest request needs to arrive.
+const PLACE_RETRY_AFTER: Duration = Duration::from_millis(100);
+
 /// A failure with what only the wire knows about it.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -127,6 +130,14 @@ pub(crate) fn status(refusal: impl Into<Refusal>, request_id: &str) -> Status {
 pub(crate) fn too_slow() -> Status {
     let hint = "send the whole request without pauses";
     status(Failure::new(Reason::TimeExhausted, "the request did not arrive in time", hint), "")
+}
+
+/// A request without a token whose place somebody else has taken before it arrived.
+pub(crate) fn place_taken() -> Status {
+    let hint = "send the whole request at once, after a growing and jittered pause";
+    let message = "the request was still to come when others needed its place";
+    let failure = Failure::new(Reason::Overloaded, message, hint);
+    status(failure.with_retry_after(PLACE_RETRY_AFTER), "")
 }
 
 /// A stream that ends because the server stops.
