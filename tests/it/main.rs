@@ -33,6 +33,7 @@ mod limits;
 mod matrix;
 mod memory;
 mod places;
+mod record;
 mod reload;
 mod resources;
 mod secrets;

@@ -11,6 +11,7 @@ mod admission;
 mod attenuate;
 mod authz;
 mod bytes;
+mod checkpoint;
 mod dpop;
 mod identity;
 mod inspect;
@@ -32,6 +33,7 @@ pub use admission::{
 };
 pub use attenuate::{Minted, Narrowing, TokenIssuer};
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};
+pub use checkpoint::{CheckpointClaims, CheckpointRefusal, sign_checkpoint, verify_checkpoint};
 pub use dpop::{Proof, ProofClaims, ProofRefusal, ProvenRequest, UsedProofs, prove};
 pub use identity::{Identity, IdentityProvider, IdentityRefusal};
 pub use inspect::{Expectations, Inspection, Verdict, claims_unverified, inspect};

@@ -563,11 +563,26 @@ pub enum AuditCommand {
     },
     /// List what the configuration grants and nobody has used, with the change of the file that takes it back.
     UnusedGrants(UnusedGrantsOptions),
-    /// Verify the hash chain and say whether every call that began also ended.
-    Verify {
-        #[command(flatten)]
-        state: StateOptions,
-    },
+    /// Ask a server where its trail stands, as one signed line to keep elsewhere. Needs `audit:read`.
+    Checkpoint(ControlOptions),
+    /// Verify the hash chain, by checkpoints too, and say whether every call that began also ended.
+    ///
+    /// Works beside a running server and without one. Ends with 0 when the trail is whole and complete, with 1 when calls have no
+    /// end, and with 2 when a record is not what was written; then it names the first.
+    Verify(VerifyOptions),
+}
+
+#[derive(Args)]
+pub struct VerifyOptions {
+    #[command(flatten)]
+    pub state: StateOptions,
+    /// Checkpoints that were kept elsewhere, one on each line; `-` reads them from the standard input. May be given more than once.
+    /// Without, nobody can tell whether the end was cut off.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Vec<String>,
+    /// The public keys of the checkpoints, a JWK set that was kept elsewhere [default: `audit-jwks.json` in the state directory].
+    #[arg(long, value_name = "JWKS")]
+    pub keys: Option<PathBuf>,
 }
 
 const CLASSIFY_HELP: &str = "Classes: read, write, ddl, session, admin, forbidden; refused when there is none.

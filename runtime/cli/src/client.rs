@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, io::Read, str::FromStr, time::Duration};
 
 use airlock_proto::v1::{
-    approval_service_client::ApprovalServiceClient, function_service_client::FunctionServiceClient,
-    invocation_service_client::InvocationServiceClient, operator_service_client::OperatorServiceClient,
-    resource_service_client::ResourceServiceClient, token_service_client::TokenServiceClient,
+    approval_service_client::ApprovalServiceClient, audit_service_client::AuditServiceClient,
+    function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
+    operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
+    token_service_client::TokenServiceClient,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -147,6 +148,11 @@ impl Client {
     /// Asks what operators ask.
     pub fn operator(&self) -> OperatorServiceClient<Channel> {
         OperatorServiceClient::new(self.channel.clone())
+    }
+
+    /// Reads the audit trail.
+    pub fn audit(&self) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.channel.clone())
     }
 
     /// Looks at what functions can use.

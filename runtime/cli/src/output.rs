@@ -14,6 +14,8 @@ use crate::client::Rejected;
 
 /// The command did not do what was asked.
 pub const EXIT_FAILURE: u8 = 1;
+/// The trail is not what was written.
+pub const EXIT_TAMPERED: u8 = 2;
 /// Airlock refused.
 pub const EXIT_REFUSED: u8 = 3;
 /// The function returned its own error.

@@ -10,7 +10,8 @@ use airlock_service::{
     App, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment,
     Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply,
     LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
-    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
+    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Setting, Shown, SignedCheckpoint, SimilarApproval,
+    TrailReport, Upload, Wanted,
 };
 use tokio_rustls::rustls::ServerConfig;
 
@@ -166,6 +167,27 @@ pub trait Application: Send + Sync + 'static {
         environment: EnvironmentName,
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send;
+
+    /// Says where the audit trail stands.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn audit_checkpoint(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<SignedCheckpoint, Failure>> + Send;
+
+    /// Judges the whole audit trail.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn audit_verify(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        checkpoints: Vec<String>,
+    ) -> impl Future<Output = Result<TrailReport, Failure>> + Send;
 
     /// The resources of an environment that the token covers.
     ///
@@ -444,6 +466,23 @@ impl Application for App {
         filter: AuditFilter,
     ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send {
         Self::audit_query(self, bearer, environment, filter)
+    }
+
+    fn audit_checkpoint(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+    ) -> impl Future<Output = Result<SignedCheckpoint, Failure>> + Send {
+        Self::audit_checkpoint(self, bearer, environment)
+    }
+
+    fn audit_verify(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        checkpoints: Vec<String>,
+    ) -> impl Future<Output = Result<TrailReport, Failure>> + Send {
+        Self::audit_verify(self, bearer, environment, checkpoints)
     }
 
     fn list_resources(

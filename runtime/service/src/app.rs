@@ -9,6 +9,7 @@ use airlock_sandbox::{Compiler, Engine, EngineError, Lanes, MappingShortage};
 use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
+    checkpoints::{Notary, Timer},
     clock::{self, ServerClock},
     config::{Config, ConfigError},
     deploy::Deploying,
@@ -73,6 +74,10 @@ pub struct App {
     pub(crate) running: Arc<Running>,
     pub(crate) refusals: Refusals,
     pub(crate) paces: Paces,
+    pub(crate) notary: Notary,
+    /// Whoever reads the whole trail.
+    pub(crate) verifying: tokio::sync::Mutex<()>,
+    _checkpoints: Timer,
     pub(crate) backends: Arc<Backends>,
 }
 
@@ -107,8 +112,11 @@ impl App {
         let ring = KeyRing::start(&state_dir, settings::network(&config, &own_listeners));
         let settings = Settings::build(config, &own_listeners, &ring, None)?;
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
+        let network = settings::network(&settings.config, &own_listeners);
+        let notary = Notary::open(&settings.config, &network, &store).await?;
         store.append(started_event(&store)).await?;
         warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
+        let checkpoints = notary.start(settings.config.audit.checkpoints.every());
         let revocations = Revocations::new(store.revocations(clock::now_unix_s()).await?);
         let backends = Arc::new(Backends {
             store,
@@ -141,6 +149,9 @@ impl App {
             running: Arc::default(),
             refusals: Refusals::default(),
             paces: Paces::default(),
+            notary,
+            verifying: tokio::sync::Mutex::default(),
+            _checkpoints: checkpoints,
             backends,
         };
         warn_of_surprises(&app, sync);

@@ -55,7 +55,7 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     }
     crate::tls::files(config).for_each(|file| wall.read_replaceable(&absolute(file)));
     wall.write(&absolute(&config.state.dir));
-    for needs in bindings(config).chain(key_sources(config)) {
+    for needs in bindings(config).chain(key_sources(config)).chain([config.audit.needs()]) {
         needs.files.iter().for_each(|file| wall.read_replaceable(&absolute(file)));
         if let Some((file, is_changed)) = &needs.database {
             allow_database(&mut wall, &absolute(file), *is_changed);
@@ -72,13 +72,13 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     wall
 }
 
-/// Files that deploys are judged by, and the key that the server signs tokens with: public keys of signers, release times of
+/// Files that deploys are judged by, and the keys that the server signs with: public keys of signers, release times of
 /// packages.
 fn judges(config: &Config) -> impl Iterator<Item = &PathBuf> {
     let policies = config.environments.values().filter_map(|environment| environment.packages.as_ref());
     let indexes = policies.filter_map(|policy| policy.index.as_ref());
-    let own_key = config.identity.key.as_ref().map(|key| &key.file);
-    config.signers.values().map(|signer| &signer.public_key.file).chain(indexes).chain(own_key)
+    let own_keys = [&config.identity.key, &config.audit.key].into_iter().flatten().map(|key| &key.file);
+    config.signers.values().map(|signer| &signer.public_key.file).chain(indexes).chain(own_keys)
 }
 
 /// Where the keys of issuers are.
@@ -138,7 +138,8 @@ pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = vec![config_file.to_owned()];
     files.extend(judges(config).cloned());
     files.extend(crate::tls::files(config).map(Path::to_owned));
-    files.extend(key_sources(config).chain(bindings(config)).flat_map(|needs| needs.files));
+    let needs = key_sources(config).chain(bindings(config)).chain([config.audit.needs()]);
+    files.extend(needs.flat_map(|needs| needs.files));
     files.retain(|file| wall.may_write(file));
     files.dedup();
     files

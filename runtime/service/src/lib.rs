@@ -5,6 +5,7 @@
 mod app;
 mod approvals;
 mod catalog;
+mod checkpoints;
 mod clock;
 pub mod config;
 mod control;
@@ -42,10 +43,12 @@ pub use airlock_access::{Functions, Holding, Holdings, HoldingsConfig, Minted, W
 pub use airlock_access::{Presented, Proof, ProvenRequest, Sender, Thumbprint};
 pub use airlock_resources::{Column, Dialect, EgressDecision, EgressVerdict, Schema, Table};
 pub use airlock_store::{ApprovalFilter, AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
+pub use airlock_store::{CallReport, Checkpoint, VerifyReport};
 pub use airlock_store::{LIVE_ALIAS, Landing, LiveFunction, Share};
 pub use app::{App, Looking, Parts, StartError, Wanted};
 pub use approvals::{AffectedTable, Decision, Preview, Shown, SimilarApproval};
 pub use catalog::{Described, ResourceSummary};
+pub use checkpoints::{AUDIT_KEYS_FILE, BadCheckpoint, SignedCheckpoint, TrailReport, audit_keys, verify_trail};
 pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Promotion, Upload};
 pub use explain::{ExplainedStep, Explanation, HostAsk, HostQuestion, Question, Ruling, Verdict};

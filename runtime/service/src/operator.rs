@@ -59,7 +59,9 @@ impl App {
     /// # Errors
     /// What the start of a server with this configuration would say.
     pub fn explain_config(config: Config) -> Result<Vec<Setting>, StartError> {
-        let ring = KeyRing::offline(settings::network(&config, &[]));
+        let network = settings::network(&config, &[]);
+        crate::checkpoints::check(&config, &network)?;
+        let ring = KeyRing::offline(network);
         Settings::build(config, &[], &ring, None).map(|settings| settings.listing)
     }
 

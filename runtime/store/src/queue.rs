@@ -54,6 +54,15 @@ pub(crate) trait Write: Send {
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
+/// What became of a job that was queued.
+pub(crate) async fn settle<T>(
+    queued: Result<(), StoreError>,
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    queued?;
+    answer.await.map_err(|_| StoreError::unavailable("the writer thread ended"))?
+}
+
 /// Whether somebody waits for a job.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Urgency {
@@ -116,6 +125,17 @@ impl Queue {
             self.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// Runs `work` inside a group's transaction; resolves when it is on disk.
+    pub(crate) fn write<T, F>(&self, work: F) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.push(Job::Write(Box::new(Task::new(work, reply))), Urgency::Awaited);
+        settle(queued, answer)
     }
 
     /// Why nothing is taken any more, if so.

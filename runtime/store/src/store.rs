@@ -13,7 +13,7 @@ use crate::{
     database, files,
     lock::DirectoryLock,
     options::SyncMode,
-    queue::{Append, Job, Queue, Task, Urgency},
+    queue::{Append, Job, Queue, Urgency, settle},
     relay::Relays,
     space::SpaceWatch,
     writer,
@@ -28,7 +28,7 @@ pub struct Store {
     pub(crate) queue: Arc<Queue>,
     relays: Relays,
     calls: Arc<CallNumbers>,
-    space: SpaceWatch,
+    pub(crate) space: Arc<SpaceWatch>,
     writer: Option<JoinHandle<()>>,
     // INVARIANT: the last field, so that the directory is free only after everything else is closed.
     _lock: DirectoryLock,
@@ -62,7 +62,7 @@ impl Store {
         let artifacts = Arc::new(Artifacts::open(dir)?);
         let queue = Arc::new(Queue::new());
         let writer = Some(writer::start(connection, &queue)?);
-        let space = SpaceWatch::new(dir, options.free_bytes_min);
+        let space = Arc::new(SpaceWatch::new(dir, options.free_bytes_min));
         Ok(Self { reader, artifacts, queue, relays: Relays::default(), calls, space, writer, _lock: lock })
     }
 
@@ -149,18 +149,8 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let queued = self.queue.push(Job::Write(Box::new(Task::new(work, reply))), Urgency::Awaited);
-        settle(queued, answer)
+        self.queue.write(work)
     }
-}
-
-async fn settle<T>(
-    queued: Result<(), StoreError>,
-    answer: oneshot::Receiver<Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    queued?;
-    answer.await.map_err(|_| StoreError::unavailable("the writer thread ended"))?
 }
 
 /// A store is a reader that can also write: everything that reads is written once.

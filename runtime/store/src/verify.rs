@@ -1,5 +1,7 @@
 //! Verification: reads the whole trail once, a chunk at a time, in memory that does not grow with it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use airlock_model::{AuditEvent, Digest};
 use rusqlite::{Connection, Row, types::ValueRef};
 use serde::Serialize;
@@ -32,11 +34,11 @@ pub enum Fault {
     /// The searchable columns disagree with the body.
     #[error("the column `{0}` differs from the body: searches would not find the record")]
     Column(&'static str),
-    /// The trail ends before the checkpoint.
-    #[error("the trail ends before the checkpoint: its end was cut off")]
+    /// The trail ends before a checkpoint.
+    #[error("the trail ends before this record, which a checkpoint names: its end was cut off")]
     CutOff,
     /// The trail passes through another hash.
-    #[error("the record has another hash than the checkpoint: the trail was rewritten")]
+    #[error("the record has another hash than a checkpoint of it: the trail was rewritten")]
     Rewritten,
 }
 
@@ -62,6 +64,8 @@ pub struct VerifyReport {
     pub bad_records: u64,
     /// The last record read: compare or keep it.
     pub head: Checkpoint,
+    /// The last record up to which there is nothing wrong, checkpoints included.
+    pub whole_to: u64,
     /// Numbers without a record, the first 1,000 ranges.
     pub seq_gaps: Vec<NumberRange>,
     /// Whether every call that was issued a number has a closing record.
@@ -71,12 +75,12 @@ pub struct VerifyReport {
 impl Reader {
     /// Reads the whole trail and judges it. A running server may append meanwhile.
     ///
-    /// A trail that was cut at its end, or replaced as a whole, is only found out with a `checkpoint` kept elsewhere.
+    /// A trail that was cut at its end, or replaced as a whole, is only found out with `checkpoints` kept elsewhere.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`] when the file itself is damaged, [`StoreError::Busy`].
-    pub async fn verify(&self, checkpoint: Option<Checkpoint>) -> Result<VerifyReport, StoreError> {
-        let mut verifier = Verifier::new(checkpoint);
+    pub async fn verify(&self, checkpoints: impl IntoIterator<Item = Checkpoint>) -> Result<VerifyReport, StoreError> {
+        let mut verifier = Verifier::new(checkpoints);
         loop {
             let (next, more) = self.run(move |connection| verifier.read_chunk(connection)).await?;
             verifier = next;
@@ -88,7 +92,9 @@ impl Reader {
 }
 
 pub(crate) struct Verifier {
-    checkpoint: Option<Checkpoint>,
+    /// What checkpoints say about a record. Two that differ are both kept: one of them is wrong.
+    kept: BTreeMap<u64, BTreeSet<Digest>>,
+    whole_to: u64,
     /// The last record read: its number and its stored hash.
     head: Checkpoint,
     /// As stored, so that nothing below 1 is skipped.
@@ -101,9 +107,14 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    pub(crate) fn new(checkpoint: Option<Checkpoint>) -> Self {
-        Self {
-            checkpoint,
+    pub(crate) fn new(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Self {
+        let mut kept: BTreeMap<u64, BTreeSet<Digest>> = BTreeMap::new();
+        for Checkpoint { seq, hash } in checkpoints {
+            kept.entry(seq).or_default().insert(hash);
+        }
+        let mut new = Self {
+            kept,
+            whole_to: 0,
             head: Checkpoint::genesis(),
             position: None,
             records: 0,
@@ -111,7 +122,11 @@ impl Verifier {
             first_bad: None,
             gaps: Listed::default(),
             calls: CallLedger::default(),
+        };
+        if !new.meets(Checkpoint::genesis()) {
+            new.found(0, Fault::Rewritten);
         }
+        new
     }
 
     pub(crate) fn read_chunk(mut self, connection: &Connection) -> Result<(Self, bool), StoreError> {
@@ -139,8 +154,10 @@ impl Verifier {
         let fault = self.judge(stored, row)?;
         self.position = Some(stored);
         self.records = self.records.saturating_add(1);
-        if let Some(why) = fault {
-            self.found(stored, why);
+        match fault {
+            Some(why) => self.found(stored, why),
+            None if self.first_bad.is_none() => self.whole_to = self.head.seq,
+            None => {}
         }
         Ok(())
     }
@@ -167,11 +184,16 @@ impl Verifier {
         if hash != Some(computed) {
             return Ok(Some(Fault::Hash));
         }
-        if self.checkpoint.is_some_and(|kept| kept.seq == seq && kept.hash != computed) {
+        if !self.meets(Checkpoint { seq, hash: computed }) {
             return Ok(Some(Fault::Rewritten));
         }
         let Ok(event) = event else { return Ok(Some(Fault::Body)) };
         differing_column(row, &event).map(|column| column.map(Fault::Column))
+    }
+
+    /// Whether no checkpoint says otherwise.
+    fn meets(&self, at: Checkpoint) -> bool {
+        self.kept.get(&at.seq).is_none_or(|hashes| hashes.iter().all(|hash| *hash == at.hash))
     }
 
     fn found(&mut self, seq: i64, why: Fault) {
@@ -180,12 +202,8 @@ impl Verifier {
     }
 
     pub(crate) fn report(mut self) -> VerifyReport {
-        if let Some(kept) = self.checkpoint {
-            if kept.seq > self.head.seq {
-                self.found(stored_number(kept.seq), Fault::CutOff);
-            } else if kept.seq == 0 && kept != Checkpoint::genesis() {
-                self.found(0, Fault::Rewritten);
-            }
+        if let Some(beyond) = self.kept.keys().next_back().copied().filter(|last| *last > self.head.seq) {
+            self.found(stored_number(beyond), Fault::CutOff);
         }
         VerifyReport {
             records: self.records,
@@ -193,6 +211,7 @@ impl Verifier {
             first_bad: self.first_bad,
             bad_records: self.bad_records,
             head: self.head,
+            whole_to: self.whole_to,
             seq_gaps: self.gaps.ranges,
             calls: self.calls.report(),
         }

@@ -1,20 +1,15 @@
 //! `airlock audit`: reads a state directory, whether or not a server runs on it.
 
 mod unused;
+mod verify;
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
 use airlock_model::AuditEvent;
 use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Reader, Store};
 use serde::Serialize;
 
-use crate::{
-    args::AuditCommand,
-    output::{EXIT_FAILURE, Style},
-};
-
-/// Ranges of unfinished calls in the text; `--json` has more.
-const UNFINISHED_SHOWN_MAX: usize = 10;
+use crate::{args::AuditCommand, output::Style};
 
 /// A record as printed.
 #[derive(Serialize)]
@@ -41,7 +36,8 @@ pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode
             Ok(ExitCode::SUCCESS)
         }
         AuditCommand::UnusedGrants(options) => unused::run(&options, style).await,
-        AuditCommand::Verify { state } => verify(&state.state, style).await,
+        AuditCommand::Checkpoint(options) => verify::checkpoint(&options, style).await,
+        AuditCommand::Verify(options) => verify::run(&options, style).await,
     }
 }
 
@@ -87,32 +83,4 @@ pub fn line(out: &mut dyn Write, record: &Printed) -> std::io::Result<()> {
         write!(out, " {short:?}")?;
     }
     writeln!(out)
-}
-
-async fn verify(state: &Path, style: Style) -> anyhow::Result<ExitCode> {
-    let report = Store::open_read_only(state)?.verify(None).await?;
-    style.print(&report, |out| {
-        let yes = |good: bool| if good { "yes" } else { "NO" };
-        writeln!(out, "records    {}", report.records)?;
-        writeln!(out, "integrity  {}", yes(report.integrity))?;
-        if let Some(bad) = &report.first_bad {
-            writeln!(out, "  first bad record {}: {}", bad.seq, bad.why)?;
-        }
-        writeln!(
-            out,
-            "complete   {} ({} calls finished, {} without an end)",
-            yes(report.calls.complete),
-            report.calls.finished,
-            report.calls.unfinished_count
-        )?;
-        for open in report.calls.unfinished.iter().take(UNFINISHED_SHOWN_MAX) {
-            writeln!(
-                out,
-                "  calls {} to {} have no closing record: they ran when a server was killed",
-                open.first, open.last
-            )?;
-        }
-        writeln!(out, "head       {} {}", report.head.seq, report.head.hash)
-    })?;
-    Ok(if report.integrity && report.calls.complete { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })
 }

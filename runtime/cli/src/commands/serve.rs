@@ -79,6 +79,10 @@ async fn serve(bound: Bound, config: Config, cache_dir: &Path) -> anyhow::Result
         output::warning(format!("{}; run `airlock audit verify` afterwards", why.message));
         return Ok(ExitCode::from(EXIT_FAILURE));
     }
+    // What was done last is proven too.
+    if let Err(why) = app.announce_checkpoint().await {
+        output::warning(format!("no last checkpoint was made: {}", why.message));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,4 +1,4 @@
-//! One small document at a fixed URL, for the host itself: the key sets of issuers.
+//! One small document at a fixed URL, for the host itself: the key sets of issuers, and checkpoints for whoever keeps them.
 //!
 //! Over the same guarded client as everything else: addresses are judged, no proxy is known, no redirect is followed.
 
@@ -43,7 +43,7 @@ pub struct DocumentConfig {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Fetches one document, over and over.
+/// Fetches or posts one document, over and over.
 #[derive(Debug)]
 pub struct DocumentClient {
     client: Guarded,
@@ -57,7 +57,7 @@ pub enum DocumentError {
     #[error("no answer: {0}")]
     Request(String),
     /// Redirects are not followed: whoever can redirect us could choose our keys.
-    #[error("the answer has the status {0}; 200 is expected, and redirects are not followed")]
+    #[error("the answer has the status {0}, which is no success; redirects are not followed")]
     Status(u16),
     /// Compressed, which was not asked for.
     #[error("the answer is compressed, which was not asked for")]
@@ -137,10 +137,28 @@ impl DocumentClient {
         }
     }
 
-    async fn exchange(&self) -> Result<String, DocumentError> {
-        let mut request = Request::new(Outgoing::Whole(Bytes::new()));
-        *request.method_mut() = Method::GET;
+    /// Posts a text of JSON there. Whatever the answer says beyond its status is not read.
+    ///
+    /// # Errors
+    /// Why it is not known to have arrived.
+    pub async fn post(&self, json: String) -> Result<(), DocumentError> {
+        let mut request = self.request(Method::POST, Bytes::from(json));
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let answered = timeout(FETCH_TIME_MAX, self.client.request(request)).await;
+        let response = answered.map_err(|_| DocumentError::TooSlow)?;
+        let status = response.map_err(|why| DocumentError::Request(chain(&why)))?.status();
+        if status.is_success() { Ok(()) } else { Err(DocumentError::Status(status.as_u16())) }
+    }
+
+    fn request(&self, method: Method, body: Bytes) -> Request<Outgoing> {
+        let mut request = Request::new(Outgoing::Whole(body));
+        *request.method_mut() = method;
         *request.uri_mut() = self.uri.clone();
+        request
+    }
+
+    async fn exchange(&self) -> Result<String, DocumentError> {
+        let mut request = self.request(Method::GET, Bytes::new());
         let accept = HeaderValue::from_static("application/jwk-set+json, application/json");
         request.headers_mut().insert(header::ACCEPT, accept);
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -154,4 +154,28 @@ impl<A: Application> v1::audit_service_server::AuditService for Control<A> {
         };
         answer(&around, call, |response| response).await
     }
+
+    async fn checkpoint(
+        &self,
+        request: Request<v1::AuditServiceCheckpointRequest>,
+    ) -> Result<Response<v1::AuditServiceCheckpointResponse>, Status> {
+        let (around, asked) = split(request);
+        let call = async {
+            let environment = wire::name("environment", &asked.environment)?;
+            Ok(self.0.audit_checkpoint(around.bearer(), environment).await?)
+        };
+        answer(&around, call, wire::checkpoint_response).await
+    }
+
+    async fn verify(
+        &self,
+        request: Request<v1::AuditServiceVerifyRequest>,
+    ) -> Result<Response<v1::AuditServiceVerifyResponse>, Status> {
+        let (around, asked) = split(request);
+        let call = async {
+            let (environment, checkpoints) = wire::audit_verify(asked)?;
+            Ok(self.0.audit_verify(around.bearer(), environment, checkpoints).await?)
+        };
+        answer(&around, call, |report| wire::verify_response(&report)).await
+    }
 }

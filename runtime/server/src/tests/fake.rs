@@ -16,12 +16,12 @@ use airlock_model::{
     Usage,
 };
 use airlock_service::{
-    Answer, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Column, Decision,
-    Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep, Explanation, FunctionChange, Functions,
-    Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce, Listener, LiveFunction,
-    Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question, ResourceSummary, Revision,
-    RevocationRequest, RevokedCalls, Ruling, Schema, Setting, Shown, SimilarApproval, Table, Upload, Verdict, Wanted,
-    config::Origin,
+    Answer, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, CallReport, Change, CheckReport,
+    Checkpoint, Column, Decision, Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep, Explanation,
+    FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce,
+    Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
+    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Setting, Shown, SignedCheckpoint,
+    SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 use tokio_rustls::rustls::ServerConfig;
@@ -328,6 +328,35 @@ impl Application for Fake {
         event.invocation = filter.invocation.map(Into::into);
         event.environment = Some((&environment).into());
         Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
+    }
+
+    async fn audit_checkpoint(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<SignedCheckpoint, Failure> {
+        Self::check_token(bearer)?;
+        let (signed, instance, hash) = ("a.b.c".to_owned(), "airlock".to_owned(), Digest::of(b"x").to_string());
+        Ok(SignedCheckpoint { signed, instance, seq: 7, hash, time_unix_ms: 1_700_000_000_000 })
+    }
+
+    async fn audit_verify(
+        &self,
+        bearer: Presented<'_>,
+        _: EnvironmentName,
+        _: Vec<String>,
+    ) -> Result<TrailReport, Failure> {
+        Self::check_token(bearer)?;
+        let head = Checkpoint { seq: 7, hash: Digest::of(b"x") };
+        let calls =
+            CallReport { complete: true, finished: 3, unfinished: Vec::new(), unfinished_count: 0, repeated: 0 };
+        let trail = VerifyReport {
+            records: 7,
+            integrity: true,
+            first_bad: None,
+            bad_records: 0,
+            head,
+            whole_to: 7,
+            seq_gaps: Vec::new(),
+            calls,
+        };
+        Ok(TrailReport { trail, proven_to: Some(7), kept_to: None, bad_checkpoints: Vec::new() })
     }
 
     async fn list_resources(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<ResourceSummary>, Failure> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use airlock_model::{AuditEvent, AuditKind, Decision, EnvironmentName, FunctionName};
 use airlock_proto::v1;
-use airlock_service::{AuditFilter, AuditRecord};
+use airlock_service::{AuditFilter, AuditRecord, SignedCheckpoint, TrailReport};
 
 use super::{name, optional_name, page_size, timestamp};
 use crate::status::Refusal;
 
 const INVOCATION_BYTES_MAX: usize = 64;
+const CHECKPOINTS_MAX: usize = 100;
 
 /// What to look for, and how many at most.
 pub(crate) struct AuditQuery {
@@ -42,6 +43,34 @@ pub(crate) fn audit_response(
     let more = u32::try_from(found.len()).is_ok_and(|count| count >= limit);
     let records = found.into_iter().map(record).collect::<Result<_, _>>()?;
     Ok(v1::AuditServiceQueryResponse { records, more })
+}
+
+/// The environment, and checkpoints that the caller kept.
+pub(crate) fn audit_verify(asked: v1::AuditServiceVerifyRequest) -> Result<(EnvironmentName, Vec<String>), Refusal> {
+    if asked.checkpoints.len() > CHECKPOINTS_MAX {
+        let hint = "send the last ones: each covers all before it";
+        return Err(Refusal::malformed("checkpoints", "field `checkpoints`: more than 100", hint));
+    }
+    Ok((name("environment", &asked.environment)?, asked.checkpoints))
+}
+
+pub(crate) fn checkpoint_response(made: SignedCheckpoint) -> v1::AuditServiceCheckpointResponse {
+    let SignedCheckpoint { signed, seq, hash, time_unix_ms, .. } = made;
+    v1::AuditServiceCheckpointResponse { checkpoint: signed, sequence: seq, hash, time: Some(timestamp(time_unix_ms)) }
+}
+
+pub(crate) fn verify_response(report: &TrailReport) -> v1::AuditServiceVerifyResponse {
+    let (first_bad_sequence, first_bad_reason) = report.first_bad().unwrap_or_default();
+    v1::AuditServiceVerifyResponse {
+        integrity: report.integrity(),
+        first_bad_sequence,
+        first_bad_reason,
+        complete: report.trail.calls.complete,
+        unfinished_calls: report.trail.calls.unfinished_count,
+        sequence: report.trail.head.seq,
+        hash: report.trail.head.hash.to_string(),
+        proven_to_sequence: report.proven_to.unwrap_or_default(),
+    }
 }
 
 fn record(record: AuditRecord) -> Result<v1::AuditRecord, serde_json::Error> {

@@ -30,6 +30,7 @@ impl Config {
         let mut values = Vec::new();
         section(&mut values, "server", &self.server);
         section(&mut values, "state", &self.state);
+        section(&mut values, "audit", &self.audit);
         section(&mut values, "isolation", &self.isolation);
         section(&mut values, "sandbox", &self.sandbox);
         section(&mut values, "admission", &self.admission);
@@ -78,8 +79,14 @@ fn flatten(values: &mut Vec<(String, String)>, path: &str, value: &Value) {
     }
 }
 
-/// `resources.<name>.<environment>.credential`, and the `password` of a role there: nothing below it is ever shown.
+/// `resources.<name>.<environment>.credential`, and the `password` of a role there: nothing below it is ever shown. Nor is the
+/// URL of a webhook, which is often all that it takes to post there.
 fn is_credential(path: &str) -> bool {
     let parts: Vec<_> = path.split('.').collect();
-    matches!(parts.as_slice(), ["resources", _, _, "credential"] | ["resources", _, _, _, "password"])
+    matches!(
+        parts.as_slice(),
+        ["resources", _, _, "credential"]
+            | ["resources", _, _, _, "password"]
+            | ["audit", "checkpoints", "webhook", "url"]
+    )
 }

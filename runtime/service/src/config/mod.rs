@@ -3,6 +3,7 @@
 //! The only module that reads the environment of the process.
 
 mod admission;
+mod audit;
 mod deploy;
 mod error;
 mod identity;
@@ -32,6 +33,7 @@ use origin::Origins;
 
 pub use crate::isolation::IsolationLevel;
 pub use admission::AdmissionSection;
+pub use audit::{AuditConfig, CheckpointConfig, WebhookConfig};
 pub use deploy::DeployConfig;
 pub use error::ConfigError;
 pub use identity::{
@@ -56,6 +58,9 @@ pub struct Config {
     pub server: ServerConfig,
     /// Durable state.
     pub state: StateConfig,
+    /// How the audit trail is signed.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// The second wall.
     #[serde(default)]
     pub isolation: IsolationConfig,
@@ -337,6 +342,7 @@ impl Config {
         for issuer in &mut self.tokens.issuer {
             issuer.jwks.resolve_paths(base);
         }
+        self.audit.resolve_paths(base);
         self.identity.resolve_paths(base);
         for signer in self.signers.values_mut() {
             signer.public_key.file = base.join(&signer.public_key.file);
@@ -371,6 +377,7 @@ impl Config {
         self.check_signers()?;
         self.check_approvals()?;
         self.check_identity()?;
+        self.check_audit()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");

@@ -1,4 +1,4 @@
-//! How often tokens are signed: each is a record for good, so nobody may ask for any number of them.
+//! How often tokens are signed, and the trail verified: each token is a record for good, and the trail is long.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -9,13 +9,19 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::DefaultClock
 const OF_TENANT_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 /// Tokens of identity providers that are looked at in a second, whoever sends them.
 const UNVERIFIED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(499);
+/// Verifications of the trail that one tenant may ask for in a minute.
+const VERIFICATIONS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(5);
 /// Tenants whose pace is remembered; beyond, those that have paused are forgotten.
 const TENANTS_MAX: usize = 4_096;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+const VERIFY_RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// The pace of tokens.
+type ByTenant = RateLimiter<TenantName, HashMapStateStore<TenantName>, DefaultClock>;
+
+/// The pace of what costs more than its question.
 pub(crate) struct Paces {
-    tenants: RateLimiter<TenantName, HashMapStateStore<TenantName>, DefaultClock>,
+    tenants: ByTenant,
+    verifications: ByTenant,
     unverified: DefaultDirectRateLimiter,
 }
 
@@ -23,6 +29,7 @@ impl Default for Paces {
     fn default() -> Self {
         Self {
             tenants: RateLimiter::hashmap(Quota::per_second(OF_TENANT_PER_SECOND)),
+            verifications: RateLimiter::hashmap(Quota::per_minute(VERIFICATIONS_PER_MINUTE)),
             unverified: RateLimiter::direct(Quota::per_second(UNVERIFIED_PER_SECOND)),
         }
     }
@@ -39,6 +46,20 @@ impl Paces {
         }
         let message = format!("more than {OF_TENANT_PER_SECOND} tokens a second were asked for by tenant `{tenant}`");
         self.tenants.check_key(tenant).map_err(|_| busy(Reason::TenantBusy, message))
+    }
+
+    /// Whether the tenant may have the trail verified once more now.
+    ///
+    /// # Errors
+    /// [`Reason::TenantBusy`].
+    pub(crate) fn check_verification(&self, tenant: &TenantName) -> Result<(), Failure> {
+        if self.verifications.len() > TENANTS_MAX {
+            self.verifications.retain_recent();
+        }
+        let message =
+            format!("more than {VERIFICATIONS_PER_MINUTE} verifications a minute were asked for by tenant `{tenant}`");
+        let refuse = |_| Failure::new(Reason::TenantBusy, message, "try again in a minute, or verify a copy offline");
+        self.verifications.check_key(tenant).map_err(refuse).map_err(|why| why.with_retry_after(VERIFY_RETRY_AFTER))
     }
 
     /// Whether one more token of an identity provider may be looked at now.

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod artifacts;
+mod checkpoints;
 mod child;
 mod completeness;
 mod contract;

@@ -1,0 +1,107 @@
+//! `[audit]`: how the trail is signed, and where that is said.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use airlock_resources::{DocumentConfig, Needs};
+use serde::{Deserialize, Serialize};
+
+use super::{Config, ConfigError, PrivateKeySource};
+
+const EVERY_S_MAX: u64 = 86_400;
+
+/// `[audit]`.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// What checkpoints are signed with: a file of `airlock keys new`; one in the state directory, made at the first start,
+    /// when missing.
+    pub key: Option<PrivateKeySource>,
+    /// When checkpoints are made, and where they go.
+    pub checkpoints: CheckpointConfig,
+}
+
+/// `[audit.checkpoints]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointConfig {
+    /// Seconds from one to the next, also when nothing happens: 1 to 86,400.
+    pub every_s: u64,
+    /// Whether each is printed as a line of JSON.
+    pub stdout: bool,
+    /// A file that each is appended to as a line of JSON; relative to the configuration file. Best on another machine's disk.
+    pub file: Option<PathBuf>,
+    /// Where each is posted to as JSON.
+    pub webhook: Option<WebhookConfig>,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { every_s: 60, stdout: false, file: None, webhook: None }
+    }
+}
+
+/// `webhook = { url = ".." }`: asked through the guarded client, as key sets are.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookConfig {
+    /// `https://audit.example.com/checkpoints`.
+    pub url: String,
+    /// Address ranges that are allowed although they are not global.
+    pub allow_private: Vec<String>,
+    /// Allows `http://` to a host that is not listed in `allow_private`.
+    pub allow_plaintext: bool,
+    /// PEM certificates to trust instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl WebhookConfig {
+    /// In the words of the client.
+    #[must_use]
+    pub fn document(&self) -> DocumentConfig {
+        DocumentConfig {
+            url: self.url.clone(),
+            allow_private: self.allow_private.clone(),
+            allow_plaintext: self.allow_plaintext,
+            ca_file: self.ca_file.clone(),
+        }
+    }
+}
+
+impl CheckpointConfig {
+    /// The time from one to the next.
+    #[must_use]
+    pub fn every(&self) -> Duration {
+        Duration::from_secs(self.every_s)
+    }
+}
+
+impl AuditConfig {
+    pub(super) fn resolve_paths(&mut self, base: &Path) {
+        let key = self.key.iter_mut().map(|key| &mut key.file);
+        let certificates = self.checkpoints.webhook.iter_mut().filter_map(|webhook| webhook.ca_file.as_mut());
+        for path in key.chain(certificates).chain(self.checkpoints.file.as_mut()) {
+            *path = base.join(&*path);
+        }
+    }
+
+    /// What sending checkpoints needs of the second wall.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let mut needs = self.checkpoints.webhook.as_ref().map(|webhook| webhook.document().needs()).unwrap_or_default();
+        needs.directory = self.checkpoints.file.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
+        needs
+    }
+}
+
+impl Config {
+    pub(super) fn check_audit(&self) -> Result<(), ConfigError> {
+        if (1..=EVERY_S_MAX).contains(&self.audit.checkpoints.every_s) {
+            return Ok(());
+        }
+        let message = format!("give 1 to {EVERY_S_MAX} seconds: what was not signed yet can be cut off unseen");
+        Err(ConfigError::value("audit.checkpoints.every_s", message))
+    }
+}

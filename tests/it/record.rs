@@ -1,0 +1,3 @@
+//! The record: what can be proven later, and by what.
+
+mod checkpoints;
