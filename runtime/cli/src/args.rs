@@ -20,7 +20,9 @@ pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
 
-pub use token::{AttenuateOptions, ExchangeOptions, LiftOptions, RevokeTokenOptions, RevokedThing};
+pub use token::{
+    AttenuateOptions, ExchangeOptions, InspectTokenOptions, LiftOptions, MintOptions, RevokeTokenOptions, RevokedThing,
+};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";
@@ -163,11 +165,22 @@ pub struct CacheOptions {
 
 #[derive(Args)]
 pub struct ServeOptions {
-    /// The configuration file.
-    #[arg(long, default_value = "airlock.toml")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub desk: DeskOptions,
     #[command(flatten)]
     pub cache: CacheOptions,
+}
+
+/// A server for one desk, and where its configuration is.
+#[derive(Args)]
+pub struct DeskOptions {
+    /// For development: with an issuer of its own, made in `.airlock/dev` beside the configuration, whose tokens `airlock token
+    /// mint --dev` mints and no other server takes. On loopback only. Needs no configuration file.
+    #[arg(long)]
+    pub dev: bool,
+    /// The configuration file [default: airlock.toml].
+    #[arg(long)]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -478,17 +491,7 @@ pub enum TokenCommand {
     /// Mint a short-lived scoped token and print it.
     Mint(MintOptions),
     /// Judge a token on standard input: its signature and its claims, separately.
-    Inspect {
-        /// Public keys.
-        #[arg(long)]
-        jwks: PathBuf,
-        /// Expected instance; when missing, any.
-        #[arg(long)]
-        instance: Option<String>,
-        /// Expected issuer; when missing, any.
-        #[arg(long)]
-        issuer: Option<String>,
-    },
+    Inspect(InspectTokenOptions),
     /// Get a scoped token in exchange for one of an identity provider.
     Exchange(ExchangeOptions),
     /// Get a token that allows less than your own, for somebody who is to do less.
@@ -499,50 +502,6 @@ pub enum TokenCommand {
     Revocations(ControlOptions),
     /// Take a revocation back. Needs `token:revoke`.
     Lift(LiftOptions),
-}
-
-#[derive(Args)]
-pub struct MintOptions {
-    /// Private key made by `airlock keys new`.
-    #[arg(long)]
-    pub key: PathBuf,
-    /// The `iss` claim, as `[[tokens.issuer]] iss` says it.
-    #[arg(long)]
-    pub issuer: String,
-    /// Who pays.
-    #[arg(long)]
-    pub tenant: String,
-    /// Which application calls.
-    #[arg(long)]
-    pub app: String,
-    /// Who acts.
-    #[arg(long)]
-    pub subject: String,
-    /// `[tokens] instance` of the server.
-    #[arg(long, default_value = "airlock")]
-    pub instance: String,
-    /// Which environment.
-    #[arg(short, long, default_value = "dev")]
-    pub environment: String,
-    /// A function it may call; repeatable; `*` for all.
-    #[arg(long = "function")]
-    pub functions: Vec<String>,
-    /// A scope such as `orders-db:read`, `crm:GET:/customers/*`, `function:deploy`; repeatable.
-    #[arg(long = "scope")]
-    pub scopes: Vec<String>,
-    /// How many calls it is good for; any number when missing.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub calls: Option<u32>,
-    /// Lifetime in seconds [default: 300, and 60 with a scope that allows writes].
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub lifetime_s: Option<u64>,
-    /// Bind it to this client certificate, PEM: good only on TLS connections that show it (`cnf` with `x5t#S256`).
-    #[arg(long, value_name = "FILE")]
-    pub bind_certificate: Option<PathBuf>,
-    /// Bind it to this public key, a JWK or a JWK set of one key, as itself, `@file` or `-`: good only with a proof for
-    /// each request (`cnf` with `jkt`, DPoP).
-    #[arg(long, value_name = "JWK")]
-    pub bind_key: Option<String>,
 }
 
 #[derive(Subcommand)]

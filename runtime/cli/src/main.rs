@@ -6,6 +6,7 @@ mod args;
 mod client;
 mod commands;
 mod demo;
+mod desk;
 mod doctor;
 mod host;
 mod keys;

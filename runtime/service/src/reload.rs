@@ -166,7 +166,7 @@ impl Reloader {
         let (old, own_listeners, ring) = (self.settings(), Arc::clone(&self.own_listeners), self.ring.clone());
         let build = move || {
             let path = old.config.path().ok_or_else(not_from_a_file)?;
-            let config = Config::load(path).map_err(|why| invalid(&why.into()))?;
+            let config = Config::load_as(path, old.config.development.clone()).map_err(|why| invalid(&why.into()))?;
             isolation::check_standing(&config, path).map_err(|why| restart_needed(&why))?;
             let new = Settings::build(config, &own_listeners, &ring, Some(&old)).map_err(|why| invalid(&why))?;
             old.tls.check_still(&new.tls)?;
