@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use airlock_access::{Authorized, Control, Presented};
 use airlock_analysis::Bounds;
 use airlock_model::{
-    AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, Finding, FunctionName, Reason,
-    ResourceKind, ResourceName, Severity,
+    AuditEvent, AuditKind, ControlScope, Decision, Digest, DigestPrefix, EnvironmentName, Failure, Finding,
+    FunctionName, Reason, ResourceKind, ResourceName, Severity,
 };
 use airlock_sandbox::Program;
 use airlock_store::{ArtifactKind, Landing, NewRevision, Releaser, Revision};
@@ -70,7 +70,7 @@ pub struct Promotion {
     /// To where.
     pub to: EnvironmentName,
     /// Which revision; without one, what is live there.
-    pub revision: Option<Digest>,
+    pub revision: Option<DigestPrefix>,
     /// How callers reach it.
     pub landing: Landing,
 }
@@ -162,6 +162,10 @@ impl App {
         let arrived = async {
             // Before anything of the other environment is looked at.
             self.judge(&permit, self.settings())?.check_promotion(&from)?;
+            let revision = match &revision {
+                None => None,
+                Some(name) => Some(self.digest_of(&permit, (&function, &from), name).await?),
+            };
             let (upload, revision) = self.stored(&function, &from, revision, &to).await?;
             let author = revision.author;
             self.install(&permit, upload, Arrival { author, promoted_from: Some(from), landing }).await
