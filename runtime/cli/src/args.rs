@@ -391,9 +391,9 @@ pub struct ServerOptions {
     /// The token, or `@file`, or `-` for standard input.
     #[arg(long, env = "AIRLOCK_TOKEN", hide_env_values = true)]
     pub token: String,
-    /// Which environment.
-    #[arg(short, long, default_value = "dev")]
-    pub environment: String,
+    /// Which environment [default: the one that the token is for].
+    #[arg(short, long)]
+    pub environment: Option<String>,
     #[command(flatten)]
     pub tls: TlsOptions,
 }

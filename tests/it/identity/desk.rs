@@ -154,6 +154,51 @@ async fn an_empty_directory_is_enough_to_deploy_and_call() {
     assert_eq!((code, result.trim()), (Some(0), "1"), "{said}");
 }
 
+#[test]
+fn a_command_is_about_the_environment_that_its_token_is_for() {
+    let desk = Desk::new();
+    desk.project();
+    desk.write("airlock.toml", format!("{LISTEN}[environments.dev]\n[environments.qa]\n"));
+    let served = desk.serve(&["--dev"]);
+    let (data, control) = (served.address("calls on"), served.address("control on"));
+    let token = desk.mint(&["--environment", "qa"]);
+    let on = |server: &str, arguments: &[&str]| {
+        let access = ["--server", server, "--token", &token];
+        desk.airlock(&[arguments, &access].concat())
+    };
+    let (code, _, said) = on(&control, &["deploy", "one"]);
+    assert!(code == Some(0) && said.contains("one to qa"), "{said}");
+    let (code, result, said) = on(&data, &["invoke", "one"]);
+    assert_eq!((code, result.trim()), (Some(0), "1"), "{said}");
+    let (_, printed, _) = on(&control, &["revisions", "one"]);
+    let digest = printed.split_whitespace().nth(2).expect("a digest").to_owned();
+    for command in [
+        &["functions"][..],
+        &["limits"],
+        &["config", "show"],
+        &["resources", "list"],
+        &["approvals", "list"],
+        &["token", "revocations"],
+        &["token", "attenuate", "--calls", "1"],
+        &["bindings", "--from-recording", "one"],
+        &["disable", "one", "--reason", "x"],
+        &["enable", "one"],
+        // The digest as the list printed it.
+        &["alias", "one", "next", &format!("{digest}=100")],
+        &["rollback", "one", "--to", &digest],
+        &["reload"],
+    ] {
+        let (code, _, said) = on(&control, command);
+        assert_eq!(code, Some(0), "{command:?}: {said}");
+    }
+    assert_eq!(on(&data, &["explain", "one"]).0, Some(0));
+    // What is said counts, and the server decides.
+    let (code, _, said) = on(&data, &["invoke", "one", "--environment", "dev"]);
+    assert!(code == Some(3) && said.contains("not_granted"), "{said}");
+    let (code, _, said) = on(&control, &["functions", "-e", "dev"]);
+    assert!(code == Some(3) && said.contains("not_granted"), "{said}");
+}
+
 /// A server that others rely on, with a key of its own.
 fn production() -> (Desk, String) {
     let desk = Desk::new();
