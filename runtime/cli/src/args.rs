@@ -484,13 +484,17 @@ pub struct CancelOptions {
     pub tls: TlsOptions,
 }
 
+const INSPECT_HELP: &str =
+    "Without --jwks nothing is verified: what is shown is what whoever wrote the token wanted to say.";
+
 #[derive(Subcommand)]
 pub enum TokenCommand {
     /// The same as `airlock keys new`.
     Keygen(NewKeyOptions),
     /// Mint a short-lived scoped token and print it.
     Mint(MintOptions),
-    /// Judge a token on standard input: its signature and its claims, separately.
+    /// Show what a token on standard input says; with --jwks judge its signature too.
+    #[command(after_help = INSPECT_HELP)]
     Inspect(InspectTokenOptions),
     /// Get a scoped token in exchange for one of an identity provider.
     Exchange(ExchangeOptions),

@@ -12,6 +12,7 @@ mod host;
 mod keys;
 mod output;
 mod tls;
+mod when;
 
 use std::process::ExitCode;
 
