@@ -520,6 +520,9 @@ pub enum AuditCommand {
         /// Only this function.
         #[arg(long)]
         function: Option<String>,
+        /// Only this kind, as the list shows it: `invocation_finished`, `control_refused`.
+        #[arg(long)]
+        kind: Option<String>,
         /// How many, newest last.
         #[arg(long, default_value_t = 100)]
         limit: u32,

@@ -8,6 +8,12 @@ pub fn utc(unix_s: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The same of milliseconds, with them.
+pub fn utc_ms(unix_ms: u64) -> String {
+    let seconds = utc(unix_ms / 1_000);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), unix_ms % 1_000)
+}
+
 /// How far a time is from now: `in 4 min 48 s`, `2 d 3 h ago`, `now`.
 pub fn from_now(unix_s: u64, now_unix_s: u64) -> String {
     match unix_s.abs_diff(now_unix_s) {
@@ -74,6 +80,7 @@ mod tests {
         ] {
             assert_eq!(from_now(unix_s, 1_000_000), told);
         }
+        assert_eq!(utc_ms(951_782_399_007), "2000-02-28T23:59:59.007Z");
         assert!(utc(u64::MAX).ends_with('Z'), "any number is some date");
     }
 }

@@ -211,7 +211,7 @@ impl App {
             Wanted::Deploy | Wanted::Other => AuditKind::ControlRefused,
         };
         self.expect(bearer, wanted).map(|token| token.principal().tenant.clone()).map_err(|refused| {
-            let subject = Subject { function: None, environment: "" };
+            let subject = Subject { rpc: None, function: None, environment: "" };
             self.refusals.record(&self.backends.store, kind, subject, refused)
         })
     }

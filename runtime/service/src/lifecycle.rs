@@ -10,8 +10,14 @@ use airlock_model::{
 use airlock_store::{LIVE_ALIAS, LiveFunction, Releaser, Share, StoreError};
 
 use crate::{
-    App, app::store_failure, clock, control::function_unknown, deploy::control_event, loader::Loader,
-    registry::Deployed, settings::Settings,
+    App,
+    app::store_failure,
+    clock,
+    control::{About, function_unknown},
+    deploy::control_event,
+    loader::Loader,
+    registry::Deployed,
+    settings::Settings,
 };
 
 /// Characters of the reason of a disabled function.
@@ -39,6 +45,16 @@ impl<R> FunctionChange<R> {
         match self {
             Self::Rollback(_) | Self::SetAlias(..) => ControlScope::FunctionPromote,
             Self::Disable(_) | Self::Enable | Self::Delete => ControlScope::FunctionOperate,
+        }
+    }
+
+    const fn rpc(&self) -> &'static str {
+        match self {
+            Self::Rollback(_) => "FunctionService.Rollback",
+            Self::SetAlias(..) => "FunctionService.SetAlias",
+            Self::Disable(_) => "FunctionService.Disable",
+            Self::Enable => "FunctionService.Enable",
+            Self::Delete => "FunctionService.Delete",
         }
     }
 
@@ -96,7 +112,7 @@ impl App {
         environment: EnvironmentName,
         change: FunctionChange,
     ) -> Result<Option<LiveFunction>, Failure> {
-        let permit = self.authorize(bearer, change.scope(), &environment, Some(&function))?;
+        let permit = self.authorize(bearer, change.scope(), About(change.rpc(), &environment, Some(&function)))?;
         let changed = self.change(&permit, (function.clone(), environment), change).await;
         changed.map_err(|failure| self.record_deploy_refusal(&permit, Some(&function), failure))
     }

@@ -12,6 +12,7 @@ use crate::{
     app::{Backends, StartError, store_failure},
     clock,
     config::{Config, ConfigError, SECRET},
+    control::About,
     isolation,
     keys::KeyRing,
     settings::Settings,
@@ -87,7 +88,8 @@ impl App {
     /// # Errors
     /// When the token lacks the scope, and why the old configuration stays.
     pub async fn reload(&self, bearer: Presented<'_>, environment: EnvironmentName) -> Result<Vec<Change>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::OperatorWrite, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::OperatorWrite, About("OperatorService.Reload", &environment, None))?;
         self.reload_with(reload_event_by(&permit)).await
     }
 

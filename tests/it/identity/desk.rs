@@ -143,6 +143,14 @@ async fn an_empty_directory_is_enough_to_deploy_and_call() {
     assert!(shown.contains("tokens.development") && shown.contains(desk.key().key_id()), "{shown}");
     let (_, trail, said) = desk.airlock(&["audit", "list", "--state", ".airlock/dev/state", "--json"]);
     assert!(trail.contains(&format!("development server, tokens of `{}`", desk.key().key_id())), "{trail}{said}");
+    let (_, listed, said) =
+        desk.airlock(&["audit", "list", "--state", ".airlock/dev/state", "--kind", "server_started"]);
+    let line = listed.lines().next().unwrap_or_else(|| panic!("no record: {said}"));
+    let (time, kind) = (line.split_whitespace().nth(1).expect("a time"), line.split_whitespace().nth(2));
+    assert!(time.starts_with("20") && time.ends_with('Z') && kind == Some("server_started"), "{listed}");
+    assert_eq!(listed.lines().count(), 1, "no other kind: {listed}");
+    let (code, _, said) = desk.airlock(&["audit", "list", "--state", ".airlock/dev/state", "--kind", "nonsense"]);
+    assert!(code == Some(1) && said.contains("nonsense"), "{said}");
     // A neighbour's desk is another one.
     let (code, _, said) = invoke(&other.mint(&[]));
     assert!(code == Some(3) && said.contains("token_invalid"), "{said}");
@@ -296,6 +304,12 @@ fn without_dev_somebody_has_to_be_an_issuer() {
     for command in [&["serve"][..], &["config", "check"]] {
         let (code, _, said) = desk.airlock(command);
         assert!(code == Some(1) && said.contains("[[tokens.issuer]]") && said.contains("keys new"), "{said}");
+    }
+    let issuer = "[[tokens.issuer]]\niss = \"https://a.example\"\njwks = { file = \"keys.json\" }\n";
+    desk.write("airlock.toml", format!("{LISTEN}[environments.dev]\n{issuer}"));
+    for command in [&["serve"][..], &["config", "check"]] {
+        let (code, _, said) = desk.airlock(command);
+        assert!(code == Some(1) && said.contains("keys new") && said.contains("keys.json"), "{said}");
     }
     assert!(!Path::new(&desk.path(".airlock")).exists(), "nobody asked for a desk");
     let (code, _, said) = desk.airlock(&["serve", "--dev", "--config", "none.toml"]);
