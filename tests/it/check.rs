@@ -65,4 +65,8 @@ fn a_project_whose_texts_are_not_constant_is_refused() {
     let said = String::from_utf8_lossy(&refused.stdout).into_owned() + &String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(3), "{said}");
     assert!(said.contains("sql_template") && said.contains("src/main.ts"), "{said}");
+    assert_eq!(said.matches("sql_template").count(), 1, "once, with its lines: {said}");
+    let document = check(&project, &[".", "--json"]);
+    let report: Value = serde_json::from_slice(&document.stdout).expect("one document");
+    assert_eq!(report["findings"][0]["rule"], "sql_template", "{report}");
 }

@@ -28,6 +28,19 @@ async fn bytes_that_are_no_component_are_refused_with_a_fix() {
         assert_eq!(status.code(), tonic::Code::FailedPrecondition);
     }
     assert_eq!(reason(&harness.invoke("one", "null").await.expect_err("absent")), "function_unknown");
+    let nameless = harness.deploy("name = 7", WatGuest::returning("1").component()).await.expect_err("refused");
+    assert_eq!(reason(&nameless), "request_malformed");
+    // What was queued before a call is on disk when the call is answered.
+    harness.deploy(PLAIN, WatGuest::returning("1").component()).await.expect("deployed");
+    harness.invoke("one", "null").await.expect("an answer");
+    let trail = harness.trail().await;
+    let refused = trail.iter().filter(|record| record.event.kind == airlock_model::AuditKind::DeployRefused);
+    let named: Vec<_> = refused.map(|record| record.event.function.as_deref()).collect();
+    assert_eq!(
+        named,
+        [Some("one"), Some("one"), Some("one"), Some("one"), Some("one"), None],
+        "as far as there is a name"
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod attenuation;
 mod command_line;
+mod desk;
 mod exchange;
 mod explain;
 mod keys;

@@ -36,7 +36,7 @@ pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke
 pub use checkpoint::{CheckpointClaims, CheckpointRefusal, sign_checkpoint, verify_checkpoint};
 pub use dpop::{Proof, ProofClaims, ProofRefusal, ProvenRequest, UsedProofs, prove};
 pub use identity::{Identity, IdentityProvider, IdentityRefusal};
-pub use inspect::{Expectations, Inspection, Verdict, claims_unverified, inspect};
+pub use inspect::{Expectations, Inspection, Verdict, claims_unverified, inspect, inspect_unverified};
 pub use keys::{Algorithm, Algorithms, KeyError, KeySet, Pkcs8, PublishedKeys, SigningKey, public_jwks};
 pub use mint::{Claims, Validity, mint, mint_foreign};
 pub use rights::{AccessRule, Grounds, Member, Rights, Selection, Wish};

@@ -20,7 +20,9 @@ pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
 
-pub use token::{AttenuateOptions, ExchangeOptions, LiftOptions, RevokeTokenOptions, RevokedThing};
+pub use token::{
+    AttenuateOptions, ExchangeOptions, InspectTokenOptions, LiftOptions, MintOptions, RevokeTokenOptions, RevokedThing,
+};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 refused by Airlock, 4 the function returned its own error.";
@@ -163,11 +165,22 @@ pub struct CacheOptions {
 
 #[derive(Args)]
 pub struct ServeOptions {
-    /// The configuration file.
-    #[arg(long, default_value = "airlock.toml")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub desk: DeskOptions,
     #[command(flatten)]
     pub cache: CacheOptions,
+}
+
+/// A server for one desk, and where its configuration is.
+#[derive(Args)]
+pub struct DeskOptions {
+    /// For development: with an issuer of its own, made in `.airlock/dev` beside the configuration, whose tokens `airlock token
+    /// mint --dev` mints and no other server takes. On loopback only. Needs no configuration file.
+    #[arg(long)]
+    pub dev: bool,
+    /// The configuration file [default: airlock.toml].
+    #[arg(long)]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -378,9 +391,9 @@ pub struct ServerOptions {
     /// The token, or `@file`, or `-` for standard input.
     #[arg(long, env = "AIRLOCK_TOKEN", hide_env_values = true)]
     pub token: String,
-    /// Which environment.
-    #[arg(short, long, default_value = "dev")]
-    pub environment: String,
+    /// Which environment [default: the one that the token is for].
+    #[arg(short, long)]
+    pub environment: Option<String>,
     #[command(flatten)]
     pub tls: TlsOptions,
 }
@@ -471,24 +484,18 @@ pub struct CancelOptions {
     pub tls: TlsOptions,
 }
 
+const INSPECT_HELP: &str =
+    "Without --jwks nothing is verified: what is shown is what whoever wrote the token wanted to say.";
+
 #[derive(Subcommand)]
 pub enum TokenCommand {
     /// The same as `airlock keys new`.
     Keygen(NewKeyOptions),
     /// Mint a short-lived scoped token and print it.
     Mint(MintOptions),
-    /// Judge a token on standard input: its signature and its claims, separately.
-    Inspect {
-        /// Public keys.
-        #[arg(long)]
-        jwks: PathBuf,
-        /// Expected instance; when missing, any.
-        #[arg(long)]
-        instance: Option<String>,
-        /// Expected issuer; when missing, any.
-        #[arg(long)]
-        issuer: Option<String>,
-    },
+    /// Show what a token on standard input says; with --jwks judge its signature too.
+    #[command(after_help = INSPECT_HELP)]
+    Inspect(InspectTokenOptions),
     /// Get a scoped token in exchange for one of an identity provider.
     Exchange(ExchangeOptions),
     /// Get a token that allows less than your own, for somebody who is to do less.
@@ -499,50 +506,6 @@ pub enum TokenCommand {
     Revocations(ControlOptions),
     /// Take a revocation back. Needs `token:revoke`.
     Lift(LiftOptions),
-}
-
-#[derive(Args)]
-pub struct MintOptions {
-    /// Private key made by `airlock keys new`.
-    #[arg(long)]
-    pub key: PathBuf,
-    /// The `iss` claim, as `[[tokens.issuer]] iss` says it.
-    #[arg(long)]
-    pub issuer: String,
-    /// Who pays.
-    #[arg(long)]
-    pub tenant: String,
-    /// Which application calls.
-    #[arg(long)]
-    pub app: String,
-    /// Who acts.
-    #[arg(long)]
-    pub subject: String,
-    /// `[tokens] instance` of the server.
-    #[arg(long, default_value = "airlock")]
-    pub instance: String,
-    /// Which environment.
-    #[arg(short, long, default_value = "dev")]
-    pub environment: String,
-    /// A function it may call; repeatable; `*` for all.
-    #[arg(long = "function")]
-    pub functions: Vec<String>,
-    /// A scope such as `orders-db:read`, `crm:GET:/customers/*`, `function:deploy`; repeatable.
-    #[arg(long = "scope")]
-    pub scopes: Vec<String>,
-    /// How many calls it is good for; any number when missing.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub calls: Option<u32>,
-    /// Lifetime in seconds [default: 300, and 60 with a scope that allows writes].
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub lifetime_s: Option<u64>,
-    /// Bind it to this client certificate, PEM: good only on TLS connections that show it (`cnf` with `x5t#S256`).
-    #[arg(long, value_name = "FILE")]
-    pub bind_certificate: Option<PathBuf>,
-    /// Bind it to this public key, a JWK or a JWK set of one key, as itself, `@file` or `-`: good only with a proof for
-    /// each request (`cnf` with `jkt`, DPoP).
-    #[arg(long, value_name = "JWK")]
-    pub bind_key: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -557,6 +520,9 @@ pub enum AuditCommand {
         /// Only this function.
         #[arg(long)]
         function: Option<String>,
+        /// Only this kind, as the list shows it: `invocation_finished`, `control_refused`.
+        #[arg(long)]
+        kind: Option<String>,
         /// How many, newest last.
         #[arg(long, default_value_t = 100)]
         limit: u32,

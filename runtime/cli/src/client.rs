@@ -18,7 +18,7 @@ use tonic::{
 use tonic_types::StatusExt;
 
 use crate::{
-    args::{ControlOptions, TlsOptions},
+    args::{ControlOptions, ServerOptions, TlsOptions},
     tls,
 };
 
@@ -92,11 +92,15 @@ impl From<airlock_model::Failure> for Rejected {
     }
 }
 
+/// The environment of whoever says none, with a token that names none.
+const ENVIRONMENT: &str = "dev";
+
 /// A connection with the token that goes with every request.
 #[derive(Clone)]
 pub struct Client {
     channel: Channel,
     authorization: MetadataValue<Ascii>,
+    environment: String,
 }
 
 impl Client {
@@ -113,8 +117,14 @@ impl Client {
                 .unwrap_or_else(|| format!("no server answers at {server}; say where it is with --server"));
             anyhow::Error::new(why).context(advice)
         })?;
-        let authorization = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
-        Ok(Self { channel, authorization })
+        Ok(Self { channel, authorization: bearer(token)?, environment: environment_of(token) })
+    }
+
+    /// Connects with the token of a command, for the environment that is asked for, or else the one that the token names.
+    pub async fn with_access(server: &str, access: &ServerOptions) -> anyhow::Result<Self> {
+        let client = Self::connect(server, &token_argument(&access.token)?, &access.tls).await?;
+        let environment = access.environment.clone().unwrap_or_else(|| client.environment.clone());
+        Ok(Self { environment, ..client })
     }
 
     /// Connects to ask for a token: without one.
@@ -124,13 +134,18 @@ impl Client {
 
     /// Connects to a control plane.
     pub async fn to_control(options: &ControlOptions) -> anyhow::Result<Self> {
-        Self::connect(&options.server, &token_argument(&options.access.token)?, &options.access.tls).await
+        Self::with_access(&options.server, &options.access).await
     }
 
     /// The same connection with another token.
     pub fn with_token(&self, token: &str) -> anyhow::Result<Self> {
-        let authorization = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
-        Ok(Self { channel: self.channel.clone(), authorization })
+        let (channel, environment) = (self.channel.clone(), environment_of(token));
+        Ok(Self { channel, authorization: bearer(token)?, environment })
+    }
+
+    /// Where this is about.
+    pub fn environment(&self) -> String {
+        self.environment.clone()
     }
 
     /// A request that carries the token.
@@ -178,6 +193,18 @@ impl Client {
     }
 }
 
+fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
+    format!("Bearer {token}").parse().context("the token has characters that no token has")
+}
+
+/// The environment that a token names. Nothing is verified: it is the server that decides, and a token is for one
+/// environment only.
+fn environment_of(token: &str) -> String {
+    let claims = airlock_access::claims_unverified(token);
+    let named = claims.as_ref().and_then(|claims| claims.get("environment")?.as_str());
+    named.unwrap_or(ENVIRONMENT).to_owned()
+}
+
 /// Text given as itself, as `@file`, or as `-` for standard input.
 pub fn text_argument(argument: &str) -> anyhow::Result<String> {
     match (argument, argument.strip_prefix('@')) {
@@ -194,4 +221,22 @@ pub fn text_argument(argument: &str) -> anyhow::Result<String> {
 /// A token given as [`text_argument`] takes it.
 pub fn token_argument(argument: &str) -> anyhow::Result<String> {
     Ok(text_argument(argument)?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_access::{Algorithm, SigningKey, mint_foreign};
+    use serde_json::json;
+
+    use super::environment_of;
+
+    #[test]
+    fn a_token_says_where_it_is_for_and_dev_is_only_a_last_guess() {
+        let key = SigningKey::generate(Algorithm::EdDsa, "test").unwrap();
+        let token = |claims| mint_foreign(&key, "airlock+jwt", &claims).unwrap();
+        assert_eq!(environment_of(&token(json!({"environment": "prod"}))), "prod");
+        for odd in [token(json!({"environment": 7})), token(json!({})), "nonsense".to_owned(), String::new()] {
+            assert_eq!(environment_of(&odd), "dev", "{odd}");
+        }
+    }
 }

@@ -6,11 +6,13 @@ mod args;
 mod client;
 mod commands;
 mod demo;
+mod desk;
 mod doctor;
 mod host;
 mod keys;
 mod output;
 mod tls;
+mod when;
 
 use std::process::ExitCode;
 

@@ -1,9 +1,13 @@
 //! Content digests.
 
+mod prefix;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+pub use prefix::{DigestPrefix, DigestPrefixError};
 
 /// A SHA-256 digest, printed as 64 lower-case hexadecimal characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

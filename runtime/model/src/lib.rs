@@ -35,7 +35,7 @@ pub use approval::{
 };
 pub use audit::{AuditEvent, AuditKind, Decision};
 pub use blob::{BlobAction, BlobCall, BlobCommand, BlobReply, ObjectInfo, ObjectKey, ObjectPage, Piece};
-pub use digest::Digest;
+pub use digest::{Digest, DigestError, DigestPrefix, DigestPrefixError};
 pub use failure::{Failure, LimitReport};
 pub use finding::{Finding, Severity};
 pub use grant::{Access, ControlScope, Grant, Grants, HttpMethod, Layer, Operation, Scope};

@@ -47,6 +47,9 @@ pub trait Application: Send + Sync + 'static {
     /// What a call would be refused with.
     fn ready(&self) -> Result<(), Failure>;
 
+    /// Whether it takes the tokens of a desk.
+    fn is_development(&self) -> bool;
+
     /// Drops what still runs, because the threads that serve are about to end.
     fn halt(&self);
 
@@ -362,6 +365,10 @@ impl Application for App {
 
     fn ready(&self) -> Result<(), Failure> {
         Self::ready(self)
+    }
+
+    fn is_development(&self) -> bool {
+        Self::is_development(self)
     }
 
     fn halt(&self) {

@@ -398,13 +398,18 @@ fn is_kind(given: &[u8], kind: &[u8]) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(kind)
 }
 
-/// The names that health knows. The last says how guests are isolated: whoever needs a level asks for its name.
-pub(crate) fn health_names() -> [&'static str; 7] {
+/// The health of a server that takes the tokens of a desk; no other knows the name.
+const DEVELOPMENT: &str = "airlock.development";
+
+/// The names that health knows. One says how guests are isolated: whoever needs a level asks for its name. The last is that of
+/// development servers: whoever must not meet one asks for it too.
+pub(crate) fn health_names(is_development: bool) -> Vec<&'static str> {
     let isolation = match isolation::reached() {
         IsolationLevel::L0 => "airlock.isolation.L0",
         IsolationLevel::L1 => "airlock.isolation.L1",
     };
-    ["", INVOCATION, FUNCTION, AUDIT, OPERATOR, RESOURCE, isolation]
+    let names = ["", INVOCATION, FUNCTION, AUDIT, OPERATOR, RESOURCE, isolation];
+    names.into_iter().chain(is_development.then_some(DEVELOPMENT)).collect()
 }
 
 /// Filters, names and page tokens; only uploads are larger.

@@ -114,7 +114,7 @@ impl App {
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
         let network = settings::network(&settings.config, &own_listeners);
         let notary = Notary::open(&settings.config, &network, &store).await?;
-        store.append(started_event(&store)).await?;
+        store.append(started_event(&store, &settings.config)).await?;
         warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
         let checkpoints = notary.start(settings.config.audit.checkpoints.every());
         let revocations = Revocations::new(store.revocations(clock::now_unix_s()).await?);
@@ -160,6 +160,12 @@ impl App {
         app.loader.load_live_revisions().await?;
         app.settings().keys_settled().await;
         Ok(app)
+    }
+
+    /// Whether this is a development server, which takes the tokens of a desk.
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        self.settings().config.development().is_some()
     }
 
     /// The settings in force: taken once, at the beginning of whatever uses them.
@@ -216,7 +222,7 @@ impl App {
             Wanted::Deploy | Wanted::Other => AuditKind::ControlRefused,
         };
         self.expect(bearer, wanted).map(|token| token.principal().tenant.clone()).map_err(|refused| {
-            let subject = Subject { function: None, environment: "" };
+            let subject = Subject { rpc: None, function: None, environment: "" };
             self.refusals.record(&self.backends.store, kind, subject, refused)
         })
     }
@@ -272,10 +278,11 @@ fn require_isolation(asked: IsolationLevel) -> Result<(), StartError> {
     if asked <= reached { Ok(()) } else { Err(StartError::Isolation { asked, reached }) }
 }
 
-fn started_event(store: &Store) -> AuditEvent {
+fn started_event(store: &Store, config: &Config) -> AuditEvent {
     let mut event = store.server_started_event(clock::now_unix_ms());
     let message = event.message.unwrap_or_default();
-    event.message = Some(format!("isolation {}; {message}", isolation::described()));
+    let desk = config.development().map(|one| format!("development server, tokens of `{}`; ", one.iss()));
+    event.message = Some(format!("{}isolation {}; {message}", desk.unwrap_or_default(), isolation::described()));
     event
 }
 

@@ -15,6 +15,7 @@ use crate::{
     App,
     app::store_failure,
     clock,
+    control::About,
     refusals::{Refused, Subject},
     settings::Settings,
 };
@@ -69,7 +70,8 @@ impl App {
         bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> Result<Vec<ResourceSummary>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::ResourceRead, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::ResourceRead, About("ResourceService.List", &environment, None))?;
         let settings = self.settings();
         let names = settings.resources.names_in(&environment).into_iter();
         Ok(names.filter_map(|name| summary(&settings, &permit, name)).collect())
@@ -87,7 +89,11 @@ impl App {
         resource: ResourceName,
         refresh: bool,
     ) -> Result<Arc<Described>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::ResourceRead, &environment, None)?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::ResourceRead,
+            About("ResourceService.DescribeSchema", &environment, None),
+        )?;
         let settings = self.settings();
         self.check_readable(&settings, &permit, &resource)?;
         self.check_resource(&permit, &resource)?;
@@ -116,7 +122,11 @@ impl App {
         grants(settings, permit)
             .and_then(|grants| grants.check(resource, &access).map_err(|layer| not_granted(layer, resource, &access)))
             .map_err(|why| {
-                let subject = Subject { function: None, environment: permit.call().environment().as_str() };
+                let subject = Subject {
+                    rpc: Some("ResourceService.DescribeSchema"),
+                    function: None,
+                    environment: permit.call().environment().as_str(),
+                };
                 let refused = Refused::by(permit.token())(why);
                 self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
             })

@@ -21,6 +21,7 @@ use crate::{
     app::{StartError, store_failure},
     clock,
     config::{Config, ConfigError},
+    control::About,
 };
 use key::AuditKeys;
 use outlets::Outlets;
@@ -156,7 +157,8 @@ impl App {
         bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> Result<SignedCheckpoint, Failure> {
-        let _permit = self.authorize(bearer, ControlScope::AuditRead, &environment, None)?;
+        let _permit =
+            self.authorize(bearer, ControlScope::AuditRead, About("AuditService.Checkpoint", &environment, None))?;
         // Read, not kept: whoever asks often holds nobody up.
         let head = self.backends.store.head().await.map_err(|why| store_failure(&why))?;
         let made = self.notary.sign(head, clock::now_unix_ms());
@@ -182,7 +184,8 @@ impl App {
         environment: EnvironmentName,
         checkpoints: Vec<String>,
     ) -> Result<TrailReport, Failure> {
-        let permit = self.authorize(bearer, ControlScope::AuditRead, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::AuditRead, About("AuditService.Verify", &environment, None))?;
         self.paces.check_verification(&permit.principal().tenant)?;
         let under_way = || {
             let failure = Failure::new(Reason::Overloaded, "the trail is being verified already", "try again later");

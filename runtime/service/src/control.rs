@@ -13,6 +13,13 @@ use crate::{
     refusals::{Refused, Subject},
 };
 
+/// What somebody asks for: the RPC as `Service.Method`, where, and of which function when it names one.
+pub(crate) struct About<'a>(
+    pub(crate) &'static str,
+    pub(crate) &'a EnvironmentName,
+    pub(crate) Option<&'a FunctionName>,
+);
+
 /// Records of one answer.
 const AUDIT_PAGE_MAX: u32 = 1_000;
 
@@ -27,7 +34,11 @@ impl App {
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<LiveFunction, Failure> {
-        let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, Some(&function))?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::FunctionRead,
+            About("FunctionService.Get", &environment, Some(&function)),
+        )?;
         let found = self.backends.store.live_function(function.clone(), permit.call().environment().clone()).await;
         found.map_err(|why| store_failure(&why))?.ok_or_else(|| function_unknown(&function, &environment))
     }
@@ -42,7 +53,8 @@ impl App {
         environment: EnvironmentName,
         page: PageRequest,
     ) -> Result<Page<Revision>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::FunctionRead, About("FunctionService.List", &environment, None))?;
         let listed = self.backends.store.list(permit.call().environment().clone(), page).await;
         let mut page = listed.map_err(|why| store_failure(&why))?;
         page.items.retain(|revision| permit.token().covers(&revision.function));
@@ -60,7 +72,11 @@ impl App {
         environment: EnvironmentName,
         page: PageRequest,
     ) -> Result<Page<Revision>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, Some(&function))?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::FunctionRead,
+            About("FunctionService.ListRevisions", &environment, Some(&function)),
+        )?;
         self.backends
             .store
             .revisions(function, permit.call().environment().clone(), page)
@@ -78,7 +94,11 @@ impl App {
         function: FunctionName,
         environment: EnvironmentName,
     ) -> Result<Vec<ManifestStatement>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::FunctionRead, &environment, Some(&function))?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::FunctionRead,
+            About("FunctionService.ListCandidates", &environment, Some(&function)),
+        )?;
         let tenant = permit.principal().tenant.clone();
         let found = self.backends.store.candidates(function, permit.call().environment().clone(), tenant).await;
         found.map_err(|why| store_failure(&why))
@@ -94,7 +114,8 @@ impl App {
         environment: EnvironmentName,
         mut filter: AuditFilter,
     ) -> Result<Vec<AuditRecord>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::AuditRead, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::AuditRead, About("AuditService.Query", &environment, None))?;
         let wanted = usize::try_from(filter.limit.unwrap_or(AUDIT_PAGE_MAX).min(AUDIT_PAGE_MAX)).unwrap_or(usize::MAX);
         filter.limit = Some(AUDIT_PAGE_MAX);
         let mut found = Vec::new();
@@ -116,7 +137,7 @@ impl App {
     pub(crate) fn check_resource(&self, permit: &Authorized<Control>, resource: &ResourceName) -> Result<(), Failure> {
         let (tenant, environment) = (&permit.principal().tenant, permit.call().environment());
         self.backends.revocations.check_resource(tenant, environment, resource).map_err(|why| {
-            let subject = Subject { function: None, environment: environment.as_str() };
+            let subject = Subject { rpc: None, function: None, environment: environment.as_str() };
             self.refusals.record(
                 &self.backends.store,
                 AuditKind::ControlRefused,
@@ -131,8 +152,7 @@ impl App {
         &self,
         bearer: Presented<'_>,
         scope: ControlScope,
-        environment: &EnvironmentName,
-        function: Option<&FunctionName>,
+        About(rpc, environment, function): About<'_>,
     ) -> Result<Authorized<Control>, Failure> {
         let permit = || {
             let token = self.verify(&self.settings(), bearer)?;
@@ -141,7 +161,8 @@ impl App {
             Ok(permit)
         };
         permit().map_err(|refused| {
-            let subject = Subject { function: function.map(FunctionName::as_str), environment: environment.as_str() };
+            let function = function.map(FunctionName::as_str);
+            let subject = Subject { rpc: Some(rpc), function, environment: environment.as_str() };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         })
     }

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use airlock_access::{Authorized, Control, Presented};
 use airlock_analysis::Bounds;
 use airlock_model::{
-    AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, Finding, FunctionName, Reason,
-    ResourceKind, ResourceName, Severity,
+    AuditEvent, AuditKind, ControlScope, Decision, Digest, DigestPrefix, EnvironmentName, Failure, Finding,
+    FunctionName, Reason, ResourceKind, ResourceName, Severity,
 };
 use airlock_sandbox::Program;
 use airlock_store::{ArtifactKind, Landing, NewRevision, Releaser, Revision};
@@ -20,6 +20,7 @@ use crate::{
     app::store_failure,
     clock,
     config::DeployConfig,
+    control::About,
     line::{Line, Size, Turn, Words},
     registry::Deployed,
     settings::Settings,
@@ -70,7 +71,7 @@ pub struct Promotion {
     /// To where.
     pub to: EnvironmentName,
     /// Which revision; without one, what is live there.
-    pub revision: Option<Digest>,
+    pub revision: Option<DigestPrefix>,
     /// How callers reach it.
     pub landing: Landing,
 }
@@ -124,7 +125,11 @@ impl App {
     /// # Errors
     /// When the token or the manifest is refused, or too many are under way. Findings are not an error here.
     pub async fn check(&self, bearer: Presented<'_>, upload: Upload) -> Result<CheckReport, Failure> {
-        let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::FunctionDeploy,
+            About("FunctionService.Check", &upload.environment, None),
+        )?;
         let turn = self.deploying.checks.turn(&permit.principal().tenant).await?;
         let judge = self.judge(&permit, self.settings())?;
         let manifest = judge.manifest(&permit, &upload)?;
@@ -144,11 +149,16 @@ impl App {
     /// # Errors
     /// Every refusal, with its findings; nothing is stored unless all of it is.
     pub async fn deploy(&self, bearer: Presented<'_>, upload: Upload) -> Result<Deployment, Failure> {
-        let permit = self.authorize(bearer, ControlScope::FunctionDeploy, &upload.environment, None)?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::FunctionDeploy,
+            About("FunctionService.Deploy", &upload.environment, None),
+        )?;
         let author = permit.principal().subject.clone();
         let arrival = Arrival { author, promoted_from: None, landing: Landing::Live };
+        let manifest = upload.manifest_toml.clone();
         let arrived = self.install(&permit, upload, arrival).await;
-        arrived.map_err(|failure| self.record_deploy_refusal(&permit, None, failure))
+        arrived.map_err(|failure| self.record_deploy_refusal(&permit, named_in(&manifest).as_ref(), failure))
     }
 
     /// Takes a revision over from another environment: every check of a deploy is made again, by the policy of this one and by
@@ -158,10 +168,18 @@ impl App {
     /// `promotion_only` when this environment takes none from there, `function_unknown`, and every refusal of a deploy.
     pub async fn promote(&self, bearer: Presented<'_>, promotion: Promotion) -> Result<Deployment, Failure> {
         let Promotion { function, from, to, revision, landing } = promotion;
-        let permit = self.authorize(bearer, ControlScope::FunctionPromote, &to, Some(&function))?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::FunctionPromote,
+            About("FunctionService.Promote", &to, Some(&function)),
+        )?;
         let arrived = async {
             // Before anything of the other environment is looked at.
             self.judge(&permit, self.settings())?.check_promotion(&from)?;
+            let revision = match &revision {
+                None => None,
+                Some(name) => Some(self.digest_of(&permit, (&function, &from), name).await?),
+            };
             let (upload, revision) = self.stored(&function, &from, revision, &to).await?;
             let author = revision.author;
             self.install(&permit, upload, Arrival { author, promoted_from: Some(from), landing }).await
@@ -340,6 +358,11 @@ impl App {
         }
         failure
     }
+}
+
+/// The function that a manifest is for, as far as it can be told from one that was refused.
+fn named_in(manifest: &str) -> Option<FunctionName> {
+    toml::from_str::<toml::Table>(manifest).ok()?.get("name")?.as_str()?.parse().ok()
 }
 
 /// An event of the control plane, by whoever holds the permit.

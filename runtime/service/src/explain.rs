@@ -136,7 +136,7 @@ impl App {
         let settings = self.settings();
         let refuse = |refused| {
             let (function, environment) = (Some(question.function.as_str()), question.environment.as_str());
-            let subject = Subject { function, environment };
+            let subject = Subject { rpc: Some("InvocationService.Explain"), function, environment };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         };
         let authorized = self.cover(&settings, bearer, &question).map_err(refuse)?;

@@ -14,7 +14,7 @@ use airlock_model::{AppName, Digest, TenantName};
 use uuid::Uuid;
 
 use crate::{
-    config::{Config, ConfigError, Origin, ProviderConfig, Setting},
+    config::{Config, ConfigError, Origin, ProviderConfig, Setting, refuse_reserved_keys},
     keys::{self, KeyRing, Keys, Opened},
 };
 
@@ -105,6 +105,7 @@ fn own(config: &Config, before: Option<&Identities>) -> Result<(Arc<TokenIssuer>
     };
     let text = read(&source.file).map_err(|why| refuse(why.to_string()))?;
     let key = SigningKey::from_file_text(&text).map_err(|why| refuse(why.to_string()))?;
+    refuse_reserved_keys([key.key_id()].into_iter()).map_err(|why| refuse(why.to_string()))?;
     Ok((Arc::new(TokenIssuer { iss: iss.clone(), instance: instance.clone(), key }), false))
 }
 

@@ -169,7 +169,9 @@ impl App {
     }
 
     fn refuse(&self, request: &InvokeRequest, refused: Refused) -> Failure {
-        let subject = Subject { function: Some(request.function.as_str()), environment: request.environment.as_str() };
+        let (function, environment) = (Some(request.function.as_str()), request.environment.as_str());
+        // The kind of the record says it.
+        let subject = Subject { rpc: None, function, environment };
         self.refusals.record(&self.backends.store, AuditKind::InvocationRefused, subject, refused)
     }
 

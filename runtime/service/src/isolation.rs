@@ -38,6 +38,12 @@ pub fn reached() -> IsolationLevel {
     if wall::raised().is_some() { IsolationLevel::L1 } else { IsolationLevel::L0 }
 }
 
+/// The best level that this kernel has.
+#[must_use]
+pub fn offered() -> IsolationLevel {
+    if wall::offered_abi() >= Some(wall::ABI_NEEDED) { IsolationLevel::L1 } else { IsolationLevel::L0 }
+}
+
 /// The level of this process, with what it is made of.
 #[must_use]
 pub fn described() -> String {

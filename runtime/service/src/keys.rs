@@ -20,7 +20,9 @@ use airlock_model::{Digest, place::join};
 use airlock_resources::{ConfigError as ResourceError, DocumentClient, Network};
 use tokio::runtime::Handle;
 
-use crate::config::{Config, ConfigError, JwksSource, KeySource, Origin, PublishedSource, Setting};
+use crate::config::{
+    Config, ConfigError, JwksSource, KeySource, Origin, PublishedSource, Setting, refuse_reserved_keys,
+};
 use kept::Kept;
 pub(crate) use published::Published;
 
@@ -166,7 +168,18 @@ fn read_published_file(path: &Path, algorithms: Algorithms) -> Result<(KeySet, D
     let refuse = |why: String| format!("`{}`: {why}", path.display());
     let text = std::fs::read_to_string(path).map_err(|why| refuse(why.to_string()))?;
     let published = KeySet::parse_published(&text, algorithms).map_err(|why| refuse(why.to_string()))?;
+    refuse_reserved_keys(published.keys.key_ids()).map_err(|why| refuse(why.to_string()))?;
     Ok((published.keys, Digest::of(text.as_bytes())))
+}
+
+/// Who has no keys yet is told how to make some.
+fn unreadable(path: &Path, why: &std::io::Error) -> String {
+    match why.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!("{why}; `airlock keys new --key signing-key.json --jwks {}` makes one", path.display())
+        }
+        _ => why.to_string(),
+    }
 }
 
 /// Reads a file of Airlock's own issuers: every key in it has to be right.
@@ -175,7 +188,8 @@ fn read_published_file(path: &Path, algorithms: Algorithms) -> Result<(KeySet, D
 /// Why not, with the file and the key.
 pub(crate) fn read_file(path: &Path, algorithms: Algorithms) -> Result<(KeySet, Digest), String> {
     let refuse = |why: String| format!("`{}`: {why}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|why| refuse(why.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|why| refuse(unreadable(path, &why)))?;
     let keys = KeySet::parse_with(&text, algorithms).map_err(|why| refuse(why.to_string()))?;
+    refuse_reserved_keys(keys.key_ids()).map_err(|why| refuse(why.to_string()))?;
     Ok((keys, Digest::of(text.as_bytes())))
 }

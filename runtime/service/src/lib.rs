@@ -29,6 +29,7 @@ mod recorder;
 mod refusals;
 mod registry;
 mod reload;
+mod revision_name;
 mod revocations;
 mod running;
 mod settings;

@@ -4,13 +4,20 @@ use std::sync::Arc;
 
 use airlock_access::{Authorized, Control, Presented};
 use airlock_model::{
-    AliasName, AuditEvent, AuditKind, ControlScope, Decision, Digest, EnvironmentName, Failure, FunctionName, Reason,
+    AliasName, AuditEvent, AuditKind, ControlScope, Decision, Digest, DigestPrefix, EnvironmentName, Failure,
+    FunctionName, Reason,
 };
 use airlock_store::{LIVE_ALIAS, LiveFunction, Releaser, Share, StoreError};
 
 use crate::{
-    App, app::store_failure, clock, control::function_unknown, deploy::control_event, loader::Loader,
-    registry::Deployed, settings::Settings,
+    App,
+    app::store_failure,
+    clock,
+    control::{About, function_unknown},
+    deploy::control_event,
+    loader::Loader,
+    registry::Deployed,
+    settings::Settings,
 };
 
 /// Characters of the reason of a disabled function.
@@ -18,13 +25,13 @@ const REASON_CHARS_MAX: usize = 500;
 /// Revisions of one alias.
 const SHARES_MAX: usize = 10;
 
-/// One change to a function that is live.
+/// One change to a function that is live, with revisions as they were named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FunctionChange {
+pub enum FunctionChange<R = DigestPrefix> {
     /// An earlier revision goes live: that one, or the one that was live before.
-    Rollback(Option<Digest>),
+    Rollback(Option<R>),
     /// An alias means something else; without shares it is gone.
-    SetAlias(AliasName, Vec<Share>),
+    SetAlias(AliasName, Vec<Share<R>>),
     /// It takes no calls, for the reason given.
     Disable(String),
     /// It takes calls again.
@@ -33,11 +40,21 @@ pub enum FunctionChange {
     Delete,
 }
 
-impl FunctionChange {
+impl<R> FunctionChange<R> {
     const fn scope(&self) -> ControlScope {
         match self {
             Self::Rollback(_) | Self::SetAlias(..) => ControlScope::FunctionPromote,
             Self::Disable(_) | Self::Enable | Self::Delete => ControlScope::FunctionOperate,
+        }
+    }
+
+    const fn rpc(&self) -> &'static str {
+        match self {
+            Self::Rollback(_) => "FunctionService.Rollback",
+            Self::SetAlias(..) => "FunctionService.SetAlias",
+            Self::Disable(_) => "FunctionService.Disable",
+            Self::Enable => "FunctionService.Enable",
+            Self::Delete => "FunctionService.Delete",
         }
     }
 
@@ -50,7 +67,9 @@ impl FunctionChange {
             Self::Delete => AuditKind::FunctionDeleted,
         }
     }
+}
 
+impl FunctionChange<Digest> {
     /// What the trail says of it beside its kind.
     fn message(&self) -> Option<String> {
         match self {
@@ -93,7 +112,7 @@ impl App {
         environment: EnvironmentName,
         change: FunctionChange,
     ) -> Result<Option<LiveFunction>, Failure> {
-        let permit = self.authorize(bearer, change.scope(), &environment, Some(&function))?;
+        let permit = self.authorize(bearer, change.scope(), About(change.rpc(), &environment, Some(&function)))?;
         let changed = self.change(&permit, (function.clone(), environment), change).await;
         changed.map_err(|failure| self.record_deploy_refusal(&permit, Some(&function), failure))
     }
@@ -104,6 +123,7 @@ impl App {
         subject: Subject,
         change: FunctionChange,
     ) -> Result<Option<LiveFunction>, Failure> {
+        let change = self.with_digests(permit, (&subject.0, &subject.1), change).await?;
         change.check()?;
         self.backends.store.ready().map_err(|why| store_failure(&why))?;
         let ready = self.made_ready(permit, &subject, &change).await?;
@@ -127,7 +147,7 @@ impl App {
         &self,
         permit: &Authorized<Control>,
         subject: &Subject,
-        change: &FunctionChange,
+        change: &FunctionChange<Digest>,
     ) -> Result<Ready, Failure> {
         let digests = match change {
             FunctionChange::Rollback(Some(digest)) => vec![*digest],
@@ -142,11 +162,21 @@ impl App {
         let settings = self.settings();
         let mut revisions = Vec::with_capacity(digests.len());
         for digest in &digests {
-            let revision = self.judge_again(permit, subject, *digest, &settings).await?;
+            let judged = self.judge_again(permit, subject, *digest, &settings).await;
+            let revision = judged.map_err(|failure| about(digest, failure))?;
             revisions.push(self.loader.loaded(&revision, &revisions).await?);
         }
         Ok(Ready { digests, revisions, judged_by: Some(settings) })
     }
+}
+
+/// A refusal that says of which revision: whoever rolls back need not have named one.
+fn about(revision: &Digest, mut failure: Failure) -> Failure {
+    // What is not there is named already.
+    if failure.reason != Reason::FunctionUnknown {
+        failure.message = format!("revision `{}`: {}", revision.excerpt(), failure.message);
+    }
+    failure
 }
 
 /// What a change lets callers reach.
@@ -170,7 +200,7 @@ fn nothing_before() -> StoreError {
     StoreError::NotFound { what: "a revision that was live before".to_owned() }
 }
 
-fn on_record(permit: &Authorized<Control>, change: &FunctionChange) -> (AuditEvent, Releaser) {
+fn on_record(permit: &Authorized<Control>, change: &FunctionChange<Digest>) -> (AuditEvent, Releaser) {
     let mut event = control_event(permit, change.kind(), Decision::Permit);
     event.message = change.message();
     let by = Releaser { author: permit.principal().subject.clone(), time_unix_ms: clock::now_unix_ms() };
@@ -180,7 +210,7 @@ fn on_record(permit: &Authorized<Control>, change: &FunctionChange) -> (AuditEve
 async fn make(
     loader: &Loader,
     (function, environment): Subject,
-    change: FunctionChange,
+    change: FunctionChange<Digest>,
     judged: &[Digest],
     (event, by): (AuditEvent, Releaser),
 ) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::{
     App,
     app::StartError,
     config::{Config, Setting},
-    control::function_unknown,
+    control::{About, function_unknown},
     keys::KeyRing,
     settings::{self, Settings},
 };
@@ -85,7 +85,8 @@ impl App {
         bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> Result<Vec<Setting>, Failure> {
-        let _permit = self.authorize(bearer, ControlScope::OperatorRead, &environment, None)?;
+        let _permit =
+            self.authorize(bearer, ControlScope::OperatorRead, About("OperatorService.GetConfig", &environment, None))?;
         Ok(self.settings().listing.clone())
     }
 
@@ -100,7 +101,8 @@ impl App {
         tenant: Option<TenantName>,
         function: Option<FunctionName>,
     ) -> Result<Vec<LimitInForce>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::OperatorRead, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::OperatorRead, About("OperatorService.Limits", &environment, None))?;
         let settings = self.settings();
         let deployed = match function {
             Some(function) => {

@@ -125,15 +125,16 @@ impl Refusals {
         };
         let message = match unrecorded {
             None => return failure,
-            Some(0) => failure.message.clone(),
+            Some(0) => told(&failure, tenant),
             Some(count) => {
-                format!("{} (and {count} more refusals {whose}, not recorded one by one)", failure.message)
+                format!("{} (and {count} more refusals {whose}, not recorded one by one)", told(&failure, tenant))
             }
         };
         let mut event = AuditEvent::new(kind, clock::now_unix_ms());
         event.decision = Some(Decision::Deny);
         event.reason = Some(failure.reason.to_string());
         event.message = Some(message);
+        event.operation = subject.rpc.map(str::to_owned);
         event.function = subject.function.map(Arc::from);
         event.environment = (!subject.environment.is_empty()).then(|| subject.environment.into());
         event.principal = principal;
@@ -160,6 +161,14 @@ impl Refusals {
     }
 }
 
+/// What the trail says. Why a token is not good is told to operators alone: a record of nobody's is shown to no tenant.
+fn told(failure: &Failure, tenant: Option<&TenantName>) -> String {
+    match (&failure.log, tenant) {
+        (Some(cause), None) if failure.reason == Reason::TokenInvalid => format!("{}: {cause}", failure.message),
+        _ => failure.message.clone(),
+    }
+}
+
 /// A panic while the lock is held leaves counts that are at most one off.
 fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,6 +177,8 @@ fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What a refused request was about.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
+    /// What was asked, as `Service.Method`, where that is known.
+    pub(crate) rpc: Option<&'static str>,
     pub(crate) function: Option<&'a str>,
     /// Empty when the request named none.
     pub(crate) environment: &'a str,
@@ -176,6 +187,15 @@ pub(crate) struct Subject<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_operators_learn_why_a_token_is_not_good() {
+        let of = |reason| Failure::new(reason, "no", "ask").with_log("claim `aud` is another's");
+        let acme = "acme".parse().unwrap();
+        assert_eq!(told(&of(Reason::TokenInvalid), None), "no: claim `aud` is another's");
+        assert_eq!(told(&of(Reason::TokenInvalid), Some(&acme)), "no");
+        assert_eq!(told(&of(Reason::Internal), None), "no");
+    }
 
     #[test]
     fn a_flood_is_counted_and_hides_no_other_tenant_and_no_other_sort() {

@@ -12,6 +12,7 @@ use crate::{
     app::{Backends, StartError, store_failure},
     clock,
     config::{Config, ConfigError, SECRET},
+    control::About,
     isolation,
     keys::KeyRing,
     settings::Settings,
@@ -87,7 +88,8 @@ impl App {
     /// # Errors
     /// When the token lacks the scope, and why the old configuration stays.
     pub async fn reload(&self, bearer: Presented<'_>, environment: EnvironmentName) -> Result<Vec<Change>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::OperatorWrite, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::OperatorWrite, About("OperatorService.Reload", &environment, None))?;
         self.reload_with(reload_event_by(&permit)).await
     }
 
@@ -166,7 +168,7 @@ impl Reloader {
         let (old, own_listeners, ring) = (self.settings(), Arc::clone(&self.own_listeners), self.ring.clone());
         let build = move || {
             let path = old.config.path().ok_or_else(not_from_a_file)?;
-            let config = Config::load(path).map_err(|why| invalid(&why.into()))?;
+            let config = Config::load_as(path, old.config.development.clone()).map_err(|why| invalid(&why.into()))?;
             isolation::check_standing(&config, path).map_err(|why| restart_needed(&why))?;
             let new = Settings::build(config, &own_listeners, &ring, Some(&old)).map_err(|why| invalid(&why))?;
             old.tls.check_still(&new.tls)?;

@@ -153,7 +153,7 @@ impl App {
     /// `token_invalid`; `not_granted` when the token covers no running call of that name.
     pub fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
         let refuse = |environment: &str, refused: Refused| {
-            let subject = Subject { function: None, environment };
+            let subject = Subject { rpc: Some("InvocationService.Cancel"), function: None, environment };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         };
         let token = self.verify(&self.settings(), bearer).map_err(|why| refuse("", why))?;

@@ -288,6 +288,7 @@ struct Tokens {
 fn tokens(config: &Config, ring: &KeyRing, own: &Identities, before: Option<&Settings>) -> Result<Tokens, StartError> {
     let (mut issuers, mut listed, mut files) = (Vec::new(), Vec::new(), Vec::new());
     let mut published = BTreeMap::new();
+    config.expect_issuer().map_err(|why| config.origins.locate(why))?;
     for (section, source) in config.issuer_sources() {
         let Opened { keys, digest, setting } = keys::open(config, ring, (&section, source))?;
         files.extend(digest);
@@ -296,6 +297,11 @@ fn tokens(config: &Config, ring: &KeyRing, own: &Identities, before: Option<&Set
             published.insert(source.iss.to_owned(), Arc::clone(set));
         }
         issuers.push(Issuer { iss: source.iss.to_owned(), algorithms: source.allowed(), keys: keys.now() });
+    }
+    if let Some(development) = &config.development {
+        // One for as long as the process lives, so that it makes no policy another.
+        issuers.push(development.issuer());
+        listed.push(development.setting());
     }
     issuers.push(own.issuer()?);
     let written = serde_json::to_vec(&config.tokens).map_err(|why| ConfigError::value("tokens", why))?;

@@ -17,9 +17,9 @@ pub const LIVE_ALIAS: &str = "live";
 
 /// A revision that gets that many of a hundred calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
+pub struct Share<R = Digest> {
     /// Which.
-    pub revision: Digest,
+    pub revision: R,
     /// 1 to 100.
     pub percent: u8,
 }

@@ -1,6 +1,6 @@
 //! Storing and finding revisions.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use airlock_model::{Digest, EnvironmentName, FunctionName};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, Row};
@@ -100,6 +100,29 @@ impl Reader {
             let key = (function.as_str(), environment.as_str(), digest.as_bytes());
             let found = prepare(connection, sql)?.query_row(key, |row| row.get::<_, Option<Vec<u8>>>(0)).optional();
             found.map(Option::flatten).map_err(StoreError::sqlite("read a signature"))
+        };
+        self.run(read).await
+    }
+
+    /// The digests of revisions that begin so, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`], [`StoreError::Busy`].
+    pub async fn digests_of(
+        &self,
+        (function, environment): (FunctionName, EnvironmentName),
+        range: RangeInclusive<Digest>,
+        limit: u32,
+    ) -> Result<Vec<Digest>, StoreError> {
+        let read = move |connection: &Connection| {
+            let sql = "SELECT digest FROM revisions WHERE function = ?1 AND environment = ?2 AND digest BETWEEN ?3 AND ?4 \
+                       ORDER BY number DESC LIMIT ?5";
+            let (first, last) = (range.start().as_bytes(), range.end().as_bytes());
+            let key = (function.as_str(), environment.as_str(), first, last, limit);
+            let mut statement = prepare(connection, sql)?;
+            let rows = statement.query_map(key, |row| row.get::<_, [u8; 32]>(0).map(Digest::from_bytes));
+            let rows = rows.map_err(StoreError::sqlite("look for digests"))?;
+            rows.map(|row| row.map_err(StoreError::sqlite("read a digest"))).collect()
         };
         self.run(read).await
     }

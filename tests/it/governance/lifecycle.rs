@@ -3,6 +3,7 @@
 use airlock_model::AuditKind;
 use airlock_proto::v1::{
     DisableRequest, EnableRequest, Function, FunctionServiceDeleteRequest, FunctionServiceGetRequest, InvokeRequest,
+    PromoteRequest,
 };
 use airlock_tests::{Harness, guests, hint, http_post, output, reason, tokens::TokenSpec, with_token};
 use serde_json::json;
@@ -33,6 +34,44 @@ async fn get(harness: &Harness, environment: &str, function: &str) -> Result<Fun
     let request = FunctionServiceGetRequest { environment: environment.to_owned(), function: function.to_owned() };
     let answer = harness.functions().get(with_token(request, &token)).await?;
     Ok(answer.into_inner().function.expect("a function"))
+}
+
+#[tokio::test]
+async fn a_revision_is_named_by_the_beginning_of_its_digest() {
+    let harness = stages().await;
+    let one = digest(deploy_number(&harness, "count", 1).await.revision.as_ref());
+    let two = digest(deploy_number(&harness, "count", 2).await.revision.as_ref());
+    let dev = releaser("dev");
+    let rolled = rollback(&harness, &dev, "count", &one[..8]).await.expect("rolled back");
+    assert_eq!(rolled.live_revision.expect("live").digest, one);
+    let short = format!("sha256:{}", &two[..12]);
+    let aliased = set_alias(&harness, &dev, ("count", "next"), &[(&short, 100)]).await.expect("set");
+    assert_eq!(aliased.aliases[0].shares[0].revision, two);
+    let request = PromoteRequest {
+        environment: "stage".to_owned(),
+        function: "count".to_owned(),
+        from_environment: "dev".to_owned(),
+        revision: two[..8].to_ascii_uppercase(),
+        percent: 0,
+    };
+    let token = harness.token(&releaser("stage"));
+    let promoted = harness.functions().promote(with_token(request.clone(), &token)).await.expect("promoted");
+    assert_eq!(promoted.into_inner().revision.expect("a revision").digest, two);
+
+    // Whoever may read is told what there is, in the environment of the token and in no other.
+    let nobody = if one.starts_with("0000000") { "ffffffff" } else { "00000000" };
+    let unknown = rollback(&harness, &dev, "count", nobody).await.expect_err("nothing begins so");
+    assert_eq!(reason(&unknown), "function_unknown");
+    assert!(unknown.message().contains(&one[..16]) && unknown.message().contains(&two[..16]), "{}", unknown.message());
+    let blind = TokenSpec::control_with(&["function:promote", "resource:edit"]);
+    let unknown = rollback(&harness, &blind, "count", nobody).await.expect_err("nothing begins so");
+    assert!(!unknown.message().contains(&one[..16]) && hint(&unknown).contains("airlock revisions"), "{unknown:?}");
+    assert!(rollback(&harness, &blind, "count", &two).await.is_ok(), "a whole digest needs no right to read");
+    let request = PromoteRequest { revision: nobody.to_owned(), ..request };
+    let unknown = harness.functions().promote(with_token(request, &token)).await.expect_err("nothing begins so");
+    assert!(reason(&unknown) == "function_unknown" && !unknown.message().contains(&one[..16]), "{unknown:?}");
+    let odd = rollback(&harness, &dev, "count", &one[..7]).await.expect_err("too short");
+    assert_eq!(reason(&odd), "request_malformed");
 }
 
 #[tokio::test]

@@ -195,6 +195,14 @@ fn tokens_are_minted_for_their_holder_and_inspected() {
         shown
     };
     assert!(!inspect(&mint(&[]).1).contains("cnf"));
+    // Without keys it is shown, and nobody says that it is good.
+    let (code, shown, _) = airlock(&["token", "inspect"], &mint(&[]).1);
+    assert!(code == Some(0) && shown.contains("not verified") && shown.contains("who        ada"), "{shown}");
+    let (code, shown, _) = airlock(&["token", "inspect", "--json"], &mint(&[]).1);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!((code, &shown["kind"], &shown["verified"]), (Some(0), &"access".into(), &false.into()));
+    assert_eq!((&shown["signature"]["valid"], &shown["claims_json"]["sub"]), (&false.into(), &"ada".into()));
+    assert_eq!(airlock(&["token", "inspect"], "nonsense").0, Some(3));
     let (certificate, holder) = (text_of(certificates.path("client.pem")), format!("@{}", path("holder.jwks")));
     let bound = inspect(&mint(&["--bind-certificate", &certificate]).1);
     let thumbprint = certificates.thumbprint("client").to_string();

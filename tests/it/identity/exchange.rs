@@ -279,8 +279,33 @@ async fn a_refusal_of_somebody_known_names_them() {
         if let Some(record) = refusal {
             let principal = record.event.principal.as_ref().expect("who");
             assert_eq!((principal.subject.as_str(), principal.tenant.as_str()), ("eve", "acme"));
+            assert_eq!(record.event.operation.as_deref(), Some("TokenService.Exchange"));
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+}
+
+/// Whoever asks is told one text for every fault; the trail says to operators which it was.
+#[tokio::test]
+async fn operators_are_told_why_an_exchange_failed() {
+    let (idp, harness) = house().await;
+    let token = idp.token("eve", &["other"]);
+    let (_, without_header) = token.split_once('.').expect("a token");
+    let mut told = Vec::new();
+    for token in ["nonsense".to_owned(), format!("e30.{without_header}")] {
+        told.push(harness.exchange(asking(&token)).await.expect_err("no token").message().to_owned());
+    }
+    assert_eq!(told[0], told[1]);
+    let causes = loop {
+        let trail = harness.trail().await;
+        let refused = trail.iter().filter(|record| record.event.kind == AuditKind::ControlRefused);
+        let causes: Vec<_> = refused.filter_map(|record| record.event.message.clone()).collect();
+        if causes.len() == 2 {
+            break causes;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert!(causes.iter().all(|cause| cause.starts_with(&format!("{}: ", told[0]))), "{causes:?}");
+    assert_ne!(causes[0], causes[1], "each says its own");
 }

@@ -77,3 +77,19 @@ fn only_a_whole_token_passes_a_newline_does_not() {
     let token = signed(&fixture.ed, &header(&fixture.ed), &claims());
     assert_eq!(verdicts(&fixture, &format!("{token}\n"), &Expectations::default()), (false, true));
 }
+
+#[test]
+fn without_keys_no_signature_is_valid_and_everything_is_shown() {
+    let fixture = Fixture::new();
+    let expectations = Expectations::default();
+    for token in [
+        signed(&fixture.ed, &header(&fixture.ed), &claims()),
+        signed(&fixture.ed, &laid_over(header(&fixture.ed), json!({"kid": "nobody"})), &claims()),
+    ] {
+        let seen = inspect_unverified(&token, &expectations, NOW);
+        assert!(!seen.signature.valid && seen.claims.valid, "{seen:?}");
+        assert!(seen.signature.reason.is_some_and(|why| why.contains("not verified")));
+        assert_eq!(seen.claims_json, Some(claims()));
+    }
+    assert_eq!(inspect_unverified("nonsense", &expectations, NOW).claims_json, None);
+}

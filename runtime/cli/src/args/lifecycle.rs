@@ -13,7 +13,7 @@ pub struct PromoteOptions {
     /// The environment it comes from. Where it goes is --environment, which the token has to be for.
     #[arg(long)]
     pub from: String,
-    /// The revision there; without it, what is live there.
+    /// The revision there, by its digest or the first 8 digits and more; without it, what is live there.
     #[arg(long, value_name = "DIGEST")]
     pub revision: Option<String>,
     /// Give it only this many of a hundred calls, beside what is live; `airlock alias` changes the share.
@@ -27,7 +27,7 @@ pub struct PromoteOptions {
 pub struct RollbackOptions {
     /// The function's name.
     pub function: String,
-    /// The revision to go to; without it, the one that was live before.
+    /// The revision to go to, by its digest or the first 8 digits and more; without it, the one that was live before.
     #[arg(long, value_name = "DIGEST")]
     pub to: Option<String>,
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub struct AliasOptions {
     pub function: String,
     /// `live` for shares beside what is live, or a name that callers give: `airlock invoke --alias`.
     pub alias: String,
-    /// Revisions with their shares of a hundred calls; none removes the alias.
+    /// Revisions, by their digests or the first 8 digits and more, with their shares of a hundred calls; none removes the alias.
     #[arg(value_name = "DIGEST=PERCENT")]
     pub shares: Vec<String>,
     #[command(flatten)]

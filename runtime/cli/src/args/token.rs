@@ -1,8 +1,74 @@
 //! Tokens that a server gives, narrows and ends.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{ControlOptions, TlsOptions};
+
+#[derive(Args)]
+pub struct MintOptions {
+    /// For the server that `airlock serve --dev` starts here: by its key; for every function unless --function says otherwise,
+    /// and for everything but writes unless --scope does.
+    #[arg(long)]
+    pub dev: bool,
+    /// With --dev: the configuration file of that server [default: airlock.toml].
+    #[arg(long, requires = "dev")]
+    pub config: Option<PathBuf>,
+    /// Private key made by `airlock keys new`.
+    #[arg(long, required_unless_present = "dev", conflicts_with = "dev")]
+    pub key: Option<PathBuf>,
+    /// The `iss` claim, as `[[tokens.issuer]] iss` says it.
+    #[arg(long, required_unless_present = "dev", conflicts_with = "dev")]
+    pub issuer: Option<String>,
+    /// Who pays [with --dev: dev].
+    #[arg(long, required_unless_present = "dev")]
+    pub tenant: Option<String>,
+    /// Which application calls [with --dev: desk].
+    #[arg(long, required_unless_present = "dev")]
+    pub app: Option<String>,
+    /// Who acts [with --dev: you].
+    #[arg(long, required_unless_present = "dev")]
+    pub subject: Option<String>,
+    /// `[tokens] instance` of the server [default: airlock; with --dev as configured].
+    #[arg(long, conflicts_with = "dev")]
+    pub instance: Option<String>,
+    /// Which environment.
+    #[arg(short, long, default_value = "dev")]
+    pub environment: String,
+    /// A function it may call; repeatable; `*` for all [with --dev: *].
+    #[arg(long = "function")]
+    pub functions: Vec<String>,
+    /// A scope such as `orders-db:read`, `crm:GET:/customers/*`, `function:deploy`; repeatable.
+    #[arg(long = "scope")]
+    pub scopes: Vec<String>,
+    /// How many calls it is good for; any number when missing.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub calls: Option<u32>,
+    /// Lifetime in seconds [default: 300, and 60 with a scope that allows writes].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub lifetime_s: Option<u64>,
+    /// Bind it to this client certificate, PEM: good only on TLS connections that show it (`cnf` with `x5t#S256`).
+    #[arg(long, value_name = "FILE")]
+    pub bind_certificate: Option<PathBuf>,
+    /// Bind it to this public key, a JWK or a JWK set of one key, as itself, `@file` or `-`: good only with a proof for
+    /// each request (`cnf` with `jkt`, DPoP).
+    #[arg(long, value_name = "JWK")]
+    pub bind_key: Option<String>,
+}
+
+#[derive(Args)]
+pub struct InspectTokenOptions {
+    /// Public keys. Without them the token is shown and not verified.
+    #[arg(long)]
+    pub jwks: Option<PathBuf>,
+    /// Expected instance; when missing, any.
+    #[arg(long)]
+    pub instance: Option<String>,
+    /// Expected issuer; when missing, any.
+    #[arg(long)]
+    pub issuer: Option<String>,
+}
 
 #[derive(Args)]
 pub struct ExchangeOptions {

@@ -37,7 +37,7 @@ pub async fn run(command: ApprovalsCommand, style: Style) -> anyhow::Result<Exit
 async fn list(options: ListApprovalsOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
     let mut asked = ApprovalServiceListRequest {
-        environment: options.control.access.environment,
+        environment: client.environment(),
         function: options.function.unwrap_or_default(),
         resource: options.resource.unwrap_or_default(),
         state: options.state.unwrap_or_default(),
@@ -60,7 +60,7 @@ async fn list(options: ListApprovalsOptions, style: Style) -> anyhow::Result<Exi
 
 async fn show(options: &ApprovalOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
-    let environment = options.control.access.environment.clone();
+    let environment = client.environment();
     let request = client.request(ApprovalServiceGetRequest { environment, id: options.id.clone() });
     let found = client.approvals().get(request).await.map_err(Rejected::from)?.into_inner();
     let mut printed = Printed::from(found.approval.unwrap_or_default());
@@ -73,7 +73,7 @@ async fn preview(options: &PreviewOptions, style: Style) -> anyhow::Result<ExitC
     let parameters = options.parameters.as_deref().map(text_argument).transpose()?.unwrap_or_default();
     let ApprovalOptions { id, control } = &options.approval;
     let client = Client::to_control(control).await?;
-    let environment = control.access.environment.clone();
+    let environment = client.environment();
     output::progress("Trying", format!("{id}; it is rolled back"));
     let request = client.request(PreviewRequest { environment, id: id.clone(), parameters });
     let seen = client.approvals().preview(request).await.map_err(Rejected::from)?.into_inner();
@@ -86,7 +86,7 @@ async fn approve(options: &ApproveOptions, style: Style) -> anyhow::Result<ExitC
     let ApprovalOptions { id, control } = &options.approval;
     let client = Client::to_control(control).await?;
     let request = client.request(ApproveRequest {
-        environment: control.access.environment.clone(),
+        environment: client.environment(),
         id: id.clone(),
         rows_max: options.rows_max,
         expires_after_s: options.expires_after_s,
@@ -100,7 +100,7 @@ async fn approve(options: &ApproveOptions, style: Style) -> anyhow::Result<ExitC
 async fn reject(options: RejectOptions, style: Style) -> anyhow::Result<ExitCode> {
     let ApprovalOptions { id, control } = options.approval;
     let client = Client::to_control(&control).await?;
-    let environment = control.access.environment;
+    let environment = client.environment();
     let request = client.request(RejectRequest { environment, id, reason: options.reason });
     let answer = client.approvals().reject(request).await.map_err(Rejected::from)?.into_inner();
     said("Rejected", answer.approval, style)
@@ -109,7 +109,7 @@ async fn reject(options: RejectOptions, style: Style) -> anyhow::Result<ExitCode
 async fn revoke(options: RevokeOptions, style: Style) -> anyhow::Result<ExitCode> {
     let ApprovalOptions { id, control } = options.approval;
     let client = Client::to_control(&control).await?;
-    let environment = control.access.environment;
+    let environment = client.environment();
     let request = client.request(RevokeRequest { environment, id, reason: options.reason });
     let answer = client.approvals().revoke(request).await.map_err(Rejected::from)?.into_inner();
     said("Revoked", answer.approval, style)

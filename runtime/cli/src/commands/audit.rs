@@ -5,11 +5,13 @@ mod verify;
 
 use std::{io::Write, process::ExitCode};
 
-use airlock_model::AuditEvent;
+use airlock_model::{AuditEvent, AuditKind};
 use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Reader, Store};
+use anyhow::Context as _;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::{args::AuditCommand, output::Style};
+use crate::{args::AuditCommand, output::Style, when};
 
 /// A record as printed.
 #[derive(Serialize)]
@@ -29,8 +31,9 @@ impl From<AuditRecord> for Printed {
 /// Lists or verifies.
 pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::List { state, invocation, function, limit } => {
-            let filter = AuditFilter { invocation, function, ..AuditFilter::default() };
+        AuditCommand::List { state, invocation, function, kind, limit } => {
+            let kind = kind.map(|name| kind_named(&name)).transpose()?;
+            let filter = AuditFilter { invocation, function, kind, ..AuditFilter::default() };
             let records = latest(&Store::open_read_only(&state.state)?, filter, limit).await?;
             style.print(&records, |out| records.iter().try_for_each(|record| line(out, record)))?;
             Ok(ExitCode::SUCCESS)
@@ -39,6 +42,13 @@ pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode
         AuditCommand::Checkpoint(options) => verify::checkpoint(&options, style).await,
         AuditCommand::Verify(options) => verify::run(&options, style).await,
     }
+}
+
+fn kind_named(name: &str) -> anyhow::Result<AuditKind> {
+    let kind = serde_json::from_value(Value::from(name));
+    kind.with_context(|| {
+        format!("`{name}` is no kind of record: `airlock audit list` shows them, for instance `invocation_finished`")
+    })
 }
 
 /// The last `limit` records that match, oldest first. Asks for as many pages as that takes.
@@ -63,7 +73,8 @@ pub async fn latest(reader: &Reader, mut filter: AuditFilter, limit: u32) -> any
 pub fn line(out: &mut dyn Write, record: &Printed) -> std::io::Result<()> {
     let event = &record.event;
     let kind = serde_json::to_value(event.kind).unwrap_or_default();
-    write!(out, "{:>6} {:<22}", record.seq, kind.as_str().unwrap_or_default())?;
+    let time = when::utc_ms(event.time_unix_ms);
+    write!(out, "{:>6} {time} {:<22}", record.seq, kind.as_str().unwrap_or_default())?;
     let who = event.principal.as_ref().map(|principal| principal.subject.as_str());
     let parts = [
         who,

@@ -15,7 +15,7 @@ use crate::{
 /// Prints what a server recorded of a function as the text of a `statements.toml`.
 pub async fn run(options: &BindingsOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
-    let environment = options.control.access.environment.clone();
+    let environment = client.environment();
     let request = client.request(ListCandidatesRequest { environment, function: options.from_recording.clone() });
     let found = client.functions().list_candidates(request).await.map_err(Rejected::from)?.into_inner().statements;
     let statements = found.into_iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;

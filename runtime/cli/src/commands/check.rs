@@ -40,10 +40,13 @@ pub fn run(options: &CheckOptions, style: Style) -> anyhow::Result<ExitCode> {
         findings
     });
     let style = Style { json: style.json || options.format == Some(CheckFormat::Json) };
-    if !style.json {
-        render::print(&report, |path| {
-            judged_project.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
-        })?;
+    if style.json {
+        return inspect::show(&judged, style);
     }
-    inspect::show(&judged, style)
+    render::print(&report, |path| {
+        judged_project.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
+    })?;
+    // With their lines they stand above.
+    let shown: Vec<_> = report.findings.iter().map(Finding::from).collect();
+    inspect::show(&judged.without_text_of(&shown), style)
 }

@@ -98,7 +98,7 @@ fn published(issuer: &KeySource<'_>) -> Option<PublishedKeys> {
 
 async fn show(options: &ControlOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(options).await?;
-    let request = client.request(GetConfigRequest { environment: options.access.environment.clone() });
+    let request = client.request(GetConfigRequest { environment: client.environment() });
     let response = client.operator().get_config(request).await.map_err(Rejected::from)?.into_inner();
     let rows = response.settings.into_iter().map(|one| Row { key: one.key, value: one.value, source: one.source });
     let rows: Vec<_> = rows.collect();

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{build, packages, sign};
 use crate::{
     args::DeployOptions,
-    client::{Client, Rejected, token_argument},
+    client::{Client, Rejected},
     output,
     output::Style,
 };
@@ -25,8 +25,7 @@ struct Summary {
 
 /// Builds a project and deploys it.
 pub async fn run(options: &DeployOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let token = token_argument(&options.access.token)?;
-    let client = Client::connect(&options.server, &token, &options.access.tls).await?;
+    let client = Client::with_access(&options.server, &options.access).await?;
     let (project, built) = build::build(&options.project)?;
     let built = packages::with_files(&project, built)?;
     let signature = match (&options.signature, &options.sign_with) {
@@ -34,11 +33,11 @@ pub async fn run(options: &DeployOptions, style: Style) -> anyhow::Result<ExitCo
         (None, Some(key)) => sign::of_component(key, &built.component)?,
         (None, None) => Vec::new(),
     };
-    let response = send(&client, &options.access.environment, &project, (built, signature)).await?;
+    let response = send(&client, &client.environment(), &project, (built, signature)).await?;
     let revision = response.revision.unwrap_or_default();
     let summary = Summary {
         function: revision.function,
-        environment: options.access.environment.clone(),
+        environment: client.environment(),
         revision: revision.digest,
         number: revision.number,
         warnings: response.findings.iter().map(|finding| format!("{}: {}", finding.rule, finding.message)).collect(),

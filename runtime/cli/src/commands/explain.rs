@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     args::ExplainOptions,
-    client::{Client, Rejected, text_argument, token_argument},
+    client::{Client, Rejected, text_argument},
     output::{EXIT_REFUSED, Style, plain},
 };
 
@@ -21,15 +21,15 @@ const FAINT: Ansi = Ansi::new().dimmed();
 
 /// Asks the server and prints what it would decide.
 pub async fn run(options: ExplainOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let client = Client::connect(&options.server, &token_argument(&options.access.token)?, &options.access.tls).await?;
-    let request = client.request(request(options)?);
+    let client = Client::with_access(&options.server, &options.access).await?;
+    let request = client.request(request(options, client.environment())?);
     let answer = client.invocations().explain(request).await.map_err(Rejected::from)?.into_inner();
     let told = Told::from(answer);
     style.print(&told, |out| told.print(out))?;
     Ok(if told.decision == "permit" { ExitCode::SUCCESS } else { ExitCode::from(EXIT_REFUSED) })
 }
 
-fn request(options: ExplainOptions) -> anyhow::Result<ExplainRequest> {
+fn request(options: ExplainOptions, environment: String) -> anyhow::Result<ExplainRequest> {
     let ExplainOptions { sql, graphql, request, read, write, complete, .. } = &options;
     let (mut http_method, mut asks) = (String::new(), None);
     if let Some(text) = sql {
@@ -48,7 +48,7 @@ fn request(options: ExplainOptions) -> anyhow::Result<ExplainRequest> {
     }
     Ok(ExplainRequest {
         function: options.function,
-        environment: options.access.environment,
+        environment,
         alias: options.alias.unwrap_or_default(),
         resource: options.resource.unwrap_or_default(),
         parameters: options.parameters.unwrap_or_default(),

@@ -64,6 +64,14 @@ pub fn judge(
     }
 }
 
+impl Inspection {
+    /// The same verdict, without the texts of findings that were printed already.
+    pub fn without_text_of(mut self, shown: &[Finding]) -> Self {
+        self.findings.retain(|finding| !shown.contains(finding));
+        self
+    }
+}
+
 fn runtime_imports(report: &ComponentReport) -> Vec<String> {
     let others = report.imports.iter().filter(|import| !import.name.starts_with("resources:"));
     others.map(|import| import.name.clone()).collect()

@@ -13,17 +13,16 @@ use tokio_stream::StreamExt;
 use super::said::Said;
 use crate::{
     args::InvokeOptions,
-    client::{Client, Rejected, text_argument, token_argument},
+    client::{Client, Rejected, text_argument},
     output::{self, EXIT_FUNCTION_ERROR, Style},
 };
 
 /// Calls a function and prints what it returned.
 pub async fn run(options: &InvokeOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let token = token_argument(&options.access.token)?;
-    let client = Client::connect(&options.server, &token, &options.access.tls).await?;
+    let client = Client::with_access(&options.server, &options.access).await?;
     let asked = InvokeRequest {
         function: options.function.clone(),
-        environment: options.access.environment.clone(),
+        environment: client.environment(),
         payload: text_argument(&options.input)?.into_bytes(),
         request_id: options.request_id.clone().unwrap_or_default(),
         alias: options.alias.clone().unwrap_or_default(),

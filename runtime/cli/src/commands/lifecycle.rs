@@ -121,7 +121,7 @@ fn short(digest: &str) -> &str {
 /// Lists what is live, or shows one function.
 pub async fn functions(options: &FunctionsOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
-    let environment = options.control.access.environment.clone();
+    let environment = client.environment();
     if let Some(function) = options.function.clone() {
         let request = client.request(FunctionServiceGetRequest { environment, function });
         let found = client.functions().get(request).await.map_err(Rejected::from)?.into_inner();
@@ -144,7 +144,7 @@ pub async fn functions(options: &FunctionsOptions, style: Style) -> anyhow::Resu
 /// Lists the revisions of a function.
 pub async fn revisions(options: &FunctionOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
-    let environment = options.control.access.environment.clone();
+    let environment = client.environment();
     let function = options.function.clone();
     let asked = ListRevisionsRequest { environment, function, page_size: PAGE, page_token: String::new() };
     let page = client.functions().list_revisions(client.request(asked)).await.map_err(Rejected::from)?.into_inner();
@@ -162,7 +162,7 @@ fn print_all(listed: &[Printed], style: Style) -> anyhow::Result<ExitCode> {
 /// Takes a revision over from another environment.
 pub async fn promote(options: &PromoteOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
-    let environment = options.control.access.environment.clone();
+    let environment = client.environment();
     output::progress("Promoting", format!("{} from {} to {environment}", options.function, options.from));
     let request = client.request(PromoteRequest {
         environment,
@@ -186,7 +186,7 @@ pub async fn promote(options: &PromoteOptions, style: Style) -> anyhow::Result<E
 pub async fn rollback(options: &RollbackOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
     let request = client.request(RollbackRequest {
-        environment: options.control.access.environment.clone(),
+        environment: client.environment(),
         function: options.function.clone(),
         revision: options.to.clone().unwrap_or_default(),
     });
@@ -200,7 +200,7 @@ pub async fn alias(options: &AliasOptions, style: Style) -> anyhow::Result<ExitC
     let shares = options.shares.iter().map(|text| share(text)).collect::<anyhow::Result<_>>()?;
     let client = Client::to_control(&options.control).await?;
     let request = client.request(SetAliasRequest {
-        environment: options.control.access.environment.clone(),
+        environment: client.environment(),
         function: options.function.clone(),
         alias: options.alias.clone(),
         shares,
@@ -210,7 +210,7 @@ pub async fn alias(options: &AliasOptions, style: Style) -> anyhow::Result<ExitC
 }
 
 fn share(text: &str) -> anyhow::Result<AliasShare> {
-    let shape = || format!("`{text}` is no share: write DIGEST=PERCENT, with a digest from `airlock revisions --json`");
+    let shape = || format!("`{text}` is no share: write DIGEST=PERCENT, with a digest from `airlock revisions`");
     let (revision, percent) = text.split_once('=').with_context(shape)?;
     let percent = percent.trim_end_matches('%').parse().with_context(shape)?;
     Ok(AliasShare { revision: revision.to_owned(), percent })
@@ -220,7 +220,7 @@ fn share(text: &str) -> anyhow::Result<AliasShare> {
 pub async fn disable(options: &DisableOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
     let request = client.request(DisableRequest {
-        environment: options.control.access.environment.clone(),
+        environment: client.environment(),
         function: options.function.clone(),
         reason: options.reason.clone(),
     });
@@ -231,7 +231,7 @@ pub async fn disable(options: &DisableOptions, style: Style) -> anyhow::Result<E
 /// Takes a function back into service.
 pub async fn enable(options: &FunctionOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
-    let environment = options.control.access.environment.clone();
+    let environment = client.environment();
     let request = client.request(EnableRequest { environment, function: options.function.clone() });
     let answer = client.functions().enable(request).await.map_err(Rejected::from)?.into_inner();
     show(answer.function, style)
@@ -240,7 +240,7 @@ pub async fn enable(options: &FunctionOptions, style: Style) -> anyhow::Result<E
 /// Ends a function.
 pub async fn delete(options: &FunctionOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
-    let environment = options.control.access.environment.clone();
+    let environment = client.environment();
     let request = client.request(FunctionServiceDeleteRequest { environment, function: options.function.clone() });
     client.functions().delete(request).await.map_err(Rejected::from)?;
     output::progress("Deleted", format!("{}; its revisions stay on record", options.function));

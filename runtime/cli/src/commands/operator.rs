@@ -30,7 +30,7 @@ struct Row {
 /// Has a server read its configuration again and prints what changed.
 pub async fn reload(options: &ControlOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(options).await?;
-    let request = client.request(ReloadRequest { environment: options.access.environment.clone() });
+    let request = client.request(ReloadRequest { environment: client.environment() });
     let response = client.operator().reload(request).await.map_err(Rejected::from)?.into_inner();
     let change = |one: airlock_proto::v1::ConfigChange| Change { key: one.key, old: one.old_value, new: one.new_value };
     let changes: Vec<_> = response.changes.into_iter().map(change).collect();
@@ -49,7 +49,7 @@ pub async fn reload(options: &ControlOptions, style: Style) -> anyhow::Result<Ex
 pub async fn limits(options: &LimitsOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
     let request = client.request(LimitsRequest {
-        environment: options.control.access.environment.clone(),
+        environment: client.environment(),
         tenant: options.tenant.clone().unwrap_or_default(),
         function: options.function.clone().unwrap_or_default(),
     });

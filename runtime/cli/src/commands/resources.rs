@@ -48,7 +48,7 @@ struct Listed {
 
 async fn list(control: &ControlOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(control).await?;
-    let request = client.request(ResourceServiceListRequest { environment: control.access.environment.clone() });
+    let request = client.request(ResourceServiceListRequest { environment: client.environment() });
     let response = client.resources().list(request).await.map_err(Rejected::from)?.into_inner();
     let listed = response.resources.into_iter().map(|one| Listed {
         name: one.name,
@@ -98,7 +98,7 @@ async fn describe(
     style: Style,
 ) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(control).await?;
-    let environment = control.access.environment.clone();
+    let environment = client.environment();
     let request = client.request(DescribeSchemaRequest { environment, resource: name.to_string(), refresh });
     let response = client.resources().describe_schema(request).await.map_err(Rejected::from)?.into_inner();
     let DescribeSchemaResponse { tables, truncated, sdl, .. } = response;

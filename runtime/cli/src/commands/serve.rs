@@ -1,6 +1,11 @@
 //! `airlock serve`.
 
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::Path, process::ExitCode};
+use std::{
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use airlock_server::Bound;
 use airlock_service::{
@@ -10,17 +15,39 @@ use airlock_service::{
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{args::ServeOptions, host, output, output::EXIT_FAILURE};
+use crate::{
+    args::ServeOptions,
+    desk::{self, Desk},
+    host, output,
+    output::EXIT_FAILURE,
+};
 
 /// Takes the ports, raises the wall, and serves behind it. Call it with one thread.
 pub fn main(options: &ServeOptions) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&options.config)?;
+    let (config, config_file) = configuration(options)?;
     let cache_dir = host::cache_dir(options.cache.cache_dir.as_deref())?;
     // Before the wall, which lets nobody bind: not even us, a second time.
     let bound = host::listen(&config)?;
-    isolate(&config, &options.config, &cache_dir)?;
+    isolate(&config, &config_file, &cache_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(bound, config, &cache_dir))
+}
+
+/// What is to be served, and where that is written. The key of a desk is not kept: servers only verify.
+fn configuration(options: &ServeOptions) -> anyhow::Result<(Config, PathBuf)> {
+    let asked = options.desk.config.as_deref();
+    if !options.desk.dev {
+        let file = asked.unwrap_or(Path::new(desk::CONFIG_FILE));
+        let without = || format!("`airlock serve --dev` needs no `{}` and no keys", file.display());
+        let loaded = Config::load(file);
+        let config = if file.exists() { loaded? } else { loaded.with_context(without)? };
+        return Ok((config, file.to_owned()));
+    }
+    let Desk { config, config_file, .. } = desk::open(asked)?;
+    let iss = config.development().map_or("", |development| development.iss());
+    output::warning(format!("this is a development server: it takes tokens of `{iss}`, which no other server takes"));
+    output::progress("Token", format!("export AIRLOCK_TOKEN=$({})", Desk::mint_command(asked)));
+    Ok((config, config_file))
 }
 
 /// Raises the wall that the configuration asks for, or fails: serving with less is not an option.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_access::{Algorithm, Claims, SigningKey, Validity, mint, public_jwks};
+use airlock_access::{Algorithm, Claims, LIFETIME_MAX_S, SigningKey, Validity, mint, public_jwks};
 use airlock_model::{FunctionName, Principal, Scope};
 use airlock_proto::v1::InvokeRequest;
 use airlock_server::ServerHandle;
@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{INPUT, crm};
-use crate::{commands::token::now_unix_s, keys, output};
+use crate::{commands::token::now_unix_s, keys, output, when};
 
 pub(super) const ENVIRONMENT: &str = "dev";
 const ISSUER: &str = "https://demo.airlock.example";
@@ -71,7 +71,7 @@ impl Stage {
         output::progress("Preparing", format!("state in {}", dir.display()));
         let key = signing_key(&dir)?;
         std::fs::write(dir.join("keys.json"), public_jwks(&[&key]))?;
-        sample_database(&dir.join("orders.db"))?;
+        sample_database(&dir.join("data"))?;
         let secret = crm_secret(&dir)?;
         configure(&dir.join("airlock.toml"), &secret).await?;
         Ok(Self { dir, key, _temporary: temporary })
@@ -175,10 +175,13 @@ fn crm_secret(dir: &Path) -> anyhow::Result<String> {
     Ok(secret)
 }
 
-fn sample_database(path: &Path) -> anyhow::Result<()> {
+/// In a directory of its own, which is all that a server may write to.
+fn sample_database(dir: &Path) -> anyhow::Result<()> {
+    let path = &dir.join("orders.db");
     if path.exists() {
         return Ok(());
     }
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
     let database = Connection::open(path).with_context(|| format!("cannot make `{}`", path.display()))?;
     database.execute_batch(SAMPLE_DATA).context("cannot fill the sample database")
 }
@@ -195,17 +198,37 @@ pub(super) async fn keep_serving(stage: &Stage, server: &ServerHandle) -> anyhow
         key = stage.dir().join("signing-key.json").display()
     );
     let lines = [
-        format!("\nTokens live 60 s here. Another one:\n  export AIRLOCK_TOKEN=$({mint})"),
+        format!("\nA token for {}:\n  export AIRLOCK_TOKEN=$({mint})", when::span(LIFETIME_MAX_S)),
         format!(
             "\nOver HTTP:\n  curl -s http://{address}/airlock.v1.InvocationService/Invoke -H \"authorization: Bearer $AIRLOCK_TOKEN\" \
              -H 'content-type: application/json' -d '{{\"function\":\"order-summary\",\"environment\":\"{ENVIRONMENT}\",\"payload\":{INPUT}}}'"
         ),
         format!("\nOver gRPC:\n  {program} invoke order-summary --server http://{address} --input '{INPUT}'"),
-        format!("\nFor this minute:\n  export AIRLOCK_TOKEN={token}\n\nCtrl-C stops the server."),
+        format!(
+            "\nOne for this minute, as the demo used them:\n  export AIRLOCK_TOKEN={token}\n\nCtrl-C stops the server."
+        ),
     ];
     for line in lines {
         std::io::Write::write_all(&mut anstream::stderr(), format!("{line}\n").as_bytes())?;
     }
     tokio::signal::ctrl_c().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_service::{Config, isolation};
+
+    use super::*;
+
+    #[test]
+    fn the_configuration_lets_a_server_write_to_nothing_but_data() {
+        let file = Path::new("/srv/demo/airlock.toml");
+        let text = CONFIGURATION.replace("{{crm}}", "127.0.0.1:1");
+        let config = Config::parse(&text, "airlock.toml", &[], Path::new("/srv/demo")).expect("valid");
+        assert_eq!(isolation::exposed_files(&config, file), Vec::<PathBuf>::new());
+        let beside = text.replace("data/orders.db", "orders.db");
+        let config = Config::parse(&beside, "airlock.toml", &[], Path::new("/srv/demo")).expect("valid");
+        assert!(isolation::exposed_files(&config, file).contains(&file.to_owned()), "as it was once");
+    }
 }

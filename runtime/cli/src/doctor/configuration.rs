@@ -40,7 +40,17 @@ pub(super) fn checks(config: &Config, config_file: &Path) -> Vec<Check> {
         Check::warning("writable_directories", detail, "give databases and state directories of their own")
     });
     checks.push(listeners(config));
+    checks.push(development(config));
     checks
+}
+
+/// Whether this could be a development server. No configuration makes it one by itself.
+fn development(config: &Config) -> Check {
+    let detail = match config.expect_desk() {
+        Ok(()) => "not one by itself; `airlock serve --dev` would make it one, on loopback".to_owned(),
+        Err(why) => format!("not one, and never: {why}"),
+    };
+    Check::ok("development_server", detail)
 }
 
 /// Whether tokens travel in clear text on a network.

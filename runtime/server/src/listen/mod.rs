@@ -103,11 +103,12 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
     let Bound { data, control, limits } = bound;
     let (phase, watched) = watch::channel(Phase::Serving);
     let tally = Tally::new(limits.in_flight_max);
-    let health = HealthReporter::new();
-    health::set(&health, ServingStatus::Serving);
+    let reporter = HealthReporter::new();
+    let health = health::Health::new(reporter.clone(), route::health_names(app.is_development()));
+    health.set(ServingStatus::Serving);
     let shared = Shared {
         app,
-        sides: route::sides(health.clone())?,
+        sides: route::sides(reporter)?,
         contract: json::Contract::load()?,
         tally: Arc::clone(&tally),
         phase: watched,
@@ -148,7 +149,7 @@ pub struct ServerHandle {
     control: SocketAddr,
     phase: watch::Sender<Phase>,
     tally: Arc<Tally>,
-    health: HealthReporter,
+    health: health::Health,
     /// Closes when the last worker has ended.
     finished: mpsc::Receiver<()>,
     threads: Vec<JoinHandle<()>>,
@@ -195,7 +196,7 @@ impl ServerHandle {
     /// Says NOT_SERVING, takes no more connections, tells clients to go elsewhere (GOAWAY), lets running calls finish for
     /// at most `grace`, then stops.
     pub async fn drain(mut self, grace: Duration) -> DrainReport {
-        health::set(&self.health, ServingStatus::NotServing);
+        self.health.set(ServingStatus::NotServing);
         self.phase.send_replace(Phase::Draining);
         let complete = tokio::time::timeout(grace, self.finished.recv()).await.is_ok();
         let dropped = if complete { 0 } else { self.tally.read().in_flight };

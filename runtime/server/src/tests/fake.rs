@@ -160,6 +160,10 @@ impl Application for Fake {
         if self.stuck.load(SeqCst) { Err(stuck()) } else { Ok(()) }
     }
 
+    fn is_development(&self) -> bool {
+        false
+    }
+
     fn halt(&self) {}
 
     async fn leave_thread(&self) {}

@@ -22,6 +22,8 @@ async fn health_answers_without_a_token_on_both_listeners() {
         assert_eq!(isolation.into_inner().status(), ServingStatus::Serving);
         let stronger = health.check(HealthCheckRequest { service: "airlock.isolation.L1".into() }).await.unwrap_err();
         assert_eq!(stronger.code(), Code::NotFound);
+        let development = health.check(HealthCheckRequest { service: "airlock.development".into() }).await.unwrap_err();
+        assert_eq!(development.code(), Code::NotFound, "this is no server of a desk");
         let unknown = health.check(HealthCheckRequest { service: "no.Such".into() }).await.unwrap_err();
         assert_eq!(unknown.code(), Code::NotFound);
     }

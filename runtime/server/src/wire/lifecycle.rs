@@ -1,6 +1,6 @@
 //! Messages about what happens to a function after its deploy.
 
-use airlock_model::Digest;
+use airlock_model::DigestPrefix;
 use airlock_proto::v1;
 use airlock_service::{Deployment, FunctionChange, Landing, LiveFunction, Promotion, Share};
 
@@ -46,11 +46,11 @@ pub(crate) fn changed(live: Option<LiveFunction>) -> Option<v1::Function> {
     live.map(whole_function)
 }
 
-fn optional_digest(text: &str) -> Result<Option<Digest>, Refusal> {
+fn optional_digest(text: &str) -> Result<Option<DigestPrefix>, Refusal> {
     if text.is_empty() { Ok(None) } else { digest("revision", text).map(Some) }
 }
 
-fn digest(field: &'static str, text: &str) -> Result<Digest, Refusal> {
+fn digest(field: &'static str, text: &str) -> Result<DigestPrefix, Refusal> {
     text.parse().map_err(|why| {
         let hint = "send a digest as ListRevisions gives it";
         Refusal::malformed(field, format!("field `{field}`: {why}"), hint)

@@ -11,7 +11,7 @@ use airlock_store::{DecideError, Decider, Word};
 use tokio::time::Instant;
 
 use super::{engines, unknown};
-use crate::{App, app::store_failure, deploy::control_event, settings::Settings};
+use crate::{App, app::store_failure, control::About, deploy::control_event, settings::Settings};
 
 /// How long a database may take to say which of its tables can be rolled back.
 const ENGINES_TIME_MAX: Duration = Duration::from_secs(10);
@@ -30,6 +30,16 @@ pub enum Decision {
     Revoke(String),
 }
 
+impl Decision {
+    const fn rpc(&self) -> &'static str {
+        match self {
+            Self::Approve(_) => "ApprovalService.Approve",
+            Self::Reject(_) => "ApprovalService.Reject",
+            Self::Revoke(_) => "ApprovalService.Revoke",
+        }
+    }
+}
+
 impl App {
     /// Decides on an approval of the token's tenant and environment, on record in the same step.
     ///
@@ -43,7 +53,8 @@ impl App {
         id: ApprovalId,
         decision: Decision,
     ) -> Result<Approval, Failure> {
-        let permit = self.authorize(bearer, ControlScope::ApprovalDecide, &environment, None)?;
+        let about = About(decision.rpc(), &environment, None);
+        let permit = self.authorize(bearer, ControlScope::ApprovalDecide, about)?;
         let decided = self.decide(&permit, &id, decision).await;
         decided.map_err(|failure| self.record_refused_decision(&permit, &id, failure))
     }

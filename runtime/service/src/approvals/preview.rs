@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Outcome, counts, engines, mask, show::shown, unknown};
-use crate::{App, app::store_failure, deploy::control_event, gate::analysed_as, settings::Settings};
+use crate::{App, app::store_failure, control::About, deploy::control_event, gate::analysed_as, settings::Settings};
 
 pub use counts::AffectedTable;
 
@@ -50,7 +50,8 @@ impl App {
         id: ApprovalId,
         parameters: Option<String>,
     ) -> Result<Preview, Failure> {
-        let permit = self.authorize(bearer, ControlScope::ApprovalDecide, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::ApprovalDecide, About("ApprovalService.Preview", &environment, None))?;
         let tenant = permit.principal().tenant.clone();
         let found = self.backends.store.approval(id.clone(), tenant, environment).await;
         let found = found.map_err(|why| store_failure(&why))?;

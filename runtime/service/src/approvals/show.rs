@@ -5,7 +5,7 @@ use airlock_model::{Approval, ApprovalId, ApprovalState, ControlScope, Environme
 use airlock_store::{ApprovalFilter, Page, PageRequest};
 
 use super::{similar, unknown};
-use crate::{App, app::store_failure, clock};
+use crate::{App, app::store_failure, clock, control::About};
 
 /// How many of the approvals before are compared.
 const COMPARED_MAX: u32 = 50;
@@ -40,7 +40,8 @@ impl App {
         filter: ApprovalFilter,
         page: PageRequest,
     ) -> Result<Page<Shown>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::ApprovalRead, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::ApprovalRead, About("ApprovalService.List", &environment, None))?;
         let (state, tenant) = (filter.state, permit.principal().tenant.clone());
         // One that has ended unnoticed is stored as what it was.
         let filter = ApprovalFilter { state: state.filter(|state| *state != ApprovalState::Expired), ..filter };
@@ -60,7 +61,8 @@ impl App {
         environment: EnvironmentName,
         id: ApprovalId,
     ) -> Result<(Shown, Option<SimilarApproval>), Failure> {
-        let permit = self.authorize(bearer, ControlScope::ApprovalRead, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::ApprovalRead, About("ApprovalService.Get", &environment, None))?;
         let (store, tenant) = (&self.backends.store, permit.principal().tenant.clone());
         let found = store.approval(id.clone(), tenant, environment).await.map_err(|why| store_failure(&why))?;
         let covered = found.filter(|approval| permit.token().covers(&approval.asked.function));

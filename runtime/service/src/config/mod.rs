@@ -5,6 +5,7 @@
 mod admission;
 mod audit;
 mod deploy;
+mod development;
 mod error;
 mod identity;
 mod listing;
@@ -35,6 +36,8 @@ pub use crate::isolation::IsolationLevel;
 pub use admission::AdmissionSection;
 pub use audit::{AuditConfig, CheckpointConfig, WebhookConfig};
 pub use deploy::DeployConfig;
+pub(crate) use development::refuse_reserved_keys;
+pub use development::{DEVELOPMENT_PREFIX, Development, DevelopmentError};
 pub use error::ConfigError;
 pub use identity::{
     AccessConfig, ClaimPath, IdentityConfig, PrivateKeySource, ProviderConfig, RoleConfig, built_in_role,
@@ -74,6 +77,7 @@ pub struct Config {
     #[serde(default)]
     pub deploy: DeployConfig,
     /// Who may mint tokens.
+    #[serde(default)]
     pub tokens: TokenConfig,
     /// Whose word about people counts, and what they get.
     #[serde(default)]
@@ -95,6 +99,9 @@ pub struct Config {
     /// Where each value stands.
     #[serde(skip)]
     pub(crate) origins: Arc<Origins>,
+    /// The issuer of a desk: by `airlock serve --dev`, never by what is written.
+    #[serde(skip)]
+    pub(crate) development: Option<Arc<Development>>,
 }
 
 /// `[egress]`.
@@ -288,11 +295,25 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong, with its place and remedy. Nothing is half applied.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_as(path, None)
+    }
+
+    /// The same for a development server, whose issuer counts beside those that are written.
+    ///
+    /// # Errors
+    /// As [`Config::load`], and when the configuration is none for a desk.
+    pub fn load_for_desk(path: &Path, development: Arc<Development>) -> Result<Self, ConfigError> {
+        Self::load_as(path, Some(development))
+    }
+
+    /// The file again, for the server that it is the configuration of.
+    pub(crate) fn load_as(path: &Path, development: Option<Arc<Development>>) -> Result<Self, ConfigError> {
         let read = |source| ConfigError::Read { path: path.to_owned(), source };
         let path = std::path::absolute(path).map_err(read)?;
         let text = std::fs::read_to_string(&path).map_err(read)?;
         let base = path.parent().unwrap_or(Path::new("."));
-        let mut config = Self::parse(&text, &path.display().to_string(), &overlay::from_process(), base)?;
+        let mut config =
+            Self::parse_as(&text, &path.display().to_string(), &overlay::from_process(), (base, development))?;
         if let Some(origins) = Arc::get_mut(&mut config.origins) {
             origins.path = Some(path);
         }
@@ -304,6 +325,15 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, origin: &str, overlay: &[(String, String)], base: &Path) -> Result<Self, ConfigError> {
+        Self::parse_as(text, origin, overlay, (base, None))
+    }
+
+    fn parse_as(
+        text: &str,
+        origin: &str,
+        overlay: &[(String, String)],
+        (base, development): (&Path, Option<Arc<Development>>),
+    ) -> Result<Self, ConfigError> {
         let mut table: toml::Table = toml::from_str(text).map_err(|why| ConfigError::syntax(origin, text, &why))?;
         // Straight from the text, so that errors know their line.
         let alone = toml::from_str::<Self>(text);
@@ -318,6 +348,7 @@ impl Config {
             })?
         };
         config.origins = Arc::new(Origins::new(text, origin, overlay, &table));
+        config.development = development;
         config.resolve_paths(base);
         config.check().map_err(|why| config.origins.locate(why))?;
         Ok(config)
@@ -372,6 +403,7 @@ impl Config {
             }
         }
         self.check_tokens()?;
+        self.check_development()?;
         self.check_promotions()?;
         self.check_packages()?;
         self.check_signers()?;

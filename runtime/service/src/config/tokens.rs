@@ -27,7 +27,21 @@ pub struct TokenConfig {
     #[serde(default)]
     pub sender_bound: SenderPolicy,
     /// Who signs tokens.
+    #[serde(default)]
     pub issuer: Vec<IssuerConfig>,
+}
+
+impl Default for TokenConfig {
+    fn default() -> Self {
+        Self {
+            instance: default_instance(),
+            max_lifetime_s: default_lifetime(),
+            max_lifetime_write_s: None,
+            leeway_s: default_leeway(),
+            sender_bound: SenderPolicy::default(),
+            issuer: Vec::new(),
+        }
+    }
 }
 
 fn default_instance() -> String {
@@ -248,6 +262,17 @@ impl Config {
             let ProviderConfig { iss, jwks, algorithms, .. } = one;
             (format!("identity.provider[{index}]"), KeySource { iss, jwks, algorithms })
         })
+    }
+
+    /// Somebody has to be able to get a token. Asked of whoever serves: a function that is only run needs nobody's.
+    pub(crate) fn expect_issuer(&self) -> Result<(), ConfigError> {
+        let is_somebody = !self.tokens.issuer.is_empty() || !self.identity.provider.is_empty();
+        if is_somebody || self.development.is_some() {
+            return Ok(());
+        }
+        let message = "there is no [[tokens.issuer]], so nobody could call: make keys with `airlock keys new` and name them there, or \
+                       start a server for yourself with `airlock serve --dev`";
+        Err(ConfigError::value("tokens.issuer", message))
     }
 
     /// Every issuer has algorithms, each once.

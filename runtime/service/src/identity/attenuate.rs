@@ -34,7 +34,7 @@ impl App {
     /// `token_invalid`, `revoked`, `tenant_busy`; `not_granted` for what the bearer's token does not have.
     pub async fn attenuate(&self, bearer: Presented<'_>, asked: Attenuation) -> Result<(Minted, u64), Failure> {
         let refuse = |environment: &str, refused: Refused| {
-            let subject = Subject { function: None, environment };
+            let subject = Subject { rpc: Some("TokenService.Attenuate"), function: None, environment };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         };
         let (settings, now) = (self.settings(), clock::now_unix_s());

@@ -97,7 +97,8 @@ impl App {
         let settings = self.settings();
         let environment = asked.environment.clone();
         let refuse = |refused: Refused| {
-            let subject = Subject { function: None, environment: environment.as_str() };
+            let subject =
+                Subject { rpc: Some("TokenService.Exchange"), function: None, environment: environment.as_str() };
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         };
         self.paces.check_unverified().map_err(|why| refuse(why.into()))?;

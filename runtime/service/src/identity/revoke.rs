@@ -14,6 +14,7 @@ use crate::{
     App,
     app::store_failure,
     clock,
+    control::About,
     refusals::{Refused, Subject},
     revocations::ended_by,
 };
@@ -67,9 +68,11 @@ impl App {
         environment: EnvironmentName,
         asked: RevocationRequest,
     ) -> Result<RevokedCalls, Failure> {
-        let permit = self.authorize(bearer, ControlScope::TokenRevoke, &environment, None)?;
+        let permit =
+            self.authorize(bearer, ControlScope::TokenRevoke, About("TokenService.Revoke", &environment, None))?;
         let revocation = self.judge_revocation(&permit, asked).map_err(|why| {
-            let subject = Subject { function: None, environment: environment.as_str() };
+            let subject =
+                Subject { rpc: Some("TokenService.Revoke"), function: None, environment: environment.as_str() };
             let refused = Refused::by(permit.token())(why);
             self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
         })?;
@@ -98,7 +101,11 @@ impl App {
         bearer: Presented<'_>,
         environment: EnvironmentName,
     ) -> Result<Vec<Revocation>, Failure> {
-        let permit = self.authorize(bearer, ControlScope::TokenRevoke, &environment, None)?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::TokenRevoke,
+            About("TokenService.ListRevocations", &environment, None),
+        )?;
         Ok(self.backends.revocations.list(|revocation| may_touch(&permit, revocation)))
     }
 
@@ -113,7 +120,11 @@ impl App {
         environment: EnvironmentName,
         id: RevocationId,
     ) -> Result<Revocation, Failure> {
-        let permit = self.authorize(bearer, ControlScope::TokenRevoke, &environment, None)?;
+        let permit = self.authorize(
+            bearer,
+            ControlScope::TokenRevoke,
+            About("TokenService.LiftRevocation", &environment, None),
+        )?;
         let found = self.backends.revocations.list(|one| one.id == id && may_lift(&permit, one));
         let Some(revocation) = found.into_iter().next() else {
             let message = format!("there is no revocation `{id}` that this token may lift");

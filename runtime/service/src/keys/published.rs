@@ -23,7 +23,7 @@ use super::{
     kept::Kept,
     schedule::{ASKED_EVERY, Schedule, chance},
 };
-use crate::clock;
+use crate::{clock, config::refuse_reserved_keys};
 
 /// The longest that a call waits for keys that are looked for on its behalf: one fetch, and a little.
 const LOOK_TIME_MAX: Duration = Duration::from_secs(6);
@@ -179,7 +179,9 @@ impl Set {
     }
 
     fn read(&self, text: &str) -> Result<PublishedKeys, KeyError> {
-        KeySet::parse_published(text, self.name.algorithms)
+        let published = KeySet::parse_published(text, self.name.algorithms)?;
+        refuse_reserved_keys(published.keys.key_ids())?;
+        Ok(published)
     }
 
     async fn refresh_forever(self: Arc<Self>, fetch: Fetch, kept: Kept, mut schedule: Schedule) {

@@ -143,7 +143,7 @@ fn text(out: &mut dyn Write, report: &TrailReport) -> std::io::Result<()> {
 /// Asks a server for a checkpoint, to be kept elsewhere.
 pub async fn checkpoint(options: &ControlOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(options).await?;
-    let request = AuditServiceCheckpointRequest { environment: options.access.environment.clone() };
+    let request = AuditServiceCheckpointRequest { environment: client.environment() };
     let made = client.audit().checkpoint(client.request(request)).await.map_err(Rejected::from)?.into_inner();
     let printed = json!({
         "airlock_checkpoint": made.checkpoint,

@@ -76,10 +76,10 @@ fn limit(text: &str) -> anyhow::Result<(String, u64)> {
 
 /// Ends something, and prints what lifts it and what was cut.
 pub async fn revoke(options: &RevokeTokenOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let (kind, value) = named(options)?;
     let client = Client::to_control(&options.control).await?;
+    let (kind, value) = named(options, &client.environment())?;
     let asked = TokenServiceRevokeRequest {
-        environment: options.control.access.environment.clone(),
+        environment: client.environment(),
         kind: kind.to_owned(),
         value,
         tenant: options.of_tenant.clone().unwrap_or_default(),
@@ -97,10 +97,10 @@ pub async fn revoke(options: &RevokeTokenOptions, style: Style) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
-fn named(options: &RevokeTokenOptions) -> anyhow::Result<(&'static str, String)> {
+fn named(options: &RevokeTokenOptions, environment: &str) -> anyhow::Result<(&'static str, String)> {
     let RevokedThing { jti, subject, app, tenant, function, resource } = &options.what;
     if jti.as_deref() == Some("-") {
-        return Ok(("token", token_id_of(text_argument("-")?.trim(), options)?));
+        return Ok(("token", token_id_of(text_argument("-")?.trim(), options, environment)?));
     }
     let given = [
         ("token", jti),
@@ -115,9 +115,9 @@ fn named(options: &RevokeTokenOptions) -> anyhow::Result<(&'static str, String)>
 }
 
 /// The `jti` of a token, which is not judged: whoever found a leaked token has only its text.
-fn token_id_of(token: &str, options: &RevokeTokenOptions) -> anyhow::Result<String> {
+fn token_id_of(token: &str, options: &RevokeTokenOptions, asked: &str) -> anyhow::Result<String> {
     let claims = airlock_access::claims_unverified(token).context("this is no token")?;
-    let (asked, its) = (&options.control.access.environment, claims.get("environment").and_then(Value::as_str));
+    let its = claims.get("environment").and_then(Value::as_str);
     anyhow::ensure!(
         options.everywhere || its.is_none_or(|its| its == asked),
         "the token is for environment `{}`: end it with --environment {0}, or --everywhere",
@@ -129,7 +129,7 @@ fn token_id_of(token: &str, options: &RevokeTokenOptions) -> anyhow::Result<Stri
 /// Lists what is ended.
 pub async fn revocations(options: &ControlOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(options).await?;
-    let asked = ListRevocationsRequest { environment: options.access.environment.clone() };
+    let asked = ListRevocationsRequest { environment: client.environment() };
     let answer = client.tokens().list_revocations(client.request(asked)).await.map_err(Rejected::from)?.into_inner();
     let listed: Vec<_> = answer.revocations.into_iter().map(Printed::from).collect();
     style.print(&listed, |out| listed.iter().try_for_each(|one| one.line(out)))?;
@@ -139,7 +139,7 @@ pub async fn revocations(options: &ControlOptions, style: Style) -> anyhow::Resu
 /// Takes a revocation back.
 pub async fn lift(options: &LiftOptions, style: Style) -> anyhow::Result<ExitCode> {
     let client = Client::to_control(&options.control).await?;
-    let environment = options.control.access.environment.clone();
+    let environment = client.environment();
     let asked = LiftRevocationRequest { environment, id: options.id.clone() };
     let answer = client.tokens().lift_revocation(client.request(asked)).await.map_err(Rejected::from)?.into_inner();
     let printed = Printed::from(answer.revocation.unwrap_or_default());

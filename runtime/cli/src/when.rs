@@ -1,0 +1,86 @@
+//! Times for people.
+
+/// A second as RFC 3339, in UTC.
+pub fn utc(unix_s: u64) -> String {
+    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// The same of milliseconds, with them.
+pub fn utc_ms(unix_ms: u64) -> String {
+    let seconds = utc(unix_ms / 1_000);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), unix_ms % 1_000)
+}
+
+/// How far a time is from now: `in 4 min 48 s`, `2 d 3 h ago`, `now`.
+pub fn from_now(unix_s: u64, now_unix_s: u64) -> String {
+    match unix_s.abs_diff(now_unix_s) {
+        0 => "now".to_owned(),
+        far if unix_s > now_unix_s => format!("in {}", span(far)),
+        far => format!("{} ago", span(far)),
+    }
+}
+
+/// A length of time by its two largest units.
+pub fn span(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut rest = seconds;
+    let parts = UNITS.into_iter().filter_map(|(size, unit)| {
+        let count = rest / size;
+        rest %= size;
+        (count > 0).then(|| format!("{count} {unit}"))
+    });
+    let parts = parts.take(2).collect::<Vec<_>>().join(" ");
+    if parts.is_empty() { "0 s".to_owned() } else { parts }
+}
+
+/// The date of a day since 1970 in the proleptic Gregorian calendar, counted in years that begin in March and in cycles of 400
+/// of them.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (cycle, day_of_cycle) = (days / 146_097, days % 146_097);
+    let year = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
+    let day_of_year = day_of_cycle - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (cycle * 400 + year + later, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_dates() {
+        for (unix_s, date) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (1_795_410_000, "2026-11-23T05:00:00Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(utc(unix_s), date);
+        }
+    }
+
+    #[test]
+    fn distances_are_told_by_two_units() {
+        for (unix_s, told) in [
+            (1_000_000, "now"),
+            (1_000_288, "in 4 min 48 s"),
+            (1_003_600, "in 1 h"),
+            (1_186_461, "in 2 d 3 h"),
+            (999_999, "1 s ago"),
+            (0, "11 d 13 h ago"),
+        ] {
+            assert_eq!(from_now(unix_s, 1_000_000), told);
+        }
+        assert_eq!(utc_ms(951_782_399_007), "2000-02-28T23:59:59.007Z");
+        assert!(utc(u64::MAX).ends_with('Z'), "any number is some date");
+    }
+}
