@@ -33,6 +33,8 @@ pub struct ProvenRequest {
     pub over_tls: bool,
     /// Host and port as the client says them: `:authority`, or `host`.
     pub authority: String,
+    /// Whether that is a name of this server's own. Whoever sends a proof on that was made for another server can name that one.
+    pub is_ours: bool,
     /// Without query.
     pub path: String,
 }
@@ -90,6 +92,9 @@ pub enum ProofRefusal {
     /// `htu` is another URL.
     #[error("the proof's `htu` is not the URL of the request, or two readers could read it differently")]
     Url,
+    /// `htu` and the request agree on another server.
+    #[error("the request and the proof's `htu` name a host that is none of this server's: see `[server] names`")]
+    Host,
     /// `ath` is another token's.
     #[error("the proof's `ath` is not the SHA-256 of the token")]
     Token,
@@ -151,6 +156,9 @@ impl Proof {
         }
         if !self.request.is_at(&claims.url) {
             return Err(ProofRefusal::Url);
+        }
+        if !self.request.is_ours {
+            return Err(ProofRefusal::Host);
         }
         if claims.token != wanted.token {
             return Err(ProofRefusal::Token);

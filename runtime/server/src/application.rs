@@ -1,6 +1,6 @@
 //! What the server needs of the application behind it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use airlock_model::{
     Approval, ApprovalId, EnvironmentName, Failure, FunctionName, InvocationId, ManifestStatement, ResourceName,
@@ -36,6 +36,9 @@ pub trait Application: Send + Sync + 'static {
 
     /// What a new connection speaks TLS with; `None` in clear text. Must not wait.
     fn tls(&self, listener: Listener) -> Option<Arc<ServerConfig>>;
+
+    /// Whether a request that names this authority means this server. Must not wait.
+    fn is_named(&self, listener: Listener, authority: &str, met_at: Option<SocketAddr>) -> bool;
 
     /// Begins to count what is held for one request. Must not wait.
     fn open_holding(&self) -> Holding;
@@ -332,6 +335,10 @@ impl Application for App {
 
     fn tls(&self, listener: Listener) -> Option<Arc<ServerConfig>> {
         Self::tls(self, listener)
+    }
+
+    fn is_named(&self, listener: Listener, authority: &str, met_at: Option<SocketAddr>) -> bool {
+        Self::is_named(self, listener, authority, met_at)
     }
 
     fn open_holding(&self) -> Holding {

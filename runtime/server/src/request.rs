@@ -97,22 +97,23 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 /// What a request shows of its sender beside the token; `None` when nothing, as most do.
-pub(crate) fn sender<B>(request: &Request<B>) -> Option<Sender> {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
+pub(crate) fn sender<B>(request: &Request<B>, peer: Peer, is_ours: impl Fn(&str) -> bool) -> Option<Sender> {
     let proof = authorization(request.headers())
         .filter(|(scheme, _)| *scheme == Scheme::Dpop)
-        .map(|_| Arc::new(Proof::new(only(request.headers(), DPOP), proven(request, peer.over_tls))));
+        .map(|_| Arc::new(Proof::new(only(request.headers(), DPOP), proven(request, peer, is_ours))));
     (proof.is_some() || peer.certificate.is_some()).then_some(Sender { certificate: peer.certificate, proof })
 }
 
 /// The request as a proof has to name it.
-fn proven<B>(request: &Request<B>, over_tls: bool) -> ProvenRequest {
+fn proven<B>(request: &Request<B>, peer: Peer, is_ours: impl Fn(&str) -> bool) -> ProvenRequest {
     // HTTP/2 has it in `:authority`, HTTP/1.1 in `host`.
     let named = request.uri().authority().map(Authority::as_str).or_else(|| only(request.headers(), HOST));
+    let authority = named.unwrap_or_default();
     ProvenRequest {
         method: request.method().as_str().to_owned(),
-        over_tls,
-        authority: named.unwrap_or_default().to_owned(),
+        over_tls: peer.over_tls,
+        authority: authority.to_owned(),
+        is_ours: is_ours(authority),
         path: request.uri().path().to_owned(),
     }
 }
@@ -214,15 +215,16 @@ mod tests {
 
     #[test]
     fn a_sender_is_what_the_scheme_and_the_connection_say() {
-        let request = |scheme: &str, peer: Peer| {
+        let request = |scheme: &str| {
             let request = Request::post("https://a.example/x").header("authorization", format!("{scheme} a.b.c"));
-            request.header("dpop", "proof").extension(peer).body(()).unwrap()
+            request.header("dpop", "proof").body(()).unwrap()
         };
         let certificate = Some(airlock_service::Thumbprint::of_certificate(b"der"));
         let shown = |scheme: &str, peer: Peer| {
-            sender(&request(scheme, peer)).map(|sender| (sender.certificate, sender.proof.is_some()))
+            let shown = sender(&request(scheme), peer, |authority| authority == "a.example");
+            shown.map(|sender| (sender.certificate, sender.proof.is_some()))
         };
-        let (plain, known) = (Peer::default(), Peer { over_tls: true, certificate });
+        let (plain, known) = (Peer::default(), Peer { over_tls: true, certificate, met_at: None });
         assert_eq!(shown("Bearer", plain), None, "a proof beside a bearer token is nothing");
         assert_eq!(shown("DPoP", plain), Some((None, true)));
         assert_eq!(shown("Bearer", known), Some((certificate, false)));

@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the clock that proofs are made by")]
 
+mod names;
+
 use std::{
     net::SocketAddr,
     time::{SystemTime, UNIX_EPOCH},

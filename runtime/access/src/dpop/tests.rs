@@ -11,6 +11,7 @@ fn request() -> ProvenRequest {
         method: "POST".to_owned(),
         over_tls: true,
         authority: "airlock.example".to_owned(),
+        is_ours: true,
         path: "/airlock.v1.InvocationService/Invoke".to_owned(),
     }
 }
@@ -194,6 +195,16 @@ fn behind_a_proxy_that_ends_tls_the_url_may_be_either() {
         let proof = bench.proof(json!({}), json!({}));
         assert_eq!(bench.check_at(Some(&proof), request, NOW), Err(ProofRefusal::Url), "{odd}");
     }
+}
+
+/// Whoever was sent a proof for its own host can send it on with that host in the request.
+#[test]
+fn a_proof_for_another_server_is_refused_although_the_request_agrees() {
+    let bench = Bench::new(Algorithm::EdDsa);
+    let proof = bench.proof(json!({}), json!({}));
+    let elsewhere = ProvenRequest { is_ours: false, ..request() };
+    assert_eq!(bench.check_at(Some(&proof), elsewhere, NOW), Err(ProofRefusal::Host));
+    assert_eq!(bench.check(&proof), Ok(()), "where it was made for");
 }
 
 #[test]

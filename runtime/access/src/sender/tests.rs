@@ -43,6 +43,7 @@ fn proven(key: &SigningKey, token: &str) -> Sender {
         method: "POST".to_owned(),
         over_tls: true,
         authority: "airlock.example".to_owned(),
+        is_ours: true,
         path: "/airlock.v1.InvocationService/Invoke".to_owned(),
     };
     Sender { certificate: None, proof: Some(Arc::new(Proof::new(Some(&prove(key, &claims).unwrap()), request))) }

@@ -151,6 +151,10 @@ impl Application for Fake {
         self.tls.clone()
     }
 
+    fn is_named(&self, _: Listener, _: &str, _: Option<std::net::SocketAddr>) -> bool {
+        true
+    }
+
     fn open_holding(&self) -> Holding {
         self.holdings.open()
     }
