@@ -5,11 +5,12 @@
 
 mod used;
 
-use std::{fmt, sync::OnceLock};
+use std::{fmt, sync::OnceLock, time::Duration};
 
-use airlock_model::{Scheme, TenantName, WebUrl};
+use airlock_model::{Failure, Principal, Reason, Scheme, WebUrl};
 use serde_json::{Map, Value, json};
 
+use self::used::Holder;
 pub use self::used::UsedProofs;
 use crate::{
     keys::{Algorithm, KeyError, KeyFault, PublicKey, SigningKey},
@@ -21,6 +22,8 @@ use crate::{
 const PROOF_TYPE: &str = "dpop+jwt";
 const HEADER_MEMBERS: [&str; 3] = ["alg", "typ", "jwk"];
 const IDENTIFIER_BYTES_MAX: usize = 128;
+/// A part of the time for which proofs are remembered.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How old a proof may be, in seconds: made for one request, it is on its way for moments.
 pub(crate) const PROOF_AGE_MAX_S: u64 = 30;
 
@@ -110,8 +113,48 @@ pub enum ProofRefusal {
     #[error("the proof was used before: its `jti` was seen with the same key")]
     Replayed,
     /// Forgetting used ones early would let them be used again.
-    #[error("the tenant, or all together, used more proofs than can be remembered")]
+    #[error("the tenant used more proofs than are remembered of one")]
+    TenantShare,
+    /// The same of one key, or of one subject.
+    #[error("the holder used more proofs than are remembered of one key and one subject")]
+    HolderShare,
+    /// The same of all tenants together.
+    #[error("all tenants together used more proofs than can be remembered")]
     Full,
+}
+
+impl ProofRefusal {
+    /// What the caller sees where nothing is wrong with the proof. Only its holder gets so far.
+    pub(crate) fn as_failure(self) -> Option<Failure> {
+        let busy = |reason, message| {
+            let hint = "try again shortly with a new proof; ask for fewer, larger things, or bind tokens to a certificate, \
+                        which needs no proofs";
+            Some(Failure::new(reason, message, hint).with_retry_after(BUSY_RETRY_AFTER))
+        };
+        match self {
+            Self::TenantShare => {
+                busy(Reason::TenantBusy, "the tenant sent more proofs (DPoP) within a minute than are remembered of one")
+            }
+            Self::HolderShare => {
+                busy(Reason::TenantBusy, "this key or subject sent more proofs (DPoP) within a minute than are remembered of one")
+            }
+            Self::Full => busy(Reason::Overloaded, "more proofs (DPoP) were sent within a minute than can be remembered"),
+            Self::Shape
+            | Self::Header
+            | Self::Algorithm
+            | Self::Key
+            | Self::OtherKey
+            | Self::Signature
+            | Self::Claims
+            | Self::Method
+            | Self::Url
+            | Self::Host
+            | Self::Token
+            | Self::Time
+            | Self::BeforeStart
+            | Self::Replayed => None,
+        }
+    }
 }
 
 impl Proof {
@@ -125,7 +168,7 @@ impl Proof {
     pub(crate) fn check(
         &self,
         (key, token): (Thumbprint, Thumbprint),
-        tenant: &TenantName,
+        principal: &Principal,
         moment: &Moment<'_>,
     ) -> Result<(), ProofRefusal> {
         let accepted = Accepted { key, token };
@@ -134,8 +177,7 @@ impl Proof {
             return Ok(());
         }
         let identifier = self.judge(accepted, moment)?;
-        let once = Thumbprint::of(&format!("{key} {identifier}"));
-        moment.used.take(tenant, once, moment.now_unix_s)?;
+        moment.used.take(Holder { principal, key }, &identifier, moment.now_unix_s)?;
         // Another check of the same request can only have come to the same end.
         let _first = self.accepted.set(accepted);
         Ok(())

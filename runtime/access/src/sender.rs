@@ -6,7 +6,6 @@
 
 use std::{fmt, sync::Arc};
 
-use airlock_model::TenantName;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -193,13 +192,12 @@ impl Presented<'_> {
                 return Err(SenderRefusal::CertificateOther);
             }
         }
-        let tenant: &TenantName = &token.principal().tenant;
         match (key, proof) {
             (None, None) => Ok(()),
             (None, Some(_)) => Err(SenderRefusal::NoKey),
             (Some(_), None) => Err(SenderRefusal::ProofMissing),
             (Some(key), Some(proof)) => {
-                Ok(proof.check((key, Thumbprint::of(self.token.unwrap_or_default())), tenant, moment)?)
+                Ok(proof.check((key, Thumbprint::of(self.token.unwrap_or_default())), token.principal(), moment)?)
             }
         }
     }
