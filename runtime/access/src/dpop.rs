@@ -16,7 +16,7 @@ use crate::{
     keys::{Algorithm, KeyError, KeyFault, PublicKey, SigningKey},
     mint,
     sender::Thumbprint,
-    verify::Compact,
+    verify::{Compact, LEEWAY_MAX_S},
 };
 
 const PROOF_TYPE: &str = "dpop+jwt";
@@ -106,8 +106,8 @@ pub enum ProofRefusal {
         "the proof is older than {PROOF_AGE_MAX_S} s, or from the future: make one for each request, compare the clocks"
     )]
     Time,
-    /// Made before this server began to remember which were used.
-    #[error("the proof is older than this server's memory of used ones: make one for each request")]
+    /// From a time of which nobody remembers which were used.
+    #[error("the proof may have been used before this server started, which nobody remembers: make a new one")]
     BeforeStart,
     /// The identifier was used before.
     #[error("the proof was used before: its `jti` was seen with the same key")]
@@ -139,6 +139,12 @@ impl ProofRefusal {
                 busy(Reason::TenantBusy, "this key or subject sent more proofs (DPoP) within a minute than are remembered of one")
             }
             Self::Full => busy(Reason::Overloaded, "more proofs (DPoP) were sent within a minute than can be remembered"),
+            Self::BeforeStart => {
+                let message = "the proof (DPoP) may have been used before this server started, which nobody remembers";
+                let hint = "make a new proof; for some seconds after a restart those of clocks that are right are in doubt, too";
+                let failure = Failure::new(Reason::TokenInvalid, message, hint);
+                Some(failure.with_retry_after(Duration::from_secs(LEEWAY_MAX_S + 1)))
+            }
             Self::Shape
             | Self::Header
             | Self::Algorithm
@@ -151,7 +157,6 @@ impl ProofRefusal {
             | Self::Host
             | Self::Token
             | Self::Time
-            | Self::BeforeStart
             | Self::Replayed => None,
         }
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the clock that proofs are made by")]
 
 mod names;
+mod restart;
 
 use std::{
     net::SocketAddr,

@@ -167,6 +167,21 @@ fn every_confusion_of_what_is_proven_is_refused() {
     }
 }
 
+/// What a client with a fast clock had used before a restart is not good again.
+#[test]
+fn what_may_have_been_used_before_a_restart_is_refused() {
+    let bench = Bench::new(Algorithm::EdDsa);
+    let at = |issued: u64| bench.check_at(Some(&bench.proof(json!({}), json!({"iat": issued}))), request(), NOW + 1);
+    assert_eq!(at(NOW), Ok(()), "nothing was served before");
+    bench.used.served_until(NOW);
+    for issued in [NOW - 1, NOW, NOW + LEEWAY_MAX_S] {
+        assert_eq!(at(issued), Err(ProofRefusal::BeforeStart), "{issued}");
+    }
+    assert_eq!(at(NOW + LEEWAY_MAX_S + 1), Ok(()));
+    let failure = ProofRefusal::BeforeStart.as_failure().unwrap();
+    assert!(failure.reason == Reason::TokenInvalid && failure.hint.contains("make a new proof"), "{failure:?}");
+}
+
 #[test]
 fn what_is_no_strict_jwt_is_no_proof() {
     let bench = Bench::new(Algorithm::EdDsa);

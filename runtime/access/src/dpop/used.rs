@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use airlock_model::{Principal, TenantName};
@@ -32,10 +35,11 @@ pub(super) struct Holder<'a> {
 
 /// Remembers used proofs for as long as they could be used again. Bounded: when it is full proofs are refused, not forgotten.
 ///
-/// It outlives a reload and not the process. So proofs from before its beginning are refused: they may have been used.
+/// It outlives a reload and not the process. So proofs that may have been used before its beginning are refused.
 #[derive(Debug)]
 pub struct UsedProofs {
-    since_unix_s: u64,
+    /// The first `iat` that nobody can have used before.
+    since_unix_s: AtomicU64,
     generations: Mutex<Generations>,
 }
 
@@ -62,14 +66,20 @@ struct Share {
 }
 
 impl UsedProofs {
-    /// Begins to remember.
+    /// Begins to remember, where nothing was served before.
     #[must_use]
     pub fn since(now_unix_s: u64) -> Self {
-        Self { since_unix_s: now_unix_s, generations: Mutex::default() }
+        Self { since_unix_s: AtomicU64::new(now_unix_s), generations: Mutex::default() }
     }
 
-    pub(super) const fn since_unix_s(&self) -> u64 {
-        self.since_unix_s
+    /// Says that proofs were taken until this second by a process whose memory is gone. What it took may have been from
+    /// clients whose clocks are ahead, by as much as any configuration forgives.
+    pub fn served_until(&self, unix_s: u64) {
+        self.since_unix_s.fetch_max(unix_s.saturating_add(LEEWAY_MAX_S + 1), Relaxed);
+    }
+
+    pub(super) fn since_unix_s(&self) -> u64 {
+        self.since_unix_s.load(Relaxed)
     }
 
     /// Uses a proof up.
