@@ -1,7 +1,8 @@
 //! Proofs of possession with each request: DPoP (RFC 9449), as strict as tokens.
 //!
 //! A proof is a small JWT in the header `DPoP`, signed by the key that the token is bound to, over the method and the URL of
-//! this request, the token, the time and an identifier that is used once. Keys and algorithms are those of tokens.
+//! this request, the token, the time and an identifier that is used once. Whoever asks for a token has none to prove: the new one
+//! is bound to the key of the proof (section 5). Keys and algorithms are those of tokens.
 
 mod used;
 
@@ -99,7 +100,7 @@ pub enum ProofRefusal {
     #[error("the request and the proof's `htu` name a host that is none of this server's: see `[server] names`")]
     Host,
     /// `ath` is another token's.
-    #[error("the proof's `ath` is not the SHA-256 of the token")]
+    #[error("the proof's `ath` is not the SHA-256 of the token, or is there before there is a token")]
     Token,
     /// `iat` is too far away.
     #[error(
@@ -124,6 +125,12 @@ pub enum ProofRefusal {
 }
 
 impl ProofRefusal {
+    /// What the caller sees who asked for a token with this proof: it is about nobody's token, so it says what is wrong.
+    pub(crate) fn at_exchange(self) -> Failure {
+        let hint = "make one proof (RFC 9449 section 5) for each request: `htu` is this URL, `iat` now, and there is no `ath` yet";
+        self.as_failure().unwrap_or_else(|| Failure::new(Reason::TokenInvalid, self.to_string(), hint)).with_log(self)
+    }
+
     /// What the caller sees where nothing is wrong with the proof. Only its holder gets so far.
     pub(crate) fn as_failure(self) -> Option<Failure> {
         let busy = |reason, message| {
@@ -132,13 +139,17 @@ impl ProofRefusal {
             Some(Failure::new(reason, message, hint).with_retry_after(BUSY_RETRY_AFTER))
         };
         match self {
-            Self::TenantShare => {
-                busy(Reason::TenantBusy, "the tenant sent more proofs (DPoP) within a minute than are remembered of one")
+            Self::TenantShare => busy(
+                Reason::TenantBusy,
+                "the tenant sent more proofs (DPoP) within a minute than are remembered of one",
+            ),
+            Self::HolderShare => busy(
+                Reason::TenantBusy,
+                "this key or subject sent more proofs (DPoP) within a minute than are remembered of one",
+            ),
+            Self::Full => {
+                busy(Reason::Overloaded, "more proofs (DPoP) were sent within a minute than can be remembered")
             }
-            Self::HolderShare => {
-                busy(Reason::TenantBusy, "this key or subject sent more proofs (DPoP) within a minute than are remembered of one")
-            }
-            Self::Full => busy(Reason::Overloaded, "more proofs (DPoP) were sent within a minute than can be remembered"),
             Self::BeforeStart => {
                 let message = "the proof (DPoP) may have been used before this server started, which nobody remembers";
                 let hint = "make a new proof; for some seconds after a restart those of clocks that are right are in doubt, too";
@@ -181,23 +192,33 @@ impl Proof {
         if self.accepted.get() == Some(&accepted) {
             return Ok(());
         }
-        let identifier = self.judge(accepted, moment)?;
+        let (key, identifier) = self.judge(Some(accepted), moment)?;
         moment.used.take(Holder { principal, key }, &identifier, moment.now_unix_s)?;
         // Another check of the same request can only have come to the same end.
         let _first = self.accepted.set(accepted);
         Ok(())
     }
 
-    /// The checks of RFC 9449 section 4.3, but for the last; gives the `jti`.
-    fn judge(&self, wanted: Accepted, moment: &Moment<'_>) -> Result<String, ProofRefusal> {
+    /// Whose key this proves the use of, for a request for a token. Uses the proof up.
+    pub(crate) fn holder(&self, principal: &Principal, moment: &Moment<'_>) -> Result<Thumbprint, ProofRefusal> {
+        let (key, identifier) = self.judge(None, moment)?;
+        moment.used.take(Holder { principal, key }, &identifier, moment.now_unix_s)?;
+        Ok(key)
+    }
+
+    /// The checks of RFC 9449 section 4.3, but for the last; gives key and `jti`. Before there is a token any key will do.
+    fn judge(&self, wanted: Option<Accepted>, moment: &Moment<'_>) -> Result<(Thumbprint, String), ProofRefusal> {
         let proof = Compact::split(self.text.as_deref().unwrap_or_default()).map_err(|_| ProofRefusal::Shape)?;
         let header = proof.header_json().map_err(|_| ProofRefusal::Shape)?;
         let (key, thumbprint) = key_of(&header)?;
-        if thumbprint != wanted.key {
+        if wanted.is_some_and(|wanted| wanted.key != thumbprint) {
             return Err(ProofRefusal::OtherKey);
         }
         proof.signed_by(&key).map_err(|_| ProofRefusal::Signature)?;
         let claims = Claims::read(&proof.claims_json().map_err(|_| ProofRefusal::Shape)?)?;
+        if wanted.is_some() && claims.token.is_none() {
+            return Err(ProofRefusal::Claims);
+        }
         if claims.method != self.request.method {
             return Err(ProofRefusal::Method);
         }
@@ -207,7 +228,7 @@ impl Proof {
         if !self.request.is_ours {
             return Err(ProofRefusal::Host);
         }
-        if claims.token != wanted.token {
+        if claims.token != wanted.map(|wanted| wanted.token) {
             return Err(ProofRefusal::Token);
         }
         let oldest = moment.now_unix_s.saturating_sub(PROOF_AGE_MAX_S);
@@ -217,7 +238,7 @@ impl Proof {
         if claims.issued < moment.used.since_unix_s() {
             return Err(ProofRefusal::BeforeStart);
         }
-        Ok(claims.identifier)
+        Ok((thumbprint, claims.identifier))
     }
 }
 
@@ -251,7 +272,8 @@ struct Claims {
     url: String,
     issued: u64,
     identifier: String,
-    token: Thumbprint,
+    /// Missing before there is a token.
+    token: Option<Thumbprint>,
 }
 
 impl Claims {
@@ -265,7 +287,10 @@ impl Claims {
             url: text("htu")?.to_owned(),
             issued: members.get("iat").and_then(Value::as_u64).ok_or(ProofRefusal::Claims)?,
             identifier: Some(identifier).filter(|_| fits).ok_or(ProofRefusal::Claims)?.to_owned(),
-            token: members.get("ath").and_then(Thumbprint::read).ok_or(ProofRefusal::Claims)?,
+            token: match members.get("ath") {
+                None => None,
+                Some(ath) => Some(Thumbprint::read(ath).ok_or(ProofRefusal::Claims)?),
+            },
         })
     }
 }
@@ -303,8 +328,8 @@ pub struct ProofClaims<'a> {
     pub method: &'a str,
     /// The URL of the request, without query and fragment.
     pub url: &'a str,
-    /// The token that goes with it.
-    pub token: &'a str,
+    /// The token that goes with it; `None` when the request asks for one.
+    pub token: Option<&'a str>,
     /// Now, in seconds since the Unix epoch.
     pub issued_at_unix_s: u64,
 }
@@ -319,14 +344,16 @@ pub fn prove(key: &SigningKey, claims: &ProofClaims<'_>) -> Result<String, KeyEr
         members.retain(|name, _| ["kty", "crv", "x", "y"].contains(&name.as_str()));
     }
     let header = json!({ "typ": PROOF_TYPE, "alg": key.algorithm().as_str(), "jwk": jwk });
-    let claims = json!({
+    let mut members = json!({
         "htm": claims.method,
         "htu": bare(claims.url),
         "iat": claims.issued_at_unix_s,
         "jti": mint::random_token_id()?,
-        "ath": Thumbprint::of(claims.token).to_string(),
     });
-    mint::compact(key, header.to_string().as_bytes(), claims.to_string().as_bytes())
+    if let (Value::Object(members), Some(token)) = (&mut members, claims.token) {
+        members.insert("ath".to_owned(), json!(Thumbprint::of(token).to_string()));
+    }
+    mint::compact(key, header.to_string().as_bytes(), members.to_string().as_bytes())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod doctor;
 mod host;
 mod keys;
 mod output;
+mod proofs;
 mod tls;
 
 use std::process::ExitCode;

@@ -154,6 +154,7 @@ pub struct ServerTls {
     config: Arc<ServerConfig>,
     /// What is shown: the server's own certificate.
     own: CertificateDer<'static>,
+    client_authorities: Option<Digest>,
     public: Digest,
     mark: Digest,
 }
@@ -166,7 +167,8 @@ impl ServerTls {
     pub fn read(from: &ServerTlsConfig, read_env: ReadEnv<'_>) -> Result<Self, ServerTlsError> {
         let path = &from.certificate.file;
         let (chain, chain_pem) = certificates("certificate", path)?;
-        let refuse = || ServerTlsError::Certificates { key: "certificate", path: path.clone(), rule: "holds no certificate" };
+        let refuse =
+            || ServerTlsError::Certificates { key: "certificate", path: path.clone(), rule: "holds no certificate" };
         let own = chain.first().cloned().ok_or_else(refuse)?;
         let secret = private_key(&from.key, read_env)?;
         let key = PrivateKeyDer::from_pem_slice(secret.expose().as_bytes())
@@ -186,15 +188,22 @@ impl ServerTls {
             config.send_tls13_tickets = 0;
         }
         let auth = serde_json::to_vec(&from.client_auth).unwrap_or_default();
+        let client_authorities = from.client_ca.is_some().then(|| Digest::of(&authorities));
         let public = Digest::of_parts(&[&chain_pem, &authorities, &auth]);
         let mark = Digest::of_parts(&[public.as_bytes(), secret.expose().as_bytes()]);
-        Ok(Self { config: Arc::new(config), own, public, mark })
+        Ok(Self { config: Arc::new(config), own, client_authorities, public, mark })
     }
 
     /// For new connections.
     #[must_use]
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// Tells apart whose client certificates are good; `None` when none is asked for.
+    #[must_use]
+    pub const fn client_authorities(&self) -> Option<Digest> {
+        self.client_authorities
     }
 
     /// Whether the certificate was made for this very host: a name, or an address without brackets. One for a wildcard is for

@@ -10,7 +10,8 @@ use airlock_service::{
     App, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment,
     Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply,
     LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
-    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Setting, Shown, SimilarApproval, Upload, Wanted,
+    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender, Setting, Shown, SimilarApproval, Upload,
+    Wanted,
 };
 use tokio_rustls::rustls::ServerConfig;
 
@@ -275,7 +276,7 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     /// Refusals.
-    fn exchange(&self, asked: Exchange) -> impl Future<Output = Result<Exchanged, Failure>> + Send;
+    fn exchange(&self, asked: Exchange, sender: Sender) -> impl Future<Output = Result<Exchanged, Failure>> + Send;
 
     /// A token that allows less than the bearer's, and how long it is good for, in seconds.
     ///
@@ -536,8 +537,8 @@ impl Application for App {
         Self::decide_approval(self, bearer, environment, id, decision)
     }
 
-    fn exchange(&self, asked: Exchange) -> impl Future<Output = Result<Exchanged, Failure>> + Send {
-        Self::exchange(self, asked)
+    fn exchange(&self, asked: Exchange, sender: Sender) -> impl Future<Output = Result<Exchanged, Failure>> + Send {
+        Self::exchange(self, asked, sender)
     }
 
     fn attenuate(

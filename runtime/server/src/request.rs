@@ -17,7 +17,7 @@ use http::{
     uri::Authority,
 };
 
-use crate::{listen::Peer, status::Refusal};
+use crate::{listen::Peer, route::EXCHANGE, status::Refusal};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -98,9 +98,12 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// What a request shows of its sender beside the token; `None` when nothing, as most do.
 pub(crate) fn sender<B>(request: &Request<B>, peer: Peer, is_ours: impl Fn(&str) -> bool) -> Option<Sender> {
-    let proof = authorization(request.headers())
-        .filter(|(scheme, _)| *scheme == Scheme::Dpop)
-        .map(|_| Arc::new(Proof::new(only(request.headers(), DPOP), proven(request, peer, is_ours))));
+    let headers = request.headers();
+    let is_proven = authorization(headers).is_some_and(|(scheme, _)| scheme == Scheme::Dpop);
+    // Whoever asks for a token has none whose scheme could say so (RFC 9449 section 5).
+    let asks_with_proof = request.uri().path() == EXCHANGE && headers.contains_key(DPOP);
+    let proof = (is_proven || asks_with_proof)
+        .then(|| Arc::new(Proof::new(only(headers, DPOP), proven(request, peer, is_ours))));
     (proof.is_some() || peer.certificate.is_some()).then_some(Sender { certificate: peer.certificate, proof })
 }
 
@@ -229,5 +232,17 @@ mod tests {
         assert_eq!(shown("DPoP", plain), Some((None, true)));
         assert_eq!(shown("Bearer", known), Some((certificate, false)));
         assert_eq!(shown("dpop", known), Some((certificate, true)));
+    }
+
+    #[test]
+    fn a_request_for_a_token_proves_without_one() {
+        let proves = |path: &str, headers: &[&'static str]| {
+            let request = headers.iter().fold(Request::post(path), |request, proof| request.header("dpop", *proof));
+            sender(&request.body(()).unwrap(), Peer::default(), |_| true).is_some_and(|sender| sender.proof.is_some())
+        };
+        assert!(proves(EXCHANGE, &["proof"]));
+        assert!(proves(EXCHANGE, &["proof", "another"]), "what cannot be read is refused, not passed over");
+        assert!(!proves(EXCHANGE, &[]));
+        assert!(!proves("/airlock.v1.TokenService/Attenuate", &["proof"]));
     }
 }

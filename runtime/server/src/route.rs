@@ -45,7 +45,7 @@ const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 const EXPLAIN: &str = "/airlock.v1.InvocationService/Explain";
 const DEPLOY: &str = "/airlock.v1.FunctionService/Deploy";
 const CHECK: &str = "/airlock.v1.FunctionService/Check";
-const EXCHANGE: &str = "/airlock.v1.TokenService/Exchange";
+pub(crate) const EXCHANGE: &str = "/airlock.v1.TokenService/Exchange";
 
 /// A service that is off the hot path.
 type Side = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;

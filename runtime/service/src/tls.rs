@@ -54,6 +54,12 @@ impl ListenersTls {
         }
     }
 
+    /// Whether both listeners know clients by certificates of the same authorities.
+    pub(crate) fn share_clients(&self) -> bool {
+        let of = |listener| self.of(listener).and_then(|tls| tls.client_authorities());
+        of(Listener::Data).is_some() && of(Listener::Data) == of(Listener::Control)
+    }
+
     /// Whether what comes next speaks TLS where this does: a client that is sent away by one word of a file has no way back.
     pub(crate) fn check_still(&self, next: &Self) -> Result<(), Failure> {
         let pairs = [("data", &self.data, &next.data), ("control", &self.control, &next.control)];

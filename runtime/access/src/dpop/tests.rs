@@ -71,7 +71,7 @@ fn a_proof_passes_once_with_either_algorithm() {
         let proof = bench.proof(json!({}), json!({}));
         assert_eq!(bench.check(&proof), Ok(()));
         assert_eq!(bench.check(&proof), Err(ProofRefusal::Replayed));
-        let made = ProofClaims { method: "POST", url: URL, token: TOKEN, issued_at_unix_s: NOW };
+        let made = ProofClaims { method: "POST", url: URL, token: Some(TOKEN), issued_at_unix_s: NOW };
         assert_eq!(bench.check(&prove(&bench.key, &made).unwrap()), Ok(()));
     }
 }
@@ -180,6 +180,36 @@ fn what_may_have_been_used_before_a_restart_is_refused() {
     assert_eq!(at(NOW + LEEWAY_MAX_S + 1), Ok(()));
     let failure = ProofRefusal::BeforeStart.as_failure().unwrap();
     assert!(failure.reason == Reason::TokenInvalid && failure.hint.contains("make a new proof"), "{failure:?}");
+}
+
+/// The proof of a request for a token names none, and is good once as well. Neither kind passes for the other.
+#[test]
+fn whoever_asks_for_a_token_proves_any_key_without_one() {
+    let bench = Bench::new(Algorithm::Es256);
+    let moment = Moment { now_unix_s: NOW, leeway_s: 5, used: &bench.used };
+    let holder = |proof: &str, request: ProvenRequest| {
+        Proof::new(Some(proof), request).holder(&somebody("acme", "ada"), &moment)
+    };
+    let asking = ProofClaims { method: "POST", url: URL, token: None, issued_at_unix_s: NOW };
+    let proof = prove(&bench.key, &asking).unwrap();
+    assert_eq!(bench.check(&proof), Err(ProofRefusal::Claims), "with a token it has to name it");
+    assert_eq!(holder(&proof, request()), Ok(bench.bound().0));
+    assert_eq!(holder(&proof, request()), Err(ProofRefusal::Replayed));
+    let with_token = bench.proof(json!({}), json!({}));
+    assert_eq!(holder(&with_token, request()), Err(ProofRefusal::Token));
+    assert_eq!(bench.check(&with_token), Ok(()));
+    let fresh = |claims: Value| bench.proof(json!({}), laid_over(json!({"ath": null}), claims));
+    for (claims, why) in [
+        (json!({"htu": URL.replace("Invoke", "Cancel")}), ProofRefusal::Url),
+        (json!({"htm": "GET"}), ProofRefusal::Method),
+        (json!({"iat": NOW - PROOF_AGE_MAX_S - 1}), ProofRefusal::Time),
+        (json!({"ath": "="}), ProofRefusal::Claims),
+    ] {
+        assert_eq!(holder(&fresh(claims), request()), Err(why));
+    }
+    let elsewhere = ProvenRequest { is_ours: false, ..request() };
+    assert_eq!(holder(&fresh(json!({})), elsewhere), Err(ProofRefusal::Host));
+    assert_eq!(holder(&fresh(json!({})), request()), Ok(bench.bound().0));
 }
 
 #[test]

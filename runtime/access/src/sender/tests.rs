@@ -38,7 +38,7 @@ fn certificate(name: &str) -> Thumbprint {
 
 /// A request over the scheme `DPoP` with a fresh proof by this key.
 fn proven(key: &SigningKey, token: &str) -> Sender {
-    let claims = ProofClaims { method: "POST", url: URL, token, issued_at_unix_s: NOW };
+    let claims = ProofClaims { method: "POST", url: URL, token: Some(token), issued_at_unix_s: NOW };
     let request = ProvenRequest {
         method: "POST".to_owned(),
         over_tls: true,

@@ -15,7 +15,7 @@ async fn call_with(harness: &Harness, token: &str, proof: &str) -> Result<(), St
 fn ahead(holder: &Holder, token: &str, ahead_s: u64) -> String {
     let url = format!("{NAMED}{INVOKE}");
     let issued_at_unix_s = now_unix_s() + ahead_s;
-    prove(&holder.0, &ProofClaims { method: "POST", url: &url, token, issued_at_unix_s }).expect("a proof")
+    prove(&holder.0, &ProofClaims { method: "POST", url: &url, token: Some(token), issued_at_unix_s }).expect("a proof")
 }
 
 #[tokio::test]
