@@ -34,10 +34,14 @@ impl Certificates {
 
     /// One more certificate, `NAME.pem` with `NAME.key`; takes the place of an earlier one.
     pub fn issue(&self, name: &str) {
+        self.issue_for(name, "DNS:localhost,IP:127.0.0.1");
+    }
+
+    /// The same for these names and addresses.
+    pub fn issue_for(&self, name: &str, names: &str) {
         let mut config = AUTHORITY.replace("CN=airlock test authority", &format!("CN={name}"));
         config = config.replace("CA:TRUE", "CA:FALSE").replace("keyCertSign,cRLSign", "digitalSignature");
-        write!(config, "extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n")
-            .expect("text");
+        write!(config, "extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName={names}\n").expect("text");
         std::fs::write(self.path(&format!("{name}.cnf")), config).expect("write");
         let (config, pem, key) = (format!("{name}.cnf"), format!("{name}.pem"), format!("{name}.key"));
         let signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2"];

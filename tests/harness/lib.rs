@@ -147,6 +147,10 @@ impl Harness {
         self.server = Some(server);
     }
 
+    pub fn is_over_tls(&self) -> bool {
+        self.certificates.is_some()
+    }
+
     pub fn certificates(&self) -> &Certificates {
         self.certificates.as_ref().expect("a server over TLS")
     }

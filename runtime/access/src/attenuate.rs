@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use airlock_model::{Failure, LimitCaps, Reason, Scope};
 
 use crate::{
-    Claims, Functions, Link, SigningKey, Validity, VerifiedToken, mint,
+    Claims, Confirmation, Functions, Link, SigningKey, Validity, VerifiedToken, mint,
     mint::random_token_id,
     verify::{CHAIN_MAX, SCOPES_MAX, TOKEN_BYTES_MAX},
 };
@@ -52,6 +52,8 @@ pub struct Minted {
     pub functions: Functions,
     /// Its `scope`, word by word.
     pub scopes: Vec<Scope>,
+    /// Its `cnf`.
+    pub holder: Option<Confirmation>,
 }
 
 impl std::fmt::Debug for Minted {
@@ -110,7 +112,7 @@ impl TokenIssuer {
             Functions::Named(names) => claims.functions(names.iter().cloned()),
         };
         let claims = claims.scope(scopes.iter().cloned()).token_id(&token_id);
-        let expires_at_unix_s = claims.expires_at_unix_s();
+        let (expires_at_unix_s, holder) = (claims.expires_at_unix_s(), claims.confirmation());
         let token = mint(&self.key, &claims).map_err(Failure::internal)?;
         // What nobody would accept is not handed out.
         if token.len() > TOKEN_BYTES_MAX || scopes.len() > SCOPES_MAX {
@@ -122,7 +124,7 @@ impl TokenIssuer {
                 "ask for the functions and scopes that you need only",
             ));
         }
-        Ok(Minted { token, token_id, expires_at_unix_s, functions, scopes })
+        Ok(Minted { token, token_id, expires_at_unix_s, functions, scopes, holder })
     }
 }
 

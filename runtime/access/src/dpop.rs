@@ -1,26 +1,30 @@
 //! Proofs of possession with each request: DPoP (RFC 9449), as strict as tokens.
 //!
 //! A proof is a small JWT in the header `DPoP`, signed by the key that the token is bound to, over the method and the URL of
-//! this request, the token, the time and an identifier that is used once. Keys and algorithms are those of tokens.
+//! this request, the token, the time and an identifier that is used once. Whoever asks for a token has none to prove: the new one
+//! is bound to the key of the proof (section 5). Keys and algorithms are those of tokens.
 
 mod used;
 
-use std::{fmt, sync::OnceLock};
+use std::{fmt, sync::OnceLock, time::Duration};
 
-use airlock_model::{Scheme, TenantName, WebUrl};
+use airlock_model::{Failure, Principal, Reason, Scheme, WebUrl};
 use serde_json::{Map, Value, json};
 
+use self::used::Holder;
 pub use self::used::UsedProofs;
 use crate::{
     keys::{Algorithm, KeyError, KeyFault, PublicKey, SigningKey},
     mint,
     sender::Thumbprint,
-    verify::Compact,
+    verify::{Compact, LEEWAY_MAX_S},
 };
 
 const PROOF_TYPE: &str = "dpop+jwt";
 const HEADER_MEMBERS: [&str; 3] = ["alg", "typ", "jwk"];
 const IDENTIFIER_BYTES_MAX: usize = 128;
+/// A part of the time for which proofs are remembered.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How old a proof may be, in seconds: made for one request, it is on its way for moments.
 pub(crate) const PROOF_AGE_MAX_S: u64 = 30;
 
@@ -33,6 +37,8 @@ pub struct ProvenRequest {
     pub over_tls: bool,
     /// Host and port as the client says them: `:authority`, or `host`.
     pub authority: String,
+    /// Whether that is a name of this server's own. Whoever sends a proof on that was made for another server can name that one.
+    pub is_ours: bool,
     /// Without query.
     pub path: String,
 }
@@ -90,23 +96,81 @@ pub enum ProofRefusal {
     /// `htu` is another URL.
     #[error("the proof's `htu` is not the URL of the request, or two readers could read it differently")]
     Url,
+    /// `htu` and the request agree on another server.
+    #[error("the request and the proof's `htu` name a host that is none of this server's: see `[server] names`")]
+    Host,
     /// `ath` is another token's.
-    #[error("the proof's `ath` is not the SHA-256 of the token")]
+    #[error("the proof's `ath` is not the SHA-256 of the token, or is there before there is a token")]
     Token,
     /// `iat` is too far away.
     #[error(
         "the proof is older than {PROOF_AGE_MAX_S} s, or from the future: make one for each request, compare the clocks"
     )]
     Time,
-    /// Made before this server began to remember which were used.
-    #[error("the proof is older than this server's memory of used ones: make one for each request")]
+    /// From a time of which nobody remembers which were used.
+    #[error("the proof may have been used before this server started, which nobody remembers: make a new one")]
     BeforeStart,
     /// The identifier was used before.
     #[error("the proof was used before: its `jti` was seen with the same key")]
     Replayed,
     /// Forgetting used ones early would let them be used again.
-    #[error("the tenant, or all together, used more proofs than can be remembered")]
+    #[error("the tenant used more proofs than are remembered of one")]
+    TenantShare,
+    /// The same of one key, or of one subject.
+    #[error("the holder used more proofs than are remembered of one key and one subject")]
+    HolderShare,
+    /// The same of all tenants together.
+    #[error("all tenants together used more proofs than can be remembered")]
     Full,
+}
+
+impl ProofRefusal {
+    /// What the caller sees who asked for a token with this proof: it is about nobody's token, so it says what is wrong.
+    pub(crate) fn at_exchange(self) -> Failure {
+        let hint = "make one proof (RFC 9449 section 5) for each request: `htu` is this URL, `iat` now, and there is no `ath` yet";
+        self.as_failure().unwrap_or_else(|| Failure::new(Reason::TokenInvalid, self.to_string(), hint)).with_log(self)
+    }
+
+    /// What the caller sees where nothing is wrong with the proof. Only its holder gets so far.
+    pub(crate) fn as_failure(self) -> Option<Failure> {
+        let busy = |reason, message| {
+            let hint = "try again shortly with a new proof; ask for fewer, larger things, or bind tokens to a certificate, \
+                        which needs no proofs";
+            Some(Failure::new(reason, message, hint).with_retry_after(BUSY_RETRY_AFTER))
+        };
+        match self {
+            Self::TenantShare => busy(
+                Reason::TenantBusy,
+                "the tenant sent more proofs (DPoP) within a minute than are remembered of one",
+            ),
+            Self::HolderShare => busy(
+                Reason::TenantBusy,
+                "this key or subject sent more proofs (DPoP) within a minute than are remembered of one",
+            ),
+            Self::Full => {
+                busy(Reason::Overloaded, "more proofs (DPoP) were sent within a minute than can be remembered")
+            }
+            Self::BeforeStart => {
+                let message = "the proof (DPoP) may have been used before this server started, which nobody remembers";
+                let hint = "make a new proof; for some seconds after a restart those of clocks that are right are in doubt, too";
+                let failure = Failure::new(Reason::TokenInvalid, message, hint);
+                Some(failure.with_retry_after(Duration::from_secs(LEEWAY_MAX_S + 1)))
+            }
+            Self::Shape
+            | Self::Header
+            | Self::Algorithm
+            | Self::Key
+            | Self::OtherKey
+            | Self::Signature
+            | Self::Claims
+            | Self::Method
+            | Self::Url
+            | Self::Host
+            | Self::Token
+            | Self::Time
+            | Self::Replayed => None,
+        }
+    }
 }
 
 impl Proof {
@@ -120,7 +184,7 @@ impl Proof {
     pub(crate) fn check(
         &self,
         (key, token): (Thumbprint, Thumbprint),
-        tenant: &TenantName,
+        principal: &Principal,
         moment: &Moment<'_>,
     ) -> Result<(), ProofRefusal> {
         let accepted = Accepted { key, token };
@@ -128,31 +192,43 @@ impl Proof {
         if self.accepted.get() == Some(&accepted) {
             return Ok(());
         }
-        let identifier = self.judge(accepted, moment)?;
-        let once = Thumbprint::of(&format!("{key} {identifier}"));
-        moment.used.take(tenant, once, moment.now_unix_s)?;
+        let (key, identifier) = self.judge(Some(accepted), moment)?;
+        moment.used.take(Holder { principal, key }, &identifier, moment.now_unix_s)?;
         // Another check of the same request can only have come to the same end.
         let _first = self.accepted.set(accepted);
         Ok(())
     }
 
-    /// The checks of RFC 9449 section 4.3, but for the last; gives the `jti`.
-    fn judge(&self, wanted: Accepted, moment: &Moment<'_>) -> Result<String, ProofRefusal> {
+    /// Whose key this proves the use of, for a request for a token. Uses the proof up.
+    pub(crate) fn holder(&self, principal: &Principal, moment: &Moment<'_>) -> Result<Thumbprint, ProofRefusal> {
+        let (key, identifier) = self.judge(None, moment)?;
+        moment.used.take(Holder { principal, key }, &identifier, moment.now_unix_s)?;
+        Ok(key)
+    }
+
+    /// The checks of RFC 9449 section 4.3, but for the last; gives key and `jti`. Before there is a token any key will do.
+    fn judge(&self, wanted: Option<Accepted>, moment: &Moment<'_>) -> Result<(Thumbprint, String), ProofRefusal> {
         let proof = Compact::split(self.text.as_deref().unwrap_or_default()).map_err(|_| ProofRefusal::Shape)?;
         let header = proof.header_json().map_err(|_| ProofRefusal::Shape)?;
         let (key, thumbprint) = key_of(&header)?;
-        if thumbprint != wanted.key {
+        if wanted.is_some_and(|wanted| wanted.key != thumbprint) {
             return Err(ProofRefusal::OtherKey);
         }
         proof.signed_by(&key).map_err(|_| ProofRefusal::Signature)?;
         let claims = Claims::read(&proof.claims_json().map_err(|_| ProofRefusal::Shape)?)?;
+        if wanted.is_some() && claims.token.is_none() {
+            return Err(ProofRefusal::Claims);
+        }
         if claims.method != self.request.method {
             return Err(ProofRefusal::Method);
         }
         if !self.request.is_at(&claims.url) {
             return Err(ProofRefusal::Url);
         }
-        if claims.token != wanted.token {
+        if !self.request.is_ours {
+            return Err(ProofRefusal::Host);
+        }
+        if claims.token != wanted.map(|wanted| wanted.token) {
             return Err(ProofRefusal::Token);
         }
         let oldest = moment.now_unix_s.saturating_sub(PROOF_AGE_MAX_S);
@@ -162,7 +238,7 @@ impl Proof {
         if claims.issued < moment.used.since_unix_s() {
             return Err(ProofRefusal::BeforeStart);
         }
-        Ok(claims.identifier)
+        Ok((thumbprint, claims.identifier))
     }
 }
 
@@ -196,7 +272,8 @@ struct Claims {
     url: String,
     issued: u64,
     identifier: String,
-    token: Thumbprint,
+    /// Missing before there is a token.
+    token: Option<Thumbprint>,
 }
 
 impl Claims {
@@ -210,7 +287,10 @@ impl Claims {
             url: text("htu")?.to_owned(),
             issued: members.get("iat").and_then(Value::as_u64).ok_or(ProofRefusal::Claims)?,
             identifier: Some(identifier).filter(|_| fits).ok_or(ProofRefusal::Claims)?.to_owned(),
-            token: members.get("ath").and_then(Thumbprint::read).ok_or(ProofRefusal::Claims)?,
+            token: match members.get("ath") {
+                None => None,
+                Some(ath) => Some(Thumbprint::read(ath).ok_or(ProofRefusal::Claims)?),
+            },
         })
     }
 }
@@ -248,8 +328,8 @@ pub struct ProofClaims<'a> {
     pub method: &'a str,
     /// The URL of the request, without query and fragment.
     pub url: &'a str,
-    /// The token that goes with it.
-    pub token: &'a str,
+    /// The token that goes with it; `None` when the request asks for one.
+    pub token: Option<&'a str>,
     /// Now, in seconds since the Unix epoch.
     pub issued_at_unix_s: u64,
 }
@@ -264,14 +344,16 @@ pub fn prove(key: &SigningKey, claims: &ProofClaims<'_>) -> Result<String, KeyEr
         members.retain(|name, _| ["kty", "crv", "x", "y"].contains(&name.as_str()));
     }
     let header = json!({ "typ": PROOF_TYPE, "alg": key.algorithm().as_str(), "jwk": jwk });
-    let claims = json!({
+    let mut members = json!({
         "htm": claims.method,
         "htu": bare(claims.url),
         "iat": claims.issued_at_unix_s,
         "jti": mint::random_token_id()?,
-        "ath": Thumbprint::of(claims.token).to_string(),
     });
-    mint::compact(key, header.to_string().as_bytes(), claims.to_string().as_bytes())
+    if let (Value::Object(members), Some(token)) = (&mut members, claims.token) {
+        members.insert("ath".to_owned(), json!(Thumbprint::of(token).to_string()));
+    }
+    mint::compact(key, header.to_string().as_bytes(), members.to_string().as_bytes())
 }
 
 #[cfg(test)]

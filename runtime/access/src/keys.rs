@@ -3,6 +3,7 @@
 mod file;
 mod jwk;
 mod jwks;
+mod roca;
 mod signing;
 
 use std::{fmt, str::FromStr};

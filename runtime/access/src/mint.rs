@@ -126,6 +126,10 @@ impl Claims {
         self
     }
 
+    pub(crate) const fn confirmation(&self) -> Option<Confirmation> {
+        self.confirmation
+    }
+
     /// Sets an `nbf` other than `iat`, in seconds since the Unix epoch.
     #[must_use]
     pub fn not_before(mut self, unix_s: u64) -> Self {

@@ -6,7 +6,9 @@
 
 use airlock_model::{ControlScope, EnvironmentName, Failure, FunctionName, LimitCaps, Principal, Reason, Scope};
 
-use crate::{Claims, Functions, Identity, IdentityRefusal, Link, Minted, TokenIssuer, TokenRefusal, Validity};
+use crate::{
+    Claims, Confirmation, Functions, Identity, IdentityRefusal, Link, Minted, TokenIssuer, TokenRefusal, Validity,
+};
 
 /// Who gets what: one entry of the operator's configuration.
 #[derive(Debug, Clone)]
@@ -80,6 +82,8 @@ pub struct Grounds<'a> {
     pub environment: EnvironmentName,
     /// Whose word it rests on: the subject's, and the actor's where there is one.
     pub identities: Vec<&'a Identity>,
+    /// Who alone will be able to use it, where the request said.
+    pub holder: Option<Confirmation>,
     /// The longest lifetimes: of any token, and of one that allows writes, in seconds.
     pub lifetimes_max_s: (u64, u64),
 }
@@ -203,7 +207,7 @@ impl TokenIssuer {
         now_unix_s: u64,
     ) -> Result<Minted, Failure> {
         let Selection { functions, scopes, limits } = selection;
-        let Grounds { principal, environment, identities, lifetimes_max_s: (any, writing) } = grounds;
+        let Grounds { principal, environment, identities, holder, lifetimes_max_s: (any, writing) } = grounds;
         let writes = scopes.iter().any(|scope| matches!(scope, Scope::Resource(grant) if grant.operation.writes()));
         let ends = identities.iter().map(|identity| identity.expires_at_unix_s()).min().unwrap_or(0);
         let left = ends.saturating_sub(now_unix_s);
@@ -221,6 +225,7 @@ impl TokenIssuer {
         let validity = Validity { issued_at_unix_s: now_unix_s, lifetime_s };
         let claims = Claims::new(&self.iss, principal, &self.instance, environment, validity)
             .limits(limits)
+            .bound_to(holder)
             .derived_from(Vec::new(), origins);
         self.mint(claims, functions, scopes)
     }

@@ -6,7 +6,7 @@
 
 use std::{fmt, sync::Arc};
 
-use airlock_model::TenantName;
+use airlock_model::Principal;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -98,6 +98,12 @@ impl Confirmation {
         if members.len() == understood { Self::new(certificate, key) } else { None }
     }
 
+    /// Whether a key is named, so that the token is sent with the scheme `DPoP`.
+    #[must_use]
+    pub const fn names_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// As the claim has it.
     pub(crate) fn to_json(self) -> Value {
         let mut members = Map::new();
@@ -107,12 +113,18 @@ impl Confirmation {
     }
 }
 
+impl fmt::Display for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_json().fmt(f)
+    }
+}
+
 /// What a request shows of its sender beside the token. Made once for each request.
 #[derive(Debug, Clone, Default)]
 pub struct Sender {
     /// Thumbprint of the certificate that the client of the connection has shown and that was verified.
     pub certificate: Option<Thumbprint>,
-    /// Set when the token came with the authorization scheme `DPoP`.
+    /// Set when the token came with the authorization scheme `DPoP`, or when the request asks for a token with a proof.
     pub proof: Option<Arc<Proof>>,
 }
 
@@ -173,6 +185,19 @@ pub enum SenderRefusal {
     Proof(#[from] ProofRefusal),
 }
 
+impl Sender {
+    /// Whom a token is to be bound to that this sender asks for: to all that it shows (RFC 8705 section 3, RFC 9449 section 5).
+    /// Uses its proof up. `principal` is who the token will be of.
+    pub(crate) fn confirmation(
+        &self,
+        principal: &Principal,
+        moment: &Moment<'_>,
+    ) -> Result<Option<Confirmation>, ProofRefusal> {
+        let key = self.proof.as_deref().map(|proof| proof.holder(principal, moment)).transpose()?;
+        Ok(Confirmation::new(self.certificate, key))
+    }
+}
+
 impl Presented<'_> {
     /// Whether the holder of the token presents it. `token` is what `self.token` verified as.
     pub(crate) fn check(
@@ -193,13 +218,12 @@ impl Presented<'_> {
                 return Err(SenderRefusal::CertificateOther);
             }
         }
-        let tenant: &TenantName = &token.principal().tenant;
         match (key, proof) {
             (None, None) => Ok(()),
             (None, Some(_)) => Err(SenderRefusal::NoKey),
             (Some(_), None) => Err(SenderRefusal::ProofMissing),
             (Some(key), Some(proof)) => {
-                Ok(proof.check((key, Thumbprint::of(self.token.unwrap_or_default())), tenant, moment)?)
+                Ok(proof.check((key, Thumbprint::of(self.token.unwrap_or_default())), token.principal(), moment)?)
             }
         }
     }

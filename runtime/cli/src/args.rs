@@ -398,7 +398,7 @@ pub struct ServerOptions {
     pub tls: TlsOptions,
 }
 
-/// How an `https://` server is known, and what it is shown.
+/// How an `https://` server is known, and what servers are shown beside a token.
 #[derive(Args, Clone, Default)]
 pub struct TlsOptions {
     /// Whose certificates servers are known by, PEM; the public authorities when missing.
@@ -410,6 +410,9 @@ pub struct TlsOptions {
     /// Its private key, PEM.
     #[arg(long, value_name = "FILE", env = "AIRLOCK_CLIENT_KEY", requires = "client_cert")]
     pub client_key: Option<PathBuf>,
+    /// Your own key, by `airlock keys new`: tokens you exchange are bound to it, and bound ones are sent with a proof (DPoP).
+    #[arg(long, value_name = "FILE", env = "AIRLOCK_DPOP_KEY")]
+    pub dpop_key: Option<PathBuf>,
 }
 
 #[derive(Args)]

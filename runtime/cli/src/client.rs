@@ -13,12 +13,13 @@ use serde::Serialize;
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
-    transport::{Channel, Endpoint},
+    transport::Endpoint,
 };
 use tonic_types::StatusExt;
 
 use crate::{
     args::{ControlOptions, ServerOptions, TlsOptions},
+    proofs::Wire,
     tls,
 };
 
@@ -98,7 +99,7 @@ const ENVIRONMENT: &str = "dev";
 /// A connection with the token that goes with every request.
 #[derive(Clone)]
 pub struct Client {
-    channel: Channel,
+    wire: Wire,
     authorization: MetadataValue<Ascii>,
     environment: String,
 }
@@ -109,6 +110,7 @@ impl Client {
         let endpoint = Endpoint::from_str(server)
             .with_context(|| format!("`{server}` is not an address such as http://127.0.0.1:7070"))?
             .connect_timeout(CONNECT_MAX);
+        let uri = endpoint.uri().clone();
         let is_tls = endpoint.uri().scheme_str() == Some("https");
         let endpoint = if is_tls { endpoint.tls_config(tls::client(tls)?)? } else { endpoint };
         tls::check_use(server, is_tls, tls)?;
@@ -117,7 +119,8 @@ impl Client {
                 .unwrap_or_else(|| format!("no server answers at {server}; say where it is with --server"));
             anyhow::Error::new(why).context(advice)
         })?;
-        Ok(Self { channel, authorization: bearer(token)?, environment: environment_of(token) })
+        let wire = Wire::new(channel, &uri, tls.dpop_key.as_deref())?;
+        Ok(Self { wire, authorization: bearer(token)?, environment: environment_of(token) })
     }
 
     /// Connects with the token of a command, for the environment that is asked for, or else the one that the token names.
@@ -139,8 +142,8 @@ impl Client {
 
     /// The same connection with another token.
     pub fn with_token(&self, token: &str) -> anyhow::Result<Self> {
-        let (channel, environment) = (self.channel.clone(), environment_of(token));
-        Ok(Self { channel, authorization: bearer(token)?, environment })
+        let (wire, environment) = (self.wire.clone(), environment_of(token));
+        Ok(Self { wire, authorization: bearer(token)?, environment })
     }
 
     /// Where this is about.
@@ -156,38 +159,38 @@ impl Client {
     }
 
     /// Calls functions.
-    pub fn invocations(&self) -> InvocationServiceClient<Channel> {
-        InvocationServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    pub fn invocations(&self) -> InvocationServiceClient<Wire> {
+        InvocationServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Asks what operators ask.
-    pub fn operator(&self) -> OperatorServiceClient<Channel> {
-        OperatorServiceClient::new(self.channel.clone())
+    pub fn operator(&self) -> OperatorServiceClient<Wire> {
+        OperatorServiceClient::new(self.wire.clone())
     }
 
     /// Reads the audit trail.
-    pub fn audit(&self) -> AuditServiceClient<Channel> {
-        AuditServiceClient::new(self.channel.clone())
+    pub fn audit(&self) -> AuditServiceClient<Wire> {
+        AuditServiceClient::new(self.wire.clone())
     }
 
     /// Looks at what functions can use.
-    pub fn resources(&self) -> ResourceServiceClient<Channel> {
-        ResourceServiceClient::new(self.channel.clone())
+    pub fn resources(&self) -> ResourceServiceClient<Wire> {
+        ResourceServiceClient::new(self.wire.clone())
     }
 
     /// Gives, narrows and ends tokens.
-    pub fn tokens(&self) -> TokenServiceClient<Channel> {
-        TokenServiceClient::new(self.channel.clone())
+    pub fn tokens(&self) -> TokenServiceClient<Wire> {
+        TokenServiceClient::new(self.wire.clone())
     }
 
     /// Decides what functions may change.
-    pub fn approvals(&self) -> ApprovalServiceClient<Channel> {
-        ApprovalServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    pub fn approvals(&self) -> ApprovalServiceClient<Wire> {
+        ApprovalServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Deploys functions.
-    pub fn functions(&self) -> FunctionServiceClient<Channel> {
-        FunctionServiceClient::new(self.channel.clone())
+    pub fn functions(&self) -> FunctionServiceClient<Wire> {
+        FunctionServiceClient::new(self.wire.clone())
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
     }

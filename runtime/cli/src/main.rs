@@ -11,6 +11,7 @@ mod doctor;
 mod host;
 mod keys;
 mod output;
+mod proofs;
 mod tls;
 mod when;
 

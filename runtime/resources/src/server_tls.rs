@@ -10,8 +10,9 @@ use std::{
 use airlock_model::Digest;
 use rustls::{
     RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
+    client::verify_server_name,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+    server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -22,6 +23,8 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// Who may do nothing with a key: others everything, and the group changes. A group may read, for services that share one.
 const KEY_MODE_FORBIDDEN: u32 = 0o027;
 const CERTIFICATES_BYTES_MAX: u64 = 1 << 20;
+/// A label that nobody has: what is good for it is a wildcard.
+const NOBODY: &str = "airlock-nobody-a8d1f6c3";
 
 /// `[server.tls]`.
 #[derive(Debug, Deserialize, Serialize)]
@@ -149,6 +152,9 @@ impl ServerTlsError {
 #[derive(Debug)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    /// What is shown: the server's own certificate.
+    own: CertificateDer<'static>,
+    client_authorities: Option<Digest>,
     public: Digest,
     mark: Digest,
 }
@@ -161,6 +167,9 @@ impl ServerTls {
     pub fn read(from: &ServerTlsConfig, read_env: ReadEnv<'_>) -> Result<Self, ServerTlsError> {
         let path = &from.certificate.file;
         let (chain, chain_pem) = certificates("certificate", path)?;
+        let refuse =
+            || ServerTlsError::Certificates { key: "certificate", path: path.clone(), rule: "holds no certificate" };
+        let own = chain.first().cloned().ok_or_else(refuse)?;
         let secret = private_key(&from.key, read_env)?;
         let key = PrivateKeyDer::from_pem_slice(secret.expose().as_bytes())
             .map_err(|_| ServerTlsError::NotAKey(from.key.to_string()))?;
@@ -179,15 +188,33 @@ impl ServerTls {
             config.send_tls13_tickets = 0;
         }
         let auth = serde_json::to_vec(&from.client_auth).unwrap_or_default();
+        let client_authorities = from.client_ca.is_some().then(|| Digest::of(&authorities));
         let public = Digest::of_parts(&[&chain_pem, &authorities, &auth]);
         let mark = Digest::of_parts(&[public.as_bytes(), secret.expose().as_bytes()]);
-        Ok(Self { config: Arc::new(config), public, mark })
+        Ok(Self { config: Arc::new(config), own, client_authorities, public, mark })
     }
 
     /// For new connections.
     #[must_use]
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// Tells apart whose client certificates are good; `None` when none is asked for.
+    #[must_use]
+    pub const fn client_authorities(&self) -> Option<Digest> {
+        self.client_authorities
+    }
+
+    /// Whether the certificate was made for this very host: a name, or an address without brackets. One for a wildcard is for
+    /// no host in particular, because servers of others may have it too.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        let Ok(certificate) = ParsedCertificate::try_from(&self.own) else { return false };
+        let covers =
+            |host: &str| ServerName::try_from(host).is_ok_and(|name| verify_server_name(&certificate, &name).is_ok());
+        let sibling = host.split_once('.').map(|(_, domain)| format!("{NOBODY}.{domain}"));
+        covers(host) && !sibling.is_some_and(|sibling| covers(&sibling))
     }
 
     /// Changes with certificates, authorities and `client_auth`. Tells nothing of the key.

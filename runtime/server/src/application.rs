@@ -1,6 +1,6 @@
 //! What the server needs of the application behind it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use airlock_model::{
     Approval, ApprovalId, EnvironmentName, Failure, FunctionName, InvocationId, ManifestStatement, ResourceName,
@@ -10,8 +10,8 @@ use airlock_service::{
     App, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment,
     Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply,
     LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
-    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Setting, Shown, SignedCheckpoint, SimilarApproval,
-    TrailReport, Upload, Wanted,
+    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender, Setting, Shown, SignedCheckpoint,
+    SimilarApproval, TrailReport, Upload, Wanted,
 };
 use tokio_rustls::rustls::ServerConfig;
 
@@ -37,6 +37,9 @@ pub trait Application: Send + Sync + 'static {
 
     /// What a new connection speaks TLS with; `None` in clear text. Must not wait.
     fn tls(&self, listener: Listener) -> Option<Arc<ServerConfig>>;
+
+    /// Whether a request that names this authority means this server. Must not wait.
+    fn is_named(&self, listener: Listener, authority: &str, met_at: Option<SocketAddr>) -> bool;
 
     /// Begins to count what is held for one request. Must not wait.
     fn open_holding(&self) -> Holding;
@@ -297,7 +300,7 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     /// Refusals.
-    fn exchange(&self, asked: Exchange) -> impl Future<Output = Result<Exchanged, Failure>> + Send;
+    fn exchange(&self, asked: Exchange, sender: Sender) -> impl Future<Output = Result<Exchanged, Failure>> + Send;
 
     /// A token that allows less than the bearer's, and how long it is good for, in seconds.
     ///
@@ -357,6 +360,10 @@ impl Application for App {
 
     fn tls(&self, listener: Listener) -> Option<Arc<ServerConfig>> {
         Self::tls(self, listener)
+    }
+
+    fn is_named(&self, listener: Listener, authority: &str, met_at: Option<SocketAddr>) -> bool {
+        Self::is_named(self, listener, authority, met_at)
     }
 
     fn open_holding(&self) -> Holding {
@@ -575,8 +582,8 @@ impl Application for App {
         Self::decide_approval(self, bearer, environment, id, decision)
     }
 
-    fn exchange(&self, asked: Exchange) -> impl Future<Output = Result<Exchanged, Failure>> + Send {
-        Self::exchange(self, asked)
+    fn exchange(&self, asked: Exchange, sender: Sender) -> impl Future<Output = Result<Exchanged, Failure>> + Send {
+        Self::exchange(self, asked, sender)
     }
 
     fn attenuate(

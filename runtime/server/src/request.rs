@@ -17,7 +17,7 @@ use http::{
     uri::Authority,
 };
 
-use crate::{listen::Peer, status::Refusal};
+use crate::{listen::Peer, route::EXCHANGE, status::Refusal};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -97,22 +97,26 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 /// What a request shows of its sender beside the token; `None` when nothing, as most do.
-pub(crate) fn sender<B>(request: &Request<B>) -> Option<Sender> {
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
-    let proof = authorization(request.headers())
-        .filter(|(scheme, _)| *scheme == Scheme::Dpop)
-        .map(|_| Arc::new(Proof::new(only(request.headers(), DPOP), proven(request, peer.over_tls))));
+pub(crate) fn sender<B>(request: &Request<B>, peer: Peer, is_ours: impl Fn(&str) -> bool) -> Option<Sender> {
+    let headers = request.headers();
+    let is_proven = authorization(headers).is_some_and(|(scheme, _)| scheme == Scheme::Dpop);
+    // Whoever asks for a token has none whose scheme could say so (RFC 9449 section 5).
+    let asks_with_proof = request.uri().path() == EXCHANGE && headers.contains_key(DPOP);
+    let proof = (is_proven || asks_with_proof)
+        .then(|| Arc::new(Proof::new(only(headers, DPOP), proven(request, peer, is_ours))));
     (proof.is_some() || peer.certificate.is_some()).then_some(Sender { certificate: peer.certificate, proof })
 }
 
 /// The request as a proof has to name it.
-fn proven<B>(request: &Request<B>, over_tls: bool) -> ProvenRequest {
+fn proven<B>(request: &Request<B>, peer: Peer, is_ours: impl Fn(&str) -> bool) -> ProvenRequest {
     // HTTP/2 has it in `:authority`, HTTP/1.1 in `host`.
     let named = request.uri().authority().map(Authority::as_str).or_else(|| only(request.headers(), HOST));
+    let authority = named.unwrap_or_default();
     ProvenRequest {
         method: request.method().as_str().to_owned(),
-        over_tls,
-        authority: named.unwrap_or_default().to_owned(),
+        over_tls: peer.over_tls,
+        authority: authority.to_owned(),
+        is_ours: is_ours(authority),
         path: request.uri().path().to_owned(),
     }
 }
@@ -214,18 +218,31 @@ mod tests {
 
     #[test]
     fn a_sender_is_what_the_scheme_and_the_connection_say() {
-        let request = |scheme: &str, peer: Peer| {
+        let request = |scheme: &str| {
             let request = Request::post("https://a.example/x").header("authorization", format!("{scheme} a.b.c"));
-            request.header("dpop", "proof").extension(peer).body(()).unwrap()
+            request.header("dpop", "proof").body(()).unwrap()
         };
         let certificate = Some(airlock_service::Thumbprint::of_certificate(b"der"));
         let shown = |scheme: &str, peer: Peer| {
-            sender(&request(scheme, peer)).map(|sender| (sender.certificate, sender.proof.is_some()))
+            let shown = sender(&request(scheme), peer, |authority| authority == "a.example");
+            shown.map(|sender| (sender.certificate, sender.proof.is_some()))
         };
-        let (plain, known) = (Peer::default(), Peer { over_tls: true, certificate });
+        let (plain, known) = (Peer::default(), Peer { over_tls: true, certificate, met_at: None });
         assert_eq!(shown("Bearer", plain), None, "a proof beside a bearer token is nothing");
         assert_eq!(shown("DPoP", plain), Some((None, true)));
         assert_eq!(shown("Bearer", known), Some((certificate, false)));
         assert_eq!(shown("dpop", known), Some((certificate, true)));
+    }
+
+    #[test]
+    fn a_request_for_a_token_proves_without_one() {
+        let proves = |path: &str, headers: &[&'static str]| {
+            let request = headers.iter().fold(Request::post(path), |request, proof| request.header("dpop", *proof));
+            sender(&request.body(()).unwrap(), Peer::default(), |_| true).is_some_and(|sender| sender.proof.is_some())
+        };
+        assert!(proves(EXCHANGE, &["proof"]));
+        assert!(proves(EXCHANGE, &["proof", "another"]), "what cannot be read is refused, not passed over");
+        assert!(!proves(EXCHANGE, &[]));
+        assert!(!proves("/airlock.v1.TokenService/Attenuate", &["proof"]));
     }
 }

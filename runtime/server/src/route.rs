@@ -31,7 +31,7 @@ use crate::{
     counters::Tally,
     grpc::{Control, Invocations},
     json, listen,
-    listen::{Busy, Phase},
+    listen::{Busy, Peer, Phase},
     request, status,
     status::Refusal,
     strangers::Strangers,
@@ -45,7 +45,7 @@ const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 const EXPLAIN: &str = "/airlock.v1.InvocationService/Explain";
 const DEPLOY: &str = "/airlock.v1.FunctionService/Deploy";
 const CHECK: &str = "/airlock.v1.FunctionService/Check";
-const EXCHANGE: &str = "/airlock.v1.TokenService/Exchange";
+pub(crate) const EXCHANGE: &str = "/airlock.v1.TokenService/Exchange";
 
 /// A service that is off the hot path.
 type Side = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -161,7 +161,7 @@ impl<A: Application> Router<A> {
     /// Answers one request. Never fails: hyper gets an answer even when a handler panics.
     ///
     /// hyper drops this future when the client resets the stream or the connection breaks, and with it the call.
-    pub(crate) async fn respond<B>(self: Arc<Self>, mut request: Request<B>, busy: Busy) -> Response<Body>
+    pub(crate) async fn respond<B>(self: Arc<Self>, mut request: Request<B>, peer: Peer, busy: Busy) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
@@ -169,7 +169,8 @@ impl<A: Application> Router<A> {
         let streams = self.streams(request.uri().path());
         let holding = self.app.open_holding();
         request.extensions_mut().insert(holding.clone());
-        if let Some(sender) = request::sender(&request) {
+        let is_ours = |authority: &str| self.app.is_named(self.listener(), authority, peer.met_at);
+        if let Some(sender) = request::sender(&request, peer, is_ours) {
             request.extensions_mut().insert(sender);
         }
         let form = Form::of(&request);

@@ -6,7 +6,7 @@ use airlock_access::{Admission, Holding, Holdings, Presented, VerifiedToken, exp
 use airlock_model::{AuditEvent, AuditKind, ControlScope, Failure, Reason, TenantName};
 use airlock_resources::AddError;
 use airlock_sandbox::{Compiler, Engine, EngineError, Lanes, MappingShortage};
-use airlock_store::{Store, StoreError, StoreOptions, SyncMode};
+use airlock_store::{AuditFilter, AuditOrder, Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
     checkpoints::{Notary, Timer},
@@ -112,6 +112,7 @@ impl App {
         let ring = KeyRing::start(&state_dir, settings::network(&config, &own_listeners));
         let settings = Settings::build(config, &own_listeners, &ring, None)?;
         let store = Store::open_with(&state_dir, StoreOptions { sync, ..StoreOptions::default() })?;
+        forget_no_proof(&settings, &store).await?;
         let network = settings::network(&settings.config, &own_listeners);
         let notary = Notary::open(&settings.config, &network, &store).await?;
         store.append(started_event(&store, &settings.config)).await?;
@@ -276,6 +277,17 @@ pub enum Wanted {
 fn require_isolation(asked: IsolationLevel) -> Result<(), StartError> {
     let reached = isolation::reached();
     if asked <= reached { Ok(()) } else { Err(StartError::Isolation { asked, reached }) }
+}
+
+/// Where a server ran on this state before, nobody remembers which proofs it took, at most until it let go of the state, or
+/// until its last record where the clock has been set back since.
+async fn forget_no_proof(settings: &Settings, store: &Store) -> Result<(), StoreError> {
+    let newest = AuditFilter { limit: Some(1), order: AuditOrder::NewestFirst, ..AuditFilter::default() };
+    if let Some(last) = store.query(newest).await?.first() {
+        let until = clock::now_unix_s().max(last.event.time_unix_ms / 1_000);
+        settings.authenticator.used_proofs().served_until(until);
+    }
+    Ok(())
 }
 
 fn started_event(store: &Store, config: &Config) -> AuditEvent {

@@ -19,8 +19,9 @@ use crate::{
 };
 
 /// What a reload can change. Every other key, also one that this list has not heard of, needs a restart.
-const RELOADABLE: [&str; 10] = [
+const RELOADABLE: [&str; 11] = [
     "server.drain_ms",
+    "server.names",
     "server.tls",
     "server.control_tls",
     "admission",
@@ -275,6 +276,7 @@ mod tests {
             "tokens.issuer[0].iss",
             "environments.dev.writes",
             "server.drain_ms",
+            "server.names",
         ] {
             assert!(is_reloadable(key), "{key}");
         }

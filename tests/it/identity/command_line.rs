@@ -13,6 +13,7 @@ use airlock_tests::{
     airlock_binary,
     certificates::Certificates,
     guests::{WatGuest, target_dir},
+    idp::Idp,
     tokens::TokenSpec,
 };
 use serde_json::Value;
@@ -213,6 +214,48 @@ fn tokens_are_minted_for_their_holder_and_inspected() {
         let (code, _, said) = mint(&[option, &odd]);
         assert!(code == Some(1) && !said.contains("pkcs8"), "{said}");
     }
+}
+
+/// What a person types who exchanges a login for a token that nobody else can use.
+#[test]
+fn a_token_is_exchanged_for_a_key_and_used_with_it() {
+    let idp = Idp::new();
+    let access = "[[identity.access]]\ngroup = \"ops\"\nenvironments = [\"dev\"]\nroles = [\"operator\"]\n";
+    let (dir, _) = place(&format!("{}{access}", Idp::section()));
+    idp.publish(dir.path());
+    let path = |name: &str| text_of(dir.path().join(name));
+    for name in ["holder", "thief"] {
+        let (key, jwks) = (path(&format!("{name}.key")), path(&format!("{name}.jwks")));
+        assert_eq!(airlock(&["keys", "new", "--key", &key, "--jwks", &jwks], "").0, Some(0));
+    }
+    let (holder, thief) = (path("holder.key"), path("thief.key"));
+    let served = Served::start(dir.path());
+    let control = served.line("control on").split(' ').next_back().expect("an address").to_owned();
+    let exchange = |options: &[&str]| {
+        let login = idp.token("ada", &["ops"]);
+        let usual = ["token", "exchange", "--server", &control, "--subject-token", &login, "--json"];
+        let (code, answer, said) = airlock(&[&usual, options].concat(), "");
+        assert_eq!(code, Some(0), "{said}");
+        serde_json::from_str::<Value>(&answer).expect("JSON")
+    };
+    let text = |answer: &Value, member: &str| answer[member].as_str().expect("a text").to_owned();
+    let limits = |token: &str, options: &[&str]| {
+        let usual = ["limits", "--server", &control, "--token", token, "--json"];
+        airlock(&[&usual, options].concat(), "")
+    };
+    let bound = exchange(&["--dpop-key", &holder]);
+    assert_eq!(text(&bound, "token_type"), "DPoP");
+    let token = text(&bound, "access_token");
+    let (code, _, said) = limits(&token, &["--dpop-key", &holder]);
+    assert_eq!(code, Some(0), "{said}");
+    for options in [&["--dpop-key", thief.as_str()][..], &[]] {
+        let (code, _, said) = limits(&token, options);
+        assert!(code != Some(0) && said.contains("token_invalid"), "{options:?}: {said}");
+    }
+    // A key of the environment's is for tokens that are bound to one.
+    let bearer = exchange(&[]);
+    assert_eq!(text(&bearer, "token_type"), "Bearer");
+    assert_eq!(limits(&text(&bearer, "access_token"), &["--dpop-key", &holder]).0, Some(0));
 }
 
 /// A function is tried by the configuration of a server whose key its author may not read, with a token of nobody's.

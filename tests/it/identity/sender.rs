@@ -2,6 +2,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "the clock that proofs are made by")]
 
+mod exchange;
+mod names;
+mod restart;
+
 use std::{
     net::SocketAddr,
     time::{SystemTime, UNIX_EPOCH},
@@ -50,7 +54,7 @@ impl Holder {
 
     /// A proof for one request.
     fn proof(&self, url: &str, token: &str) -> String {
-        let claims = ProofClaims { method: "POST", url, token, issued_at_unix_s: now_unix_s() };
+        let claims = ProofClaims { method: "POST", url, token: Some(token), issued_at_unix_s: now_unix_s() };
         prove(&self.0, &claims).expect("a proof")
     }
 }
@@ -152,11 +156,12 @@ async fn whoever_has_the_token_alone_has_nothing() {
     let other_token = holder.token(&harness, TokenSpec::everything());
     let url = data(&harness, INVOKE);
     let aged = |age_s: u64| {
-        let claims = ProofClaims { method: "POST", url: &url, token: &token, issued_at_unix_s: now_unix_s() - age_s };
+        let claims =
+            ProofClaims { method: "POST", url: &url, token: Some(&token), issued_at_unix_s: now_unix_s() - age_s };
         prove(&holder.0, &claims).expect("a proof")
     };
     let with_method = |method: &str| {
-        let claims = ProofClaims { method, url: &url, token: &token, issued_at_unix_s: now_unix_s() };
+        let claims = ProofClaims { method, url: &url, token: Some(&token), issued_at_unix_s: now_unix_s() };
         prove(&holder.0, &claims).expect("a proof")
     };
     let good = || holder.proof(&url, &token);

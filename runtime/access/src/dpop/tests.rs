@@ -11,12 +11,14 @@ fn request() -> ProvenRequest {
         method: "POST".to_owned(),
         over_tls: true,
         authority: "airlock.example".to_owned(),
+        is_ours: true,
         path: "/airlock.v1.InvocationService/Invoke".to_owned(),
     }
 }
 
-fn acme() -> TenantName {
-    "acme".parse().unwrap()
+pub(super) fn somebody(tenant: &str, subject: &str) -> Principal {
+    let (tenant, app) = (tenant.parse().unwrap(), "portal".parse().unwrap());
+    Principal { tenant, app, subject: subject.to_owned(), actor: None }
 }
 
 struct Bench {
@@ -49,7 +51,7 @@ impl Bench {
 
     fn check_at(&self, proof: Option<&str>, request: ProvenRequest, now_unix_s: u64) -> Result<(), ProofRefusal> {
         let moment = Moment { now_unix_s, leeway_s: 5, used: &self.used };
-        Proof::new(proof, request).check(self.bound(), &acme(), &moment)
+        Proof::new(proof, request).check(self.bound(), &somebody("acme", "ada"), &moment)
     }
 
     fn check(&self, proof: &str) -> Result<(), ProofRefusal> {
@@ -69,7 +71,7 @@ fn a_proof_passes_once_with_either_algorithm() {
         let proof = bench.proof(json!({}), json!({}));
         assert_eq!(bench.check(&proof), Ok(()));
         assert_eq!(bench.check(&proof), Err(ProofRefusal::Replayed));
-        let made = ProofClaims { method: "POST", url: URL, token: TOKEN, issued_at_unix_s: NOW };
+        let made = ProofClaims { method: "POST", url: URL, token: Some(TOKEN), issued_at_unix_s: NOW };
         assert_eq!(bench.check(&prove(&bench.key, &made).unwrap()), Ok(()));
     }
 }
@@ -165,6 +167,51 @@ fn every_confusion_of_what_is_proven_is_refused() {
     }
 }
 
+/// What a client with a fast clock had used before a restart is not good again.
+#[test]
+fn what_may_have_been_used_before_a_restart_is_refused() {
+    let bench = Bench::new(Algorithm::EdDsa);
+    let at = |issued: u64| bench.check_at(Some(&bench.proof(json!({}), json!({"iat": issued}))), request(), NOW + 1);
+    assert_eq!(at(NOW), Ok(()), "nothing was served before");
+    bench.used.served_until(NOW);
+    for issued in [NOW - 1, NOW, NOW + LEEWAY_MAX_S] {
+        assert_eq!(at(issued), Err(ProofRefusal::BeforeStart), "{issued}");
+    }
+    assert_eq!(at(NOW + LEEWAY_MAX_S + 1), Ok(()));
+    let failure = ProofRefusal::BeforeStart.as_failure().unwrap();
+    assert!(failure.reason == Reason::TokenInvalid && failure.hint.contains("make a new proof"), "{failure:?}");
+}
+
+/// The proof of a request for a token names none, and is good once as well. Neither kind passes for the other.
+#[test]
+fn whoever_asks_for_a_token_proves_any_key_without_one() {
+    let bench = Bench::new(Algorithm::Es256);
+    let moment = Moment { now_unix_s: NOW, leeway_s: 5, used: &bench.used };
+    let holder = |proof: &str, request: ProvenRequest| {
+        Proof::new(Some(proof), request).holder(&somebody("acme", "ada"), &moment)
+    };
+    let asking = ProofClaims { method: "POST", url: URL, token: None, issued_at_unix_s: NOW };
+    let proof = prove(&bench.key, &asking).unwrap();
+    assert_eq!(bench.check(&proof), Err(ProofRefusal::Claims), "with a token it has to name it");
+    assert_eq!(holder(&proof, request()), Ok(bench.bound().0));
+    assert_eq!(holder(&proof, request()), Err(ProofRefusal::Replayed));
+    let with_token = bench.proof(json!({}), json!({}));
+    assert_eq!(holder(&with_token, request()), Err(ProofRefusal::Token));
+    assert_eq!(bench.check(&with_token), Ok(()));
+    let fresh = |claims: Value| bench.proof(json!({}), laid_over(json!({"ath": null}), claims));
+    for (claims, why) in [
+        (json!({"htu": URL.replace("Invoke", "Cancel")}), ProofRefusal::Url),
+        (json!({"htm": "GET"}), ProofRefusal::Method),
+        (json!({"iat": NOW - PROOF_AGE_MAX_S - 1}), ProofRefusal::Time),
+        (json!({"ath": "="}), ProofRefusal::Claims),
+    ] {
+        assert_eq!(holder(&fresh(claims), request()), Err(why));
+    }
+    let elsewhere = ProvenRequest { is_ours: false, ..request() };
+    assert_eq!(holder(&fresh(json!({})), elsewhere), Err(ProofRefusal::Host));
+    assert_eq!(holder(&fresh(json!({})), request()), Ok(bench.bound().0));
+}
+
 #[test]
 fn what_is_no_strict_jwt_is_no_proof() {
     let bench = Bench::new(Algorithm::EdDsa);
@@ -194,6 +241,16 @@ fn behind_a_proxy_that_ends_tls_the_url_may_be_either() {
         let proof = bench.proof(json!({}), json!({}));
         assert_eq!(bench.check_at(Some(&proof), request, NOW), Err(ProofRefusal::Url), "{odd}");
     }
+}
+
+/// Whoever was sent a proof for its own host can send it on with that host in the request.
+#[test]
+fn a_proof_for_another_server_is_refused_although_the_request_agrees() {
+    let bench = Bench::new(Algorithm::EdDsa);
+    let proof = bench.proof(json!({}), json!({}));
+    let elsewhere = ProvenRequest { is_ours: false, ..request() };
+    assert_eq!(bench.check_at(Some(&proof), elsewhere, NOW), Err(ProofRefusal::Host));
+    assert_eq!(bench.check(&proof), Ok(()), "where it was made for");
 }
 
 #[test]

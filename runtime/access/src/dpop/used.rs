@@ -2,27 +2,44 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
-use airlock_model::TenantName;
+use airlock_model::{Principal, TenantName};
 
 use super::{PROOF_AGE_MAX_S, ProofRefusal};
 use crate::{sender::Thumbprint, verify::LEEWAY_MAX_S};
 
 /// Proofs of one tenant that are remembered of one generation: 1,600 requests a second.
 const OF_TENANT_MAX: usize = 64 << 10;
-/// Proofs of all tenants that are remembered of one generation, some 30 MB.
-const ALL_MAX: usize = 512 << 10;
+/// The same of one key, and of one subject with all its keys: nobody uses up the share of the whole tenant alone.
+const OF_HOLDER_MAX: usize = OF_TENANT_MAX / 2;
+/// What all tenants together take before only reserves are left, some 30 MB.
+const SHARED_MAX: usize = 512 << 10;
+/// What a tenant gets of the reserves when the others have taken all else: 50 requests a second.
+const RESERVE: usize = 2 << 10;
+/// Reserves of 256 tenants, another 30 MB.
+const RESERVES_MAX: usize = 256 * RESERVE;
 /// Longer than any proof is good for, from its first use on.
 const GENERATION_S: u64 = PROOF_AGE_MAX_S + LEEWAY_MAX_S + 5;
 
+/// Whose share of the memory a proof takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder<'a> {
+    pub(super) principal: &'a Principal,
+    pub(super) key: Thumbprint,
+}
+
 /// Remembers used proofs for as long as they could be used again. Bounded: when it is full proofs are refused, not forgotten.
 ///
-/// It outlives a reload and not the process. So proofs from before its beginning are refused: they may have been used.
+/// It outlives a reload and not the process. So proofs that may have been used before its beginning are refused.
 #[derive(Debug)]
 pub struct UsedProofs {
-    since_unix_s: u64,
+    /// The first `iat` that nobody can have used before.
+    since_unix_s: AtomicU64,
     generations: Mutex<Generations>,
 }
 
@@ -36,40 +53,47 @@ struct Generations {
 
 #[derive(Debug, Default)]
 struct Generation {
-    by_tenant: HashMap<TenantName, HashSet<Thumbprint>>,
+    by_tenant: HashMap<TenantName, Share>,
     length: usize,
 }
 
+/// What one tenant has used.
+#[derive(Debug, Default)]
+struct Share {
+    used: HashSet<Thumbprint>,
+    /// How many of them are of one key or one subject.
+    by_holder: HashMap<Thumbprint, usize>,
+}
+
 impl UsedProofs {
-    /// Begins to remember.
+    /// Begins to remember, where nothing was served before.
     #[must_use]
     pub fn since(now_unix_s: u64) -> Self {
-        Self { since_unix_s: now_unix_s, generations: Mutex::default() }
+        Self { since_unix_s: AtomicU64::new(now_unix_s), generations: Mutex::default() }
     }
 
-    pub(super) const fn since_unix_s(&self) -> u64 {
-        self.since_unix_s
+    /// Says that proofs were taken until this second by a process whose memory is gone. What it took may have been from
+    /// clients whose clocks are ahead, by as much as any configuration forgives.
+    pub fn served_until(&self, unix_s: u64) {
+        self.since_unix_s.fetch_max(unix_s.saturating_add(LEEWAY_MAX_S + 1), Relaxed);
+    }
+
+    pub(super) fn since_unix_s(&self) -> u64 {
+        self.since_unix_s.load(Relaxed)
     }
 
     /// Uses a proof up.
-    pub(super) fn take(&self, tenant: &TenantName, once: Thumbprint, now_unix_s: u64) -> Result<(), ProofRefusal> {
+    pub(super) fn take(&self, holder: Holder<'_>, identifier: &str, now_unix_s: u64) -> Result<(), ProofRefusal> {
+        let once = Thumbprint::of(&format!("{} {identifier}", holder.key));
         // Every change is one step: a poisoned lock still guards true entries.
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         generations.turn(now_unix_s);
         let Generations { young, old, .. } = &mut *generations;
+        let tenant = &holder.principal.tenant;
         if old.has(tenant, &once) || young.has(tenant, &once) {
             return Err(ProofRefusal::Replayed);
         }
-        if young.length >= ALL_MAX {
-            return Err(ProofRefusal::Full);
-        }
-        let own = young.by_tenant.entry(tenant.clone()).or_default();
-        if own.len() >= OF_TENANT_MAX {
-            return Err(ProofRefusal::Full);
-        }
-        own.insert(once);
-        young.length += 1;
-        Ok(())
+        young.take(holder, once)
     }
 }
 
@@ -88,65 +112,40 @@ impl Generations {
 
 impl Generation {
     fn has(&self, tenant: &TenantName, once: &Thumbprint) -> bool {
-        self.by_tenant.get(tenant).is_some_and(|own| own.contains(once))
+        self.by_tenant.get(tenant).is_some_and(|own| own.used.contains(once))
+    }
+
+    /// What others take costs a tenant at most what it has beyond its reserve.
+    fn take(&mut self, holder: Holder<'_>, once: Thumbprint) -> Result<(), ProofRefusal> {
+        let tenant = &holder.principal.tenant;
+        let own = self.by_tenant.get(tenant).map_or(0, |own| own.used.len());
+        if own >= OF_TENANT_MAX {
+            return Err(ProofRefusal::TenantShare);
+        }
+        let has_room = own < RESERVE && self.length < SHARED_MAX + RESERVES_MAX;
+        if self.length >= SHARED_MAX && !has_room {
+            return Err(ProofRefusal::Full);
+        }
+        self.by_tenant.entry(tenant.clone()).or_default().take(holder, once)?;
+        self.length += 1;
+        Ok(())
+    }
+}
+
+impl Share {
+    fn take(&mut self, holder: Holder<'_>, once: Thumbprint) -> Result<(), ProofRefusal> {
+        let Principal { app, subject, .. } = holder.principal;
+        let holders = [holder.key, Thumbprint::of(&format!("{app} {subject}"))];
+        if holders.iter().any(|one| self.by_holder.get(one).is_some_and(|used| *used >= OF_HOLDER_MAX)) {
+            return Err(ProofRefusal::HolderShare);
+        }
+        for one in holders {
+            *self.by_holder.entry(one).or_default() += 1;
+        }
+        self.used.insert(once);
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: u64 = 1_800_000_000;
-
-    fn tenant(name: &str) -> TenantName {
-        name.parse().unwrap()
-    }
-
-    fn proof(number: usize) -> Thumbprint {
-        Thumbprint::of(&number.to_string())
-    }
-
-    #[test]
-    fn a_proof_is_used_once_for_as_long_as_it_is_good() {
-        let (used, acme) = (UsedProofs::since(NOW), tenant("acme"));
-        for begun in [NOW, NOW + GENERATION_S - 1] {
-            let one = proof(begun as usize);
-            assert_eq!(used.take(&acme, one, begun), Ok(()));
-            for later in 0..=PROOF_AGE_MAX_S + LEEWAY_MAX_S {
-                assert_eq!(used.take(&acme, one, begun + later), Err(ProofRefusal::Replayed), "{later} s later");
-            }
-        }
-        assert_eq!(used.take(&acme, proof(NOW as usize), NOW + 4 * GENERATION_S), Ok(()), "nothing is kept for good");
-    }
-
-    #[test]
-    fn one_tenant_fills_its_own_share_and_time_makes_room() {
-        let (used, acme, globex) = (UsedProofs::since(NOW), tenant("acme"), tenant("globex"));
-        for number in 0..OF_TENANT_MAX {
-            assert_eq!(used.take(&acme, proof(number), NOW), Ok(()));
-        }
-        assert_eq!(used.take(&acme, proof(OF_TENANT_MAX), NOW), Err(ProofRefusal::Full));
-        assert_eq!(used.take(&acme, proof(0), NOW), Err(ProofRefusal::Replayed), "full, it forgets nothing");
-        assert_eq!(used.take(&globex, proof(0), NOW), Ok(()));
-        assert_eq!(used.take(&acme, proof(OF_TENANT_MAX), NOW + GENERATION_S), Ok(()));
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_stops_nobody_for_long() {
-        let (used, acme) = (UsedProofs::since(0), tenant("acme"));
-        assert_eq!(used.take(&acme, proof(1), NOW), Ok(()));
-        assert_eq!(used.take(&acme, proof(1), NOW - GENERATION_S), Err(ProofRefusal::Replayed));
-        assert_eq!(used.take(&acme, proof(1), NOW - 5 * GENERATION_S), Ok(()));
-    }
-
-    #[test]
-    fn of_many_at_once_one_gets_it() {
-        let (used, acme) = (UsedProofs::since(NOW), tenant("acme"));
-        let won = std::thread::scope(|scope| {
-            let tries = || (0..1_000).filter(|_| used.take(&acme, proof(7), NOW).is_ok()).count();
-            let threads: Vec<_> = (0..10).map(|_| scope.spawn(tries)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
-        });
-        assert_eq!(won, 1);
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use aws_lc_rs::{
 };
 use serde_json::{Map, Value};
 
-use super::Algorithm;
+use super::{Algorithm, roca};
 use crate::bytes;
 
 const KEY_ID_LENGTH_MAX: usize = 128;
@@ -172,6 +172,11 @@ fn rsa(jwk: &Map<String, Value>) -> Result<(ParsedPublicKey, usize), KeyFault> {
     }
     if modulus.last().is_none_or(|last| last % 2 == 0) {
         return Err(KeyFault("`n` is even, and so no product of two large primes"));
+    }
+    if roca::is_weak(&modulus) {
+        return Err(KeyFault(
+            "`n` is of a generator whose keys can be factored (ROCA, CVE-2017-15361): generate a new key",
+        ));
     }
     let components = RsaPublicKeyComponents { n: modulus.as_slice(), e: EXPONENT_BYTES };
     let parsed = components

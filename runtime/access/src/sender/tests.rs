@@ -38,11 +38,12 @@ fn certificate(name: &str) -> Thumbprint {
 
 /// A request over the scheme `DPoP` with a fresh proof by this key.
 fn proven(key: &SigningKey, token: &str) -> Sender {
-    let claims = ProofClaims { method: "POST", url: URL, token, issued_at_unix_s: NOW };
+    let claims = ProofClaims { method: "POST", url: URL, token: Some(token), issued_at_unix_s: NOW };
     let request = ProvenRequest {
         method: "POST".to_owned(),
         over_tls: true,
         authority: "airlock.example".to_owned(),
+        is_ours: true,
         path: "/airlock.v1.InvocationService/Invoke".to_owned(),
     };
     Sender { certificate: None, proof: Some(Arc::new(Proof::new(Some(&prove(key, &claims).unwrap()), request))) }

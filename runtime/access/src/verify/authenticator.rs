@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use airlock_model::Failure;
+use airlock_model::{Failure, Principal, Reason};
 use arc_swap::ArcSwap;
 
 use super::{
@@ -14,9 +14,9 @@ use super::{
     signature_under,
 };
 use crate::{
-    dpop::{Moment, UsedProofs},
+    dpop::{Moment, ProofRefusal, UsedProofs},
     keys::{Algorithms, KeySet, PublicKey},
-    sender::{Presented, SenderPolicy},
+    sender::{Confirmation, Presented, Sender, SenderPolicy},
 };
 
 /// The longest lifetime of a token unless the operator says otherwise, in seconds.
@@ -139,6 +139,31 @@ impl Authenticator {
     /// [`TokenRefusal`], is in `log`.
     pub fn verify(&self, presented: Presented<'_>, now_unix_s: u64) -> Result<VerifiedToken, Failure> {
         self.judge_presented(presented, now_unix_s).map_err(TokenRefusal::into_failure)
+    }
+
+    /// Whom a new token is to be bound to, by what the request for it shows of its sender; `None` when it shows nothing.
+    ///
+    /// # Errors
+    /// [`Reason::TokenInvalid`](airlock_model::Reason::TokenInvalid) for a proof that is no good, with the cause; the proof of one
+    /// that is may still be refused for want of room. [`Reason::RequestMalformed`](airlock_model::Reason::RequestMalformed) when it
+    /// shows nothing and tokens have to be bound.
+    pub fn bind(
+        &self,
+        sender: &Sender,
+        principal: &Principal,
+        now_unix_s: u64,
+    ) -> Result<Option<Confirmation>, Failure> {
+        let state = self.current.load();
+        let moment = Moment { now_unix_s, leeway_s: state.policy.leeway_s, used: &self.used_proofs };
+        let bound = sender.confirmation(principal, &moment).map_err(ProofRefusal::at_exchange)?;
+        if bound.is_none() && state.policy.sender_bound == SenderPolicy::Require {
+            let message = "tokens have to be bound to whoever asks for them (`[tokens] sender_bound`), and this request shows \
+                           neither a key nor a certificate";
+            let hint = "send a proof in the header `DPoP` (RFC 9449 section 5; `airlock token exchange --dpop-key FILE`), or show \
+                        a client certificate where both listeners ask for it";
+            return Err(Failure::new(Reason::RequestMalformed, message, hint));
+        }
+        Ok(bound)
     }
 
     /// The token may be remembered; who presents it is asked every time.

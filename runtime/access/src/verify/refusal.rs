@@ -112,13 +112,18 @@ pub enum TokenRefusal {
 }
 
 impl TokenRefusal {
-    /// What the caller sees: the same for every reason, so that nothing can be probed. The log gets the reason. The one
-    /// exception is not about the token: whoever sent a good one has to know that it is not its fault.
+    /// What the caller sees: the same for every reason, so that nothing can be probed. The log gets the reason. The
+    /// exceptions are not about the token: whoever sent a good one has to know that it is not its fault.
     pub(crate) fn into_failure(self) -> Failure {
         if self == Self::KeysUnavailable {
             let hint = "try again shortly; operators see in the server's log why the issuer's keys cannot be had";
             let message = "the keys that this token would be verified with are not available";
             return Failure::new(Reason::KeysUnavailable, message, hint).with_log(self);
+        }
+        if let Self::Sender(SenderRefusal::Proof(why)) = self
+            && let Some(failure) = why.as_failure()
+        {
+            return failure.with_log(self);
         }
         Failure::new(
             Reason::TokenInvalid,

@@ -10,8 +10,9 @@ use crate::{application::Application, wire};
 #[async_trait]
 impl<A: Application> v1::token_service_server::TokenService for Control<A> {
     async fn exchange(&self, request: Request<v1::ExchangeRequest>) -> Result<Response<v1::ExchangeResponse>, Status> {
-        let (around, asked) = split(request);
-        let call = async { Ok(self.0.exchange(wire::exchange(&asked)?).await?) };
+        let (mut around, asked) = split(request);
+        let sender = around.sender.take().unwrap_or_default();
+        let call = async { Ok(self.0.exchange(wire::exchange(&asked)?, sender).await?) };
         answer(&around, call, wire::exchange_response).await
     }
 

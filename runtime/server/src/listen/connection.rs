@@ -90,12 +90,9 @@ impl<A: Application> Connections<A> {
             };
             let activity = Arc::new(Activity::default());
             let seen = Arc::clone(&activity);
-            let service = service_fn(move |mut request: http::Request<Incoming>| {
-                if peer.over_tls {
-                    request.extensions_mut().insert(peer);
-                }
+            let service = service_fn(move |request: http::Request<Incoming>| {
                 // Boxed: hyper moves what it is given several times on the way into a task and out of it.
-                let respond = Box::pin(Arc::clone(&router).respond(request, Busy::begin(&seen)));
+                let respond = Box::pin(Arc::clone(&router).respond(request, peer, Busy::begin(&seen)));
                 async move { Ok::<_, Infallible>(respond.await) }
             });
             let stream = Guarded::new(stream, allowance, ages.owed_max, tally.clone());

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -23,6 +24,8 @@ pub(crate) struct Peer {
     pub(crate) over_tls: bool,
     /// Of the client's certificate, which was verified.
     pub(crate) certificate: Option<Thumbprint>,
+    /// Our end of the connection.
+    pub(crate) met_at: Option<SocketAddr>,
 }
 
 /// A client's socket, in clear text or not.
@@ -40,14 +43,17 @@ pub(super) async fn open(
     config: Option<Arc<ServerConfig>>,
     within: Duration,
 ) -> io::Result<(Transport, Peer)> {
-    let Some(config) = config else { return Ok((Transport::Plain(stream), Peer::default())) };
+    let met_at = stream.local_addr().ok();
+    let Some(config) = config else {
+        return Ok((Transport::Plain(stream), Peer { met_at, ..Peer::default() }));
+    };
     let shaken = timeout(within, TlsAcceptor::from(config).accept(stream)).await;
     let stream = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let (_, session) = stream.get_ref();
     // The client's own certificate comes first (RFC 8446 section 4.4.2).
     let certificate = session.peer_certificates().and_then(|chain| chain.first());
     let certificate = certificate.map(|own| Thumbprint::of_certificate(own));
-    Ok((Transport::Tls(Box::new(stream)), Peer { over_tls: true, certificate }))
+    Ok((Transport::Tls(Box::new(stream)), Peer { over_tls: true, certificate, met_at }))
 }
 
 impl AsyncRead for Transport {

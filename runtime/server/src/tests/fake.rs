@@ -20,8 +20,8 @@ use airlock_service::{
     Checkpoint, Column, Decision, Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep, Explanation,
     FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce,
     Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
-    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Setting, Shown, SignedCheckpoint,
-    SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted, config::Origin,
+    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting, Shown,
+    SignedCheckpoint, SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
 use tokio_rustls::rustls::ServerConfig;
@@ -111,6 +111,7 @@ fn minted() -> Minted {
         expires_at_unix_s: 60,
         functions: Functions::All,
         scopes: Vec::new(),
+        holder: None,
     }
 }
 
@@ -149,6 +150,10 @@ impl Application for Fake {
 
     fn tls(&self, _: Listener) -> Option<Arc<ServerConfig>> {
         self.tls.clone()
+    }
+
+    fn is_named(&self, _: Listener, _: &str, _: Option<std::net::SocketAddr>) -> bool {
+        true
     }
 
     fn open_holding(&self) -> Holding {
@@ -434,7 +439,7 @@ impl Application for Fake {
         Ok(approval(id, environment))
     }
 
-    async fn exchange(&self, _: Exchange) -> Result<Exchanged, Failure> {
+    async fn exchange(&self, _: Exchange, _: Sender) -> Result<Exchanged, Failure> {
         Ok(Exchanged { minted: minted(), expires_in_s: 60, granted_by: vec!["identity.access[0]".into()] })
     }
 

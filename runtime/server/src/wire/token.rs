@@ -69,12 +69,17 @@ pub(crate) fn exchange_response(exchanged: Exchanged) -> v1::ExchangeResponse {
     v1::ExchangeResponse {
         scope: scope_text(&minted),
         functions: function_texts(&minted.functions),
+        token_type: scheme(&minted).to_owned(),
         access_token: minted.token,
         issued_token_type: JWT.to_owned(),
-        token_type: "Bearer".to_owned(),
         expires_in: expires_in_s,
         granted_by,
     }
+}
+
+/// How the token is sent (RFC 9449 section 5, RFC 8705 section 3).
+fn scheme(minted: &Minted) -> &'static str {
+    if minted.holder.is_some_and(|holder| holder.names_key()) { "DPoP" } else { "Bearer" }
 }
 
 fn scope_text(minted: &Minted) -> String {

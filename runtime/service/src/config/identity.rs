@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_access::{AccessRule, Algorithm, Functions, LEEWAY_MAX_S, Member, SenderPolicy};
+use airlock_access::{AccessRule, Algorithm, Functions, LEEWAY_MAX_S, Member};
 use airlock_model::{
     AppName, ControlScope, EnvironmentName, FunctionName, Grant, LimitCaps, Operation, ResourceName, Scope, TenantName,
 };
@@ -278,11 +278,6 @@ impl Config {
         if self.identity.iss.is_empty() || !names.insert(&self.identity.iss) {
             let message = "the server's own `iss` is empty, or that of a [[tokens.issuer]]: it needs one of its own";
             return Err(ConfigError::value("identity.iss", message));
-        }
-        if self.tokens.sender_bound == SenderPolicy::Require && !self.identity.provider.is_empty() {
-            let message = "tokens that are exchanged are bound to nobody yet, so every one of them would be refused: leave it at \
-                           `accept`, or take the [[identity.provider]] out";
-            return Err(ConfigError::value("tokens.sender_bound", message));
         }
         for (index, provider) in self.identity.provider.iter().enumerate() {
             let refuse =

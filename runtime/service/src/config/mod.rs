@@ -9,6 +9,7 @@ mod development;
 mod error;
 mod identity;
 mod listing;
+mod names;
 mod origin;
 mod overlay;
 mod packages;
@@ -44,6 +45,7 @@ pub use identity::{
 };
 pub(crate) use listing::SECRET;
 pub use listing::Setting;
+pub use names::HostName;
 pub use origin::Origin;
 pub use overlay::process_environment;
 pub use packages::PackagesConfig;
@@ -120,6 +122,9 @@ pub struct ServerConfig {
     pub data: SocketAddr,
     /// Where builders deploy and auditors read.
     pub control: SocketAddr,
+    /// What clients call the listeners, `airlock.example` or `airlock.example:7070`: proofs are good for these alone. When
+    /// missing, the names of the certificate, and the address that a connection came to.
+    pub names: Option<Vec<HostName>>,
     /// Threads that serve; one per core when missing.
     pub workers: Option<NonZeroUsize>,
     /// Calls in flight in the whole process, running and waiting, before load is shed without looking at it; see
@@ -138,6 +143,7 @@ impl Default for ServerConfig {
         Self {
             data: SocketAddr::from(([127, 0, 0, 1], 7070)),
             control: SocketAddr::from(([127, 0, 0, 1], 7071)),
+            names: None,
             workers: None,
             in_flight_max: None,
             drain_ms: 10_000,

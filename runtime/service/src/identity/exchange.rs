@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use airlock_access::{
-    AccessRule, Functions, Grounds, Identity, IdentityProvider, IdentityRefusal, Minted, Rights, Selection,
+    AccessRule, Functions, Grounds, Identity, IdentityProvider, IdentityRefusal, Minted, Rights, Selection, Sender,
     TokenRefusal, Wish,
 };
 use airlock_model::{AuditEvent, AuditKind, Bearer, Decision, EnvironmentName, Failure, Principal, Reason};
@@ -52,21 +52,23 @@ pub struct Exchanged {
 }
 
 /// Who asks, by the word of identity providers.
-struct People {
+struct People<'r> {
     principal: Arc<Principal>,
     environment: EnvironmentName,
     /// The subject, and whoever acts for them.
     identities: Vec<Identity>,
+    /// What the request shows of whoever sent it.
+    sender: &'r Sender,
     now: u64,
 }
 
-impl People {
-    fn identified(settings: &Settings, asked: &Exchange, now: u64) -> Result<Self, Failure> {
+impl<'r> People<'r> {
+    fn identified(settings: &Settings, (asked, sender): (&Exchange, &'r Sender), now: u64) -> Result<Self, Failure> {
         let (provider, subject) = verified(settings, &asked.subject, now)?;
         let acting = asked.actor.as_ref().map(|actor| verified(settings, actor, now)).transpose()?;
         let principal = Arc::new(principal(provider, &subject, acting.as_ref())?);
         let identities = std::iter::once(subject).chain(acting.map(|(_, actor)| actor)).collect();
-        Ok(Self { principal, environment: asked.environment.clone(), identities, now })
+        Ok(Self { principal, environment: asked.environment.clone(), identities, sender, now })
     }
 }
 
@@ -88,12 +90,14 @@ impl Given {
 }
 
 impl App {
-    /// Exchanges a token of an identity provider for a scoped one. On record before it is told.
+    /// Exchanges a token of an identity provider for a scoped one, which is bound to what the request shows of its sender. On
+    /// record before it is told.
     ///
     /// # Errors
-    /// `token_invalid` in one text for every fault of the token; `revoked`; `not_granted` when no rule gives what is asked;
+    /// `token_invalid` in one text for every fault of the token, and with its cause for a proof that is no good;
+    /// `request_malformed` when nothing is shown and tokens have to be bound; `tenant_busy`; `revoked`; `not_granted` when no rule gives what is asked;
     /// `environment_unknown`.
-    pub async fn exchange(&self, asked: Exchange) -> Result<Exchanged, Failure> {
+    pub async fn exchange(&self, asked: Exchange, sender: Sender) -> Result<Exchanged, Failure> {
         let settings = self.settings();
         let environment = asked.environment.clone();
         let refuse = |refused: Refused| {
@@ -106,7 +110,8 @@ impl App {
             look_for_key(&settings, token).await;
         }
         let now = clock::now_unix_s();
-        let people = People::identified(&settings, &asked, now).map_err(|why| refuse(why.into()))?;
+        let sender = settings.lasting(sender);
+        let people = People::identified(&settings, (&asked, &sender), now).map_err(|why| refuse(why.into()))?;
         let by = |why| refuse(Refused::of(&people.principal)(why));
         self.paces.check(&people.principal.tenant).map_err(by)?;
         let (exchanged, event) = self.judge_exchange(&settings, &people, asked.wish).map_err(by)?;
@@ -117,10 +122,10 @@ impl App {
     fn judge_exchange(
         &self,
         settings: &Settings,
-        people: &People,
+        people: &People<'_>,
         wish: Wish,
     ) -> Result<(Exchanged, AuditEvent), Failure> {
-        let People { principal, environment, identities, now } = people;
+        let People { principal, environment, identities, sender, now } = people;
         for identity in identities {
             self.check_not_revoked(principal, environment, identity)?;
         }
@@ -139,11 +144,14 @@ impl App {
         }
         let selection =
             selection.ok_or_else(|| Failure::internal("nobody was identified"))?.with_scopes(wish.scopes)?;
+        // Last, so that only a token that is given uses the proof up.
+        let holder = settings.authenticator.bind(sender, principal, *now)?;
         let tokens = &settings.config.tokens;
         let grounds = Grounds {
             principal: (**principal).clone(),
             environment: environment.clone(),
             identities: identities.iter().collect(),
+            holder,
             lifetimes_max_s: (tokens.max_lifetime_s, tokens.lifetime_write_max_s()),
         };
         let minted = settings.identity.own.exchange(grounds, selection, wish.lifetime_s, *now)?;
@@ -163,6 +171,14 @@ impl App {
         let token_ids = if identity.token_id().is_empty() { &[] } else { token_ids.as_slice() };
         let issued_unix_s = identity.issued_at_unix_s();
         self.backends.revocations.check_bearer(&Bearer { principal, environment, token_ids, issued_unix_s })
+    }
+}
+
+impl Settings {
+    /// What a sender can show again wherever a token is used: a certificate that one listener alone asks for would bind a token
+    /// to what the other never sees.
+    fn lasting(&self, sender: Sender) -> Sender {
+        Sender { certificate: sender.certificate.filter(|_| self.tls.share_clients()), ..sender }
     }
 }
 
@@ -245,7 +261,8 @@ fn exchanged_event(
     event.token_id = Some(minted.token_id.as_str().into());
     event.environment = Some(environment.into());
     event.decision = Some(Decision::Permit);
-    event.message = Some(format!("{}; by {}", said_of(minted), given.places.join(", ")));
+    let bound = minted.holder.map(|holder| format!("; bound to {holder}")).unwrap_or_default();
+    event.message = Some(format!("{}{bound}; by {}", said_of(minted), given.places.join(", ")));
     event.granted_to.clone_from(&given.members);
     event
 }

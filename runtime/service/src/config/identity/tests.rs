@@ -121,5 +121,5 @@ fn nobody_is_an_issuer_and_a_provider() {
     }
     assert!(parse(&provider("https://other.example")).is_ok());
     assert!(why("[identity]\niss = \"https://platform.example\"\n").contains("identity.iss"));
-    assert!(why("[tokens]\nsender_bound = \"require\"\n").contains("tokens.sender_bound"));
+    assert!(parse("[tokens]\nsender_bound = \"require\"\n").is_ok());
 }
