@@ -5,6 +5,7 @@ mod command_line;
 mod exchange;
 mod explain;
 mod keys;
+mod lineage;
 mod publisher;
 mod replay;
 mod revocation;
