@@ -3,6 +3,7 @@
 
 mod claims;
 mod encoding;
+mod fuzz;
 mod header;
 mod json;
 mod mismatch;
