@@ -1,6 +1,9 @@
 //! Tokens as tests want them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    num::NonZeroU32,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use airlock_access::{Claims, Confirmation, SigningKey, Validity, mint};
 use airlock_model::{LimitCaps, Principal};
@@ -23,6 +26,7 @@ pub struct TokenSpec {
     instance: String,
     limits: LimitCaps,
     holder: Option<Confirmation>,
+    calls: Option<NonZeroU32>,
 }
 
 impl TokenSpec {
@@ -41,6 +45,7 @@ impl TokenSpec {
             instance: "airlock".to_owned(),
             limits: LimitCaps::default(),
             holder: None,
+            calls: None,
         }
     }
 
@@ -144,6 +149,13 @@ impl TokenSpec {
         self
     }
 
+    /// Good for so many calls.
+    #[must_use]
+    pub fn calls(mut self, calls: u32) -> Self {
+        self.calls = NonZeroU32::new(calls);
+        self
+    }
+
     /// Covers these functions and no others.
     #[must_use]
     pub fn for_functions(mut self, names: &[&str]) -> Self {
@@ -178,6 +190,7 @@ impl TokenSpec {
         let claims = Claims::new(&self.issuer, principal, &self.instance, environment, validity)
             .scope(scopes)
             .limits(self.limits.clone())
+            .calls_max(self.calls)
             .bound_to(self.holder);
         let claims = match &self.functions {
             None => claims.every_function(),

@@ -6,6 +6,7 @@ mod desk;
 mod exchange;
 mod explain;
 mod keys;
+mod lineage;
 mod publisher;
 mod replay;
 mod revocation;

@@ -32,11 +32,6 @@ impl Fixture {
         Self { ed, ec, other, authenticator }
     }
 
-    /// The public keys of the platform.
-    pub(crate) fn keys(&self) -> KeySet {
-        KeySet::parse(&public_jwks(&[&self.ed, &self.ec])).unwrap()
-    }
-
     pub(crate) fn judge(&self, token: &str) -> Result<VerifiedToken, TokenRefusal> {
         self.authenticator.judge(token, NOW)
     }

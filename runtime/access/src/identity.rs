@@ -9,7 +9,7 @@ use airlock_model::Failure;
 use serde_json::{Map, Value};
 
 use crate::{
-    keys::{Algorithm, KeySet},
+    keys::{Algorithm, KeySet, KeyTag, PublicKey, is_key_id},
     verify::{Compact, TokenRefusal, is_token_id, printable},
 };
 
@@ -49,6 +49,7 @@ pub struct Identity {
     subject: String,
     groups: BTreeSet<String>,
     token_id: String,
+    signer: KeyTag,
     issued_at_unix_s: u64,
     expires_at_unix_s: u64,
 }
@@ -117,7 +118,7 @@ impl IdentityProvider {
     #[must_use]
     pub fn claimed_key(token: &str) -> Option<String> {
         let header = Compact::split_within(token, IDENTITY_BYTES_MAX).ok()?.header_json().ok()?;
-        header.get("kid").and_then(Value::as_str).map(str::to_owned)
+        header.get("kid").and_then(Value::as_str).filter(|key_id| is_key_id(key_id)).map(str::to_owned)
     }
 
     /// Verifies an ID token or access token of this provider, signed by one of these keys, at this second.
@@ -126,7 +127,7 @@ impl IdentityProvider {
     /// The first rule that is broken: header, signature, kind, issuer, audience, times, subject, groups.
     pub fn verify(&self, token: &str, keys: &KeySet, now_unix_s: u64) -> Result<Identity, IdentityRefusal> {
         let compact = Compact::split_within(token, IDENTITY_BYTES_MAX)?;
-        check_signature(&compact, keys)?;
+        let signer = KeyTag::from(check_signature(&compact, keys)?.mark());
         let claims = compact.claims_json()?;
         if let Some(kind) = CLAIMS_REFUSED.into_iter().find(|name| claims.contains_key(*name)) {
             return Err(IdentityRefusal::OtherKind(kind));
@@ -143,6 +144,7 @@ impl IdentityProvider {
             subject: self.subject(&claims)?,
             groups: self.groups(&claims)?,
             token_id: token_id.unwrap_or_default().to_owned(),
+            signer,
             issued_at_unix_s,
             expires_at_unix_s,
         })
@@ -217,7 +219,7 @@ impl IdentityProvider {
     }
 }
 
-fn check_signature(token: &Compact<'_>, keys: &KeySet) -> Result<(), IdentityRefusal> {
+fn check_signature<'k>(token: &Compact<'_>, keys: &'k KeySet) -> Result<&'k PublicKey, IdentityRefusal> {
     let header = token.header_json()?;
     if let Some(name) = HEADER_MEMBERS_REFUSED.into_iter().find(|name| header.contains_key(*name)) {
         return Err(IdentityRefusal::HeaderMember(name));
@@ -233,7 +235,8 @@ fn check_signature(token: &Compact<'_>, keys: &KeySet) -> Result<(), IdentityRef
     if key.algorithm() != algorithm {
         return Err(TokenRefusal::AlgorithmMismatch.into());
     }
-    Ok(token.signed_by(key)?)
+    token.signed_by(key)?;
+    Ok(key)
 }
 
 impl Identity {
@@ -259,6 +262,12 @@ impl Identity {
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.token_id
+    }
+
+    /// The key that it was verified with.
+    #[must_use]
+    pub fn signer(&self) -> KeyTag {
+        self.signer
     }
 
     /// `iat`, in seconds since the Unix epoch.
@@ -287,6 +296,7 @@ pub(crate) fn identity_for_tests(iss: &str, subject: &str, groups: &[&str]) -> I
         subject: subject.to_owned(),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         token_id: String::new(),
+        signer: KeyTag::read("AAAAAAAAAAAAAAAAAAAAAA").unwrap(),
         issued_at_unix_s: 0,
         expires_at_unix_s: u64::MAX,
     }

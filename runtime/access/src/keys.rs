@@ -10,7 +10,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::jwk::{KeyFault, KeyMark, PublicKey};
+pub use self::jwk::KeyTag;
+pub(crate) use self::jwk::{KeyFault, KeyMark, PublicKey, is_key_id};
 pub use self::{
     jwks::{KeySet, PublishedKeys},
     signing::{Pkcs8, SigningKey, public_jwks},

@@ -37,12 +37,13 @@ pub use checkpoint::{CheckpointClaims, CheckpointRefusal, sign_checkpoint, verif
 pub use dpop::{Proof, ProofClaims, ProofRefusal, ProvenRequest, UsedProofs, prove};
 pub use identity::{Identity, IdentityProvider, IdentityRefusal};
 pub use inspect::{Expectations, Inspection, Verdict, claims_unverified, inspect, inspect_unverified};
-pub use keys::{Algorithm, Algorithms, KeyError, KeySet, Pkcs8, PublishedKeys, SigningKey, public_jwks};
+pub use keys::{Algorithm, Algorithms, KeyError, KeySet, KeyTag, Pkcs8, PublishedKeys, SigningKey, public_jwks};
 pub use mint::{Claims, Validity, mint, mint_foreign};
 pub use rights::{AccessRule, Grounds, Member, Rights, Selection, Wish};
 pub use sender::{Confirmation, Presented, Sender, SenderPolicy, SenderRefusal, Thumbprint};
 pub use signature::{SIGNATURE_BYTES, SignatureRefusal, SignedComponent, SignerKey, sign_component, verify_component};
 pub use verify::{
-    Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S,
-    Link, MissingKey, PolicyError, Segment, TokenPolicy, TokenRefusal, VerifiedToken, bearer_token,
+    Authenticator, Claim, ClaimFault, Functions, Issuer, JsonFault, KeyName, LEEWAY_MAX_S, LIFETIME_MAX_S,
+    LIFETIME_WRITE_MAX_S, Link, MissingKey, PolicyError, Segment, TokenPolicy, TokenRefusal, VerifiedToken,
+    bearer_token,
 };

@@ -187,11 +187,12 @@ impl Claims {
     }
 }
 
-fn link(Link { issuer, token_id, calls_max }: &Link) -> Value {
-    match calls_max {
-        Some(calls) => json!({"iss": issuer, "jti": token_id, "calls": calls}),
-        None => json!({"iss": issuer, "jti": token_id}),
+fn link(Link { issuer, token_id, key, calls_max }: &Link) -> Value {
+    let mut link = json!({"iss": issuer, "jti": token_id, "key": key.to_string()});
+    if let (Some(calls), Some(members)) = (calls_max, link.as_object_mut()) {
+        members.insert("calls".to_owned(), json!(calls));
     }
+    link
 }
 
 /// Signs the claims as a compact JWS with `typ` `airlock+jwt` and the key's `kid` and `alg`.

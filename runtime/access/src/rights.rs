@@ -219,6 +219,7 @@ impl TokenIssuer {
         let origin = |identity: &&Identity| Link {
             issuer: identity.issuer().to_owned(),
             token_id: identity.token_id().to_owned(),
+            key: identity.signer(),
             calls_max: None,
         };
         let origins = identities.iter().map(origin).collect();

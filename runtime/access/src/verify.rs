@@ -9,7 +9,7 @@ mod token;
 
 pub use self::{
     authenticator::{
-        Authenticator, Issuer, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, MissingKey, PolicyError,
+        Authenticator, Issuer, KeyName, LEEWAY_MAX_S, LIFETIME_MAX_S, LIFETIME_WRITE_MAX_S, MissingKey, PolicyError,
         TokenPolicy, bearer_token,
     },
     claims::{Claim, Functions, Link},

@@ -209,7 +209,7 @@ impl App {
         }
         let missing = settings.authenticator.missing_key(token?)?;
         let set = Arc::clone(settings.published.get(&missing.iss)?);
-        Some(Box::pin(async move { set.look_for(&missing.key_id).await }))
+        Some(Box::pin(async move { set.look_for(&missing.key).await }))
     }
 
     /// Verifies a token and that it could allow what is wanted: for requests that need no particular right, and for those

@@ -153,12 +153,22 @@ impl App {
             return Ok(tree.explanation("", Vec::new()));
         };
         let (revision, limits) = (deployed.revision.to_string(), in_force(&foreseen));
+        // The last question about the call, as it is the last thing that `admit` does.
+        if let Some(left) = self.call_left(authorized.token(), &settings).await? {
+            let place = "the `calls` claims of the token and of those in its `chain`";
+            if tree.ask("calls", left).is_none() {
+                tree.not_reached(host_call::stages(question.host_call.as_ref()));
+                return Ok(tree.explanation(&revision, limits));
+            }
+            tree.permit("calls", "the token is good for so many calls, and one is left".to_owned(), place.to_owned());
+        }
         if let Some(asked) = question.host_call {
             let case = host_call::Case {
                 settings,
                 backends: Arc::clone(&self.backends),
                 deployed,
                 principal: Arc::clone(authorized.principal()),
+                token: authorized.token().clone(),
                 grants: foreseen.grants,
                 limits: foreseen.limits,
             };
@@ -266,10 +276,6 @@ fn describe_token(authorized: &Authorized<Invoke>, tree: &mut Tree) {
     let left = token.expires_at_unix_s().saturating_sub(clock::now_unix_s());
     let rule = format!("signed by a key of `{}`, good for {left} s more", token.issuer());
     tree.permit("token", rule, "the token's signature and times".to_owned());
-    if let Some(calls) = token.calls_max() {
-        let rule = format!("the token is good for {calls} calls; whether any is left is counted when one begins");
-        tree.info("token", rule, "the `calls` claim of the token".to_owned());
-    }
     let rule = format!("the token covers `{}` in `{}`", call.function(), call.environment());
     tree.permit("function", rule, "the `functions` and `environment` claims of the token".to_owned());
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     config::{Config, ConfigError, Origin, ProviderConfig, Setting, refuse_reserved_keys},
-    keys::{self, KeyRing, Keys, Opened},
+    keys::{self, KeyRing, Keys, Opened, Published},
 };
 
 pub use attenuate::Attenuation;
@@ -34,12 +34,15 @@ pub(crate) struct Identities {
     is_ephemeral: bool,
     providers: Vec<Provider>,
     rules: Vec<AccessRule>,
+    /// Differs whenever other keys of providers may be used.
+    keys_mark: Vec<u8>,
 }
 
 /// An identity provider, and whom its people belong to.
 pub(crate) struct Provider {
     pub(crate) provider: IdentityProvider,
     pub(crate) keys: Keys,
+    pub(crate) algorithms: Algorithms,
     pub(crate) tenant: TenantName,
     pub(crate) app: AppName,
 }
@@ -51,16 +54,18 @@ impl Identities {
         ring: &KeyRing,
         before: Option<&Self>,
     ) -> Result<(Self, Vec<Setting>), ConfigError> {
-        let (mut providers, mut listed) = (Vec::new(), Vec::new());
+        let (mut providers, mut listed, mut keys_mark) = (Vec::new(), Vec::new(), Vec::new());
         for ((section, source), written) in config.provider_sources().zip(&config.identity.provider) {
-            let Opened { keys, setting, .. } = keys::open(config, ring, (&section, source))?;
+            let algorithms = source.allowed();
+            let Opened { keys, mark, setting } = keys::open(config, ring, (&section, source))?;
             listed.push(setting);
-            providers.push(provider(config, written, keys));
+            keys_mark.extend(mark.as_bytes());
+            providers.push(provider(config, written, (keys, algorithms)));
         }
         let (own, is_ephemeral) = own(config, before)?;
         listed.push(own_setting(config, &own.key));
         let rules = config.access_rules().map_err(|why| config.origins.locate(why))?;
-        Ok((Self { own, is_ephemeral, providers, rules }, listed))
+        Ok((Self { own, is_ephemeral, providers, rules, keys_mark }, listed))
     }
 
     /// The server itself as an issuer.
@@ -70,6 +75,16 @@ impl Identities {
         Ok(Issuer { iss: self.own.iss.clone(), algorithms: Algorithms::OWN, keys: Some(keys) })
     }
 
+    /// Those whose tokens are exchanged.
+    pub(crate) fn exchanged(&self) -> Vec<Issuer> {
+        self.providers.iter().map(|one| one.keys.issuer(&one.provider.iss, one.algorithms)).collect()
+    }
+
+    /// The key sets that providers publish, by `iss`.
+    pub(crate) fn published(&self) -> impl Iterator<Item = (String, Arc<Published>)> {
+        self.providers.iter().filter_map(|one| Some((one.provider.iss.clone(), Arc::clone(one.keys.published()?))))
+    }
+
     /// Differs whenever other tokens may be accepted.
     pub(crate) fn mark(&self) -> Vec<u8> {
         let mut mark = format!("{}\n{}", self.own.iss, public_jwks(&[&self.own.key]));
@@ -77,7 +92,7 @@ impl Identities {
             mark.push('\n');
             mark.push_str(&provider.provider.iss);
         }
-        mark.into_bytes()
+        [mark.into_bytes(), self.keys_mark.clone()].join(&b'\n')
     }
 
     /// The oldest token of a provider that still counts, in seconds.
@@ -109,7 +124,7 @@ fn own(config: &Config, before: Option<&Identities>) -> Result<(Arc<TokenIssuer>
     Ok((Arc::new(TokenIssuer { iss: iss.clone(), instance: instance.clone(), key }), false))
 }
 
-fn provider(config: &Config, written: &ProviderConfig, keys: Keys) -> Provider {
+fn provider(config: &Config, written: &ProviderConfig, (keys, algorithms): (Keys, Algorithms)) -> Provider {
     let provider = IdentityProvider {
         iss: written.iss.clone(),
         audience: written.audience.clone(),
@@ -118,7 +133,7 @@ fn provider(config: &Config, written: &ProviderConfig, keys: Keys) -> Provider {
         age_max_s: written.max_age_s,
         leeway_s: config.identity_leeway_s(),
     };
-    Provider { provider, keys, tenant: written.tenant.clone(), app: written.app.clone() }
+    Provider { provider, keys, algorithms, tenant: written.tenant.clone(), app: written.app.clone() }
 }
 
 /// The key that the server signs with, so that a reload says when it is another one.

@@ -1,8 +1,10 @@
 //! Keys of issuers and identity providers: where they come from, and what keeps those fresh that somebody else publishes.
 //!
 //! A [`KeyRing`] opens sources by name. A file is read once; a URL becomes a [`Published`] set, which fetches itself in the
-//! background for as long as anybody holds it, and is one and the same for everybody who asks for it in the same words.
+//! background for as long as anybody holds it, and is one and the same for everybody who asks for it in the same words. One that
+//! is asked for in other words begins with what the one before had, so that no key comes back that was seen to be gone.
 
+mod asking;
 mod kept;
 mod published;
 mod schedule;
@@ -15,15 +17,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use airlock_access::{Algorithms, KeySet};
+use airlock_access::{Algorithms, Issuer, KeySet};
 use airlock_model::{Digest, place::join};
 use airlock_resources::{ConfigError as ResourceError, DocumentClient, Network};
 use tokio::runtime::Handle;
 
-use crate::config::{
-    Config, ConfigError, JwksSource, KeySource, Origin, PublishedSource, Setting, refuse_reserved_keys,
+use crate::{
+    clock,
+    config::{Config, ConfigError, JwksSource, KeySource, Origin, PublishedSource, Setting, refuse_reserved_keys},
 };
-use kept::Kept;
+use kept::{Had, Kept};
 pub(crate) use published::Published;
 
 /// The published sets of a process. Clones share them.
@@ -44,12 +47,44 @@ struct Online {
 }
 
 /// What makes two published sets the same.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SetName {
     /// The `iss` of whose keys they are.
     pub(crate) iss: String,
     pub(crate) source: PublishedSource,
     pub(crate) algorithms: Algorithms,
+    /// The content of the `ca_file`: what was fetched under the word of others is another set.
+    pub(crate) trusted: Option<Digest>,
+}
+
+impl SetName {
+    fn of(iss: &str, source: &PublishedSource, algorithms: Algorithms) -> Self {
+        // One that cannot be read is complained of by the client.
+        let pem = source.document.ca_file.as_ref().and_then(|file| std::fs::read(file).ok());
+        let trusted = pem.map(|pem| Digest::of(&pem));
+        Self { iss: iss.to_owned(), source: source.clone(), algorithms, trusted }
+    }
+
+    /// Whether both are kept in one place.
+    fn is_beside(&self, other: &Self) -> bool {
+        (&self.iss, &self.source.document.url) == (&other.iss, &other.source.document.url)
+    }
+
+    /// Whether both are what the same somebody says.
+    fn has_same_word(&self, other: &Self) -> bool {
+        self.is_beside(other) && self.trusted == other.trusted
+    }
+
+    /// Differs between any two. Means nothing outside this process.
+    fn mark(&self) -> Digest {
+        Digest::of(format!("{self:?}").as_bytes())
+    }
+
+    /// For the list of settings, so that a reload says when it is another one.
+    fn said(&self) -> String {
+        let trusted = self.trusted.as_ref().map(|digest| format!(", `ca_file` sha256 {}", digest.excerpt()));
+        format!("published at the URL{}", trusted.unwrap_or_default())
+    }
 }
 
 impl KeyRing {
@@ -64,7 +99,8 @@ impl KeyRing {
         Self(Arc::new(Ring { network, online: None, open: Mutex::default() }))
     }
 
-    /// The set of this name: the one that is open already, or a new one, which begins with what was kept of it on disk.
+    /// The set of this name: the one that is open already, or a new one. That begins with what another one of the same issuer and
+    /// URL has at hand, and only where there is none with what was kept on disk, which may know less.
     ///
     /// # Errors
     /// What is wrong with the source. Nothing is asked over the network here.
@@ -78,13 +114,26 @@ impl KeyRing {
         let set = Arc::new(match &self.0.online {
             None => Published::idle(name.clone()),
             Some(Online { state_dir, runtime }) => {
-                let kept = Kept::new(state_dir, &name.iss, &name.source.document.url);
-                Published::start(name.clone(), client, kept, runtime)
+                let others = open.iter().filter(|(other, _)| other.is_beside(name));
+                let newest = others.filter_map(|(_, set)| set.upgrade()).max_by_key(|set| set.fetched_at());
+                let (kept, had) = beginning(name, state_dir, newest.as_deref());
+                Published::start(name.clone(), client, (kept, had), runtime)
             }
         });
         open.insert(name.clone(), Arc::downgrade(&set));
         Ok(set)
     }
+}
+
+/// Where a new set is kept, and what it begins with.
+fn beginning(name: &SetName, state_dir: &Path, before: Option<&Published>) -> (Kept, Option<Had>) {
+    let Some(before) = before else {
+        let kept = Kept::new(state_dir, name);
+        let had = kept.load(clock::now_unix_s());
+        return (kept, had);
+    };
+    let kept = before.kept().map_or_else(|| Kept::new(state_dir, name), |kept| kept.beside(name));
+    (kept, if name.has_same_word(before.name()) { before.had() } else { None })
 }
 
 /// Keys of one issuer or provider, wherever they come from.
@@ -105,6 +154,11 @@ impl Keys {
         }
     }
 
+    /// Whoever has them, as far as tokens are judged by them.
+    pub(crate) fn issuer(&self, iss: &str, algorithms: Algorithms) -> Issuer {
+        Issuer { iss: iss.to_owned(), algorithms, keys: self.now() }
+    }
+
     /// The set that is fetched, where there is one.
     pub(crate) fn published(&self) -> Option<&Arc<Published>> {
         match self {
@@ -117,8 +171,8 @@ impl Keys {
 /// A source that was opened.
 pub(crate) struct Opened {
     pub(crate) keys: Keys,
-    /// Of the file, where it is one.
-    pub(crate) digest: Option<Digest>,
+    /// Differs whenever other keys may come of it: with the content of a file, and with what a set at a URL is fetched by.
+    pub(crate) mark: Digest,
     /// For the list of settings.
     pub(crate) setting: Setting,
 }
@@ -134,22 +188,23 @@ pub(crate) fn open(
 ) -> Result<Opened, ConfigError> {
     let refuse = |key: &str, why: String| config.origins.locate(ConfigError::value(format!("{section}.{key}"), why));
     let algorithms = source.allowed();
-    let (keys, digest, value, origin) = match source.jwks {
+    let (keys, mark, value, origin) = match source.jwks {
         JwksSource::File(file) => {
             let read = if is_own(section) { read_file } else { read_published_file };
             let (keys, digest) = read(file, algorithms).map_err(|why| refuse("jwks.file", why))?;
             let value = said_of(&keys, &digest);
-            (Keys::File(keys), Some(digest), value, Origin::NamedFile(file.clone()))
+            (Keys::File(keys), digest, value, Origin::NamedFile(file.clone()))
         }
         JwksSource::Url(published) => {
-            let name = SetName { iss: source.iss.to_owned(), source: published.clone(), algorithms };
+            let name = SetName::of(source.iss, published, algorithms);
+            let mark = name.mark();
             let key = |why: &ResourceError| join("jwks", why.key().unwrap_or("url"));
             let set = ring.open(&name).map_err(|why| refuse(&key(&why), why.to_string()))?;
             let origin = config.origins.of(&format!("{section}.jwks.url"));
-            (Keys::Published(set), None, "published at the URL".to_owned(), origin)
+            (Keys::Published(set), mark, name.said(), origin)
         }
     };
-    Ok(Opened { keys, digest, setting: Setting { key: format!("{section}.keys"), value, origin } })
+    Ok(Opened { keys, mark, setting: Setting { key: format!("{section}.keys"), value, origin } })
 }
 
 /// Whether a section is about keys that Airlock's own tokens are signed with.

@@ -178,8 +178,8 @@ impl Reloader {
             Ok((new, changes))
         };
         let (settings, changes) = tokio::task::spawn_blocking(build).await.map_err(Failure::internal)??;
-        // So that an issuer that is new does not begin with refusals.
-        settings.keys_settled().await;
+        // So that an issuer that is new does not begin with refusals, nor with keys that are gone by now.
+        settings.keys_fetched().await;
         Ok((settings, changes))
     }
 }

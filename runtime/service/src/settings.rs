@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) identity: Identities,
-    /// The key sets that issuers publish, by `iss`.
+    /// The key sets that issuers and identity providers publish, by `iss`.
     pub(crate) published: BTreeMap<String, Arc<Published>>,
     /// What the listeners speak TLS with.
     pub(crate) tls: ListenersTls,
@@ -269,6 +269,13 @@ impl Settings {
         }
     }
 
+    /// Waits until every published set has been fetched, or could not be: for as long as one fetch takes at most.
+    pub(crate) async fn keys_fetched(&self) {
+        for set in self.published.values() {
+            set.tried().await;
+        }
+    }
+
     /// How long a stopping server waits for calls in flight.
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_millis(self.config.server.drain_ms)
@@ -286,17 +293,18 @@ struct Tokens {
 }
 
 fn tokens(config: &Config, ring: &KeyRing, own: &Identities, before: Option<&Settings>) -> Result<Tokens, StartError> {
-    let (mut issuers, mut listed, mut files) = (Vec::new(), Vec::new(), Vec::new());
-    let mut published = BTreeMap::new();
+    let (mut issuers, mut listed, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut published: BTreeMap<_, _> = own.published().collect();
     config.expect_issuer().map_err(|why| config.origins.locate(why))?;
     for (section, source) in config.issuer_sources() {
-        let Opened { keys, digest, setting } = keys::open(config, ring, (&section, source))?;
-        files.extend(digest);
+        let (iss, algorithms) = (source.iss.to_owned(), source.allowed());
+        let Opened { keys, mark, setting } = keys::open(config, ring, (&section, source))?;
+        marks.extend(mark.as_bytes());
         listed.push(setting);
         if let Some(set) = keys.published() {
-            published.insert(source.iss.to_owned(), Arc::clone(set));
+            published.insert(iss.clone(), Arc::clone(set));
         }
-        issuers.push(Issuer { iss: source.iss.to_owned(), algorithms: source.allowed(), keys: keys.now() });
+        issuers.push(keys.issuer(&iss, algorithms));
     }
     if let Some(development) = &config.development {
         // One for as long as the process lives, so that it makes no policy another.
@@ -305,11 +313,10 @@ fn tokens(config: &Config, ring: &KeyRing, own: &Identities, before: Option<&Set
     }
     issuers.push(own.issuer()?);
     let written = serde_json::to_vec(&config.tokens).map_err(|why| ConfigError::value("tokens", why))?;
-    let digests: Vec<_> = files.iter().map(|digest| digest.as_bytes().as_slice()).collect();
-    let identity = Digest::of_parts(&[&written, &digests.concat(), &own.mark()]);
+    let identity = Digest::of_parts(&[&written, &marks, &own.mark()]);
     let authenticator = match before.filter(|before| before.token_policy == identity) {
         Some(before) => Arc::clone(&before.authenticator),
-        None => authenticator(config, issuers, &published, before)?,
+        None => authenticator(config, (issuers, own.exchanged()), &published, before)?,
     };
     Ok(Tokens { authenticator, published, identity, listed })
 }
@@ -317,7 +324,7 @@ fn tokens(config: &Config, ring: &KeyRing, own: &Identities, before: Option<&Set
 /// One that hears of every change of the published sets, for as long as it is there.
 fn authenticator(
     config: &Config,
-    issuers: Vec<Issuer>,
+    (issuers, exchanged): (Vec<Issuer>, Vec<Issuer>),
     published: &BTreeMap<String, Arc<Published>>,
     before: Option<&Settings>,
 ) -> Result<Arc<Authenticator>, StartError> {
@@ -327,7 +334,7 @@ fn authenticator(
         issuers,
         lifetime_max_s: config.tokens.max_lifetime_s,
         lifetime_write_max_s: config.tokens.lifetime_write_max_s(),
-        exchanged: config.identity.provider.iter().map(|provider| provider.iss.clone()).collect(),
+        exchanged,
         leeway_s: config.tokens.leeway_s,
         sender_bound: config.tokens.sender_bound,
     };

@@ -13,20 +13,42 @@ impl App {
     /// # Errors
     /// `token_used`; `audit_unavailable` when it cannot be counted.
     pub(crate) async fn count_call(&self, token: &VerifiedToken, settings: &Settings) -> Result<(), Failure> {
-        let own = token.calls_max().map(|_| token.link());
-        let links: Vec<_> = token.chain().iter().filter(|link| link.calls_max.is_some()).cloned().chain(own).collect();
-        if links.is_empty() {
+        let tokens = for_so_many_calls(token, settings);
+        if tokens.is_empty() {
             return Ok(());
         }
-        let counted = |link: &Link| Some((counted(link, token, settings), link.calls_max?.get()));
-        let tokens = links.iter().filter_map(counted).collect();
         let counted = self.backends.store.count_calls(tokens, clock::now_unix_s()).await;
-        if counted.map_err(|why| store_failure(&why))? {
-            return Ok(());
-        }
-        let message = "the token, or one it was derived from, has been used for as many calls as it is good for";
-        Err(Failure::new(Reason::TokenUsed, message, "ask for a new token"))
+        if counted.map_err(|why| store_failure(&why))? { Ok(()) } else { Err(used_up()) }
     }
+
+    /// What [`Self::count_call`] would say to one more call; `None` where the token is good for any number. Counts nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn call_left(
+        &self,
+        token: &VerifiedToken,
+        settings: &Settings,
+    ) -> Result<Option<Result<(), Failure>>, Failure> {
+        let tokens = for_so_many_calls(token, settings);
+        if tokens.is_empty() {
+            return Ok(None);
+        }
+        let is_left = self.backends.store.have_calls_left(tokens, clock::now_unix_s()).await;
+        let is_left = is_left.map_err(|why| store_failure(&why))?;
+        Ok(Some(if is_left { Ok(()) } else { Err(used_up()) }))
+    }
+}
+
+/// A token and those that it was derived from, as far as they are good for so many calls, and for how many.
+fn for_so_many_calls(token: &VerifiedToken, settings: &Settings) -> Vec<(CountedToken, u32)> {
+    let links = token.chain().iter().cloned().chain([token.link()]);
+    links.filter_map(|link| Some((counted(&link, token, settings), link.calls_max?.get()))).collect()
+}
+
+fn used_up() -> Failure {
+    let message = "the token, or one it was derived from, has been used for as many calls as it is good for";
+    Failure::new(Reason::TokenUsed, message, "ask for a new token")
 }
 
 /// How much longer than its token a call can go on at most, in seconds: it waits for its turn, and it runs.

@@ -1,9 +1,9 @@
 //! How often tokens were used: durable, so that a restart gives nobody a second try.
 
-use rusqlite::OptionalExtension as _;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::{
-    Store, StoreError,
+    Reader, Store, StoreError,
     chain::{Tx, stored_number},
     revisions::{execute, prepare},
 };
@@ -29,18 +29,8 @@ impl Store {
     pub async fn count_calls(&self, tokens: Vec<(CountedToken, u32)>, now_unix_s: u64) -> Result<bool, StoreError> {
         self.write(move |tx: &mut Tx<'_>| {
             forget(tx, now_unix_s)?;
-            if tokens.iter().any(|(token, _)| token.expires_unix_s < now_unix_s) {
+            if !have_calls_left(tx.connection, &tokens, now_unix_s)? {
                 return Ok(false);
-            }
-            for (token, max) in &tokens {
-                let sql = "SELECT used FROM token_uses WHERE issuer = ?1 AND token_id = ?2";
-                let used = prepare(tx.connection, sql)?
-                    .query_row((&token.issuer, &token.token_id), |row| row.get::<_, i64>(0))
-                    .optional()
-                    .map_err(StoreError::sqlite("read the uses of a token"))?;
-                if used.unwrap_or(0) >= i64::from(*max) {
-                    return Ok(false);
-                }
             }
             for (token, _) in &tokens {
                 let sql = "INSERT INTO token_uses (issuer, token_id, used, expires_unix_s) VALUES (?1, ?2, 1, ?3) \
@@ -78,6 +68,50 @@ impl Store {
         })
         .await
     }
+}
+
+impl Reader {
+    /// Whether [`Store::count_calls`] would count one now. Counts nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`], [`StoreError::Busy`].
+    pub async fn have_calls_left(&self, tokens: Vec<(CountedToken, u32)>, now_unix_s: u64) -> Result<bool, StoreError> {
+        self.run(move |connection: &Connection| have_calls_left(connection, &tokens, now_unix_s)).await
+    }
+
+    /// Whether [`Store::claim_effects`] would give them to a call that has none yet. Claims nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`], [`StoreError::Busy`].
+    pub async fn are_effects_left(&self, token: CountedToken, now_unix_s: u64) -> Result<bool, StoreError> {
+        self.run(move |connection: &Connection| {
+            let sql = "SELECT effect_of IS NULL FROM token_uses WHERE issuer = ?1 AND token_id = ?2";
+            let is_free = prepare(connection, sql)?
+                .query_row((&token.issuer, &token.token_id), |row| row.get::<_, bool>(0))
+                .optional()
+                .map_err(StoreError::sqlite("read the claim of a token"))?;
+            Ok(token.expires_unix_s >= now_unix_s && is_free.unwrap_or(true))
+        })
+        .await
+    }
+}
+
+fn have_calls_left(
+    connection: &Connection,
+    tokens: &[(CountedToken, u32)],
+    now_unix_s: u64,
+) -> Result<bool, StoreError> {
+    for (token, max) in tokens {
+        let sql = "SELECT used FROM token_uses WHERE issuer = ?1 AND token_id = ?2";
+        let used = prepare(connection, sql)?
+            .query_row((&token.issuer, &token.token_id), |row| row.get::<_, i64>(0))
+            .optional()
+            .map_err(StoreError::sqlite("read the uses of a token"))?;
+        if token.expires_unix_s < now_unix_s || used.unwrap_or(0) >= i64::from(*max) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A token that nobody accepts any more needs no memory.

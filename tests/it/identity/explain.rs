@@ -41,9 +41,17 @@ fn asking(function: &str, resource: &str, asks: Asks) -> ExplainRequest {
 
 /// Asks with a token, in the environment that it names.
 async fn explain(harness: &Harness, spec: &TokenSpec, request: ExplainRequest) -> Result<ExplainResponse, Status> {
-    let request = ExplainRequest { environment: spec.environment_name().to_owned(), ..request };
-    let answer = harness.invocations().explain(with_token(request, &harness.token(spec))).await?;
-    Ok(answer.into_inner())
+    explain_with(harness, &harness.token(spec), spec.environment_name(), request).await
+}
+
+async fn explain_with(
+    harness: &Harness,
+    token: &str,
+    environment: &str,
+    request: ExplainRequest,
+) -> Result<ExplainResponse, Status> {
+    let request = ExplainRequest { environment: environment.to_owned(), ..request };
+    Ok(harness.invocations().explain(with_token(request, token)).await?.into_inner())
 }
 
 fn step<'a>(answer: &'a ExplainResponse, name: &str) -> &'a ExplainStep {
@@ -54,6 +62,40 @@ fn step<'a>(answer: &'a ExplainResponse, name: &str) -> &'a ExplainStep {
 fn verdicts(answer: &ExplainResponse) -> Vec<(&str, &str)> {
     let decides = answer.steps.iter().filter(|step| step.verdict != "info");
     decides.map(|step| (step.name.as_str(), step.verdict.as_str())).collect()
+}
+
+/// Asking takes none of the calls that a token is good for, nor the effects of one that has those of one call.
+#[tokio::test]
+async fn what_a_token_is_still_good_for_is_told_and_not_taken() {
+    let harness = Harness::start().await;
+    let single = "[environments.dev]\nsingle_use_tokens = true\nwrites = \"allow\"";
+    harness.set_config(&harness.config().replacen("[environments.dev]\nwrites = \"allow\"", single, 1));
+    harness.reload().await.expect("read again");
+    harness.deploy_built("sql-probe").await;
+    let (text, token) = ("update orders set total = total", harness.token(&TokenSpec::everything().calls(2)));
+    let asked = async |text: &str| explain_with(&harness, &token, "dev", statement(text)).await.expect("explained");
+    let write = json!({ "op": "execute", "statement": text }).to_string();
+    let called = async || harness.invoke_with(&token, "dev", "sql-probe", &write).await.map(|answer| output(&answer));
+    for _ in 0..3 {
+        let answer = asked(text).await;
+        assert_eq!(answer.decision, "permit", "{answer:#?}");
+        assert_eq!(
+            (step(&answer, "calls").verdict.as_str(), step(&answer, "effects").verdict.as_str()),
+            ("permit", "permit")
+        );
+    }
+    assert!(called().await.expect("the first")["error"].is_null());
+    let answer = asked(text).await;
+    assert_eq!((answer.decision.as_str(), answer.reason.as_str()), ("deny", "token_used"));
+    let no = step(&answer, "effects");
+    assert!(no.verdict == "deny" && no.place.contains("single_use_tokens (airlock.toml:"), "{answer:#?}");
+    assert_eq!(step(&answer, "approval").verdict, "not_reached");
+    assert_eq!(asked("select 1").await.decision, "permit", "reading needs no effects");
+    assert!(called().await.expect("the second").to_string().contains("token_used"));
+    let answer = asked("select 1").await;
+    assert_eq!((answer.reason.as_str(), step(&answer, "calls").verdict.as_str()), ("token_used", "deny"));
+    assert_eq!(step(&answer, "grants").verdict, "not_reached");
+    assert_eq!(reason(&called().await.expect_err("the third")), "token_used");
 }
 
 #[tokio::test]

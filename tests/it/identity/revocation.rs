@@ -251,7 +251,13 @@ async fn who_may_end_what() {
     revoke(&harness, &operator, all(everywhere(ending("subject", "eve")))).await.expect("an operator");
     assert_eq!(reason(&harness.invoke_as(&theirs, "sql-probe", READ).await.expect_err("ended")), "revoked");
     let (own, every) = (listed(&harness, &revoker(), "dev").await, listed(&harness, &operator, "dev").await);
-    assert_eq!((own.len(), every.len()), (1, 2));
+    assert_eq!(every.len(), 2);
+    // That something is ended for everybody is told, and not of whom.
+    let ids = |listed: &[Revocation]| listed.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&own), ids(&every));
+    let told = |one: &Revocation| [one.value.clone(), one.revoked_by.clone(), one.reason.clone()];
+    assert_eq!(own.iter().map(told).collect::<Vec<_>>(), [["eve", "op", "left the company"], ["", "", ""]]);
+    assert_eq!(told(&every[1]), ["eve", "root", "left the company"]);
     assert_eq!(reason(&lift(&harness, &revoker(), &every[1].id).await.expect_err("not theirs")), "request_malformed");
     // What names nothing is said to, and not to have ended anything.
     for (kind, value) in
@@ -277,6 +283,42 @@ async fn who_may_end_what() {
         assert_eq!(reason(&refused), "request_malformed");
         assert!(refused.message().contains(said), "{}", refused.message());
     }
+}
+
+/// What an operator ends beyond a tenant is told to those whom it reaches, by name where their own calls would be.
+#[tokio::test]
+async fn who_is_reached_sees_what_holds_for_everybody() {
+    let harness = house().await;
+    let operator = TokenSpec::control_with(&["token:revoke", "operator:write"]).subject("root");
+    let wide = async |tenant: &str, everywhere: bool, (kind, value): (&str, &str)| {
+        let request = TokenServiceRevokeRequest { tenant: tenant.to_owned(), everywhere, ..ending(kind, value) };
+        revoke(&harness, &operator, request).await.expect("an operator");
+    };
+    wide("*", true, ("function", "mine")).await;
+    wide("*", true, ("function", "theirs")).await;
+    wide("*", false, ("resource", "orders-db")).await;
+    wide("*", true, ("resource", "secret-db")).await;
+    wide("*", true, ("subject", "somebody")).await;
+    wide("acme", true, ("subject", "ours")).await;
+    wide("globex", true, ("subject", "not ours")).await;
+    wide("", true, ("tenant", "globex")).await;
+    let seen = async |spec: &TokenSpec, environment: &str| -> Vec<(String, String)> {
+        listed(&harness, spec, environment).await.into_iter().map(|one| (one.kind, one.value)).collect()
+    };
+    let pairs = |all: &[(&str, &str)]| all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+    let holder = TokenSpec::control_with(&["token:revoke", "orders-db:read"]).for_functions(&["mine"]).subject("op");
+    let everywhere = [("function", "mine"), ("function", ""), ("resource", ""), ("subject", ""), ("subject", "ours")];
+    let mut here = everywhere.to_vec();
+    here.insert(2, ("resource", "orders-db"));
+    assert_eq!(seen(&holder, "dev").await, pairs(&here));
+    assert_eq!(seen(&holder.clone().environment("prod"), "prod").await, pairs(&everywhere));
+    let other = seen(&holder.clone().tenant("initech"), "dev").await;
+    assert_eq!(other, pairs(&here[..5]), "what holds for one tenant is nobody else's");
+    assert_eq!(seen(&operator, "dev").await.len(), 8, "the twin: an operator sees all of it");
+    let why = listed(&harness, &holder, "dev").await;
+    let others = why.iter().filter(|one| one.value.is_empty());
+    assert!(others.into_iter().all(|one| one.revoked_by.is_empty() && one.reason.is_empty()), "{why:?}");
+    assert_eq!(reason(&lift(&harness, &holder, &why[0].id).await.expect_err("an operator's")), "request_malformed");
 }
 
 /// Nobody gets around their own end, neither in another environment nor with more rights.

@@ -8,6 +8,9 @@ use crate::{
     fixture::{Fixture, INSTANCE, OTHER, claims_but},
 };
 
+/// How a token may name a key; nobody has this one.
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+
 const fn missing(claim: Claim) -> TokenRefusal {
     TokenRefusal::Claim(claim, ClaimFault::Missing)
 }
@@ -61,32 +64,72 @@ fn identity_cases(fixture: &Fixture) -> Vec<Case> {
             ("no calls at all", json!({"calls": 0}), wrong_value(Claim::Calls)),
             ("calls below zero", json!({"calls": -1}), wrong_type(Claim::Calls)),
             ("calls beyond 32 bits", json!({"calls": 1u64 << 32}), wrong_value(Claim::Calls)),
+            ("act a text", json!({"act": "agent"}), wrong_type(Claim::Act)),
+            ("act without sub", json!({"act": {}}), wrong_value(Claim::Act)),
+            ("act with a sub that is no text", json!({"act": {"sub": 1}}), wrong_value(Claim::Act)),
+            ("act with an empty sub", json!({"act": {"sub": ""}}), wrong_value(Claim::Act)),
+        ],
+    )
+}
+
+fn lineage_cases(fixture: &Fixture) -> Vec<Case> {
+    changed(
+        fixture,
+        vec![
             ("chain a text", json!({"chain": "x"}), wrong_type(Claim::Chain)),
             ("chain of a text", json!({"chain": ["x"]}), wrong_value(Claim::Chain)),
-            ("chain without jti", json!({"chain": [{"iss": "https://platform.example"}]}), wrong_value(Claim::Chain)),
-            ("chain with an empty jti", json!({"chain": [{"iss": OTHER, "jti": ""}]}), wrong_value(Claim::Chain)),
             (
-                "chain with calls of zero",
-                json!({"chain": [{"iss": OTHER, "jti": "a", "calls": 0}]}),
+                "chain without jti",
+                json!({"chain": [{"iss": "https://platform.example", "key": KEY}]}),
                 wrong_value(Claim::Chain),
             ),
-            ("chain of nine", json!({"chain": vec![json!({"iss": OTHER, "jti": "a"}); 9]}), wrong_value(Claim::Chain)),
+            (
+                "chain with an empty jti",
+                json!({"chain": [{"iss": OTHER, "jti": "", "key": KEY}]}),
+                wrong_value(Claim::Chain),
+            ),
+            ("chain without a key", json!({"chain": [{"iss": OTHER, "jti": "a"}]}), wrong_value(Claim::Chain)),
+            (
+                "chain with a longer key",
+                json!({"chain": [{"iss": OTHER, "jti": "a", "key": format!("{KEY}AA")}]}),
+                wrong_value(Claim::Chain),
+            ),
+            (
+                "chain with a key in another spelling",
+                json!({"chain": [{"iss": OTHER, "jti": "a", "key": "AAAAAAAAAAAAAAAAAAAAAB"}]}),
+                wrong_value(Claim::Chain),
+            ),
+            (
+                "chain with a key that nobody has",
+                json!({"chain": [{"iss": OTHER, "jti": "a", "key": KEY}]}),
+                TokenRefusal::ChainKey,
+            ),
+            (
+                "chain with calls of zero",
+                json!({"chain": [{"iss": OTHER, "jti": "a", "key": KEY, "calls": 0}]}),
+                wrong_value(Claim::Chain),
+            ),
+            (
+                "chain of nine",
+                json!({"chain": vec![json!({"iss": OTHER, "jti": "a", "key": KEY}); 9]}),
+                wrong_value(Claim::Chain),
+            ),
             (
                 "chain of nobody",
-                json!({"chain": [{"iss": "https://evil.example", "jti": "a"}]}),
+                json!({"chain": [{"iss": "https://evil.example", "jti": "a", "key": KEY}]}),
                 TokenRefusal::ChainIssuer,
             ),
             ("origins an object", json!({"origins": {}}), wrong_type(Claim::Origins)),
             (
                 "origins of three",
-                json!({"origins": vec![json!({"iss": OTHER, "jti": "a"}); 3]}),
+                json!({"origins": vec![json!({"iss": OTHER, "jti": "a", "key": KEY}); 3]}),
                 wrong_value(Claim::Origins),
             ),
-            ("origins of an issuer", json!({"origins": [{"iss": OTHER, "jti": "a"}]}), TokenRefusal::ChainIssuer),
-            ("act a text", json!({"act": "agent"}), wrong_type(Claim::Act)),
-            ("act without sub", json!({"act": {}}), wrong_value(Claim::Act)),
-            ("act with a sub that is no text", json!({"act": {"sub": 1}}), wrong_value(Claim::Act)),
-            ("act with an empty sub", json!({"act": {"sub": ""}}), wrong_value(Claim::Act)),
+            (
+                "origins of an issuer",
+                json!({"origins": [{"iss": OTHER, "jti": "a", "key": KEY}]}),
+                TokenRefusal::ChainIssuer,
+            ),
         ],
     )
 }
@@ -182,7 +225,8 @@ fn holder_cases(fixture: &Fixture) -> Vec<Case> {
 }
 
 pub(super) fn cases(fixture: &Fixture) -> Vec<Case> {
-    [identity_cases(fixture), audience_cases(fixture), right_cases(fixture), holder_cases(fixture)].concat()
+    let [identity, lineage] = [identity_cases(fixture), lineage_cases(fixture)];
+    [identity, lineage, audience_cases(fixture), right_cases(fixture), holder_cases(fixture)].concat()
 }
 
 #[test]

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Algorithm, Authenticator, Presented,
+    Algorithm, Authenticator, KeySet, KeyTag, Presented, TokenPolicy, TokenRefusal,
     fixture::{Fixture, INSTANCE, NOW, PLATFORM, claims, claims_but, issuer, policy, signed},
+    public_jwks,
 };
 
 const OWN: &str = "https://airlock.example";
@@ -107,13 +108,103 @@ fn a_child_dies_with_the_trust_in_its_parents_issuer() {
     let exchanged = signed(&house.own.key, &crate::fixture::header(&house.own.key), &{
         let mut claims = claims();
         claims["iss"] = json!(OWN);
-        claims["origins"] = json!([{"iss": "https://login.example", "jti": ""}]);
+        claims["origins"] = json!([{"iss": "https://login.example", "jti": "", "key": "AAAAAAAAAAAAAAAAAAAAAA"}]);
         claims
     });
     assert!(
         house.authenticator.verify(Presented::bearer(Some(&exchanged)), NOW).is_err(),
         "nobody of that name is exchanged"
     );
+}
+
+fn set(keys: &[&SigningKey]) -> Option<KeySet> {
+    Some(KeySet::parse(&public_jwks(keys)).unwrap())
+}
+
+/// Also where it was verified before, and where a middle key goes and not the first.
+#[test]
+fn a_child_dies_with_the_key_of_its_parent_and_lives_through_a_rotation_with_overlap() {
+    let house = House::new();
+    let root = house.root(json!({}));
+    let minted = house.own.attenuate(&root, Narrowing::default(), NOW).unwrap().token;
+    let grandchild = house.own.attenuate(&house.verified(&minted), Narrowing::default(), NOW).unwrap().token;
+    let judge = |token: &str| house.authenticator.judge(token, NOW).err();
+    let (old, next) = (&house.fixture.ed, SigningKey::generate(Algorithm::EdDsa, "ed-2").unwrap());
+    let renamed = SigningKey::from_pkcs8(Algorithm::EdDsa, "ed-2", old.to_pkcs8().unwrap().expose()).unwrap();
+    let replace = |keys| house.authenticator.replace_keys(PLATFORM, keys).unwrap();
+    let grants = house.verified(&grandchild).grants();
+    replace(set(&[old, &next]));
+    assert!(std::sync::Arc::ptr_eq(&grants, &house.verified(&grandchild).grants()), "still remembered");
+    for (keys, expected) in [
+        (set(&[&next]), Some(TokenRefusal::ChainKey)),
+        (set(&[old, &next]), None),
+        (set(&[&renamed]), Some(TokenRefusal::ChainKey)),
+        (None, Some(TokenRefusal::KeysUnavailable)),
+        (set(&[old]), None),
+    ] {
+        replace(keys);
+        for token in [&minted, &grandchild] {
+            assert_eq!(judge(token), expected, "as its parent");
+            assert_eq!(judge(token), expected, "not remembered either");
+        }
+    }
+}
+
+#[test]
+fn an_exchanged_token_dies_with_the_key_of_its_login() {
+    let (house, login, other) = (House::new(), "https://login.example", "https://actor.example");
+    let [key, next, actor] =
+        ["idp-1", "idp-2", "idp-1"].map(|kid| SigningKey::generate(Algorithm::EdDsa, kid).unwrap());
+    let issuers = vec![issuer(PLATFORM, &[&house.fixture.ed]), issuer(OWN, &[&house.own.key])];
+    let exchanged = vec![issuer(login, &[&key]), issuer(other, &[&actor])];
+    let authenticator = Authenticator::new(TokenPolicy { exchanged, ..policy(issuers) }).unwrap();
+    let tag = |key| KeyTag::from(set(&[key]).unwrap().get("idp-1").unwrap().mark()).to_string();
+    let origins = json!([{"iss": login, "jti": "", "key": tag(&key)}, {"iss": other, "jti": "a", "key": tag(&actor)}]);
+    let token = signed(
+        &house.own.key,
+        &crate::fixture::header(&house.own.key),
+        &claims_but(json!({"iss": OWN, "origins": origins})),
+    );
+    let parent = authenticator.judge(&token, NOW).unwrap();
+    let child = house.own.attenuate(&parent, Narrowing::default(), NOW).unwrap().token;
+    let judge = |token: &str| authenticator.judge(token, NOW).err();
+    let replace = |iss, keys| authenticator.replace_keys(iss, keys).unwrap();
+    assert_eq!(judge(&child), None);
+    for (iss, keys, expected) in [
+        (login, set(&[&key, &next]), None),
+        (login, set(&[&next]), Some(TokenRefusal::ChainKey)),
+        (login, set(&[&actor]), Some(TokenRefusal::ChainKey)),
+        (login, set(&[&key]), None),
+        (other, set(&[&key]), Some(TokenRefusal::ChainKey)),
+        (other, None, Some(TokenRefusal::KeysUnavailable)),
+        (other, set(&[&actor]), None),
+    ] {
+        replace(iss, keys);
+        assert_eq!((judge(&token), judge(&child)), (expected, expected), "{iss}");
+    }
+    // Whose tokens are exchanged is still nobody whose tokens are accepted.
+    let theirs = signed(&key, &crate::fixture::header(&key), &claims_but(json!({ "iss": login })));
+    assert_eq!(judge(&theirs), Some(TokenRefusal::KeyUnknown));
+}
+
+/// Of a server that shares our key and has seen the parent's key before we have.
+#[test]
+fn a_parents_key_that_is_not_known_here_is_looked_for_when_our_own_key_vouches_for_it() {
+    let house = House::new();
+    let child = house.own.attenuate(&house.root(json!({})), Narrowing::default(), NOW).unwrap().token;
+    let forged = house.fixture.token(&claims_but(json!({
+        "iss": OWN, "chain": [{"iss": PLATFORM, "jti": "a", "key": "AAAAAAAAAAAAAAAAAAAAAA"}]
+    })));
+    let header = crate::fixture::header(&house.own.key);
+    let (_, rest) = forged.split_once('.').unwrap();
+    let forged = format!("{}.{rest}", crate::bytes::encode(header.to_string()));
+    let missing = |token: &str| house.authenticator.missing_key(token);
+    assert_eq!(missing(&child), None);
+    house.authenticator.replace_keys(PLATFORM, set(&[&house.own.key])).unwrap();
+    let found = missing(&child).unwrap();
+    assert_eq!(found.iss, PLATFORM);
+    assert!(found.key.is_in(&set(&[&house.fixture.ed]).unwrap()) && !found.key.is_in(&set(&[&house.own.key]).unwrap()));
+    assert_eq!(missing(&forged), None, "nobody has signed it");
 }
 
 /// What a token lets anybody do, asked from outside: every scope for every function, at every time.

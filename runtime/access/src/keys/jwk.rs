@@ -1,5 +1,7 @@
 //! One public key (RFC 7517 section 4, RFC 8037 section 2, RFC 7518 section 6).
 
+use std::fmt;
+
 use aws_lc_rs::{
     digest::{SHA256, digest},
     signature::{self, ParsedPublicKey, RsaPublicKeyComponents},
@@ -46,6 +48,11 @@ pub(crate) struct PublicKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyMark([u8; 32]);
 
+/// Half of a [`KeyMark`]: how tokens name the keys of those that they were derived from. Only the server writes it, so that
+/// nobody can look for another key with the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyTag([u8; 16]);
+
 /// The rule that a key breaks, as an instruction.
 #[derive(Debug)]
 pub(crate) struct KeyFault(pub(crate) &'static str);
@@ -58,6 +65,27 @@ impl KeyMark {
         // SHA-256 always has 32 bytes, so both slices have the same length.
         mark.copy_from_slice(digest(&SHA256, &text).as_ref());
         Self(mark)
+    }
+}
+
+impl KeyTag {
+    /// Reads what [`fmt::Display`] writes.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        bytes::decode(text).ok()?.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for KeyTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&bytes::encode(self.0))
+    }
+}
+
+impl From<&KeyMark> for KeyTag {
+    fn from(KeyMark(mark): &KeyMark) -> Self {
+        let mut tag = [0; 16];
+        tag.iter_mut().zip(mark).for_each(|(one, byte)| *one = *byte);
+        Self(tag)
     }
 }
 
@@ -113,7 +141,7 @@ pub(super) fn key_id(jwk: &Map<String, Value>) -> Option<&str> {
 }
 
 /// What a `kid` may be: 1 to 128 visible ASCII characters, otherwise opaque.
-pub(super) fn is_key_id(text: &str) -> bool {
+pub(crate) fn is_key_id(text: &str) -> bool {
     (1..=KEY_ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

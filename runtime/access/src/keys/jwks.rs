@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::{
-    Algorithms, KeyError, KeyMark, PublicKey,
+    Algorithms, KeyError, KeyMark, KeyTag, PublicKey,
     jwk::{self, KeyFault},
 };
 use crate::strict_json;
@@ -119,6 +119,12 @@ impl KeySet {
     /// Whether the very same key is here, under the same `kid`.
     pub(crate) fn has(&self, mark: &KeyMark) -> bool {
         self.0.values().any(|key| key.mark() == mark)
+    }
+
+    /// Whether the key that tokens name so is here.
+    #[must_use]
+    pub fn has_tagged(&self, tag: KeyTag) -> bool {
+        self.0.values().any(|key| KeyTag::from(key.mark()) == tag)
     }
 }
 

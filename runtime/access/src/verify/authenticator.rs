@@ -10,12 +10,12 @@ use arc_swap::ArcSwap;
 
 use super::{
     Compact, Demand, Link, TokenClaims, TokenRefusal, VerifiedToken,
-    cache::{CacheKey, Remembered, TokenCache},
+    cache::{CacheKey, TokenCache},
     signature_under,
 };
 use crate::{
     dpop::{Moment, ProofRefusal, UsedProofs},
-    keys::{Algorithms, KeySet, PublicKey},
+    keys::{Algorithms, KeySet, KeyTag, PublicKey, is_key_id},
     sender::{Confirmation, Presented, Sender, SenderPolicy},
 };
 
@@ -49,8 +49,9 @@ pub struct TokenPolicy {
     pub lifetime_max_s: u64,
     /// The same for tokens with a scope that allows writes: at most [`Self::lifetime_max_s`].
     pub lifetime_write_max_s: u64,
-    /// The `iss` of those whose tokens are exchanged: what `origins` may name.
-    pub exchanged: Vec<String>,
+    /// Those whose tokens are exchanged, with the keys that these are verified with: what `origins` may name. None of them is
+    /// an issuer.
+    pub exchanged: Vec<Issuer>,
     /// Tolerance for clocks, in seconds, at most [`LEEWAY_MAX_S`].
     pub leeway_s: u64,
     /// Whether tokens have to be bound to their holder.
@@ -88,8 +89,28 @@ pub enum PolicyError {
 pub struct MissingKey {
     /// The configured issuer that the token says it is of. Nobody has vouched for that.
     pub iss: String,
-    /// The `kid`.
-    pub key_id: String,
+    /// Which key.
+    pub key: KeyName,
+}
+
+/// How a token names a key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyName {
+    /// By the `kid` of its header: the key it is signed with.
+    Id(String),
+    /// By the key itself: one that a token was signed with that it was derived from.
+    Tag(KeyTag),
+}
+
+impl KeyName {
+    /// Whether the key is one of these.
+    #[must_use]
+    pub fn is_in(&self, keys: &KeySet) -> bool {
+        match self {
+            Self::Id(key_id) => keys.contains(key_id),
+            Self::Tag(tag) => keys.has_tagged(*tag),
+        }
+    }
 }
 
 /// Verifies tokens and remembers those that passed. Share one in an `Arc`.
@@ -193,14 +214,13 @@ impl Authenticator {
                 }
             };
         }
-        let remembered = state.policy.verify(&compact, state.algorithms, now_unix_s)?;
-        let verified = remembered.token.clone();
-        state.cache.insert(key, remembered);
+        let verified = state.policy.verify(&compact, state.algorithms, now_unix_s)?;
+        state.cache.insert(key, verified.clone());
         Ok(verified)
     }
 
     /// The key that a token would need and its issuer does not have: for issuers whose keys can be looked for. Believes
-    /// nothing that the token says.
+    /// nothing that the token says, until its own key has signed it.
     #[must_use]
     pub fn missing_key(&self, token: &str) -> Option<MissingKey> {
         let state = self.current.load();
@@ -210,24 +230,33 @@ impl Authenticator {
         }
         let (key_id, iss) = (compact.key_id().ok()?, compact.claimed_issuer().ok()??);
         let issuer = state.policy.issuers.iter().find(|issuer| issuer.iss == iss)?;
-        let is_known = issuer.keys.as_ref().is_some_and(|keys| keys.contains(&key_id));
-        (!is_known).then_some(MissingKey { iss, key_id })
+        if issuer.key(&key_id).is_some() {
+            return state.policy.missing_ancestor(&compact, state.algorithms);
+        }
+        // What can be no key's name is looked for nowhere.
+        is_key_id(&key_id).then_some(MissingKey { iss, key: KeyName::Id(key_id) })
     }
 
-    /// Replaces the keys of one issuer, or takes them away, and forgets the remembered tokens of that issuer whose key is gone.
+    /// Replaces the keys of one issuer or of somebody whose tokens are exchanged, or takes them away. The remembered tokens are
+    /// forgotten that were signed with a key that is gone, or derived from or exchanged for one that was.
     ///
     /// # Errors
-    /// When the issuer is not configured.
+    /// When nobody of that name is configured.
     pub fn replace_keys(&self, iss: &str, keys: Option<KeySet>) -> Result<(), PolicyError> {
         let _turn = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.load();
         let mut policy = before.policy.clone();
         let unknown = || PolicyError::IssuerUnknown(iss.to_owned());
-        let issuer = policy.issuers.iter_mut().find(|issuer| issuer.iss == iss).ok_or_else(unknown)?;
+        let mut named = policy.issuers.iter_mut().chain(&mut policy.exchanged);
+        let issuer = named.find(|issuer| issuer.iss == iss).ok_or_else(unknown)?;
         issuer.keys = keys;
-        let has_key = |one: &Remembered| issuer.keys.as_ref().is_some_and(|keys| keys.has(&one.signer));
+        let issuer = &*issuer;
+        let stays = |one: &VerifiedToken| {
+            let has_own = one.issuer() != iss || issuer.keys.as_ref().is_some_and(|keys| keys.has(one.signer()));
+            has_own && one.ancestors().filter(|link| link.issuer == iss).all(|link| issuer.check_link(link).is_ok())
+        };
         // What is verified under the old keys from now on is remembered in the old cache alone, which nobody asks any more.
-        let cache = before.cache.kept(|one| one.token.issuer() != iss || has_key(one));
+        let cache = before.cache.kept(stays);
         self.current.store(Arc::new(State { algorithms: before.algorithms, policy, cache }));
         Ok(())
     }
@@ -243,7 +272,12 @@ impl State {
 
 impl TokenPolicy {
     /// The whole of a first verification, in order: key, signature, claims, meaning.
-    fn verify(&self, token: &Compact<'_>, algorithms: Algorithms, now_unix_s: u64) -> Result<Remembered, TokenRefusal> {
+    fn verify(
+        &self,
+        token: &Compact<'_>,
+        algorithms: Algorithms,
+        now_unix_s: u64,
+    ) -> Result<VerifiedToken, TokenRefusal> {
         let holder = |key_id: &str| self.holder(token, key_id);
         let (issuer, key) = signature_under(token, algorithms, holder, |(_, key)| key)?;
         let claims = TokenClaims::read(&token.claims_json()?)?;
@@ -256,7 +290,7 @@ impl TokenPolicy {
         };
         claims.judge(&demand, now_unix_s)?;
         self.check_ancestors(&claims)?;
-        Ok(Remembered { token: VerifiedToken::new(claims), signer: key.mark().clone() })
+        Ok(VerifiedToken::new(claims, key.mark().clone()))
     }
 
     /// Whose key a `kid` is. Where several issuers know it, or one has no keys and so might, the `iss` that the token claims
@@ -277,12 +311,29 @@ impl TokenPolicy {
         }
     }
 
-    /// A token outlives neither the trust in its issuer nor that in the issuers of those it was derived from.
+    /// A token outlives neither the trust in its issuer nor that in the issuers and keys of those it was derived from.
     fn check_ancestors(&self, claims: &TokenClaims) -> Result<(), TokenRefusal> {
-        let is_issuer = |link: &Link| self.issuers.iter().any(|issuer| issuer.iss == link.issuer);
-        let is_exchanged = |link: &Link| self.exchanged.contains(&link.issuer);
-        let are_known = claims.chain.iter().all(is_issuer) && claims.origins.iter().all(is_exchanged);
-        if are_known { Ok(()) } else { Err(TokenRefusal::ChainIssuer) }
+        self.ancestors(claims).try_for_each(|(link, issuer)| issuer.ok_or(TokenRefusal::ChainIssuer)?.check_link(link))
+    }
+
+    /// Every token that one was derived from or exchanged for, and whose it is.
+    fn ancestors<'p>(&'p self, claims: &'p TokenClaims) -> impl Iterator<Item = (&'p Link, Option<&'p Issuer>)> {
+        let among = |issuers: &'p [Issuer]| {
+            move |link: &'p Link| (link, issuers.iter().find(|issuer| issuer.iss == link.issuer))
+        };
+        claims.chain.iter().map(among(&self.issuers)).chain(claims.origins.iter().map(among(&self.exchanged)))
+    }
+
+    /// The first key of those that tokens were signed with that this one was derived from, which is not known here: where
+    /// another server with our key derived it, that one may have seen a key before we did.
+    fn missing_ancestor(&self, token: &Compact<'_>, algorithms: Algorithms) -> Option<MissingKey> {
+        let claims = TokenClaims::read(&token.claims_json().ok()?).ok()?;
+        let is_missing =
+            |(link, issuer): &(&Link, Option<&Issuer>)| issuer.is_some_and(|one| one.check_link(link).is_err());
+        let (link, _) = self.ancestors(&claims).find(is_missing)?;
+        let holder = |key_id: &str| self.holder(token, key_id);
+        signature_under(token, algorithms, holder, |(_, key)| key).ok()?;
+        Some(MissingKey { iss: link.issuer.clone(), key: KeyName::Tag(link.key) })
     }
 
     fn check(&self) -> Result<(), PolicyError> {
@@ -302,7 +353,7 @@ impl TokenPolicy {
             return Err(PolicyError::NoIssuer);
         }
         let mut names = BTreeSet::new();
-        for issuer in &self.issuers {
+        for issuer in self.issuers.iter().chain(&self.exchanged) {
             if issuer.iss.is_empty() || !names.insert(&issuer.iss) {
                 return Err(PolicyError::IssuerName(issuer.iss.clone()));
             }
@@ -314,6 +365,12 @@ impl TokenPolicy {
 impl Issuer {
     fn key(&self, key_id: &str) -> Option<&PublicKey> {
         self.keys.as_ref()?.get(key_id)
+    }
+
+    /// Whether one of its tokens, that others were derived from, would still be accepted as far as its key goes.
+    fn check_link(&self, link: &Link) -> Result<(), TokenRefusal> {
+        let keys = self.keys.as_ref().ok_or(TokenRefusal::KeysUnavailable)?;
+        if keys.has_tagged(link.key) { Ok(()) } else { Err(TokenRefusal::ChainKey) }
     }
 }
 

@@ -12,7 +12,6 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::VerifiedToken;
-use crate::keys::KeyMark;
 
 const SHARDS: usize = 16;
 /// At most 16 x 2 x 256 = 8,192 tokens are remembered.
@@ -38,15 +37,8 @@ pub(super) struct TokenCache {
 
 #[derive(Default, Clone)]
 struct Generations {
-    young: HashMap<CacheKey, Remembered>,
-    old: HashMap<CacheKey, Remembered>,
-}
-
-/// What a token text proved, and the key that proved it.
-#[derive(Clone)]
-pub(super) struct Remembered {
-    pub(super) token: VerifiedToken,
-    pub(super) signer: KeyMark,
+    young: HashMap<CacheKey, VerifiedToken>,
+    old: HashMap<CacheKey, VerifiedToken>,
 }
 
 impl TokenCache {
@@ -57,22 +49,21 @@ impl TokenCache {
     pub(super) fn get(&self, key: &CacheKey) -> Option<VerifiedToken> {
         let mut shard = self.shard(key)?;
         if let Some(token) = shard.young.get(key) {
-            return Some(token.token.clone());
+            return Some(token.clone());
         }
         let remembered = shard.old.remove(key)?;
-        let token = remembered.token.clone();
-        shard.remember(*key, remembered);
-        Some(token)
+        shard.remember(*key, remembered.clone());
+        Some(remembered)
     }
 
-    pub(super) fn insert(&self, key: CacheKey, token: Remembered) {
+    pub(super) fn insert(&self, key: CacheKey, token: VerifiedToken) {
         if let Some(mut shard) = self.shard(&key) {
             shard.remember(key, token);
         }
     }
 
     /// A cache of its own with the tokens that `keep` approves of: what is added here later is not added there.
-    pub(super) fn kept(&self, keep: impl Fn(&Remembered) -> bool) -> Self {
+    pub(super) fn kept(&self, keep: impl Fn(&VerifiedToken) -> bool) -> Self {
         let shards = self.shards.each_ref().map(|shard| {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner).clone();
             shard.young.retain(|_, one| keep(one));
@@ -98,7 +89,7 @@ impl TokenCache {
 }
 
 impl Generations {
-    fn remember(&mut self, key: CacheKey, token: Remembered) {
+    fn remember(&mut self, key: CacheKey, token: VerifiedToken) {
         if self.young.len() >= GENERATION_LENGTH_MAX {
             self.old = std::mem::take(&mut self.young);
         }
@@ -115,10 +106,8 @@ mod tests {
         CacheKey::of(&number.to_string())
     }
 
-    fn remembered() -> Remembered {
-        let fixture = Fixture::new();
-        let signer = fixture.keys().get("ed-1").unwrap().mark().clone();
-        Remembered { token: fixture.verified(&claims()), signer }
+    fn remembered() -> VerifiedToken {
+        Fixture::new().verified(&claims())
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{ClaimFault, TokenRefusal};
-use crate::sender::Confirmation;
+use crate::{keys::KeyTag, sender::Confirmation};
 
 const TEXT_BYTES_MAX: usize = 255;
 const TOKEN_ID_BYTES_MAX: usize = 128;
@@ -63,8 +63,8 @@ claims! {
     Scope "scope" "at most 128 scopes such as `orders-db:read`, with one space between them";
     Limits "limits" "an object of known limits, each above zero";
     Calls "calls" "how many calls the token is good for, an integer above zero";
-    Chain "chain" "a list of at most 8 objects with `iss`, `jti` and maybe `calls`";
-    Origins "origins" "a list of at most 2 objects with `iss` and `jti`";
+    Chain "chain" "a list of at most 8 objects with `iss`, `jti`, `key` and maybe `calls`";
+    Origins "origins" "a list of at most 2 objects with `iss`, `jti` and `key`";
 }
 
 impl std::fmt::Display for Claim {
@@ -89,6 +89,8 @@ pub struct Link {
     pub issuer: String,
     /// Its `jti`; empty when it had none, as tokens of identity providers may.
     pub token_id: String,
+    /// The key that it was verified with: what was derived from it ends when that key does.
+    pub key: KeyTag,
     /// How many calls it is good for, those with tokens derived from it among them; `None` for any number.
     pub calls_max: Option<NonZeroU32>,
 }
@@ -340,11 +342,12 @@ fn link_of(value: &Value) -> Option<Link> {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
     let issuer = printable(text("iss")?)?;
     let token_id = text("jti").filter(|id| id.is_empty() || is_token_id(id))?.to_owned();
+    let key = KeyTag::read(text("key")?)?;
     let calls_max = match value.get("calls") {
         None => None,
         Some(calls) => Some(count_of(calls)?),
     };
-    Some(Link { issuer, token_id, calls_max })
+    Some(Link { issuer, token_id, key, calls_max })
 }
 
 fn count_of(value: &Value) -> Option<NonZeroU32> {

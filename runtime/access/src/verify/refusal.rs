@@ -100,6 +100,9 @@ pub enum TokenRefusal {
     /// A token it was derived from is of somebody who is not configured, or no longer.
     #[error("claim `chain` or `origins` names an issuer that is not configured")]
     ChainIssuer,
+    /// A token it was derived from was signed with a key that counts no more.
+    #[error("a token that claim `chain` or `origins` names was signed with a key that its issuer no longer has")]
+    ChainKey,
     /// `exp` has passed.
     #[error("the token has expired")]
     Expired,

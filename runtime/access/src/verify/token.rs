@@ -8,7 +8,10 @@ use super::{
     Functions, Link, TokenRefusal,
     claims::{Period, TokenClaims},
 };
-use crate::sender::Confirmation;
+use crate::{
+    keys::{KeyMark, KeyTag},
+    sender::Confirmation,
+};
 
 /// A token whose signature, shape, issuer, audience and times were checked. Only
 /// [`Authenticator::verify`](super::Authenticator::verify) makes one. Cheap to clone.
@@ -17,6 +20,7 @@ use crate::sender::Confirmation;
 pub struct VerifiedToken(Arc<Verified>);
 
 struct Verified {
+    signer: KeyMark,
     issuer: String,
     token_id: Arc<str>,
     principal: Arc<Principal>,
@@ -34,8 +38,9 @@ struct Verified {
 
 impl VerifiedToken {
     /// Private to `verify`: the caller has judged the claims.
-    pub(super) fn new(claims: TokenClaims) -> Self {
+    pub(super) fn new(claims: TokenClaims, signer: KeyMark) -> Self {
         Self(Arc::new(Verified {
+            signer,
             issuer: claims.issuer,
             token_id: claims.token_id.into(),
             principal: claims.principal.into(),
@@ -54,6 +59,11 @@ impl VerifiedToken {
 
     pub(super) fn check_time(&self, now_unix_s: u64, leeway_s: u64) -> Result<(), TokenRefusal> {
         self.0.period.check(now_unix_s, leeway_s)
+    }
+
+    /// The key that signed it.
+    pub(super) fn signer(&self) -> &KeyMark {
+        &self.0.signer
     }
 
     /// Who acts.
@@ -122,10 +132,20 @@ impl VerifiedToken {
         &self.0.origins
     }
 
+    /// Every token that it was derived from or exchanged for.
+    pub(super) fn ancestors(&self) -> impl Iterator<Item = &Link> {
+        self.0.chain.iter().chain(&self.0.origins)
+    }
+
     /// The token as others that are derived from it name it.
     #[must_use]
     pub fn link(&self) -> Link {
-        Link { issuer: self.0.issuer.clone(), token_id: self.0.token_id.to_string(), calls_max: self.0.calls_max }
+        Link {
+            issuer: self.0.issuer.clone(),
+            token_id: self.0.token_id.to_string(),
+            key: KeyTag::from(&self.0.signer),
+            calls_max: self.0.calls_max,
+        }
     }
 
     /// The first token of its chain: itself when it was derived from none. What may be used once is that one.
@@ -136,7 +156,7 @@ impl VerifiedToken {
 
     /// Its `jti` and those of all that it was derived from.
     pub fn token_ids(&self) -> impl Iterator<Item = &str> {
-        let derived_from = self.0.chain.iter().chain(&self.0.origins).map(|link| link.token_id.as_str());
+        let derived_from = self.ancestors().map(|link| link.token_id.as_str());
         std::iter::once(self.0.token_id.as_ref()).chain(derived_from.filter(|id| !id.is_empty()))
     }
 

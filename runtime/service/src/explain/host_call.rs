@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use airlock_access::VerifiedToken;
 use airlock_model::{
     Approval, AuditEvent, AuditKind, EffectiveLimits, Failure, Grant, Grants, GraphqlCall, GraphqlVerb, HostCall,
     HostError, HttpCall, KvAction, KvCall, Layer, Limit, LlmCall, LlmVerb, OperationClass, Principal, Reason,
@@ -31,12 +32,16 @@ const SCOPE: &str = "scope";
 /// Whether somebody has ended the resource: asked before anything is looked at.
 const REVOCATION: &str = "revocation";
 
+/// Whether another call has had the effects of the token: asked of calls that have some, where the environment cares.
+const EFFECTS: &str = "effects";
+
 /// What the gate of the call would know.
 pub(super) struct Case {
     pub(super) settings: Arc<Settings>,
     pub(super) backends: Arc<Backends>,
     pub(super) deployed: Arc<Deployed>,
     pub(super) principal: Arc<Principal>,
+    pub(super) token: VerifiedToken,
     pub(super) grants: Grants,
     pub(super) limits: EffectiveLimits,
 }
@@ -44,6 +49,7 @@ pub(super) struct Case {
 /// What the gate says of a host call before anybody is asked.
 struct Judged {
     steps: Steps,
+    has_effect: bool,
     said: Result<Permitted, HostError>,
 }
 
@@ -102,7 +108,7 @@ pub(super) async fn explain(case: Case, asked: HostQuestion, turn: Turn, tree: &
     let case = Arc::new(case);
     let judging = Arc::clone(&case);
     let (judged, _turn) = off_thread(move || (judging.judge(&asked), turn)).await?;
-    let Judged { steps, said } = judged;
+    let Judged { steps, has_effect, said } = judged;
     let (stage, blamed) = steps.last();
     let (stage, blamed) = (stage.unwrap_or(Stage::Budget), blamed.to_owned());
     for passed in steps.passed {
@@ -110,7 +116,14 @@ pub(super) async fn explain(case: Case, asked: HostQuestion, turn: Turn, tree: &
     }
     match said {
         Err(error) => tree.deny(stage.as_str(), case.no(error, blamed)),
-        Ok(permitted) => case.follow(&resource, permitted, tree).await?,
+        Ok(permitted) => {
+            if has_effect {
+                case.check_effects(tree).await?;
+            }
+            if !tree.is_decided() {
+                case.follow(&resource, permitted, tree).await?;
+            }
+        }
     }
     if tree.is_decided() {
         tree.not_reached(names);
@@ -156,7 +169,7 @@ impl Case {
     fn judge(&self, asked: &HostQuestion) -> Judged {
         let mut notes = Notes::of_steps(AuditEvent::new(AuditKind::HostCallIntent, clock::now_unix_ms()));
         let said = self.judged(asked, &mut notes);
-        Judged { steps: notes.into_steps(), said }
+        Judged { has_effect: notes.has_effect, steps: notes.into_steps(), said }
     }
 
     fn judged(&self, asked: &HostQuestion, notes: &mut Notes) -> Result<Permitted, HostError> {
@@ -256,6 +269,20 @@ impl Case {
             Some(read) if read.report().class == OperationClass::Mutation => GraphqlVerb::Mutate,
             _ => GraphqlVerb::Query,
         }
+    }
+
+    /// Whether the gate could claim the effects of the token for a call that has none yet. Claims nothing.
+    async fn check_effects(&self, tree: &mut Tree) -> Result<(), Failure> {
+        let (judge, now) = (self.judge_of(), clock::now_unix_s());
+        let Some(root) = judge.single_use(&self.token) else { return Ok(()) };
+        let is_left = self.backends.store.are_effects_left(root, now).await.map_err(|why| store_failure(&why))?;
+        let place = judge.single_use_place();
+        if is_left {
+            tree.permit(EFFECTS, "no other call has had the effects of the token".to_owned(), place);
+        } else {
+            tree.deny(EFFECTS, self.no(judge.effects_taken(), place));
+        }
+        Ok(())
     }
 
     /// What the gate does with a call that it lets pass: looks for the approval, and judges the address.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use airlock_access::{
-    AccessRule, Functions, Grounds, Identity, IdentityProvider, IdentityRefusal, Minted, Rights, Selection, Sender,
-    TokenRefusal, Wish,
+    AccessRule, Functions, Grounds, Identity, IdentityProvider, IdentityRefusal, KeyName, Minted, Rights, Selection,
+    Sender, TokenRefusal, Wish,
 };
 use airlock_model::{AuditEvent, AuditKind, Bearer, Decision, EnvironmentName, Failure, Principal, Reason};
 
@@ -188,9 +188,7 @@ async fn look_for_key(settings: &Settings, SubjectToken(token): &SubjectToken) {
     let provider = settings.identity.providers.iter().find(|one| Some(&one.provider.iss) == claimed.as_ref());
     let Some(set) = provider.and_then(|one| one.keys.published()) else { return };
     let Some(key_id) = IdentityProvider::claimed_key(token) else { return };
-    if !set.keys().is_some_and(|keys| keys.key_ids().any(|known| known == key_id)) {
-        set.look_for(&key_id).await;
-    }
+    set.look_for(&KeyName::Id(key_id)).await;
 }
 
 fn keys_unavailable(iss: &str) -> Failure {

@@ -92,7 +92,8 @@ impl App {
         Ok(RevokedCalls { revocation, cut })
     }
 
-    /// What is ended for the token's tenant in its environment; everything with `operator:write`.
+    /// What is ended for the token's tenant in its environment; everything with `operator:write`. Without that, of what is ended
+    /// for all tenants the names are left out that the token's own calls would not be refused with.
     ///
     /// # Errors
     /// When the token lacks `token:revoke`.
@@ -106,7 +107,9 @@ impl App {
             ControlScope::TokenRevoke,
             About("TokenService.ListRevocations", &environment, None),
         )?;
-        Ok(self.backends.revocations.list(|revocation| may_touch(&permit, revocation)))
+        let found = self.backends.revocations.list(|one| may_touch(&permit, one) || reaches(&permit, one));
+        let is_whole = |one: &Revocation| may_touch(&permit, one) || one.tenant.is_some() || ends_own(&permit, one);
+        Ok(found.into_iter().map(|one| if is_whole(&one) { one } else { without_names(one) }).collect())
     }
 
     /// Takes a revocation back.
@@ -227,9 +230,14 @@ fn not_a_name(why: &NameError) -> Failure {
 
 /// Whether a token may lift it: where it holds, and not if it ends the token's own holder anywhere.
 fn may_lift(permit: &Authorized<Control>, revocation: &Revocation) -> bool {
-    let principal = permit.principal();
     let is_here = revocation.environment.as_ref().is_none_or(|mine| mine == permit.call().environment());
-    let ends_self = match revocation.what {
+    is_here && !ends_holder(permit, revocation) && may_touch(permit, revocation)
+}
+
+/// Whether it is about the token's own holder, or the token.
+fn ends_holder(permit: &Authorized<Control>, revocation: &Revocation) -> bool {
+    let principal = permit.principal();
+    match revocation.what {
         Revoked::Subject => {
             principal.subject == revocation.value || principal.actor.as_ref() == Some(&revocation.value)
         }
@@ -237,11 +245,31 @@ fn may_lift(permit: &Authorized<Control>, revocation: &Revocation) -> bool {
         Revoked::Tenant => principal.tenant.as_str() == revocation.value,
         Revoked::Token => permit.token().token_ids().any(|id| id == revocation.value),
         Revoked::Function | Revoked::Resource => false,
-    };
-    is_here && !ends_self && may_touch(permit, revocation)
+    }
 }
 
-/// Whether a token may see it: by the same rule as it may make it.
+/// Whether calls with this token would be told of it when they are refused.
+fn ends_own(permit: &Authorized<Control>, revocation: &Revocation) -> bool {
+    let token = permit.token();
+    match revocation.what {
+        Revoked::Function => revocation.value.parse().is_ok_and(|name| token.covers(&name)),
+        Revoked::Resource => token.grants().iter().any(|grant| grant.resource.as_str() == revocation.value),
+        Revoked::Token | Revoked::Subject | Revoked::App | Revoked::Tenant => ends_holder(permit, revocation),
+    }
+}
+
+/// Whether it ends something of the token's tenant in its environment, whoever made it.
+fn reaches(permit: &Authorized<Control>, revocation: &Revocation) -> bool {
+    revocation.tenant.as_ref().is_none_or(|tenant| *tenant == permit.principal().tenant)
+        && revocation.environment.as_ref().is_none_or(|mine| mine == permit.call().environment())
+}
+
+/// That something is ended, and not what, by whom and why: those may be names of other tenants.
+fn without_names(revocation: Revocation) -> Revocation {
+    Revocation { value: String::new(), by: String::new(), reason: String::new(), ..revocation }
+}
+
+/// Whether a token may change it: by the same rule as it may make it.
 fn may_touch(permit: &Authorized<Control>, revocation: &Revocation) -> bool {
     permit.token().control_scopes().contains(&ControlScope::OperatorWrite)
         || (revocation.tenant.as_ref() == Some(&permit.principal().tenant)

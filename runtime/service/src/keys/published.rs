@@ -3,12 +3,13 @@
 
 use std::{
     future::Future,
+    io,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use airlock_access::{KeyError, KeySet, PublishedKeys};
+use airlock_access::{KeyError, KeyName, KeySet, PublishedKeys};
 use airlock_resources::{DocumentClient, DocumentError};
 use arc_swap::ArcSwapOption;
 use tokio::{
@@ -20,13 +21,16 @@ use tokio::{
 
 use super::{
     SetName,
-    kept::Kept,
-    schedule::{ASKED_EVERY, Schedule, chance},
+    asking::Asking,
+    kept::{Had, Kept},
+    schedule::{Schedule, chance},
 };
 use crate::{clock, config::refuse_reserved_keys};
 
 /// The longest that a call waits for keys that are looked for on its behalf: one fetch, and a little.
 const LOOK_TIME_MAX: Duration = Duration::from_secs(6);
+/// The longest that new keys wait until they are kept: a disk that hangs keeps nobody's keys from ending.
+const KEEP_TIME_MAX: Duration = Duration::from_secs(1);
 /// Calls that wait at once for the keys of one set; any more are judged by the keys at hand.
 const LOOKING_MAX: usize = 1_024;
 
@@ -34,7 +38,7 @@ const LOOKING_MAX: usize = 1_024;
 pub(crate) struct Published {
     set: Arc<Set>,
     /// `None` when nothing is fetched.
-    task: Option<AbortHandle>,
+    fetched: Option<(AbortHandle, Kept)>,
 }
 
 /// Gives the text of the set.
@@ -48,8 +52,11 @@ struct Set {
     name: SetName,
     /// Those that may be used now. Changed after everybody has been told.
     keys: ArcSwapOption<KeySet>,
+    /// What they were read from.
+    had: Mutex<Option<Had>>,
     listeners: Mutex<Vec<Listener>>,
     fetching: watch::Sender<Fetching>,
+    asking: Mutex<Asking>,
     looking: Semaphore,
 }
 
@@ -61,38 +68,72 @@ struct Fetching {
     is_running: bool,
     /// How many have ended.
     ended: u64,
-    /// When somebody last asked for one.
-    asked_at: Option<Instant>,
+    /// Whether the last one brought keys.
+    has_brought: bool,
+}
+
+/// Whether there is a fetch to wait for.
+#[derive(PartialEq, Eq)]
+enum Coming {
+    /// One that begins after it was asked for.
+    New,
+    /// One that has begun already.
+    UnderWay,
+    None,
 }
 
 impl Drop for Published {
     fn drop(&mut self) {
-        self.task.iter().for_each(AbortHandle::abort);
+        self.fetched.iter().for_each(|(task, _)| task.abort());
     }
 }
 
 impl Published {
     /// One that has no keys and never gets any.
     pub(super) fn idle(name: SetName) -> Self {
-        Self { set: Arc::new(Set::new(name)), task: None }
+        Self { set: Arc::new(Set::new(name)), fetched: None }
     }
 
-    /// One that begins with what was kept, and fetches at once.
-    pub(super) fn start(name: SetName, client: DocumentClient, kept: Kept, runtime: &Handle) -> Self {
+    /// One that begins with what was kept or had before, and fetches at once.
+    pub(super) fn start(name: SetName, client: DocumentClient, begin: (Kept, Option<Had>), runtime: &Handle) -> Self {
         let client = Arc::new(client);
         let fetch: Fetch = Box::new(move || {
             let client = Arc::clone(&client);
             Box::pin(async move { client.fetch().await })
         });
-        Self::fetched_with(name, fetch, kept, runtime)
+        Self::fetched_with(name, fetch, begin, runtime)
     }
 
-    pub(super) fn fetched_with(name: SetName, fetch: Fetch, kept: Kept, runtime: &Handle) -> Self {
+    pub(super) fn fetched_with(
+        name: SetName,
+        fetch: Fetch,
+        (kept, had): (Kept, Option<Had>),
+        runtime: &Handle,
+    ) -> Self {
         let set = Arc::new(Set::new(name));
-        let age = set.recall(&kept);
+        let age = had.and_then(|had| set.begin_with(had));
         let schedule = Schedule::new(&set.name.source, Instant::now(), age);
-        let task = runtime.spawn(Arc::clone(&set).refresh_forever(fetch, kept, schedule)).abort_handle();
-        Self { set, task: Some(task) }
+        let task = runtime.spawn(Arc::clone(&set).refresh_forever(fetch, kept.clone(), schedule)).abort_handle();
+        Self { set, fetched: Some((task, kept)) }
+    }
+
+    pub(super) fn name(&self) -> &SetName {
+        &self.set.name
+    }
+
+    /// Where it is kept; `None` when nothing is fetched.
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.fetched.as_ref().map(|(_, kept)| kept)
+    }
+
+    /// What the keys at hand were read from.
+    pub(super) fn had(&self) -> Option<Had> {
+        self.set.had().clone()
+    }
+
+    /// When that was.
+    pub(super) fn fetched_at(&self) -> Option<Instant> {
+        self.set.had().as_ref().map(|had| had.taken)
     }
 
     /// The keys that may be used now; `None` when there are none, or none that are young enough.
@@ -110,17 +151,27 @@ impl Published {
 
     /// Waits until there are keys, or the first attempt to fetch them has failed.
     pub(crate) async fn settled(&self) {
-        if self.task.is_some() && self.set.keys.load().is_none() {
-            // The sender lives in the set.
-            let _ = self.set.fetching.subscribe().wait_for(|now| now.ended > 0).await;
+        if self.set.keys.load().is_none() {
+            self.tried().await;
         }
     }
 
-    /// Waits for a fetch that could bring this key, where there may be one: the one under way, or a new one unless another was
-    /// asked for within the last 10 s. Returns when the key is there, or nothing more is to be hoped for.
-    pub(crate) async fn look_for(&self, key_id: &str) {
+    /// Waits until it has been fetched, or could not be.
+    pub(crate) async fn tried(&self) {
+        if self.fetched.is_some() {
+            let mut fetching = self.set.fetching.subscribe();
+            let _ = timeout(LOOK_TIME_MAX, fetching.wait_for(|now| now.ended > 0)).await;
+        }
+    }
+
+    /// Waits for a fetch that could bring this key, where there may be one: the one under way, or a new one as far as [`Asking`]
+    /// allows. Returns when the key is there, or nothing more is to be hoped for.
+    pub(crate) async fn look_for(&self, key: &KeyName) {
+        if self.set.has(key) {
+            return;
+        }
         let Ok(_place) = self.set.looking.try_acquire() else { return };
-        let _ = timeout(LOOK_TIME_MAX, self.set.look_for(key_id)).await;
+        let _ = timeout(LOOK_TIME_MAX, self.set.look_for(key)).await;
     }
 }
 
@@ -129,52 +180,75 @@ impl Set {
         Self {
             name,
             keys: ArcSwapOption::empty(),
+            had: Mutex::default(),
             listeners: Mutex::default(),
             fetching: watch::Sender::new(Fetching::default()),
+            asking: Mutex::new(Asking::new(Instant::now())),
             looking: Semaphore::new(LOOKING_MAX),
         }
     }
 
-    async fn look_for(&self, key_id: &str) {
+    fn has(&self, key: &KeyName) -> bool {
+        self.keys.load().as_deref().is_some_and(|keys| key.is_in(keys))
+    }
+
+    async fn look_for(&self, key: &KeyName) {
         let mut fetching = self.fetching.subscribe();
         // Twice, because a fetch that was under way already may have begun before the key was published.
         for _ in 0..2 {
             let ended = fetching.borrow_and_update().ended;
-            let is_known = self.keys.load().as_deref().is_some_and(|keys| keys.contains(key_id));
-            if is_known || !self.ask(Instant::now()) {
+            let coming = if self.has(key) { Coming::None } else { self.ask(key) };
+            if coming == Coming::None {
                 return;
             }
-            if fetching.wait_for(|now| now.ended > ended).await.is_err() {
+            let Ok(has_brought) = fetching.wait_for(|now| now.ended > ended).await.map(|now| now.has_brought) else {
+                return;
+            };
+            if coming == Coming::New {
+                if has_brought && !self.has(key) {
+                    self.asking().in_vain(key, Instant::now());
+                }
                 return;
             }
         }
     }
 
-    /// Asks for a fetch, and says whether there is one to wait for.
-    fn ask(&self, now: Instant) -> bool {
-        let mut is_coming = true;
+    /// Asks for a fetch, where there is none to come already.
+    fn ask(&self, key: &KeyName) -> Coming {
+        let mut coming = Coming::None;
         self.fetching.send_if_modified(|fetching| {
-            if fetching.is_asked || fetching.is_running {
-                return false;
-            }
-            if fetching.asked_at.is_some_and(|at| now.saturating_duration_since(at) < ASKED_EVERY) {
-                is_coming = false;
-                return false;
-            }
-            (fetching.is_asked, fetching.asked_at) = (true, Some(now));
-            true
+            coming = if fetching.is_asked {
+                Coming::New
+            } else if fetching.is_running {
+                Coming::UnderWay
+            } else if self.asking().may_ask(key, Instant::now()) {
+                fetching.is_asked = true;
+                Coming::New
+            } else {
+                Coming::None
+            };
+            fetching.is_asked
         });
-        is_coming
+        coming
     }
 
-    /// Takes what was kept, and says how old it is.
-    fn recall(&self, kept: &Kept) -> Option<Duration> {
-        let (text, age) = kept.load(clock::now_unix_s())?;
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn had(&self) -> MutexGuard<'_, Option<Had>> {
+        self.had.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what was there before, and says how old it is.
+    fn begin_with(&self, had: Had) -> Option<Duration> {
+        let age = had.age(Instant::now());
         if age >= Duration::from_secs(self.name.source.max_age_s) {
             return None;
         }
-        let published = self.read(&text).ok()?;
+        let published = self.read(&had.text).ok()?;
         self.replace(Some(published.keys));
+        *self.had() = Some(had);
         Some(age)
     }
 
@@ -194,6 +268,7 @@ impl Set {
             if schedule.expire(Instant::now()) {
                 tracing::error!(issuer = %self.name.iss, "no keys: the last ones are older than `max_age_s` allows");
                 self.replace(None);
+                *self.had() = None;
             }
             if schedule.due <= Instant::now() {
                 self.refresh(&fetch, &kept, &mut schedule).await;
@@ -203,32 +278,35 @@ impl Set {
 
     async fn refresh(&self, fetch: &Fetch, kept: &Kept, schedule: &mut Schedule) {
         self.fetching.send_modify(|now| (now.is_asked, now.is_running) = (false, true));
+        let began = Instant::now();
         let fetched = fetch().await.map_err(|why| why.to_string());
         let read = fetched.and_then(|text| Ok((self.read(&text).map_err(|why| why.to_string())?, text)));
-        let come = match read {
+        let has_brought = read.is_ok();
+        match read {
             Ok((published, text)) => {
                 self.note(&published, schedule.succeeded(Instant::now(), chance()));
+                // Before anybody sees that a key is gone: from then on no restart brings it back.
+                let had = Had::now(text);
+                self.keep(kept.clone(), had.clone(), began).await;
+                *self.had() = Some(had);
                 self.replace(Some(published.keys));
-                Some(text)
             }
-            Err(why) => {
-                self.note_failure(&why, schedule.failed(Instant::now(), chance()));
-                None
-            }
-        };
+            Err(why) => self.note_failure(&why, schedule.failed(Instant::now(), chance())),
+        }
         // Whoever waits goes on, and finds everybody told.
         self.fetching.send_modify(|now| {
-            now.is_running = false;
+            (now.is_running, now.has_brought) = (false, has_brought);
             now.ended = now.ended.wrapping_add(1);
         });
-        if let Some(text) = come {
-            self.keep(kept.clone(), text).await;
-        }
     }
 
-    async fn keep(&self, kept: Kept, text: String) {
-        let save = move || kept.save(text, clock::now_unix_s());
-        let saved = tokio::task::spawn_blocking(save).await.unwrap_or_else(|why| Err(why.into()));
+    async fn keep(&self, kept: Kept, had: Had, began: Instant) {
+        let save = move || kept.save(&had.text, clock::now_unix_s(), began);
+        let saved = match timeout(KEEP_TIME_MAX, tokio::task::spawn_blocking(save)).await {
+            Ok(saved) => saved.unwrap_or_else(|why| Err(why.into())),
+            // It goes on, and whatever comes later waits for it.
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
         if let Err(error) = saved {
             tracing::warn!(issuer = %self.name.iss, %error, "published keys could not be kept on disk");
         }

@@ -9,8 +9,6 @@ use tokio::time::Instant;
 
 use crate::config::PublishedSource;
 
-/// Between two fetches that tokens with unknown keys ask for, however many there are.
-pub(super) const ASKED_EVERY: Duration = Duration::from_secs(10);
 /// After the first failure; doubled with each that follows.
 const RETRY: Duration = Duration::from_secs(10);
 /// The longest wait between attempts while there are no keys at all.

@@ -1,11 +1,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use airlock_access::{Algorithm, SigningKey, public_jwks};
+use airlock_access::{Algorithm, KeyName, SigningKey, public_jwks};
 use airlock_resources::{DocumentConfig, DocumentError};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{published::Fetch, *};
-use crate::clock;
 
 /// Somebody who publishes keys, as far as a set can see.
 struct Publisher {
@@ -64,13 +63,17 @@ impl State {
     }
 
     fn kept(&self) -> Kept {
-        let name = name("https://i.example");
-        Kept::new(&self.0, &name.iss, &name.source.document.url)
+        Kept::new(&self.0, &name("https://i.example"))
     }
 
     fn open(&self, publisher: &Arc<Publisher>) -> Published {
-        let runtime = Handle::current();
-        Published::fetched_with(name("https://i.example"), publisher.fetch(), self.kept(), &runtime)
+        self.open_after(None, &name("https://i.example"), publisher)
+    }
+
+    /// As a ring opens one.
+    fn open_after(&self, before: Option<&Published>, name: &SetName, publisher: &Arc<Publisher>) -> Published {
+        let begin = beginning(name, &self.0, before);
+        Published::fetched_with(name.clone(), publisher.fetch(), begin, &Handle::current())
     }
 }
 
@@ -87,7 +90,11 @@ fn name(iss: &str) -> SetName {
         refresh_s: 300,
         max_age_s: 3_600,
     };
-    SetName { iss: iss.to_owned(), source, algorithms: Algorithms::OWN }
+    SetName { iss: iss.to_owned(), source, algorithms: Algorithms::OWN, trusted: None }
+}
+
+fn kid(name: &str) -> KeyName {
+    KeyName::Id(name.to_owned())
 }
 
 fn kids(set: &Published) -> Vec<String> {
@@ -110,13 +117,48 @@ async fn one_unknown_key_is_looked_for_and_a_flood_of_them_not_again() {
     let set = state.open(&publisher);
     set.settled().await;
     publisher.publish(&["a2"]);
-    set.look_for("a2").await;
+    set.look_for(&kid("a2")).await;
     assert_eq!((kids(&set), publisher.fetches()), (vec!["a2".to_owned()], 2));
-    publisher.publish(&["a3"]);
     for number in 0..1_000 {
-        set.look_for(&format!("random-{number}")).await;
+        set.look_for(&kid(&format!("random-{number}"))).await;
     }
-    assert_eq!((kids(&set), publisher.fetches()), (vec!["a2".to_owned()], 2), "10 s have not passed");
+    assert_eq!(publisher.fetches(), 4, "three at once, and 10 s have not passed");
+    publisher.publish(&["a3"]);
+    set.look_for(&kid("a3")).await;
+    assert_eq!((kids(&set), publisher.fetches()), (vec!["a2".to_owned()], 4));
+}
+
+/// Whoever asks brings every key: a flood of strangers beside a rotation costs an honest token nothing that it would not have
+/// got at once, and the publisher no more than it promised to be asked.
+#[tokio::test]
+async fn a_rotation_beside_strangers_is_seen_by_the_first_fetch_whoever_asked_for_it() {
+    let (state, publisher) = (State::new(), Publisher::prompt());
+    publisher.publish(&["a"]);
+    let set = state.open(&publisher);
+    set.settled().await;
+    for _ in 0..1_000 {
+        set.look_for(&kid("retired")).await;
+    }
+    assert_eq!(publisher.fetches(), 2, "what was not there is not looked for again");
+    publisher.publish(&["a", "b"]);
+    for number in 0..1_000 {
+        set.look_for(&kid(&format!("random-{number}"))).await;
+        assert_eq!(kids(&set), ["a", "b"], "by the first of them already");
+    }
+    set.look_for(&kid("b")).await;
+    assert_eq!(publisher.fetches(), 4);
+}
+
+/// A publisher that fails has not said that a key is not there.
+#[tokio::test]
+async fn a_key_is_looked_for_again_when_the_fetch_failed() {
+    let (state, publisher) = (State::new(), Publisher::prompt());
+    let set = state.open(&publisher);
+    set.look_for(&kid("a")).await;
+    let before = publisher.fetches();
+    publisher.publish(&["a"]);
+    set.look_for(&kid("a")).await;
+    assert_eq!((kids(&set), publisher.fetches()), (vec!["a".to_owned()], before + 1));
 }
 
 #[tokio::test]
@@ -130,7 +172,7 @@ async fn everybody_who_needs_a_new_key_waits_for_one_fetch() {
         .map(|_| {
             let set = Arc::clone(&set);
             tokio::task::spawn(async move {
-                set.look_for("b").await;
+                set.look_for(&kid("b")).await;
                 kids(&set)
             })
         })
@@ -157,7 +199,7 @@ async fn a_fetch_that_began_before_the_key_was_there_is_followed_by_another() {
     }
     publisher.publish(&["b"]);
     publisher.lets_end.add_permits(2);
-    set.look_for("b").await;
+    set.look_for(&kid("b")).await;
     assert_eq!((kids(&set), publisher.fetches()), (vec!["b".to_owned()], 2));
 }
 
@@ -168,7 +210,7 @@ async fn what_cannot_be_read_changes_nothing() {
     let set = state.open(&publisher);
     set.settled().await;
     publisher.say(r#"{"keys":[]}"#);
-    set.look_for("b").await;
+    set.look_for(&kid("b")).await;
     assert_eq!((kids(&set), publisher.fetches()), (vec!["a".to_owned()], 2));
     let (state, silent) = (State::new(), Publisher::prompt());
     let empty = state.open(&silent);
@@ -193,7 +235,7 @@ async fn whoever_listens_is_told_first_now_and_then_of_changes_alone() {
     };
     set.subscribe(listener(100));
     assert_eq!(*told.lock().unwrap(), ["a"]);
-    set.look_for("nobody").await;
+    set.look_for(&kid("nobody")).await;
     assert_eq!((publisher.fetches(), told.lock().unwrap().len()), (2, 1), "the same keys are no news");
     drop(set);
 
@@ -204,7 +246,7 @@ async fn whoever_listens_is_told_first_now_and_then_of_changes_alone() {
     set.subscribe(listener(100));
     set.subscribe(listener(2));
     assert_eq!(*told.lock().unwrap(), ["a", "a"], "what was kept, at once");
-    set.look_for("c").await;
+    set.look_for(&kid("c")).await;
     assert_eq!(*told.lock().unwrap(), ["a", "a", "c"], "and the one who had enough no more");
 }
 
@@ -215,14 +257,14 @@ async fn what_was_kept_serves_while_the_publisher_is_away_and_until_it_is_too_ol
     let text = publisher.text.lock().unwrap().clone().unwrap();
     let now = clock::now_unix_s();
     let opened_at_age = |age: u64| {
-        state.kept().save(text.clone(), now - age).unwrap();
+        state.kept().save(&text, now - age, Instant::now()).unwrap();
         state.open(&Publisher::letting_end(0))
     };
     assert_eq!(kids(&opened_at_age(0)), ["a"]);
     assert_eq!(kids(&opened_at_age(3_500)), ["a"]);
     assert!(opened_at_age(3_600).keys().is_none());
     // What may be used is judged again: the file is no shortcut.
-    state.kept().save(text.replace("Ed25519", "Ed448"), now).unwrap();
+    state.kept().save(&text.replace("Ed25519", "Ed448"), now, Instant::now()).unwrap();
     assert!(state.open(&Publisher::letting_end(0)).keys().is_none());
 }
 
@@ -232,7 +274,7 @@ async fn keys_end_with_their_time_also_while_nobody_asks() {
     let publisher = Publisher::prompt();
     publisher.publish(&["a"]);
     let text = publisher.text.lock().unwrap().clone().unwrap();
-    state.kept().save(text, clock::now_unix_s() - 3_595).unwrap();
+    state.kept().save(&text, clock::now_unix_s() - 3_595, Instant::now()).unwrap();
     away.lets_end.add_permits(100);
     let set = state.open(&away);
     let (sender, ended) = tokio::sync::oneshot::channel();
@@ -249,6 +291,82 @@ async fn keys_end_with_their_time_also_while_nobody_asks() {
     set.subscribe(tell);
     ended.await.expect("told");
     assert!(set.keys().is_none());
+}
+
+/// What a reload opens anew begins with what the one before has seen, not with what was kept longer ago.
+#[tokio::test]
+async fn a_set_that_is_opened_in_other_words_knows_what_the_one_before_knew() {
+    let (state, publisher) = (State::new(), Publisher::prompt());
+    publisher.publish(&["gone", "stays"]);
+    let text = publisher.text.lock().unwrap().clone().unwrap();
+    let set = state.open(&publisher);
+    set.settled().await;
+    publisher.publish(&["stays"]);
+    set.look_for(&kid("new")).await;
+    assert_eq!(kids(&set), ["stays"]);
+    // As if it had not been kept, and could not be removed.
+    state.kept().save(&text, clock::now_unix_s(), Instant::now()).unwrap();
+    let hangs = Publisher::letting_end(0);
+    let mut renewed = name("https://i.example");
+    renewed.source.refresh_s = 60;
+    assert_eq!(kids(&state.open_after(Some(&set), &renewed, &hangs)), ["stays"]);
+    assert_eq!(kids(&state.open_after(None, &renewed, &hangs)), ["gone", "stays"], "the twin, after a restart");
+    let others = SetName { trusted: Some(Digest::of(b"others")), ..renewed.clone() };
+    assert_eq!(state.open_after(Some(&set), &others, &hangs).keys(), None, "fetched under the word of others");
+    let rsa = SetName { algorithms: [Algorithm::Rs256].into_iter().collect(), ..renewed };
+    assert_eq!(state.open_after(Some(&set), &rsa, &hangs).keys(), None, "for other algorithms");
+}
+
+/// Otherwise a server that ends a moment later would bring it back.
+#[tokio::test]
+async fn a_key_is_gone_from_the_disk_before_anybody_sees_that_it_is_gone() {
+    let (state, publisher) = (State::new(), Publisher::prompt());
+    publisher.publish(&["gone", "stays"]);
+    let set = state.open(&publisher);
+    set.settled().await;
+    let (kept, seen) = (state.kept(), Arc::new(Mutex::new(Vec::new())));
+    let told = Arc::clone(&seen);
+    set.subscribe(move |_| {
+        let had = kept.load(clock::now_unix_s()).expect("kept");
+        told.lock().unwrap().push(had.text.contains("gone"));
+        true
+    });
+    publisher.publish(&["stays"]);
+    set.look_for(&kid("new")).await;
+    assert_eq!(*seen.lock().unwrap(), [true, false]);
+}
+
+#[tokio::test]
+async fn a_set_that_cannot_be_kept_is_served_and_leaves_nothing_of_the_one_before() {
+    let (state, publisher) = (State::new(), Publisher::prompt());
+    publisher.publish(&["gone"]);
+    let set = state.open(&publisher);
+    set.settled().await;
+    let keys = state.0.join("keys");
+    let file = std::fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
+    std::fs::create_dir(file.with_extension("new")).unwrap();
+    publisher.publish(&["stays"]);
+    set.look_for(&kid("stays")).await;
+    assert_eq!(kids(&set), ["stays"]);
+    assert!(!file.exists() && state.kept().load(clock::now_unix_s()).is_none());
+}
+
+/// A `ca_file` is what it says, not what it is called.
+#[tokio::test]
+async fn a_ca_file_that_was_replaced_makes_another_set() {
+    let state = State::new();
+    std::fs::create_dir_all(&state.0).unwrap();
+    let file = state.0.join("ca.pem");
+    let mut source = name("https://i.example").source;
+    source.document.ca_file = Some(file.clone());
+    let read = || SetName::of("https://i.example", &source, Algorithms::OWN);
+    std::fs::write(&file, "one").unwrap();
+    let (first, again) = (read(), read());
+    assert!(first == again && first.mark() == again.mark());
+    std::fs::write(&file, "two").unwrap();
+    let second = read();
+    assert!(first != second && first.mark() != second.mark() && first.said() != second.said());
+    assert!(first.is_beside(&second) && !first.has_same_word(&second));
 }
 
 #[tokio::test]

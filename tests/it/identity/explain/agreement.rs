@@ -1,8 +1,9 @@
-//! Explanations against real calls: random tokens, functions, environments and host calls, each explained and then made.
+//! Explanations against real calls: random tokens, fresh and used ones, functions, environments and host calls, each explained and
+//! then made.
 //!
 //! `AIRLOCK_EXPLAIN_CASES` says how many; a run that fails is repeated with the seed it prints in `AIRLOCK_EXPLAIN_SEED`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use airlock_analysis::{
     source::{Report, SourceStatement},
@@ -14,12 +15,13 @@ use airlock_tests::{
 };
 use serde_json::{Value, json};
 
-use super::explain;
+use super::explain_with;
 
 const CASES: usize = 500;
 const SEED: u64 = 20_261_123;
 
-/// What only these tests need: executions that are approved one at a time, and statements that must be listed.
+/// What only these tests need: executions that are approved one at a time, statements that must be listed, and tokens that are
+/// good for the effects of one call.
 const STAGES: &str = r#"
 [environments.each]
 writes = "approve-each"
@@ -28,6 +30,20 @@ writes = "approve-each"
 writes = "allow"
 strict = true
 
+[environments.once]
+writes = "allow"
+single_use_tokens = true
+
+[resources.orders-db.once]
+engine = "sqlite"
+path = "orders.db"
+operations = ["read", "write"]
+[resources.crm.once]
+engine = "http"
+base_url = "http://CRM"
+allow_plaintext = true
+allow_private = ["127.0.0.1/32"]
+operations = ["GET", "POST"]
 [resources.orders-db.each]
 engine = "sqlite"
 path = "orders.db"
@@ -49,14 +65,14 @@ allow_plaintext = true
 operations = ["GET", "POST"]
 "#;
 
-const ENVIRONMENTS: [&str; 7] = ["dev", "prod", "qa", "each", "strict", "bare", "nowhere"];
+const ENVIRONMENTS: [&str; 8] = ["dev", "prod", "qa", "each", "strict", "once", "bare", "nowhere"];
 /// The functions, and where they are deployed.
 const FUNCTIONS: [(&str, &[&str]); 6] = [
-    ("sql-probe", &["dev", "prod", "qa", "each", "strict"]),
-    ("sql-probe", &["qa", "each", "strict"]),
-    ("tx-probe", &["dev", "prod", "qa", "each", "strict"]),
+    ("sql-probe", &["dev", "prod", "qa", "each", "strict", "once"]),
+    ("sql-probe", &["qa", "each", "strict", "once", "once", "once"]),
+    ("tx-probe", &["dev", "prod", "qa", "each", "strict", "once"]),
     ("store-probe", &["dev", "prod", "qa"]),
-    ("api-probe", &["dev", "prod", "each"]),
+    ("api-probe", &["dev", "prod", "each", "once"]),
     ("model-probe", &["dev"]),
 ];
 const SCOPES: [&str; 14] = [
@@ -143,6 +159,9 @@ impl Chance {
             _ => TokenSpec::only(function, &scopes),
         };
         spec = spec.environment(environment);
+        if self.one_in(6) {
+            spec = spec.calls(1 + u32::from(self.one_in(2)));
+        }
         match self.below(40) {
             0 => spec.age_s(7_200),
             1 => spec.instance("other"),
@@ -239,12 +258,36 @@ impl Ask {
     }
 }
 
+/// A token, and what it was made for.
+#[derive(Clone)]
+struct Held {
+    token: String,
+    function: String,
+    environment: String,
+}
+
+/// So many of the tokens before are used again: no more than live until they are.
+const HELD_MAX: usize = 12;
+
+impl Held {
+    fn fresh(harness: &Harness, chance: &mut Chance) -> Self {
+        let (function, deployed) = chance.of(&FUNCTIONS);
+        // Mostly where there is something to call.
+        let function = if chance.one_in(20) { "nobody" } else { function };
+        let environment = if chance.one_in(10) { chance.of(&ENVIRONMENTS) } else { chance.of(deployed) };
+        let spec = chance.token(function, environment);
+        let environment = spec.environment_name().to_owned();
+        Self { token: harness.token(&spec), function: function.to_owned(), environment }
+    }
+}
+
 /// The reason of a refusal; nothing of what was done, whatever the backend made of it.
 type Decision = Option<String>;
 
 /// Everything that the functions need, in every environment that has it.
 async fn stage(shop: &Shop, models: &Models) -> Harness {
-    let with_shop = [shop.binding("dev", ""), shop.bound("prod", ""), shop.bound("each", "")].concat();
+    let with_shop =
+        [shop.binding("dev", ""), shop.bound("prod", ""), shop.bound("each", ""), shop.bound("once", "")].concat();
     let more_config = [STAGES, &with_shop, &models.binding("dev", "")].concat();
     let harness = Harness::start_with(Options { more_config }).await;
     harness.set_config(&harness.config().replace("http://CRM", &format!("http://{}", harness.crm.address)));
@@ -280,8 +323,8 @@ fn listing(component: Vec<u8>) -> Vec<u8> {
 }
 
 /// What an explanation came to, and the step that is worth a look: the one that decided, or an approval that stands.
-async fn explained(harness: &Harness, spec: &TokenSpec, request: ExplainRequest) -> (Decision, String) {
-    match explain(harness, spec, request).await {
+async fn explained(harness: &Harness, held: &Held, request: ExplainRequest) -> (Decision, String) {
+    match explain_with(harness, &held.token, &held.environment, request).await {
         Err(status) => (Some(reason(&status)), String::new()),
         Ok(answer) => {
             let decided: Vec<_> = answer.steps.iter().filter(|step| step.verdict == "deny").collect();
@@ -295,8 +338,8 @@ async fn explained(harness: &Harness, spec: &TokenSpec, request: ExplainRequest)
     }
 }
 
-async fn made(harness: &Harness, spec: &TokenSpec, function: &str, payload: &Value) -> (Decision, Value) {
-    match harness.invoke_as(spec, function, &payload.to_string()).await {
+async fn made(harness: &Harness, held: &Held, payload: &Value) -> (Decision, Value) {
+    match harness.invoke_with(&held.token, &held.environment, &held.function, &payload.to_string()).await {
         Err(status) => (Some(reason(&status)), Value::Null),
         Ok(answer) => {
             let answer = output(&answer);
@@ -341,15 +384,19 @@ async fn explanations_agree_with_real_calls() {
     let seed = number("AIRLOCK_EXPLAIN_SEED", SEED);
     let mut chance = Chance(seed);
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut used: VecDeque<(Held, Ask)> = VecDeque::new();
     for case in 0..number("AIRLOCK_EXPLAIN_CASES", CASES as u64) {
-        let (function, deployed) = chance.of(&FUNCTIONS);
-        // Mostly where there is something to call.
-        let function = if chance.one_in(20) { "nobody" } else { function };
-        let environment = if chance.one_in(10) { chance.of(&ENVIRONMENTS) } else { chance.of(deployed) };
-        let spec = chance.token(function, environment);
-        let ask = chance.ask(function, &base);
-        let (told, step) = explained(&harness, &spec, ask.question(function)).await;
-        let (did, answer) = made(&harness, &spec, function, &ask.payload(function)).await;
+        let is_fresh = used.is_empty() || !chance.one_in(3);
+        let (held, before) = if is_fresh {
+            (Held::fresh(&harness, &mut chance), None)
+        } else {
+            let (held, ask) = used[chance.below(used.len())].clone();
+            (held, Some(ask).filter(|_| !chance.one_in(3)))
+        };
+        let Held { function, environment, .. } = &held;
+        let ask = before.unwrap_or_else(|| chance.ask(function, &base));
+        let (told, step) = explained(&harness, &held, ask.question(function)).await;
+        let (did, answer) = made(&harness, &held, &ask.payload(function)).await;
         let context = format!("seed {seed}, case {case}: {function} in {environment}: {ask:?}: {answer}");
         if step == "scope" {
             // Whoever the resource is not named to is told nothing else about it; the call is refused all the same.
@@ -358,15 +405,28 @@ async fn explanations_agree_with_real_calls() {
         } else {
             assert_eq!(told, did, "{context}");
         }
-        let told = told.unwrap_or_else(|| if step == "approval" { "approved" } else { "permit" }.to_owned());
+        let told = match told {
+            Some(told) if step == "effects" => format!("{told} by effects"),
+            Some(told) => told,
+            None => if step == "approval" { "approved" } else { "permit" }.to_owned(),
+        };
         *seen.entry(told).or_default() += 1;
         decide(&harness, &mut chance, environment, &answer).await;
+        // A token that is used again is there already: so none is used when it is about to expire.
+        if is_fresh {
+            used.push_back((held, ask));
+        }
+        if used.len() > HELD_MAX {
+            used.pop_front();
+        }
     }
     // A test that asks the same all the time proves little.
     for wanted in [
         "permit",
         "approved",
         "token_invalid",
+        "token_used",
+        "token_used by effects",
         "not_granted",
         "function_unknown",
         "environment_unknown",

@@ -107,7 +107,7 @@ fn tokens_of_an_issuer_without_keys_are_told_so_and_no_others() {
 fn a_missing_key_is_one_that_the_named_issuer_does_not_have() {
     let fixture = Fixture::new();
     let missing = |token: &str| fixture.authenticator.missing_key(token);
-    let of = |iss: &str, key_id: &str| Some(MissingKey { iss: iss.to_owned(), key_id: key_id.to_owned() });
+    let of = |iss: &str, key_id: &str| Some(MissingKey { iss: iss.to_owned(), key: KeyName::Id(key_id.to_owned()) });
     assert_eq!(missing(&token_of(&ed("new"), PLATFORM)), of(PLATFORM, "new"));
     assert_eq!(missing(&token_of(&ed("ed-1"), OTHER)), of(OTHER, "ed-1"));
     assert_eq!(missing(&token_of(&ed("ed-1"), PLATFORM)), None);
@@ -116,6 +116,10 @@ fn a_missing_key_is_one_that_the_named_issuer_does_not_have() {
     assert!(fixture.judge(&good).is_ok() && missing(&good).is_none());
     fixture.authenticator.replace_keys(PLATFORM, None).unwrap();
     assert_eq!(missing(&good), of(PLATFORM, "ed-1"));
+    for key_id in ["".to_owned(), "k".repeat(129), "a b".to_owned(), "\u{e9}".to_owned()] {
+        let header = json!({"alg": "EdDSA", "typ": "airlock+jwt", "kid": key_id});
+        assert_eq!(missing(&signed(&fixture.ed, &header, &claims())), None, "no key can be called {key_id:?}");
+    }
     for text in ["", "a.b.c", &good[1..], &good.replace('.', "")] {
         assert_eq!(missing(text), None, "{text:?}");
     }

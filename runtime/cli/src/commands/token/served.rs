@@ -190,6 +190,10 @@ impl Printed {
         };
         let (tenant, environment) = (or_all(&self.tenant), or_all(&self.environment));
         let Self { id, kind, value, revoked_by, reason, .. } = self;
+        if value.is_empty() {
+            let withheld = "(whose name is told to operators)";
+            return writeln!(out, "{id}  {kind:<8} {withheld}  of {tenant} in {environment}, {until}");
+        }
         writeln!(out, "{id}  {kind:<8} {value}  of {tenant} in {environment}, {until}, by {revoked_by}: {reason}")
     }
 }
