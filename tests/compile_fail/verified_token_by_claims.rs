@@ -3,5 +3,5 @@
 use airlock_access::VerifiedToken;
 
 fn main() {
-    let _forged = VerifiedToken::new(unreachable!());
+    let _forged = VerifiedToken::new(unreachable!(), unreachable!());
 }
