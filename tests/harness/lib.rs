@@ -11,6 +11,7 @@
 
 pub mod approvals;
 pub mod certificates;
+pub mod command;
 pub mod crm;
 pub mod guests;
 pub mod idp;

@@ -1,15 +1,11 @@
 //! `airlock serve` as operators run it: signals, and the commands that ask a running server.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc,
-    time::Duration,
-};
-
 use airlock_access::{Algorithm, SigningKey, public_jwks};
-use airlock_tests::{airlock_binary, guests::target_dir, tokens::TokenSpec};
+use airlock_tests::{
+    command::{CommandServer, airlock_command, outcome},
+    tokens::TokenSpec,
+};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const CONFIG: &str = r#"[server]
@@ -25,56 +21,6 @@ jwks = { file = "keys.json" }
 fuel = 5_000
 "#;
 
-/// A server in a process of its own. Ends with this value.
-struct Served {
-    process: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Served {
-    fn start(dir: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(airlock_binary());
-        command.arg("serve").arg("--config").arg(dir.join("airlock.toml")).stderr(Stdio::piped());
-        command.env("AIRLOCK_CACHE_DIR", target_dir().join("airlock-cache")).envs(variables.iter().copied());
-        let mut process = command.spawn().expect("airlock starts");
-        let errors = BufReader::new(process.stderr.take().expect("piped"));
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { process, lines }
-    }
-
-    /// The next line with this text.
-    fn line(&self, text: &str) -> String {
-        let mut seen = Vec::new();
-        loop {
-            match self.lines.recv_timeout(Duration::from_secs(60)) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(line) => seen.push(line),
-                Err(why) => panic!("no line with `{text}` ({why}): {seen:#?}"),
-            }
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.process.kill();
-        let _status = self.process.wait();
-    }
-}
-
-fn airlock(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(airlock_binary()).args(arguments).output().expect("airlock runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
 #[test]
 fn a_hangup_reloads_and_operators_can_ask() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -82,22 +28,24 @@ fn a_hangup_reloads_and_operators_can_ask() {
     std::fs::write(dir.path().join("keys.json"), public_jwks(&[&key])).expect("write keys");
     let config = dir.path().join("airlock.toml");
     std::fs::write(&config, CONFIG).expect("write config");
-    let served = Served::start(dir.path(), &[("AIRLOCK__LIMITS__DEFAULT__HANDLES", "77")]);
-    let control = served.line("control on").split(' ').next_back().expect("an address").to_owned();
+    let mut command = airlock_command(&["serve", "--config", config.to_str().expect("UTF-8")]);
+    command.env("AIRLOCK__LIMITS__DEFAULT__HANDLES", "77");
+    let served = CommandServer::start(command);
+    let control = served.address("control on");
 
     std::fs::write(&config, CONFIG.replace("5_000", "6_000")).expect("write config");
-    served.signal("-HUP");
+    served.signal(Signal::HUP);
     assert!(served.line("Reloaded").contains("1 value(s)"));
     assert!(served.line("Changed").ends_with("limits.default.fuel: 5000 -> 6000"));
     std::fs::write(&config, CONFIG.replace("fuel", "fule")).expect("write config");
-    served.signal("-HUP");
+    served.signal(Signal::HUP);
     let refused = served.line("not reloaded");
     assert!(refused.contains("airlock.toml:11") && refused.contains("fule"), "{refused}");
 
     let token = TokenSpec::operator().mint(&key);
     let ask = |arguments: &[&str]| {
         let access = ["--server", &control, "--token", &token, "--json"];
-        airlock(&[arguments, &access].concat())
+        outcome(airlock_command(&[arguments, &access].concat()))
     };
     let (code, limits, said) = ask(&["limits", "--tenant", "acme"]);
     assert_eq!(code, Some(0), "{said}");
@@ -120,9 +68,9 @@ fn a_hangup_reloads_and_operators_can_ask() {
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(serde_json::from_str::<Value>(&changes).expect("JSON")[0]["new"], "5000");
     let stranger = TokenSpec::control().mint(&key);
-    let (code, _, said) = airlock(&["reload", "--server", &control, "--token", &stranger]);
+    let (code, _, said) = outcome(airlock_command(&["reload", "--server", &control, "--token", &stranger]));
     assert!(code == Some(3) && said.contains("not_granted"), "{said}");
-    served.signal("-TERM");
+    served.signal(Signal::TERM);
     served.line("Draining");
 }
 
@@ -138,11 +86,11 @@ fn config_check_explains_every_value() {
          credential = {{ kind = \"bearer\", value = \"canary-inline-77\" }}\n"
     );
     std::fs::write(&config, with_secret).expect("write config");
-    let mut command = Command::new(airlock_binary());
-    command.args(["config", "check", "--explain", "--json", "--config"]).arg(&config);
-    let output = command.env("AIRLOCK__SERVER__DRAIN_MS", "7").output().expect("airlock runs");
-    assert!(output.status.success(), "{output:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut command = airlock_command(&["config", "check", "--explain", "--json", "--config"]);
+    command.arg(&config).env("AIRLOCK__SERVER__DRAIN_MS", "7");
+    let (code, printed, said) = outcome(command);
+    assert_eq!(code, Some(0), "{said}");
+    let report: Value = serde_json::from_str(&printed).expect("JSON");
     let one = |key: &str| {
         let found = report["settings"].as_array().expect("a list").iter().find(|row| row["key"] == key);
         let row = found.unwrap_or_else(|| panic!("no {key} in {report}"));
@@ -154,5 +102,5 @@ fn config_check_explains_every_value() {
     assert_eq!(one("environments.dev.writes"), "\"deny\" built-in default");
     assert_eq!(one("tokens.issuer[0].iss"), "\"https://tests.airlock.example\" airlock.toml:7");
     assert_eq!(one("resources.crm.lab.credential"), "(secret) airlock.toml:20");
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("canary-inline-77"));
+    assert!(!printed.contains("canary-inline-77"));
 }

@@ -1,21 +1,21 @@
 //! TLS and bound tokens as people type them: `airlock serve` behind its wall, and the commands that ask it.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::Write as _,
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc,
-    time::Duration,
+    process::{Command, Stdio},
 };
 
 use airlock_access::{Algorithm, SigningKey, public_jwks};
 use airlock_tests::{
     airlock_binary,
     certificates::Certificates,
+    command::CommandServer,
     guests::{WatGuest, target_dir},
     idp::Idp,
     tokens::TokenSpec,
 };
+use rustix::process::Signal;
 use serde_json::Value;
 
 const CONFIG: &str = r#"[server]
@@ -28,50 +28,6 @@ iss = "https://tests.airlock.example"
 jwks = { file = "keys.json" }
 [environments.dev]
 "#;
-
-/// A server in a process of its own. Ends with this value.
-struct Served {
-    process: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Served {
-    fn start(dir: &Path) -> Self {
-        let mut command = Command::new(airlock_binary());
-        command.arg("serve").arg("--config").arg(dir.join("airlock.toml")).stderr(Stdio::piped());
-        command.env("AIRLOCK_CACHE_DIR", target_dir().join("airlock-cache"));
-        let mut process = command.spawn().expect("airlock starts");
-        let errors = BufReader::new(process.stderr.take().expect("piped"));
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { process, lines }
-    }
-
-    /// The next line with this text.
-    fn line(&self, text: &str) -> String {
-        let mut seen = Vec::new();
-        loop {
-            match self.lines.recv_timeout(Duration::from_secs(60)) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(line) => seen.push(line),
-                Err(why) => panic!("no line with `{text}` ({why}): {seen:#?}"),
-            }
-        }
-    }
-
-    fn hang_up(&self) {
-        let sent = Command::new("kill").args(["-HUP", &self.process.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.process.kill();
-        let _status = self.process.wait();
-    }
-}
 
 fn airlock(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new(airlock_binary());
@@ -100,8 +56,8 @@ fn text_of(path: impl AsRef<Path>) -> String {
 fn a_client_gets_through_with_the_right_options_and_is_told_what_is_wrong() {
     let (certificates, stranger) = (Certificates::make(), Certificates::make());
     let (dir, key) = place(&certificates.config(&certificates.asking("required")));
-    let served = Served::start(dir.path());
-    let control = served.line("control on").split(' ').next_back().expect("an address").to_owned();
+    let served = CommandServer::serve(dir.path());
+    let control = served.address("control on");
     assert!(control.starts_with("https://127.0.0.1:"), "{control}");
     let token = TokenSpec::operator().mint(&key);
     let ask = |server: &str, options: &[&str]| {
@@ -132,11 +88,11 @@ fn a_client_gets_through_with_the_right_options_and_is_told_what_is_wrong() {
 
     // Read again behind the wall, which was raised before: the directory of the certificate may be read.
     certificates.issue("server");
-    served.hang_up();
+    served.signal(Signal::HUP);
     assert!(served.line("Reloaded").contains("1 value(s)"));
     assert!(served.line("Changed").contains("server.tls.certificate.sha256"));
     certificates.write("server.pem", "nonsense");
-    served.hang_up();
+    served.signal(Signal::HUP);
     let refused = served.line("not reloaded");
     assert!(refused.contains("server.pem"), "{refused}");
     assert_eq!(ask(&control, &[&["--ca", &ca], &own[..]].concat()).0, Some(0), "the one before serves on");
@@ -145,8 +101,8 @@ fn a_client_gets_through_with_the_right_options_and_is_told_what_is_wrong() {
 #[test]
 fn a_server_in_clear_text_is_no_server_for_https() {
     let (dir, key) = place("");
-    let served = Served::start(dir.path());
-    let control = served.line("control on").split(' ').next_back().expect("an address").to_owned();
+    let served = CommandServer::serve(dir.path());
+    let control = served.address("control on");
     let token = TokenSpec::operator().mint(&key);
     let ask = |server: &str| airlock(&["limits", "--server", server, "--token", &token], "");
     assert_eq!(ask(&control).0, Some(0));
@@ -171,7 +127,7 @@ fn a_listener_on_a_network_without_tls_is_warned_about() {
     let (dir, _) = place("");
     let config = CONFIG.replacen("data = \"127.0.0.1:0\"", "data = \"0.0.0.0:0\"", 1);
     std::fs::write(dir.path().join("airlock.toml"), config).expect("write config");
-    let served = Served::start(dir.path());
+    let served = CommandServer::serve(dir.path());
     assert!(served.line("clear text").contains("0.0.0.0:0"));
 }
 
@@ -229,8 +185,8 @@ fn a_token_is_exchanged_for_a_key_and_used_with_it() {
         assert_eq!(airlock(&["keys", "new", "--key", &key, "--jwks", &jwks], "").0, Some(0));
     }
     let (holder, thief) = (path("holder.key"), path("thief.key"));
-    let served = Served::start(dir.path());
-    let control = served.line("control on").split(' ').next_back().expect("an address").to_owned();
+    let served = CommandServer::serve(dir.path());
+    let control = served.address("control on");
     let exchange = |options: &[&str]| {
         let login = idp.token("ada", &["ops"]);
         let usual = ["token", "exchange", "--server", &control, "--subject-token", &login, "--json"];

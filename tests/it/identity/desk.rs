@@ -1,18 +1,16 @@
 //! `airlock serve --dev`: a server for one desk, whose tokens count nowhere else.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc,
-    time::Duration,
+    process::Command,
 };
 
 use airlock_access::{Algorithm, SigningKey, public_jwks};
 use airlock_tests::{
-    airlock_binary,
-    guests::{WatGuest, target_dir},
+    command::{CommandServer, airlock_command, outcome},
+    guests::WatGuest,
 };
+use rustix::process::Signal;
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
@@ -20,12 +18,6 @@ const LISTEN: &str = "[server]\ndata = \"127.0.0.1:0\"\ncontrol = \"127.0.0.1:0\
 
 /// A directory to sit in.
 struct Desk(tempfile::TempDir);
-
-/// A server in a process of its own. Ends with this value.
-struct Served {
-    process: Child,
-    lines: mpsc::Receiver<String>,
-}
 
 impl Desk {
     fn new() -> Self {
@@ -41,8 +33,8 @@ impl Desk {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(airlock_binary());
-        command.args(arguments).current_dir(self.0.path()).env("AIRLOCK_CACHE_DIR", target_dir().join("airlock-cache"));
+        let mut command = airlock_command(arguments);
+        command.current_dir(self.0.path());
         // Where there is no configuration file, whose ports would be the usual ones.
         command.env("AIRLOCK__SERVER__DATA", "127.0.0.1:0").env("AIRLOCK__SERVER__CONTROL", "127.0.0.1:0");
         command
@@ -50,18 +42,11 @@ impl Desk {
 
     /// The status, standard output and standard error of a command.
     fn airlock(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output = self.command(arguments).stdin(Stdio::null()).output().expect("airlock runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        outcome(self.command(arguments))
     }
 
-    fn serve(&self, arguments: &[&str]) -> Served {
-        let mut process =
-            self.command(&[&["serve"], arguments].concat()).stderr(Stdio::piped()).spawn().expect("starts");
-        let errors = BufReader::new(process.stderr.take().expect("piped"));
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Served { process, lines }
+    fn serve(&self, arguments: &[&str]) -> CommandServer {
+        CommandServer::start(self.command(&[&["serve"], arguments].concat()))
     }
 
     fn mint(&self, more: &[&str]) -> String {
@@ -81,37 +66,6 @@ impl Desk {
         std::fs::create_dir(self.path("one")).expect("a directory");
         self.write("one/function.wasm", WatGuest::returning("1").component());
         self.write("one/function.toml", "name = \"one\"\nlanguage = \"component\"\n");
-    }
-}
-
-impl Served {
-    /// The next line with this text.
-    fn line(&self, text: &str) -> String {
-        let mut seen = Vec::new();
-        loop {
-            match self.lines.recv_timeout(Duration::from_secs(60)) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(line) => seen.push(line),
-                Err(why) => panic!("no line with `{text}` ({why}): {seen:#?}"),
-            }
-        }
-    }
-
-    fn address(&self, of: &str) -> String {
-        self.line(of).split(' ').next_back().expect("an address").to_owned()
-    }
-
-    fn hang_up(&self) {
-        let sent = Command::new("kill").args(["-HUP", &self.process.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ended = self.process.kill();
-        let _status = self.process.wait();
     }
 }
 
@@ -250,7 +204,7 @@ async fn production_takes_no_token_of_a_desk_even_with_its_key() {
         (own, "keys new"),
     ] {
         production.write("airlock.toml", &text);
-        served.hang_up();
+        served.signal(Signal::HUP);
         let refused = served.line("not reloaded");
         assert!(refused.contains(named) && refused.contains("airlock.toml:"), "{named}: {refused}");
         let (code, _, said) = production.airlock(&["serve"]);
@@ -275,7 +229,7 @@ fn a_desk_is_refused_where_others_rely_on_the_server() {
         (format!("{fine}signed_by = [\"ci\"]\n[signers.ci]\npublic_key = {{ file = \"ci.pub\" }}\n"), "airlock.toml:8"),
     ] {
         desk.write("airlock.toml", &text);
-        served.hang_up();
+        served.signal(Signal::HUP);
         let refused = served.line("not reloaded");
         assert!(refused.contains(named) && refused.contains("`--dev` is refused"), "{refused}");
         for command in [&["serve", "--dev"][..], &["token", "mint", "--dev"]] {
@@ -284,7 +238,7 @@ fn a_desk_is_refused_where_others_rely_on_the_server() {
         }
     }
     desk.write("airlock.toml", &fine);
-    served.hang_up();
+    served.signal(Signal::HUP);
     served.line("Reloaded");
     let mut open = desk.command(&["serve", "--dev"]);
     let open = open.env("AIRLOCK__SERVER__DATA", "0.0.0.0:0").output().expect("airlock runs");

@@ -29,7 +29,10 @@ async fn one_is_kept_for_each_record() {
     assert_eq!(checkpointer.make(4, |_| None).await.expect("asked"), None);
     assert_eq!(kept(&store).await, [empty, idle.clone()]);
     let sql = "INSERT INTO checkpoints (seq, hash, time_unix_ms, signed) VALUES (7, x'00', 1, 'odd')";
-    store.write(move |tx| Ok(tx.connection.execute_batch(sql).expect("written"))).await.expect("written");
+    let write = move |tx: &mut crate::chain::Tx<'_>| {
+        tx.connection.execute_batch(sql).map_err(StoreError::sqlite("write an odd row"))
+    };
+    store.write(write).await.expect("written");
     let found = store.checkpoints().await.expect("read");
     assert_eq!((found[1].clone(), found[2].clone()), (Ok(idle), Err(7)), "one that cannot be read is named");
     drop(store);

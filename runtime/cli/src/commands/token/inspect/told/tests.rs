@@ -24,8 +24,8 @@ fn a_token_is_told_in_words() {
             "iss": "https://a.example", "sub": "ada", "aud": ["airlock/prod"], "iat": NOW - 12, "nbf": NOW - 12, "exp": NOW + 288,
             "jti": "j1", "tenant": "acme", "app": "console", "act": {"sub": "bot"}, "environment": "prod",
             "functions": ["refund", "invoice"], "scope": "orders-db:read", "limits": {"fuel": 7}, "calls": 3,
-            "cnf": {"jkt": "A".repeat(43)}, "chain": [{"iss": "https://a.example", "jti": "j0", "calls": 9}],
-            "origins": [{"iss": "https://login.example", "jti": "l1"}], "note": "hi",
+            "cnf": {"jkt": "A".repeat(43)}, "chain": [{"iss": "https://a.example", "jti": "j0", "key": "A".repeat(22), "calls": 9}],
+            "origins": [{"iss": "https://login.example", "jti": "l1", "key": "B".repeat(21) + "A"}], "note": "hi",
         }),
     );
     for line in [
