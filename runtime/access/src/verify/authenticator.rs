@@ -156,7 +156,7 @@ impl Authenticator {
     /// Verifies a token at this second, and that its holder presents it.
     ///
     /// # Errors
-    /// [`Reason::TokenInvalid`](airlock_model::Reason::TokenInvalid) with one text for every cause; the cause, a
+    /// [`Reason::TokenInvalid`] with one text for every cause; the cause, a
     /// [`TokenRefusal`], is in `log`.
     pub fn verify(&self, presented: Presented<'_>, now_unix_s: u64) -> Result<VerifiedToken, Failure> {
         self.judge_presented(presented, now_unix_s).map_err(TokenRefusal::into_failure)
@@ -165,8 +165,8 @@ impl Authenticator {
     /// Whom a new token is to be bound to, by what the request for it shows of its sender; `None` when it shows nothing.
     ///
     /// # Errors
-    /// [`Reason::TokenInvalid`](airlock_model::Reason::TokenInvalid) for a proof that is no good, with the cause; the proof of one
-    /// that is may still be refused for want of room. [`Reason::RequestMalformed`](airlock_model::Reason::RequestMalformed) when it
+    /// [`Reason::TokenInvalid`] for a proof that is no good, with the cause; the proof of one
+    /// that is may still be refused for want of room. [`Reason::RequestMalformed`] when it
     /// shows nothing and tokens have to be bound.
     pub fn bind(
         &self,
