@@ -28,6 +28,9 @@ async fn bytes_that_are_no_component_are_refused_with_a_fix() {
         assert_eq!(status.code(), tonic::Code::FailedPrecondition);
     }
     assert_eq!(reason(&harness.invoke("one", "null").await.expect_err("absent")), "function_unknown");
+    let large = format!("{PLAIN}x = [{}1]\n", "1,".repeat(600_000));
+    let too_large = harness.deploy(&large, WatGuest::returning("1").component()).await.expect_err("refused");
+    assert_eq!(reason(&too_large), "request_malformed");
     let nameless = harness.deploy("name = 7", WatGuest::returning("1").component()).await.expect_err("refused");
     assert_eq!(reason(&nameless), "request_malformed");
     // What was queued before a call is on disk when the call is answered.
@@ -38,7 +41,7 @@ async fn bytes_that_are_no_component_are_refused_with_a_fix() {
     let named: Vec<_> = refused.map(|record| record.event.function.as_deref()).collect();
     assert_eq!(
         named,
-        [Some("one"), Some("one"), Some("one"), Some("one"), Some("one"), None],
+        [Some("one"), Some("one"), Some("one"), Some("one"), Some("one"), None, None],
         "as far as there is a name"
     );
 }

@@ -9,6 +9,8 @@ use airlock_service::{
 };
 use anyhow::Context as _;
 
+use crate::output;
+
 /// Where a configuration is unless somebody says otherwise.
 pub const CONFIG_FILE: &str = "airlock.toml";
 
@@ -28,7 +30,11 @@ pub fn open(asked: Option<&Path>) -> anyhow::Result<Desk> {
     let base = file.parent().context("the configuration is in no directory")?;
     let is_there = file.exists();
     anyhow::ensure!(is_there || asked.is_none(), "there is no `{}`: leave --config out to do without", file.display());
+    let is_new = !Development::key_file(base).exists();
     let (development, key) = Development::open(base)?;
+    if is_new {
+        output::progress("Created", format!("a development issuer in `{}`", development.dir().display()));
+    }
     if is_there {
         return Ok(Desk { config: Config::load_for_desk(&file, development)?, config_file: file, key });
     }

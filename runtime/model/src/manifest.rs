@@ -178,6 +178,13 @@ impl FunctionManifest {
         Ok(manifest)
     }
 
+    /// The name in a text that may be no manifest otherwise; `None` when it is larger than any manifest.
+    #[must_use]
+    pub fn name_in(text: &str) -> Option<FunctionName> {
+        at_most(MANIFEST_BYTES_MAX, "bytes", text.len()).ok()?;
+        toml::from_str::<toml::Table>(text).ok()?.get("name")?.as_str()?.parse().ok()
+    }
+
     /// Where each limit of a `function.toml` stands.
     #[must_use]
     pub fn limit_places(text: &str) -> PlaceTable {
@@ -276,6 +283,16 @@ mod tests {
         let places = FunctionManifest::limit_places(ORDER_SUMMARY);
         assert_eq!(places.get(Limit::MemoryBytes), Some("[limits] memory_bytes (function.toml:12)"));
         assert_eq!(places.get(Limit::Fuel), None);
+    }
+
+    #[test]
+    fn a_name_is_found_in_what_is_no_manifest_and_nothing_in_what_is_too_large_for_one() {
+        assert_eq!(FunctionManifest::name_in("name = \"f\"\nodd = 1").as_ref().map(FunctionName::as_str), Some("f"));
+        for text in ["", "name = 7", "name = \"F!\"", "odd"] {
+            assert_eq!(FunctionManifest::name_in(text), None, "{text}");
+        }
+        let large = format!("name = \"f\"\nx = [{}1]", "1,".repeat(MANIFEST_BYTES_MAX / 2));
+        assert_eq!(FunctionManifest::name_in(&large), None);
     }
 
     #[test]

@@ -279,12 +279,17 @@ fn require_isolation(asked: IsolationLevel) -> Result<(), StartError> {
     if asked <= reached { Ok(()) } else { Err(StartError::Isolation { asked, reached }) }
 }
 
+/// How far a clock may have been set back between two runs and still count, in seconds.
+const CLOCK_STEP_MAX_S: u64 = 60;
+
 /// Where a server ran on this state before, nobody remembers which proofs it took, at most until it let go of the state, or
 /// until its last record where the clock has been set back since.
 async fn forget_no_proof(settings: &Settings, store: &Store) -> Result<(), StoreError> {
     let newest = AuditFilter { limit: Some(1), order: AuditOrder::NewestFirst, ..AuditFilter::default() };
     if let Some(last) = store.query(newest).await?.first() {
-        let until = clock::now_unix_s().max(last.event.time_unix_ms / 1_000);
+        let now = clock::now_unix_s();
+        // A clock that was wrong by more than that is no reason to refuse every proof until then.
+        let until = (last.event.time_unix_ms / 1_000).clamp(now, now.saturating_add(CLOCK_STEP_MAX_S));
         settings.authenticator.used_proofs().served_until(until);
     }
     Ok(())

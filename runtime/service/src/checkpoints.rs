@@ -32,7 +32,7 @@ pub use key::{AUDIT_KEYS_FILE, audit_keys};
 /// Checks what a configuration says about checkpoints, without opening anything that would be written to.
 pub(crate) fn check(config: &Config, network: &Network) -> Result<(), ConfigError> {
     key::configured(config)?;
-    outlets::webhook(&config.audit.checkpoints, network).map(|_| ()).map_err(|why| config.origins.locate(why))
+    outlets::check(&config.audit.checkpoints, network).map_err(|why| config.origins.locate(why))
 }
 
 /// How long a server that ends waits for its last checkpoint.

@@ -9,7 +9,7 @@ use airlock_access::{Authorized, Control, Presented};
 use airlock_analysis::Bounds;
 use airlock_model::{
     AuditEvent, AuditKind, ControlScope, Decision, Digest, DigestPrefix, EnvironmentName, Failure, Finding,
-    FunctionName, Reason, ResourceKind, ResourceName, Severity,
+    FunctionManifest, FunctionName, Reason, ResourceKind, ResourceName, Severity,
 };
 use airlock_sandbox::Program;
 use airlock_store::{ArtifactKind, Landing, NewRevision, Releaser, Revision};
@@ -156,9 +156,11 @@ impl App {
         )?;
         let author = permit.principal().subject.clone();
         let arrival = Arrival { author, promoted_from: None, landing: Landing::Live };
-        let manifest = upload.manifest_toml.clone();
+        // For the record of a refusal: a name that the token is not for is nobody's but the caller's own word.
+        let named = FunctionManifest::name_in(&upload.manifest_toml);
+        let named = named.filter(|function| permit.expect_function(function).is_ok());
         let arrived = self.install(&permit, upload, arrival).await;
-        arrived.map_err(|failure| self.record_deploy_refusal(&permit, named_in(&manifest).as_ref(), failure))
+        arrived.map_err(|failure| self.record_deploy_refusal(&permit, named.as_ref(), failure))
     }
 
     /// Takes a revision over from another environment: every check of a deploy is made again, by the policy of this one and by
@@ -358,11 +360,6 @@ impl App {
         }
         failure
     }
-}
-
-/// The function that a manifest is for, as far as it can be told from one that was refused.
-fn named_in(manifest: &str) -> Option<FunctionName> {
-    toml::from_str::<toml::Table>(manifest).ok()?.get("name")?.as_str()?.parse().ok()
 }
 
 /// An event of the control plane, by whoever holds the permit.

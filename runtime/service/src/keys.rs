@@ -107,16 +107,21 @@ impl KeyRing {
     pub(crate) fn open(&self, name: &SetName) -> Result<Arc<Published>, ResourceError> {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, set| set.strong_count() > 0);
-        if let Some(set) = open.get(name).and_then(Weak::upgrade) {
+        let newest = || {
+            let beside = open.iter().filter(|(other, _)| other.is_beside(name));
+            beside.filter_map(|(_, set)| set.upgrade()).max_by_key(|set| set.fetched_at())
+        };
+        // One that somebody still holds from before may know less than what took its place: that is begun anew.
+        if let Some(set) = open.get(name).and_then(Weak::upgrade)
+            && newest().is_none_or(|newest| newest.fetched_at() <= set.fetched_at())
+        {
             return Ok(set);
         }
         let client = DocumentClient::new(&name.source.document, &self.0.network)?;
         let set = Arc::new(match &self.0.online {
             None => Published::idle(name.clone()),
             Some(Online { state_dir, runtime }) => {
-                let others = open.iter().filter(|(other, _)| other.is_beside(name));
-                let newest = others.filter_map(|(_, set)| set.upgrade()).max_by_key(|set| set.fetched_at());
-                let (kept, had) = beginning(name, state_dir, newest.as_deref());
+                let (kept, had) = beginning(name, state_dir, newest().as_deref());
                 Published::start(name.clone(), client, (kept, had), runtime)
             }
         });
@@ -193,7 +198,9 @@ pub(crate) fn open(
             let read = if is_own(section) { read_file } else { read_published_file };
             let (keys, digest) = read(file, algorithms).map_err(|why| refuse("jwks.file", why))?;
             let value = said_of(&keys, &digest);
-            (Keys::File(keys), digest, value, Origin::NamedFile(file.clone()))
+            // The same file has fewer keys where fewer algorithms are allowed.
+            let mark = Digest::of_parts(&[digest.as_bytes(), format!("{algorithms:?}").as_bytes()]);
+            (Keys::File(keys), mark, value, Origin::NamedFile(file.clone()))
         }
         JwksSource::Url(published) => {
             let name = SetName::of(source.iss, published, algorithms);

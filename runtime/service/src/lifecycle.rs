@@ -263,6 +263,15 @@ fn check_shares(alias: &AliasName, shares: &[Share]) -> Result<(), Failure> {
     Err(malformed(format!("field `shares`: {total} percent in {} shares", shares.len()), &hint))
 }
 
+/// Whether there are as few shares as an alias can have.
+pub(crate) fn expect_few<R>(shares: &[Share<R>]) -> Result<(), Failure> {
+    if shares.len() <= SHARES_MAX {
+        return Ok(());
+    }
+    let message = format!("field `shares`: {} of them", shares.len());
+    Err(malformed(message, &format!("give at most {SHARES_MAX} different revisions")))
+}
+
 fn malformed(message: String, hint: &str) -> Failure {
     Failure::new(Reason::RequestMalformed, message, hint)
 }

@@ -4,7 +4,7 @@ use airlock_access::{Authorized, Control, authorize_control};
 use airlock_model::{ControlScope, Digest, DigestPrefix, EnvironmentName, Failure, FunctionName, Reason};
 use airlock_store::{Reader, Share};
 
-use crate::{App, FunctionChange, app::store_failure};
+use crate::{App, FunctionChange, app::store_failure, lifecycle::expect_few};
 
 /// Digests that an answer lists.
 const LISTED_MAX: u32 = 5;
@@ -52,6 +52,8 @@ impl App {
                 FunctionChange::Rollback(Some(self.digest_of(permit, subject, &name).await?))
             }
             FunctionChange::SetAlias(alias, named) => {
+                // Before anything is looked up.
+                expect_few(&named)?;
                 let mut shares = Vec::with_capacity(named.len());
                 for Share { revision, percent } in named {
                     shares.push(Share { revision: self.digest_of(permit, subject, &revision).await?, percent });

@@ -1,7 +1,7 @@
 //! What was derived from a token, or exchanged for one, ends with the key that this was signed with.
 
 use airlock_access::{SigningKey, mint_foreign, public_jwks};
-use airlock_proto::v1::AttenuateRequest;
+use airlock_proto::v1::{AttenuateRequest, InvokeStreamRequest};
 use airlock_tests::{
     Harness,
     guests::WatGuest,
@@ -103,6 +103,37 @@ async fn a_key_that_its_publisher_takes_ends_children_and_grandchildren() {
     assert_eq!(call(&harness, &of_second(&ed("unknown"))).await, "token_invalid");
     all_are(&harness, &of_old, "token_invalid", "without the key").await;
     all_are(&harness, &of_new, "ok", "with their own key").await;
+}
+
+/// Whoever still runs holds on to what was in force when they began; that must not come back for others.
+#[tokio::test]
+async fn a_reload_that_is_taken_back_brings_no_key_back() {
+    let (old, new) = (ed("old"), ed("new"));
+    let publisher = Publisher::of(&[&old, &new]).await;
+    let more_config = publisher.issuer(SECOND, "");
+    let harness = Harness::start_with(airlock_tests::Options { more_config }).await;
+    harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
+    harness.deploy_wat("spin", &WatGuest::new("(loop $again (br $again)) (i32.const 0)"), "").await;
+    let (of_old, of_new) = (family(&harness, of_second(&old)).await, family(&harness, of_second(&new)).await);
+    let request = InvokeStreamRequest {
+        function: "spin".to_owned(),
+        environment: "dev".to_owned(),
+        payload: b"null".to_vec(),
+        ..InvokeStreamRequest::default()
+    };
+    let token = harness.token(&TokenSpec::everything());
+    let running = harness.invocations().invoke_stream(with_token(request, &token)).await.expect("it begins");
+    publisher.publish(&[&new]);
+    let usual = harness.config();
+    let other = usual.replace("/keys\", allow_private", "/keys\", refresh_s = 60, allow_private");
+    assert_ne!(usual, other);
+    for (config, when) in [(&other, "fetched otherwise"), (&usual, "fetched as before")] {
+        harness.set_config(config);
+        harness.reload().await.expect("read again");
+        all_are(&harness, &of_old, "token_invalid", when).await;
+        all_are(&harness, &of_new, "ok", when).await;
+    }
+    drop(running);
 }
 
 #[tokio::test]

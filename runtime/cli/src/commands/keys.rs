@@ -45,6 +45,13 @@ pub fn run(command: &KeysCommand, style: Style) -> anyhow::Result<ExitCode> {
 /// Makes a key and a JWKS with nothing else in it.
 pub fn new(options: &NewKeyOptions, style: Style) -> anyhow::Result<ExitCode> {
     let NewKeyOptions { key, jwks, algorithm, kid } = options;
+    if jwks.exists() {
+        let jwks = jwks.display();
+        bail!(
+            "`{jwks}` is there, and keys in it may be in use: add one with `airlock keys rotate --jwks {jwks} --key {}`, or name another file",
+            key.display()
+        );
+    }
     let pair = generate(algorithm, kid)?;
     keys::write(key, &pair)?;
     fs::write(jwks, public_jwks(&[&pair])).with_context(|| format!("cannot write `{}`", jwks.display()))?;

@@ -47,6 +47,7 @@ fn configuration(options: &ServeOptions) -> anyhow::Result<(Config, PathBuf)> {
     let iss = config.development().map_or("", |development| development.iss());
     output::warning(format!("this is a development server: it takes tokens of `{iss}`, which no other server takes"));
     output::progress("Token", format!("export AIRLOCK_TOKEN=$({})", Desk::mint_command(asked)));
+    output::progress("Trail", format!("airlock audit list --state {}", config.state.dir.display()));
     Ok((config, config_file))
 }
 

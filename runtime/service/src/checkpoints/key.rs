@@ -11,7 +11,7 @@ use airlock_access::{Algorithm, KeySet, SigningKey};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, refuse_reserved_keys};
 
 const KEY_FILE: &str = "audit-key.json";
 /// The public keys of every checkpoint of a trail, in its state directory.
@@ -34,7 +34,9 @@ pub(crate) fn configured(config: &Config) -> Result<Option<SigningKey>, ConfigEr
         config.origins.locate(ConfigError::value("audit.key.file", message))
     };
     let text = fs::read_to_string(&source.file).map_err(|why| refuse(why.to_string()))?;
-    SigningKey::from_file_text(&text).map(Some).map_err(|why| refuse(why.to_string()))
+    let key = SigningKey::from_file_text(&text).map_err(|why| refuse(why.to_string()))?;
+    refuse_reserved_keys([key.key_id()].into_iter()).map_err(|why| refuse(why.to_string()))?;
+    Ok(Some(key))
 }
 
 /// The key of the configuration, or that of the state directory, which is made when there is none. Its public half is added to
@@ -92,7 +94,9 @@ fn publish(file: &Path, key: &SigningKey) -> io::Result<()> {
     }
     if listed.iter().any(|other| other.get("kid") == own.get("kid")) {
         let name = key.key_id();
-        return Err(io::Error::other(format!("another audit key was called `{name}` before: give it another `kid`")));
+        return Err(io::Error::other(format!(
+            "another audit key was called `{name}` before: make one with another name, `airlock keys new --kid ..`"
+        )));
     }
     if listed.len() >= KEYS_MAX {
         let advice = "take keys out whose checkpoints nobody keeps any more";

@@ -34,6 +34,7 @@ impl Outlets {
     pub(super) fn open(config: &CheckpointConfig, network: &Network) -> Result<Self, ConfigError> {
         let mut lines = Vec::new();
         if let Some(file) = &config.file {
+            expect_place(file)?;
             let opened = append(file).map_err(|why| refuse("file", format!("`{}`: {why}", file.display())))?;
             lines.extend(write_on_a_thread(Appended(opened)));
         }
@@ -69,8 +70,25 @@ fn refuse(key: &str, why: String) -> ConfigError {
     ConfigError::value(format!("audit.checkpoints.{key}"), why)
 }
 
+/// Checks where checkpoints are to go, without writing anything.
+pub(super) fn check(config: &CheckpointConfig, network: &Network) -> Result<(), ConfigError> {
+    if let Some(file) = &config.file {
+        expect_place(file)?;
+    }
+    webhook(config, network).map(|_| ())
+}
+
+fn expect_place(file: &Path) -> Result<(), ConfigError> {
+    let unlike = |why: &str| Err(refuse("file", format!("`{}`: {why}", file.display())));
+    match file.parent() {
+        _ if file.metadata().is_ok_and(|there| !there.is_file()) => unlike("it is there, and no regular file"),
+        Some(dir) if dir.is_dir() => Ok(()),
+        Some(_) | None => unlike("its directory is not there: make one for it alone, which the server may write to"),
+    }
+}
+
 /// Who posts checkpoints, if they are posted.
-pub(super) fn webhook(config: &CheckpointConfig, network: &Network) -> Result<Option<DocumentClient>, ConfigError> {
+fn webhook(config: &CheckpointConfig, network: &Network) -> Result<Option<DocumentClient>, ConfigError> {
     let webhook = config.webhook.as_ref().map(|webhook| DocumentClient::new(&webhook.document(), network));
     webhook.transpose().map_err(|why| refuse("webhook", why.to_string()))
 }
@@ -96,9 +114,6 @@ fn write_all(mut output: impl io::Write, lines: &Receiver<Waiting>) {
 
 /// Opens a file for more lines. One that was cut off in the middle of a line gets its end.
 fn append(file: &Path) -> io::Result<File> {
-    if file.metadata().is_ok_and(|there| !there.is_file()) {
-        return Err(io::Error::other("it is there, and no regular file"));
-    }
     let mut opened = OpenOptions::new().read(true).append(true).create(true).open(file)?;
     let mut last = [b'\n'];
     if opened.metadata()?.len() > 0 {

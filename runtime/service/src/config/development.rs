@@ -75,6 +75,12 @@ impl Development {
         Ok((Arc::new(Self { iss: key.key_id().to_owned(), keys, dir }), key))
     }
 
+    /// Where the key of a directory's desk is.
+    #[must_use]
+    pub fn key_file(base: &Path) -> PathBuf {
+        key::file(&base.join(DIR))
+    }
+
     /// The `iss` of its tokens.
     #[must_use]
     pub fn iss(&self) -> &str {
@@ -164,6 +170,16 @@ impl Config {
         let listeners = [("server.data", self.server.data), ("server.control", self.server.control)];
         if let Some((key, address)) = listeners.into_iter().find(|(_, address)| !is_loopback(*address)) {
             return refuse(key.to_owned(), format!("a development server listens on loopback, and {address} is not"));
+        }
+        // A proxy in front leads others to loopback.
+        let named = self.server.names.as_ref().is_some_and(|names| !names.is_empty());
+        for (key, is_set) in
+            [("names", named), ("tls", self.server.tls.is_some()), ("control_tls", self.server.control_tls.is_some())]
+        {
+            if is_set {
+                let why = "a server with a name or a certificate of its own is for others than this desk".to_owned();
+                return refuse(format!("server.{key}"), why);
+            }
         }
         if self.identity.key.is_some() {
             let why = "a key that tokens are signed with beyond this server's end may count at others";

@@ -109,6 +109,8 @@ impl App {
         for token in std::iter::once(&asked.subject).chain(&asked.actor) {
             look_for_key(&settings, token).await;
         }
+        // As they are after that wait.
+        let settings = self.settings();
         let now = clock::now_unix_s();
         let sender = settings.lasting(sender);
         let people = People::identified(&settings, (&asked, &sender), now).map_err(|why| refuse(why.into()))?;

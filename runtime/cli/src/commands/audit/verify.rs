@@ -5,7 +5,7 @@ use std::{fs, io::Write, path::Path, process::ExitCode};
 use airlock_access::{KeySet, verify_checkpoint};
 use airlock_proto::v1::AuditServiceCheckpointRequest;
 use airlock_service::{Checkpoint, TrailReport, audit_keys, verify_trail};
-use airlock_store::Store;
+use airlock_store::{Store, StoreError};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,9 +34,20 @@ pub async fn run(options: &VerifyOptions, style: Style) -> anyhow::Result<ExitCo
     for file in &options.checkpoint {
         given.extend(read(file, keys.as_ref())?);
     }
-    let report = verify_trail(&reader, keys.as_ref(), given).await?;
+    let report = match verify_trail(&reader, keys.as_ref(), given).await {
+        Ok(report) => report,
+        // What cannot even be read is not what was written.
+        Err(why @ (StoreError::Sqlite { .. } | StoreError::Corrupt { .. })) => {
+            output::warning(format!("the trail cannot be read: {why}"));
+            return Ok(ExitCode::from(EXIT_TAMPERED));
+        }
+        Err(why) => return Err(why.into()),
+    };
     let (integrity, complete) = (report.integrity(), report.trail.calls.complete);
     style.print(&printed(&report)?, |out| text(out, &report))?;
+    if report.trail.records == 0 {
+        output::warning("the trail is empty, although every server begins one with a record of its start");
+    }
     if options.checkpoint.is_empty() {
         output::warning(
             "without `--checkpoint` of one kept elsewhere nobody can tell whether the end of the trail was cut off, or all of it made \
@@ -132,7 +143,7 @@ fn text(out: &mut dyn Write, report: &TrailReport) -> std::io::Result<()> {
     }
     match report.proven_to {
         Some(seq) => writeln!(out, "proven     to record {seq}, by a checkpoint that was given")?,
-        None => writeln!(out, "proven     by no checkpoint that was given")?,
+        None => writeln!(out, "proven     nothing: none was given with --checkpoint, or none that holds")?,
     }
     if let Some(seq) = report.kept_to {
         writeln!(out, "kept       checkpoints of the state directory agree to record {seq}")?;

@@ -113,6 +113,12 @@ fn a_desk_is_no_server_for_others() {
         ("[server]\ncontrol = '[::1]:0'\n".to_owned(), "[server]\ncontrol = '192.0.2.1:7071'\n".to_owned(), 5),
         (from_dev.to_owned(), format!("{from_dev}deploys = 'promotion'\n"), 6),
         (signer.to_owned(), format!("{signer}signed_by = ['ci']\n"), 7),
+        ("[server]\nnames = []\n".to_owned(), "[server]\nnames = ['airlock.example']\n".to_owned(), 5),
+        (
+            "[server]\ndrain_ms = 1\n".to_owned(),
+            "[server]\ntls = { certificate = 'a.pem', key = 'a.key' }\n".to_owned(),
+            5,
+        ),
         ("[identity]\niss = 'urn:x'\n".to_owned(), "[identity]\nkey = { file = 'own.json' }\n".to_owned(), 5),
     ] {
         desk.parse(&format!("{SMALL}{fine}")).expect(&fine);
