@@ -116,7 +116,7 @@ fn a_desk_is_no_server_for_others() {
         ("[server]\nnames = []\n".to_owned(), "[server]\nnames = ['airlock.example']\n".to_owned(), 5),
         (
             "[server]\ndrain_ms = 1\n".to_owned(),
-            "[server]\ntls = { certificate = 'a.pem', key = 'a.key' }\n".to_owned(),
+            "[server]\ntls = { certificate = { file = 'a.pem' }, key = { file = 'a.key' } }\n".to_owned(),
             5,
         ),
         ("[identity]\niss = 'urn:x'\n".to_owned(), "[identity]\nkey = { file = 'own.json' }\n".to_owned(), 5),
