@@ -27,7 +27,7 @@ use key::AuditKeys;
 use outlets::Outlets;
 
 pub use check::{BadCheckpoint, TrailReport, verify_trail};
-pub use key::{AUDIT_KEYS_FILE, audit_keys};
+pub use key::audit_keys;
 
 /// Checks what a configuration says about checkpoints, without opening anything that would be written to.
 pub(crate) fn check(config: &Config, network: &Network) -> Result<(), ConfigError> {
@@ -111,24 +111,23 @@ impl Notary {
     /// Makes one, durable with every record that it is about, and tells it to everybody who is to know.
     async fn announce(&self) -> Result<(), StoreError> {
         let (notary, now) = (self.clone(), clock::now_unix_ms());
-        let sign = move |at| notary.sign(at, now).map(|made| made.signed);
+        let sign = move |at| notary.sign(at, now);
         // Without one, whoever could not sign has said so.
-        if let Some(KeptCheckpoint { at, time_unix_ms, signed }) = self.checkpointer.make(now, sign).await? {
-            self.outlets.tell(&self.said(at, time_unix_ms, signed)).await;
+        if let Some(kept) = self.checkpointer.make(now, sign).await? {
+            self.outlets.tell(&self.said(kept)).await;
         }
         Ok(())
     }
 
-    fn sign(&self, at: Checkpoint, time_unix_ms: u64) -> Option<SignedCheckpoint> {
+    fn sign(&self, at: Checkpoint, time_unix_ms: u64) -> Option<String> {
         let Checkpoint { seq, hash } = at;
         let issued_at_unix_s = time_unix_ms / 1_000;
         let claims = CheckpointClaims { instance: self.instance.as_ref().into(), seq, hash, issued_at_unix_s };
         let signed = sign_checkpoint(&self.keys.signing, &claims);
-        let signed = signed.inspect_err(|why| tracing::error!(%why, "a checkpoint could not be signed")).ok()?;
-        Some(self.said(at, time_unix_ms, signed))
+        signed.inspect_err(|why| tracing::error!(%why, "a checkpoint could not be signed")).ok()
     }
 
-    fn said(&self, at: Checkpoint, time_unix_ms: u64, signed: String) -> SignedCheckpoint {
+    fn said(&self, KeptCheckpoint { at, time_unix_ms, signed }: KeptCheckpoint) -> SignedCheckpoint {
         let instance = self.instance.as_ref().into();
         SignedCheckpoint { signed, instance, seq: at.seq, hash: at.hash.to_string(), time_unix_ms }
     }
@@ -160,9 +159,11 @@ impl App {
         let _permit =
             self.authorize(bearer, ControlScope::AuditRead, About("AuditService.Checkpoint", &environment, None))?;
         // Read, not kept: whoever asks often holds nobody up.
-        let head = self.backends.store.head().await.map_err(|why| store_failure(&why))?;
-        let made = self.notary.sign(head, clock::now_unix_ms());
-        made.ok_or_else(|| Failure::internal("a checkpoint could not be signed"))
+        let at = self.backends.store.head().await.map_err(|why| store_failure(&why))?;
+        let time_unix_ms = clock::now_unix_ms();
+        let signed = self.notary.sign(at, time_unix_ms);
+        let signed = signed.ok_or_else(|| Failure::internal("a checkpoint could not be signed"))?;
+        Ok(self.notary.said(KeptCheckpoint { at, time_unix_ms, signed }))
     }
 
     /// Makes a last checkpoint and tells it, because the server is about to end.

@@ -5,7 +5,7 @@ mod exchange;
 mod pace;
 mod revoke;
 
-use std::{fs::File, io::Read as _, path::Path, sync::Arc};
+use std::sync::Arc;
 
 use airlock_access::{
     AccessRule, Algorithm, Algorithms, IdentityProvider, Issuer, KeyError, KeySet, SigningKey, TokenIssuer, public_jwks,
@@ -14,7 +14,7 @@ use airlock_model::{AppName, Digest, TenantName};
 use uuid::Uuid;
 
 use crate::{
-    config::{Config, ConfigError, Origin, ProviderConfig, Setting, refuse_reserved_keys},
+    config::{Config, ConfigError, Origin, ProviderConfig, Setting},
     keys::{self, KeyRing, Keys, Opened, Published},
 };
 
@@ -23,9 +23,6 @@ pub(crate) use pace::Paces;
 
 pub use exchange::{Exchange, Exchanged, SubjectToken};
 pub use revoke::{RevocationRequest, RevokedCalls};
-
-/// Bytes of a file with a private key.
-const KEY_BYTES_MAX: u64 = 64 * 1024;
 
 /// What `[identity]` says, with its keys.
 pub(crate) struct Identities {
@@ -114,13 +111,8 @@ fn own(config: &Config, before: Option<&Identities>) -> Result<(Arc<TokenIssuer>
         let key = SigningKey::generate(Algorithm::EdDsa, &format!("airlock-{}", Uuid::now_v7())).map_err(refuse)?;
         return Ok((Arc::new(TokenIssuer { iss: iss.clone(), instance: instance.clone(), key }), true));
     };
-    let refuse = |why: String| {
-        let message = format!("`{}`: {why}", source.file.display());
-        config.origins.locate(ConfigError::value("identity.key.file", message))
-    };
-    let text = read(&source.file).map_err(|why| refuse(why.to_string()))?;
-    let key = SigningKey::from_file_text(&text).map_err(|why| refuse(why.to_string()))?;
-    refuse_reserved_keys([key.key_id()].into_iter()).map_err(|why| refuse(why.to_string()))?;
+    let refuse = |why| config.origins.locate(ConfigError::value("identity.key.file", why));
+    let key = source.read().map_err(refuse)?;
     Ok((Arc::new(TokenIssuer { iss: iss.clone(), instance: instance.clone(), key }), false))
 }
 
@@ -142,10 +134,4 @@ fn own_setting(config: &Config, key: &SigningKey) -> Setting {
     let digest = Digest::of(public.as_bytes()).excerpt();
     let origin = config.identity.key.as_ref().map_or(Origin::BuiltIn, |key| Origin::NamedFile(key.file.clone()));
     Setting { key: "identity.signs_with".to_owned(), value: format!("{} (sha256 {digest})", key.key_id()), origin }
-}
-
-fn read(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(KEY_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
 }

@@ -49,7 +49,7 @@ pub use airlock_store::{LIVE_ALIAS, Landing, LiveFunction, Share};
 pub use app::{App, Looking, Parts, StartError, Wanted};
 pub use approvals::{AffectedTable, Decision, Preview, Shown, SimilarApproval};
 pub use catalog::{Described, ResourceSummary};
-pub use checkpoints::{AUDIT_KEYS_FILE, BadCheckpoint, SignedCheckpoint, TrailReport, audit_keys, verify_trail};
+pub use checkpoints::{BadCheckpoint, SignedCheckpoint, TrailReport, audit_keys, verify_trail};
 pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Promotion, Upload};
 pub use explain::{ExplainedStep, Explanation, HostAsk, HostQuestion, Question, Ruling, Verdict};

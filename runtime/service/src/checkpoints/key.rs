@@ -11,11 +11,11 @@ use airlock_access::{Algorithm, KeySet, SigningKey};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::config::{Config, ConfigError, refuse_reserved_keys};
+use crate::config::{Config, ConfigError};
 
 const KEY_FILE: &str = "audit-key.json";
 /// The public keys of every checkpoint of a trail, in its state directory.
-pub const AUDIT_KEYS_FILE: &str = "audit-jwks.json";
+const AUDIT_KEYS_FILE: &str = "audit-jwks.json";
 
 /// More could not be read back.
 const KEYS_MAX: usize = 64;
@@ -30,13 +30,10 @@ pub(super) struct AuditKeys {
 pub(crate) fn configured(config: &Config) -> Result<Option<SigningKey>, ConfigError> {
     let Some(source) = &config.audit.key else { return Ok(None) };
     let refuse = |why: String| {
-        let message = format!("`{}`: {why}; make one with `airlock keys new`", source.file.display());
+        let message = format!("{why}; make one with `airlock keys new`");
         config.origins.locate(ConfigError::value("audit.key.file", message))
     };
-    let text = fs::read_to_string(&source.file).map_err(|why| refuse(why.to_string()))?;
-    let key = SigningKey::from_file_text(&text).map_err(|why| refuse(why.to_string()))?;
-    refuse_reserved_keys([key.key_id()].into_iter()).map_err(|why| refuse(why.to_string()))?;
-    Ok(Some(key))
+    source.read().map(Some).map_err(refuse)
 }
 
 /// The key of the configuration, or that of the state directory, which is made when there is none. Its public half is added to

@@ -2,16 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+    fs::File,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
-use airlock_access::{AccessRule, Algorithm, Functions, LEEWAY_MAX_S, Member};
+use airlock_access::{AccessRule, Algorithm, Functions, LEEWAY_MAX_S, Member, SigningKey};
 use airlock_model::{
     AppName, ControlScope, EnvironmentName, FunctionName, Grant, LimitCaps, Operation, ResourceName, Scope, TenantName,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError, JwksSource, Origin};
+use super::{Config, ConfigError, JwksSource, Origin, refuse_reserved_keys};
 
 /// `[identity]`.
 #[derive(Debug, Deserialize, Serialize)]
@@ -47,6 +50,25 @@ impl Default for IdentityConfig {
 pub struct PrivateKeySource {
     /// A file that `airlock keys new` wrote, relative to the configuration file.
     pub file: PathBuf,
+}
+
+/// Bytes of a file with a private key.
+const KEY_BYTES_MAX: u64 = 64 * 1024;
+
+impl PrivateKeySource {
+    /// Reads the key. That of a desk is none that a server signs with.
+    ///
+    /// # Errors
+    /// What is wrong with the file, which is named.
+    pub(crate) fn read(&self) -> Result<SigningKey, String> {
+        let refuse = |why: &dyn Display| format!("`{}`: {why}", self.file.display());
+        let mut text = String::new();
+        let read = File::open(&self.file).and_then(|file| file.take(KEY_BYTES_MAX).read_to_string(&mut text));
+        read.map_err(|why| refuse(&why))?;
+        let key = SigningKey::from_file_text(&text).map_err(|why| refuse(&why))?;
+        refuse_reserved_keys([key.key_id()].into_iter()).map_err(|why| refuse(&why))?;
+        Ok(key)
+    }
 }
 
 /// `[[identity.provider]]`.
