@@ -1,11 +1,10 @@
 //! Times for people.
 
+use prost_types::Timestamp;
+
 /// A second as RFC 3339, in UTC.
 pub fn utc(unix_s: u64) -> String {
-    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    Timestamp { seconds: i64::try_from(unix_s).unwrap_or(i64::MAX), nanos: 0 }.to_string()
 }
 
 /// The same of milliseconds, with them.
@@ -34,19 +33,6 @@ pub fn span(seconds: u64) -> String {
     });
     let parts = parts.take(2).collect::<Vec<_>>().join(" ");
     if parts.is_empty() { "0 s".to_owned() } else { parts }
-}
-
-/// The date of a day since 1970 in the proleptic Gregorian calendar, counted in years that begin in March and in cycles of 400
-/// of them.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (cycle, day_of_cycle) = (days / 146_097, days % 146_097);
-    let year = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
-    let day_of_year = day_of_cycle - (365 * year + year / 4 - year / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (cycle * 400 + year + later, month, day)
 }
 
 #[cfg(test)]
