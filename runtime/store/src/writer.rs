@@ -1,4 +1,4 @@
-//! The writer thread: group commit, and the end of all writing after the first failure.
+//! The writer thread: group commit, what a full disk holds up, and the end of all writing after any other failure.
 
 use std::{
     collections::VecDeque,
@@ -13,10 +13,13 @@ use std::{
 use rusqlite::{Connection, wal::CheckpointMode};
 
 use crate::{
-    Appended, StoreError,
+    Appended, Checkpoint, StoreError,
     chain::{Chain, Tx},
+    error::is_full,
     queue::{Append, Job, Queue, Write},
     relay::Answers,
+    reserve::Reserve,
+    room::{LOOK_EVERY, Room},
 };
 
 /// Most jobs in one transaction, so that no answer waits for an endless group.
@@ -29,8 +32,12 @@ const WAL_PAGES_MAX: i32 = 4_096;
 const CLOSING_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Starts the thread that owns the only writing connection.
-pub(crate) fn start(connection: Connection, queue: &Arc<Queue>) -> Result<JoinHandle<()>, StoreError> {
-    let mut writer = GroupWriter::new(connection, queue)?;
+pub(crate) fn start(
+    connection: Connection,
+    queue: &Arc<Queue>,
+    reserve: Reserve,
+) -> Result<JoinHandle<()>, StoreError> {
+    let mut writer = GroupWriter::new(connection, queue, reserve)?;
     thread::Builder::new()
         .name("airlock-store-writer".to_owned())
         .spawn(move || writer.run())
@@ -43,6 +50,10 @@ struct GroupWriter {
     queue: Arc<Queue>,
     pending: VecDeque<Job>,
     group: Vec<Done>,
+    /// Where the chain ended before the open group.
+    before_group: Checkpoint,
+    room: Room,
+    closing_since: Option<Instant>,
     wal_pages: Arc<AtomicI32>,
     wal_pages_copied: i32,
 }
@@ -60,7 +71,7 @@ impl Done {
             Self::Append(_, result) => result.as_ref().err(),
             Self::Write(_, result) => result.as_ref().err(),
         };
-        error.filter(|error| error.spoils_the_file())
+        error.filter(|error| error.ends_the_group())
     }
 
     fn finish(self, committed: Result<(), StoreError>, answers: &mut Answers) {
@@ -75,7 +86,7 @@ impl Done {
 }
 
 impl GroupWriter {
-    fn new(mut connection: Connection, queue: &Arc<Queue>) -> Result<Self, StoreError> {
+    fn new(mut connection: Connection, queue: &Arc<Queue>, reserve: Reserve) -> Result<Self, StoreError> {
         let chain = Chain::open(&connection)?;
         let wal_pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&wal_pages);
@@ -84,11 +95,13 @@ impl GroupWriter {
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(StoreError::sqlite("watch the log"))?;
-        let queue = Arc::clone(queue);
         Ok(Self {
             connection,
+            before_group: chain.head,
             chain,
-            queue,
+            room: Room::new(reserve, queue),
+            queue: Arc::clone(queue),
+            closing_since: None,
             pending: VecDeque::new(),
             group: Vec::new(),
             wal_pages,
@@ -100,15 +113,23 @@ impl GroupWriter {
         // However this thread ends, nobody may wait for it afterwards.
         let _end = CloseOnDrop(Arc::clone(&self.queue));
         while self.queue.take_all(&mut self.pending) {
-            while !self.pending.is_empty() {
-                if let Err(error) = self.commit_group() {
-                    return self.stop(&error);
-                }
+            if let Err(error) = self.commit_all() {
+                return self.stop(&error);
             }
         }
         if let Err(error) = self.copy_log(CheckpointMode::TRUNCATE) {
             tracing::error!(error = error.with_causes(), "could not tidy the state database while closing");
         }
+    }
+
+    fn commit_all(&mut self) -> Result<(), StoreError> {
+        while !self.pending.is_empty() {
+            match self.commit_group() {
+                Err(StoreError::DiskFull) => self.outlast_full_disk()?,
+                committed => committed?,
+            }
+        }
+        self.look_for_room()
     }
 
     /// One transaction for as many jobs as wait; answers them when it is durable.
@@ -137,6 +158,7 @@ impl GroupWriter {
 
     fn transact(&mut self) -> Result<(), StoreError> {
         self.begin()?;
+        self.before_group = self.chain.head;
         {
             let mut tx = Tx::new(&self.connection, &mut self.chain)?;
             while self.group.len() < GROUP_MAX
@@ -156,14 +178,9 @@ impl GroupWriter {
     /// Begins a transaction, waiting for whoever holds the lock: nothing is written yet, so nothing is in doubt, and no
     /// event may be lost. Callers are not kept waiting that long. A store that closes gives up in the end.
     fn begin(&mut self) -> Result<(), StoreError> {
-        let mut closing_since = None;
         loop {
             let begun = run_sql(&self.connection, "BEGIN IMMEDIATE", "begin a transaction");
-            if self.queue.closed().is_some() {
-                closing_since.get_or_insert_with(Instant::now);
-            }
-            let patient = closing_since.is_none_or(|since| since.elapsed() < CLOSING_PATIENCE);
-            let held = begun.as_ref().is_err_and(StoreError::is_lock) && patient;
+            let held = begun.as_ref().is_err_and(StoreError::is_lock) && self.is_patient();
             if self.queue.set_held(held) != held {
                 match held {
                     true => tracing::error!("{}; no call is taken until then", StoreError::Held),
@@ -173,29 +190,112 @@ impl GroupWriter {
             if !held {
                 return begun;
             }
-            self.release_callers();
+            self.release_callers(&StoreError::Held);
+        }
+    }
+
+    /// Whether to wait for what others have to do. A store that closes does not do so for ever.
+    fn is_patient(&mut self) -> bool {
+        if self.queue.closed().is_some() {
+            self.closing_since.get_or_insert_with(Instant::now);
+        }
+        self.closing_since.is_none_or(|since| since.elapsed() < CLOSING_PATIENCE)
+    }
+
+    /// SQLite had no room for all of the group, so it is no transaction, and the next one is written over what there is of it. It is
+    /// tried again, with the room that was kept for it or when there is some.
+    fn outlast_full_disk(&mut self) -> Result<(), StoreError> {
+        self.undo_group()?;
+        if self.room.make() {
+            return Ok(());
+        }
+        if !self.is_patient() {
+            return Err(StoreError::DiskFull);
+        }
+        self.release_callers(&StoreError::DiskFull);
+        self.refuse_awaited_writes();
+        thread::sleep(LOOK_EVERY);
+        Ok(())
+    }
+
+    /// Events go back to where they were. So does what can be done again; the rest is refused, and nothing of it happened.
+    fn undo_group(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_autocommit() {
+            run_sql(&self.connection, "ROLLBACK", "undo a group")?;
+        }
+        self.chain.head = self.before_group;
+        for done in self.group.drain(..).rev() {
+            match done {
+                Done::Append(append, _) => self.pending.push_front(Job::Append(append)),
+                Done::Write(write, _) if write.can_run_again() => self.pending.push_front(Job::Write(write)),
+                Done::Write(write, _) => write.finish(Err(StoreError::DiskFull)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls begin again when the room for their records is kept and a small write is on disk.
+    fn look_for_room(&mut self) -> Result<(), StoreError> {
+        if !self.room.is_to_look() || !self.room.take() {
+            return Ok(());
+        }
+        match self.probe() {
+            Ok(()) => self.room.is_back(),
+            Err(StoreError::DiskFull) => {
+                self.undo_group()?;
+                self.room.make();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A value that changes each time: SQLite does not write what is there already.
+    fn probe(&mut self) -> Result<(), StoreError> {
+        self.begin()?;
+        self.before_group = self.chain.head;
+        let sql = "INSERT INTO counters (name, value) VALUES ('room_found', 1) \
+                   ON CONFLICT (name) DO UPDATE SET value = value + 1";
+        run_sql(&self.connection, sql, "look for room")?;
+        run_sql(&self.connection, "COMMIT", "commit")
+    }
+
+    /// Whoever waits for more than an event is told soon; what nobody waits for stays.
+    fn refuse_awaited_writes(&mut self) {
+        for job in std::mem::take(&mut self.pending) {
+            match job {
+                Job::Write(write) if write.is_awaited() => write.finish(Err(StoreError::DiskFull)),
+                job => self.pending.push_back(job),
+            }
         }
     }
 
     /// Tells everybody who waits for an event that it is not durable. The events stay, to be written when that is possible.
-    fn release_callers(&mut self) {
+    fn release_callers(&mut self, why: &StoreError) {
         self.queue.take_more(&mut self.pending);
         let mut answers = Answers::default();
         for job in &mut self.pending {
             if let Job::Append(Append { reply, relay, .. }) = job
                 && let Some(reply) = reply.take()
             {
-                answers.add(relay.take(), reply, Err(StoreError::Held));
+                answers.add(relay.take(), reply, Err(why.clone()));
             }
         }
         answers.send();
     }
 
-    /// Copies what it can without waiting for readers; the rest stays for the next time.
+    /// Copies what it can without waiting for readers; the rest stays for the next time. So does all of it when the database
+    /// cannot grow: the log still has everything.
     fn copy_log(&self, mode: CheckpointMode) -> Result<(), StoreError> {
         match self.connection.wal_checkpoint_v2(None::<&str>, mode) {
             Ok(_) => Ok(()),
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
+            Err(error) if is_full(&error) => {
+                tracing::warn!(
+                    "the disk is too full to copy the log into the state database; it grows until there is room"
+                );
+                Ok(())
+            }
             Err(error) => Err(StoreError::sqlite("copy the log into the database")(error)),
         }
     }
@@ -269,7 +369,7 @@ fn run_alone(tx: &mut Tx<'_>, write: &mut dyn Write) -> Result<(), StoreError> {
     let result = write.run(tx);
     match &result {
         Ok(()) => {}
-        Err(error) if error.spoils_the_file() => return result,
+        Err(error) if error.ends_the_group() => return result,
         Err(_) => {
             tx.rewind(head);
             run_sql(tx.connection, "ROLLBACK TO job", "undo a job")?;

@@ -6,12 +6,18 @@ mod checkpoints;
 mod child;
 mod completeness;
 mod contract;
+#[expect(unreachable_pub, reason = "the harness of the integration tests has it too")]
+#[path = "../../../../tests/harness/disk/mod.rs"]
+mod disk;
 mod durability;
 mod failure;
+mod faults;
 mod group;
 mod identity;
 mod opening;
+mod power;
 mod releases;
+mod room;
 mod spent;
 mod tamper;
 
