@@ -52,6 +52,7 @@ pub use checkpoints::{Checkpointer, KeptCheckpoint};
 pub use completeness::{CallReport, NumberRange};
 pub use completions::CompletionPayer;
 pub use error::StoreError;
+pub use files::create_dir;
 pub use options::{StoreOptions, SyncMode};
 pub use page::{Page, PageRequest, PageToken};
 pub use reader::Reader;

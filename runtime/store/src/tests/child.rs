@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{deployed, disk::Watched, finished, intent, releaser, revision};
-use crate::{AuditFilter, Landing, Store, StoreError};
+use crate::{AuditFilter, Landing, Store, StoreError, SyncMode};
 
 const ROLE: &str = "AIRLOCK_STORE_CHILD_ROLE";
 const DIR: &str = "AIRLOCK_STORE_CHILD_DIR";
@@ -81,7 +81,8 @@ async fn plays_its_role() {
         Ok("append") => append_until_killed(&dir).await,
         Ok("execute") => super::approvals::execute_until_killed(&dir, say).await,
         Ok("starve") => append_until_full(&dir).await,
-        Ok("power") => super::power::write_until_the_cut(&dir).await,
+        Ok("power") => super::power::write_until_the_cut(&dir, SyncMode::Full).await,
+        Ok("power-unsynced") => super::power::write_until_the_cut(&dir, SyncMode::OffForBenchmarksOnly).await,
         Ok("faults") => super::faults::meet_a_fault(&dir, say).await,
         Ok("fill") => super::room::fill_and_free(&dir, say).await,
         other => panic!("{other:?} is not a role"),

@@ -6,7 +6,7 @@ mod checkpoints;
 mod child;
 mod completeness;
 mod contract;
-#[expect(unreachable_pub, reason = "the harness of the integration tests has it too")]
+#[expect(unreachable_pub, dead_code, reason = "the harness of the integration tests has it too")]
 #[path = "../../../../tests/harness/disk/mod.rs"]
 mod disk;
 mod durability;
@@ -19,6 +19,7 @@ mod power;
 mod releases;
 mod room;
 mod spent;
+mod tails;
 mod tamper;
 
 use std::path::Path;
