@@ -149,6 +149,7 @@ impl GroupWriter {
                     return Err(error);
                 }
             }
+            tx.index()?;
         }
         run_sql(&self.connection, "COMMIT", "commit")
     }
