@@ -3,7 +3,7 @@
 use airlock_model::{AuditEvent, AuditKind, Decision, Digest};
 use serde::Serialize;
 
-use crate::{Checkpoint, Found, Reader, StoreError, search};
+use crate::{AuditPage, Checkpoint, Reader, StoreError, search};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
@@ -67,7 +67,7 @@ impl AuditFilter {
     }
 
     /// Goes on behind a page of this filter.
-    pub fn go_on(&mut self, page: &Found) {
+    pub fn go_on(&mut self, page: &AuditPage) {
         match self.order {
             AuditOrder::OldestFirst => self.after_seq = Some(page.position),
             AuditOrder::NewestFirst => self.before_seq = Some(page.position),
@@ -109,7 +109,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::query`].
-    pub async fn search(&self, filter: AuditFilter) -> Result<Found, StoreError> {
+    pub async fn search(&self, filter: AuditFilter) -> Result<AuditPage, StoreError> {
         self.run(move |connection| search::page(connection, &filter)).await
     }
 

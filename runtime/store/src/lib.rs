@@ -56,7 +56,7 @@ pub use page::{Page, PageRequest, PageToken};
 pub use reader::Reader;
 pub use releases::{Landing, Releaser};
 pub use revision::{NewRevision, Revision};
-pub use search::Found;
+pub use search::AuditPage;
 pub use spent::Spent;
 pub use store::Store;
 pub use token_uses::CountedToken;

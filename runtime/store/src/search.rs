@@ -20,7 +20,7 @@ const OWNERS_MAX: u32 = 1_000;
 
 /// One page of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct AuditPage {
     /// Those that match, in the order asked for.
     pub records: Vec<AuditRecord>,
     /// The last record looked at: what comes next is after it, or before it when the newest come first.
@@ -31,11 +31,11 @@ pub struct Found {
 }
 
 /// One page, of the trail as it is at one moment.
-pub(crate) fn page(connection: &Connection, filter: &AuditFilter) -> Result<Found, StoreError> {
+pub(crate) fn page(connection: &Connection, filter: &AuditFilter) -> Result<AuditPage, StoreError> {
     let snapshot = connection.unchecked_transaction().map_err(sqlite())?;
     let Some(mut walk) = Walk::begin(&snapshot, filter)? else {
         let position = filter.after_seq.or(filter.before_seq).unwrap_or_default();
-        return Ok(Found { records: Vec::new(), position, is_last: true });
+        return Ok(AuditPage { records: Vec::new(), position, is_last: true });
     };
     let mut records = Vec::new();
     while records.len() < filter.page_rows() {
@@ -44,7 +44,7 @@ pub(crate) fn page(connection: &Connection, filter: &AuditFilter) -> Result<Foun
         walk.pass(seq);
     }
     let (position, is_last) = walk.end();
-    Ok(Found { records, position, is_last })
+    Ok(AuditPage { records, position, is_last })
 }
 
 fn sqlite() -> impl FnOnce(rusqlite::Error) -> StoreError {
