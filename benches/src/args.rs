@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::{
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
     time::Duration,
 };
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Neighbour(Window),
     /// Durable audit records a second, and what waiting for the disk adds.
     Audit(Window),
+    /// What an auditor waits for in a long trail.
+    Search(SearchOptions),
     /// The bare echo server.
     #[command(hide = true)]
     ServeEcho {
@@ -148,6 +150,17 @@ pub(crate) enum Part {
     Quickjs,
     /// Suspended calls.
     Suspended,
+}
+
+/// Options of `search`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SearchOptions {
+    /// How the report is told.
+    #[command(flatten)]
+    pub(crate) window: Window,
+    /// Records in the trail; a million take about 1.5 GB of disk.
+    #[arg(long, default_value = "10000000")]
+    pub(crate) records: NonZeroU64,
 }
 
 /// Options of `all`.

@@ -13,6 +13,7 @@ pub(crate) mod invoke;
 pub(crate) mod neighbour;
 pub(crate) mod overload;
 pub(crate) mod scaling;
+pub(crate) mod search;
 pub(crate) mod sql;
 
 use crate::{

@@ -77,6 +77,8 @@ goals! {
     /// `audit`
     AUDIT_ADDED = "durable audit, p50 added by group commit", "ms", Some(1.0), None, Lower;
     AUDIT_RATE = "durable audit, records a second", "1/s", None, Some(20_000.0), Higher;
+    /// `search`
+    SEARCH = "search of 10 million records by principal and day, longest of 200", "ms", None, Some(100.0), Lower;
 }
 
 /// What became of a goal.

@@ -51,6 +51,9 @@ fn main() -> ExitCode {
         Command::Compute(window) => bench::alone("compute", &window, bench::compute::run),
         Command::Neighbour(window) => bench::alone("neighbour", &window, bench::neighbour::run),
         Command::Audit(window) => bench::alone("audit", &window, bench::audit::run),
+        Command::Search(options) => {
+            bench::alone("search", &options.window, |_, places| bench::search::run(&options, places))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

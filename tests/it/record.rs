@@ -6,3 +6,4 @@ mod full_disk;
 mod kills;
 mod postgres_log;
 mod power;
+mod search;

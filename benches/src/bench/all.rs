@@ -42,6 +42,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench { name: "overload", arguments: &[], goals: &[goals::GOODPUT, goals::REFUSAL_P99] },
     Bench { name: "audit", arguments: &[], goals: &[goals::AUDIT_ADDED, goals::AUDIT_RATE] },
+    Bench { name: "search", arguments: &["--records", "1000000"], goals: &[goals::SEARCH] },
     Bench {
         name: "cold-start",
         arguments: &[],

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 mod approvals;
+mod audit;
 mod explain;
 mod keys;
 mod lifecycle;
@@ -14,6 +15,7 @@ pub use approvals::{
     ApprovalOptions, ApprovalsCommand, ApproveOptions, ListApprovalsOptions, PreviewOptions, RejectOptions,
     RevokeOptions,
 };
+pub use audit::{DecisionName, FilterOptions, QueryOptions, TrailOptions};
 pub use explain::ExplainOptions;
 pub use keys::{KeysCommand, NewKeyOptions, RotateOptions};
 pub use lifecycle::{
@@ -513,23 +515,9 @@ pub enum TokenCommand {
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
-    /// Print records.
-    List {
-        #[command(flatten)]
-        state: StateOptions,
-        /// Only this invocation.
-        #[arg(long)]
-        invocation: Option<String>,
-        /// Only this function.
-        #[arg(long)]
-        function: Option<String>,
-        /// Only this kind, as the list shows it: `invocation_finished`, `control_refused`.
-        #[arg(long)]
-        kind: Option<String>,
-        /// How many, newest last.
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-    },
+    /// Print records: by principal, app, resource, table, decision, time and more.
+    #[command(visible_alias = "list", after_help = QUERY_HELP)]
+    Query(Box<QueryOptions>),
     /// List what the configuration grants and nobody has used, with the change of the file that takes it back.
     UnusedGrants(UnusedGrantsOptions),
     /// Ask a server where its trail stands, as one signed line to keep elsewhere. Needs `audit:read`.
@@ -540,6 +528,11 @@ pub enum AuditCommand {
     /// end, and with 2 when a record is not what was written; then it names the first.
     Verify(VerifyOptions),
 }
+
+const QUERY_HELP: &str = "Examples:
+  airlock audit query --principal ada --since 2026-11-23 --until 2026-11-24
+  airlock audit query --table main.orders --decision deny --json
+  airlock audit query --server http://127.0.0.1:7071 --token @auditor.jwt --resource orders-db --follow";
 
 #[derive(Args)]
 pub struct VerifyOptions {

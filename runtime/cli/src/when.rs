@@ -1,6 +1,47 @@
 //! Times for people.
 
+use std::{str::FromStr, time::SystemTime};
+
 use prost_types::Timestamp;
+
+/// A moment as people write it, in milliseconds since the Unix epoch: `2026-11-23T08:00:00Z`, `2026-11-23` (midnight, UTC), or
+/// how long ago: `90s`, `15m`, `2h`, `7d`, `2w`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(pub u64);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let ago = ago_ms(text).map(|ago| now_ms.saturating_sub(ago));
+        let moment = ago.or_else(|| date_ms(text)).map(Self);
+        moment
+            .ok_or_else(|| "write `2026-11-23T08:00:00Z`, `2026-11-23`, or how long ago: `90s`, `2h`, `7d`".to_owned())
+    }
+}
+
+fn ago_ms(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
+    let unit_s = match unit {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_s)?.checked_mul(1_000)
+}
+
+fn date_ms(text: &str) -> Option<u64> {
+    let is_date = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let time = if is_date { format!("{text}T00:00:00Z").parse() } else { text.parse() };
+    let Timestamp { seconds, nanos } = time.ok()?;
+    let ms = u64::try_from(nanos).ok()? / 1_000_000;
+    u64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(ms)
+}
 
 /// A second as RFC 3339, in UTC.
 pub fn utc(unix_s: u64) -> String {
@@ -51,6 +92,19 @@ mod tests {
             (253_402_300_799, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(utc(unix_s), date);
+        }
+    }
+
+    #[test]
+    fn moments_are_dates_or_how_long_ago() {
+        let at = |text: &str| text.parse::<Moment>().map(|moment| moment.0);
+        assert_eq!(at("2000-02-29"), Ok(951_782_400_000));
+        assert_eq!(at("2000-02-29T00:00:01.5Z"), Ok(951_782_401_500));
+        assert_eq!(at("2000-02-29T01:00:00+01:00"), Ok(951_782_400_000));
+        let week = at("0s").unwrap() - at("1w").unwrap();
+        assert!((604_799_000..=604_801_000).contains(&week), "{week}");
+        for wrong in ["", "7", "d", "7y", "-1d", "2000-13-01", "yesterday", "99999999999999999999d", "1960-01-01"] {
+            assert!(at(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -7,11 +7,15 @@ use airlock_model::{
     Revocation, RevocationId, TenantName,
 };
 use airlock_service::{
-    App, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, Change, CheckReport, Decision, Deployment,
-    Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
-    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender, Setting, Shown, SignedCheckpoint,
-    SimilarApproval, TrailReport, Upload, Wanted,
+    App, ApprovalFilter, Attenuation, AuditFilter, AuditPage, AuditTail, CallName, Change, CheckReport, Decision,
+    Deployment, Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError,
+    InvokeReply, LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview,
+    Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender, Setting, Shown,
+    SignedCheckpoint, SimilarApproval, TrailReport, Upload, Wanted,
+};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
 };
 use tokio_rustls::rustls::ServerConfig;
 
@@ -163,7 +167,7 @@ pub trait Application: Send + Sync + 'static {
         environment: EnvironmentName,
     ) -> impl Future<Output = Result<Vec<ManifestStatement>, Failure>> + Send;
 
-    /// Records of the audit trail, oldest first.
+    /// A page of the audit trail.
     ///
     /// # Errors
     /// Refusals.
@@ -172,7 +176,18 @@ pub trait Application: Send + Sync + 'static {
         bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
-    ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send;
+    ) -> impl Future<Output = Result<AuditPage, Failure>> + Send;
+
+    /// The audit trail as it grows. Ends with its first error.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn audit_tail(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        filter: AuditFilter,
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<AuditPage, Failure>>, Failure>> + Send;
 
     /// Says where the audit trail stands.
     ///
@@ -478,8 +493,19 @@ impl Application for App {
         bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
-    ) -> impl Future<Output = Result<Vec<AuditRecord>, Failure>> + Send {
+    ) -> impl Future<Output = Result<AuditPage, Failure>> + Send {
         Self::audit_query(self, bearer, environment, filter)
+    }
+
+    async fn audit_tail(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        filter: AuditFilter,
+    ) -> Result<BoxStream<'static, Result<AuditPage, Failure>>, Failure> {
+        let tail = Self::audit_tail(self, bearer, environment, filter).await?;
+        let next = |mut tail: AuditTail| async { Ok(Some((tail.next().await?, tail))) };
+        Ok(stream::try_unfold(tail, next).boxed())
     }
 
     fn audit_checkpoint(

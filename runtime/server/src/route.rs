@@ -43,6 +43,7 @@ const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
 const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 const EXPLAIN: &str = "/airlock.v1.InvocationService/Explain";
+const TAIL: &str = "/airlock.v1.AuditService/Tail";
 const DEPLOY: &str = "/airlock.v1.FunctionService/Deploy";
 const CHECK: &str = "/airlock.v1.FunctionService/Check";
 pub(crate) const EXCHANGE: &str = "/airlock.v1.TokenService/Exchange";
@@ -191,7 +192,7 @@ impl<A: Application> Router<A> {
 
     /// Whether the answer's body may go on for long after its headers.
     fn streams(&self, path: &str) -> bool {
-        path == INVOKE_STREAM || self.side(path).is_some()
+        path == INVOKE_STREAM || path == TAIL || self.side(path).is_some()
     }
 
     async fn answer<B>(&self, form: Form, request: Request<B>, holding: &Holding) -> Response<Body>
@@ -282,7 +283,11 @@ impl<A: Application> Router<A> {
                 unfailing(invocations.clone().call(request).await)
             }
             (Plane::Control(functions, ..), FUNCTION) => unfailing(functions.clone().call(request).await),
-            (Plane::Control(_, audit, ..), AUDIT) => unfailing(audit.clone().call(request).await),
+            (Plane::Control(_, audit, ..), AUDIT) => {
+                let follows = path == TAIL;
+                let answer = unfailing(audit.clone().call(request).await);
+                if follows { self.until_drain(answer) } else { answer }
+            }
             (Plane::Control(_, _, operator, ..), OPERATOR) => unfailing(operator.clone().call(request).await),
             (Plane::Control(_, _, _, resources, ..), RESOURCE) => unfailing(resources.clone().call(request).await),
             (Plane::Control(.., approvals, _), APPROVAL) => unfailing(approvals.clone().call(request).await),
@@ -307,7 +312,11 @@ impl<A: Application> Router<A> {
         if guarded && let Err(refused) = self.app.authenticate(request::presented(&request), Wanted::Other) {
             return status::status(refused, request::id_of(request.headers())).into_http();
         }
-        let answer = unfailing(side.oneshot(request.map(Body::new)).await);
+        self.until_drain(unfailing(side.oneshot(request.map(Body::new)).await))
+    }
+
+    /// An answer that would never end by itself.
+    fn until_drain(&self, answer: Response<Body>) -> Response<Body> {
         answer.map(|body| UntilDrain::wrap(body, self.phase.clone()))
     }
 

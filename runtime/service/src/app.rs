@@ -9,6 +9,7 @@ use airlock_sandbox::{Compiler, Engine, EngineError, Lanes, MappingShortage};
 use airlock_store::{AuditFilter, AuditOrder, Store, StoreError, StoreOptions, SyncMode};
 
 use crate::{
+    audit::Followers,
     checkpoints::{Notary, Timer},
     clock::{self, ServerClock},
     config::{Config, ConfigError},
@@ -74,6 +75,7 @@ pub struct App {
     pub(crate) running: Arc<Running>,
     pub(crate) refusals: Refusals,
     pub(crate) paces: Paces,
+    pub(crate) followers: Followers,
     pub(crate) notary: Notary,
     /// Whoever reads the whole trail.
     pub(crate) verifying: tokio::sync::Mutex<()>,
@@ -150,6 +152,7 @@ impl App {
             running: Arc::default(),
             refusals: Refusals::default(),
             paces: Paces::default(),
+            followers: Followers::default(),
             notary,
             verifying: tokio::sync::Mutex::default(),
             _checkpoints: checkpoints,

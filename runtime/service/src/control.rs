@@ -3,9 +3,8 @@
 use airlock_access::{Authorized, Control, Presented, authorize_control};
 use airlock_model::{
     AuditKind, ControlScope, EnvironmentName, Failure, FunctionName, ManifestStatement, Reason, ResourceName,
-    TenantName,
 };
-use airlock_store::{AuditFilter, AuditRecord, LiveFunction, Page, PageRequest, Revision};
+use airlock_store::{LiveFunction, Page, PageRequest, Revision};
 
 use crate::{
     App,
@@ -19,9 +18,6 @@ pub(crate) struct About<'a>(
     pub(crate) &'a EnvironmentName,
     pub(crate) Option<&'a FunctionName>,
 );
-
-/// Records of one answer.
-const AUDIT_PAGE_MAX: u32 = 1_000;
 
 impl App {
     /// A function as callers meet it.
@@ -104,35 +100,6 @@ impl App {
         found.map_err(|why| store_failure(&why))
     }
 
-    /// Audit records of the token's own tenant and environment, oldest first.
-    ///
-    /// # Errors
-    /// When the token lacks `audit:read`.
-    pub async fn audit_query(
-        &self,
-        bearer: Presented<'_>,
-        environment: EnvironmentName,
-        mut filter: AuditFilter,
-    ) -> Result<Vec<AuditRecord>, Failure> {
-        let permit =
-            self.authorize(bearer, ControlScope::AuditRead, About("AuditService.Query", &environment, None))?;
-        let wanted = usize::try_from(filter.limit.unwrap_or(AUDIT_PAGE_MAX).min(AUDIT_PAGE_MAX)).unwrap_or(usize::MAX);
-        filter.limit = Some(AUDIT_PAGE_MAX);
-        let mut found = Vec::new();
-        loop {
-            let batch = self.backends.store.query(filter.clone()).await.map_err(|why| store_failure(&why))?;
-            let is_last = batch.len() < AUDIT_PAGE_MAX as usize;
-            filter.after_seq = batch.last().map(|record| record.seq);
-            found.extend(
-                batch.into_iter().filter(|record| is_visible(record, &permit.principal().tenant, &environment)),
-            );
-            if is_last || found.len() >= wanted {
-                found.truncate(wanted);
-                return Ok(found);
-            }
-        }
-    }
-
     /// Whether a resource may be reached for the token's tenant in its environment; a refusal is recorded.
     pub(crate) fn check_resource(&self, permit: &Authorized<Control>, resource: &ResourceName) -> Result<(), Failure> {
         let (tenant, environment) = (&permit.principal().tenant, permit.call().environment());
@@ -172,11 +139,4 @@ impl App {
 pub(crate) fn function_unknown(function: &FunctionName, environment: &EnvironmentName) -> Failure {
     let message = format!("function `{function}` is not deployed in environment `{environment}`");
     Failure::new(Reason::FunctionUnknown, message, "deploy it first: `airlock deploy`")
-}
-
-/// An auditor of one tenant sees that tenant, in the environment of the token.
-fn is_visible(record: &AuditRecord, tenant: &TenantName, environment: &EnvironmentName) -> bool {
-    let event = &record.event;
-    event.environment.as_deref() == Some(environment.as_str())
-        && event.principal.as_ref().is_some_and(|principal| principal.tenant == *tenant)
 }

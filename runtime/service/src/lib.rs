@@ -4,6 +4,7 @@
 
 mod app;
 mod approvals;
+mod audit;
 mod catalog;
 mod checkpoints;
 mod clock;
@@ -43,11 +44,13 @@ mod unused;
 pub use airlock_access::{Functions, Holding, Holdings, HoldingsConfig, Minted, Wish};
 pub use airlock_access::{Presented, Proof, ProvenRequest, Sender, Thumbprint};
 pub use airlock_resources::{Column, Dialect, EgressDecision, EgressVerdict, Schema, Table};
-pub use airlock_store::{ApprovalFilter, AuditFilter, AuditOrder, AuditRecord, Page, PageRequest, PageToken, Revision};
+pub use airlock_store::{ApprovalFilter, AuditFilter, AuditOrder, AuditPage, AuditRecord};
 pub use airlock_store::{CallReport, Checkpoint, VerifyReport};
 pub use airlock_store::{LIVE_ALIAS, Landing, LiveFunction, Share};
+pub use airlock_store::{Page, PageRequest, PageToken, Revision};
 pub use app::{App, Looking, Parts, StartError, Wanted};
 pub use approvals::{AffectedTable, Decision, Preview, Shown, SimilarApproval};
+pub use audit::AuditTail;
 pub use catalog::{Described, ResourceSummary};
 pub use checkpoints::{BadCheckpoint, SignedCheckpoint, TrailReport, audit_keys, verify_trail};
 pub use config::{Config, ConfigError, Setting};

@@ -1,13 +1,9 @@
-//! Searching the audit trail.
+//! What can be asked of the audit trail.
 
-use airlock_model::{AuditEvent, AuditKind, Digest};
-use rusqlite::{Connection, Row, ToSql};
+use airlock_model::{AuditEvent, AuditKind, Decision, Digest};
 use serde::Serialize;
 
-use crate::{
-    Checkpoint, Reader, StoreError,
-    chain::{kind_name, stored_number},
-};
+use crate::{AuditPage, Checkpoint, Reader, StoreError, search};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
@@ -23,14 +19,38 @@ pub enum AuditOrder {
 }
 
 /// What to look for. Everything that is set must match; the default is the start of the trail.
+///
+/// Indexed, so that a search costs as much as the rarest of its words: all but the token's id and what was permitted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Only this invocation. Fast: indexed.
-    pub invocation: Option<String>,
-    /// Only this kind.
-    pub kind: Option<AuditKind>,
+    /// Only this tenant.
+    pub tenant: Option<String>,
+    /// Only this environment.
+    pub environment: Option<String>,
+    /// Only what this subject did, or an actor of this name for a subject.
+    pub principal: Option<String>,
+    /// Only through this app.
+    pub app: Option<String>,
     /// Only this function.
     pub function: Option<String>,
+    /// Only this resource.
+    pub resource: Option<String>,
+    /// Only statements that name this table, as the records write it.
+    pub table: Option<String>,
+    /// Only what was decided so.
+    pub decision: Option<Decision>,
+    /// Only this kind.
+    pub kind: Option<AuditKind>,
+    /// Only this invocation.
+    pub invocation: Option<String>,
+    /// Only by this token.
+    pub token_id: Option<String>,
+    /// Only about this approval.
+    pub approval: Option<String>,
+    /// Not before, in milliseconds since the Unix epoch.
+    pub since_unix_ms: Option<u64>,
+    /// Before.
+    pub until_unix_ms: Option<u64>,
     /// Only numbers above this one: the last seen, to go on.
     pub after_seq: Option<u64>,
     /// Only numbers below this one: the last seen, to go back.
@@ -39,6 +59,20 @@ pub struct AuditFilter {
     pub order: AuditOrder,
     /// How many at most: 100 when not set, 1,000 the most.
     pub limit: Option<u32>,
+}
+
+impl AuditFilter {
+    pub(crate) fn page_rows(&self) -> usize {
+        usize::try_from(self.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX)).unwrap_or(usize::MAX)
+    }
+
+    /// Goes on behind a page of this filter.
+    pub fn go_on(&mut self, page: &AuditPage) {
+        match self.order {
+            AuditOrder::OldestFirst => self.after_seq = Some(page.position),
+            AuditOrder::NewestFirst => self.before_seq = Some(page.position),
+        }
+    }
 }
 
 /// One record of the trail.
@@ -53,12 +87,30 @@ pub struct AuditRecord {
 }
 
 impl Reader {
-    /// The records that match. Does not check the chain; [`Reader::verify`] does.
+    /// The records that match, as many as asked for if there are. Does not check the chain; [`Reader::verify`] does.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read, [`StoreError::Sqlite`], [`StoreError::Busy`].
-    pub async fn query(&self, filter: AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
-        self.run(move |connection| matching(connection, &filter)).await
+    pub async fn query(&self, mut filter: AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        let wanted = filter.page_rows();
+        let mut records = Vec::new();
+        loop {
+            let page = self.search(filter.clone()).await?;
+            filter.go_on(&page);
+            records.extend(page.records);
+            if page.is_last || records.len() >= wanted {
+                records.truncate(wanted);
+                return Ok(records);
+            }
+        }
+    }
+
+    /// One page of the records that match; the work for it is bounded.
+    ///
+    /// # Errors
+    /// As [`Reader::query`].
+    pub async fn search(&self, filter: AuditFilter) -> Result<AuditPage, StoreError> {
+        self.run(move |connection| search::page(connection, &filter)).await
     }
 
     /// The last record, for a checkpoint to keep somewhere else.
@@ -68,51 +120,4 @@ impl Reader {
     pub async fn head(&self) -> Result<Checkpoint, StoreError> {
         self.run(Checkpoint::last).await
     }
-}
-
-/// A record as it is stored.
-type Stored = (i64, Vec<u8>, String);
-
-fn matching(connection: &Connection, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
-    let (sql, values) = statement(filter);
-    let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
-    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    let rows = || -> rusqlite::Result<Vec<Stored>> {
-        connection.prepare_cached(&sql)?.query_map(values.as_slice(), read)?.collect()
-    };
-    rows().map_err(StoreError::sqlite("search the audit trail"))?.into_iter().map(parse).collect()
-}
-
-/// Only the conditions that are set, so that SQLite can see which index serves. The texts are ours, the values bound.
-fn statement(filter: &AuditFilter) -> (String, Vec<Box<dyn ToSql>>) {
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let mut conditions = Vec::new();
-    let mut require = |condition, value: Option<Box<dyn ToSql>>| {
-        if let Some(value) = value {
-            conditions.push(condition);
-            values.push(value);
-        }
-    };
-    let text = |text: &Option<String>| text.clone().map(|text| Box::new(text) as Box<dyn ToSql>);
-    let number = |number: Option<u64>| number.map(|number| Box::new(stored_number(number)) as Box<dyn ToSql>);
-    require("invocation = ?", text(&filter.invocation));
-    require("kind = ?", filter.kind.map(|kind| Box::new(kind_name(kind)) as Box<dyn ToSql>));
-    require("function = ?", text(&filter.function));
-    require("seq > ?", number(filter.after_seq));
-    require("seq < ?", number(filter.before_seq));
-    values.push(Box::new(filter.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX)));
-    let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
-    let direction = match filter.order {
-        AuditOrder::OldestFirst => "ASC",
-        AuditOrder::NewestFirst => "DESC",
-    };
-    let sql = format!("SELECT seq, hash, body FROM audit WHERE {conditions} ORDER BY seq {direction} LIMIT ?");
-    (sql, values)
-}
-
-fn parse((seq, hash, body): Stored) -> Result<AuditRecord, StoreError> {
-    let corrupt = || StoreError::corrupt(format!("audit record `{seq}`"));
-    let event = serde_json::from_str(&body).map_err(|_| corrupt())?;
-    let hash = <[u8; 32]>::try_from(hash).map(Digest::from_bytes).map_err(|_| corrupt())?;
-    Ok(AuditRecord { seq: u64::try_from(seq).map_err(|_| corrupt())?, hash, event })
 }

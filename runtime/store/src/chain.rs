@@ -8,7 +8,7 @@ use airlock_model::{AuditEvent, AuditKind, Digest};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
+use crate::{StoreError, trail_index::IndexWriter};
 
 /// Where a durable record stands in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,11 +105,18 @@ const INSERT: &str = "INSERT INTO audit (seq, time_unix_ms, kind, invocation, fu
 pub(crate) struct Chain {
     pub(crate) head: Checkpoint,
     body: Vec<u8>,
+    index: IndexWriter,
 }
 
 impl Chain {
     pub(crate) fn open(connection: &Connection) -> Result<Self, StoreError> {
-        Ok(Self { head: Checkpoint::last(connection)?, body: Vec::with_capacity(4096) })
+        Ok(Self { head: Checkpoint::last(connection)?, body: Vec::with_capacity(4096), index: IndexWriter::default() })
+    }
+
+    /// Goes back to where it ended before, when the database does the same.
+    pub(crate) fn rewind(&mut self, head: Checkpoint) {
+        self.head = head;
+        self.index.rewind(stored_number(head.seq));
     }
 }
 
@@ -133,12 +140,17 @@ impl<'a> Tx<'a> {
 
     /// Takes the chain back to where it ended before, when the database does the same.
     pub(crate) fn rewind(&mut self, head: Checkpoint) {
-        self.chain.head = head;
+        self.chain.rewind(head);
+    }
+
+    /// Indexes what was recorded: the last thing before the group's transaction is committed.
+    pub(crate) fn index(self) -> Result<(), StoreError> {
+        self.chain.index.write(self.connection)
     }
 
     /// Gives the event its place in the chain. Durable when the group's transaction is.
     pub(crate) fn record(&mut self, event: &AuditEvent) -> Result<Appended, StoreError> {
-        let Chain { head, body } = &mut *self.chain;
+        let Chain { head, body, index } = &mut *self.chain;
         body.clear();
         serde_json::to_writer(&mut *body, event).map_err(|_| StoreError::corrupt("an audit event"))?;
         let next = head.followed_by(body);
@@ -153,6 +165,7 @@ impl<'a> Tx<'a> {
             text,
         ));
         stored.map_err(StoreError::sqlite("append an audit record"))?;
+        index.add(stored_number(next.seq), event);
         *head = next;
         Ok(Appended { seq: next.seq, hash: next.hash })
     }

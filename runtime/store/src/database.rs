@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use crate::{StoreError, SyncMode, files};
+use crate::{StoreError, SyncMode, files, trail_index};
 
 const FILE: &str = "airlock.db";
 
@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_recordings.sql"),
     include_str!("../migrations/0006_identity.sql"),
     include_str!("../migrations/0007_checkpoints.sql"),
+    include_str!("../migrations/0008_trail_index.sql"),
 ];
 
 /// Where the database of a state directory is.
@@ -44,6 +45,7 @@ pub(crate) fn open_writer(dir: &Path, sync: SyncMode) -> Result<Connection, Stor
     configure_writer(&connection, sync).map_err(StoreError::sqlite("apply the settings"))?;
     turn_on_log(&connection, &path)?;
     migrate(&mut connection, &path)?;
+    trail_index::catch_up(&mut connection)?;
     files::sync_dir(dir)?;
     Ok(connection)
 }

@@ -33,12 +33,14 @@ mod revision;
 mod revisions;
 mod revocations;
 mod room;
+mod search;
 mod space;
 mod spent;
 mod store;
 #[cfg(test)]
 mod tests;
 mod token_uses;
+mod trail_index;
 mod verify;
 mod writer;
 
@@ -58,6 +60,7 @@ pub use page::{Page, PageRequest, PageToken};
 pub use reader::Reader;
 pub use releases::{Landing, Releaser};
 pub use revision::{NewRevision, Revision};
+pub use search::AuditPage;
 pub use spent::Spent;
 pub use store::Store;
 pub use token_uses::CountedToken;

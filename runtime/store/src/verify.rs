@@ -10,6 +10,7 @@ use crate::{
     CallReport, Checkpoint, NumberRange, Reader, StoreError,
     chain::{kind_name, link, stored_number},
     completeness::{CallLedger, Listed},
+    trail_index::is_indexed,
 };
 
 /// Records read in one go. Short reads do not hold up the writer's log.
@@ -34,6 +35,9 @@ pub enum Fault {
     /// The searchable columns disagree with the body.
     #[error("the column `{0}` differs from the body: searches would not find the record")]
     Column(&'static str),
+    /// The index lacks it.
+    #[error("the search index lacks the record: searches would not find it")]
+    Index,
     /// The trail ends before a checkpoint.
     #[error("the trail ends before this record, which a checkpoint names: its end was cut off")]
     CutOff,
@@ -144,14 +148,14 @@ impl Verifier {
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query((from, CHUNK))?;
         while let Some(row) = rows.next()? {
-            self.read_row(row)?;
+            self.read_row(connection, row)?;
         }
         Ok(())
     }
 
-    fn read_row(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+    fn read_row(&mut self, connection: &Connection, row: &Row<'_>) -> rusqlite::Result<()> {
         let stored: i64 = row.get(0)?;
-        let fault = self.judge(stored, row)?;
+        let fault = self.judge(connection, stored, row)?;
         self.position = Some(stored);
         self.records = self.records.saturating_add(1);
         match fault {
@@ -163,7 +167,7 @@ impl Verifier {
     }
 
     /// The first thing wrong with a record, and in any case the step to the next.
-    fn judge(&mut self, stored: i64, row: &Row<'_>) -> rusqlite::Result<Option<Fault>> {
+    fn judge(&mut self, connection: &Connection, stored: i64, row: &Row<'_>) -> rusqlite::Result<Option<Fault>> {
         let expected = self.head.seq.saturating_add(1);
         let seq = u64::try_from(stored).unwrap_or(0);
         if seq > expected {
@@ -188,7 +192,10 @@ impl Verifier {
             return Ok(Some(Fault::Rewritten));
         }
         let Ok(event) = event else { return Ok(Some(Fault::Body)) };
-        differing_column(row, &event).map(|column| column.map(Fault::Column))
+        if let Some(column) = differing_column(row, &event)? {
+            return Ok(Some(Fault::Column(column)));
+        }
+        Ok((!is_indexed(connection, stored, &event)?).then_some(Fault::Index))
     }
 
     /// Whether no checkpoint says otherwise.

@@ -171,6 +171,7 @@ impl GroupWriter {
                     return Err(error);
                 }
             }
+            tx.index()?;
         }
         run_sql(&self.connection, "COMMIT", "commit")
     }
@@ -223,7 +224,7 @@ impl GroupWriter {
         if !self.connection.is_autocommit() {
             run_sql(&self.connection, "ROLLBACK", "undo a group")?;
         }
-        self.chain.head = self.before_group;
+        self.chain.rewind(self.before_group);
         for done in self.group.drain(..).rev() {
             match done {
                 Done::Append(append, _) => self.pending.push_front(Job::Append(append)),

@@ -1,15 +1,15 @@
-//! `airlock audit`: reads a state directory, whether or not a server runs on it.
+//! `airlock audit`: what the trail says, and whether it is true.
 
+pub mod query;
+pub mod trail;
 mod unused;
 mod verify;
 
 use std::{io::Write, process::ExitCode};
 
-use airlock_model::{AuditEvent, AuditKind};
-use airlock_store::{AuditFilter, AuditOrder, AuditRecord, Reader, Store};
-use anyhow::Context as _;
+use airlock_model::AuditEvent;
+use airlock_store::AuditRecord;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{args::AuditCommand, output::Style, when};
 
@@ -28,45 +28,14 @@ impl From<AuditRecord> for Printed {
     }
 }
 
-/// Lists or verifies.
+/// Searches or verifies.
 pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::List { state, invocation, function, kind, limit } => {
-            let kind = kind.map(|name| kind_named(&name)).transpose()?;
-            let filter = AuditFilter { invocation, function, kind, ..AuditFilter::default() };
-            let records = latest(&Store::open_read_only(&state.state)?, filter, limit).await?;
-            style.print(&records, |out| records.iter().try_for_each(|record| line(out, record)))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        AuditCommand::Query(options) => query::run(*options, style).await,
         AuditCommand::UnusedGrants(options) => unused::run(&options, style).await,
         AuditCommand::Checkpoint(options) => verify::checkpoint(&options, style).await,
         AuditCommand::Verify(options) => verify::run(&options, style).await,
     }
-}
-
-fn kind_named(name: &str) -> anyhow::Result<AuditKind> {
-    let kind = serde_json::from_value(Value::from(name));
-    kind.with_context(|| {
-        format!("`{name}` is no kind of record: `airlock audit list` shows them, for instance `invocation_finished`")
-    })
-}
-
-/// The last `limit` records that match, oldest first. Asks for as many pages as that takes.
-pub async fn latest(reader: &Reader, mut filter: AuditFilter, limit: u32) -> anyhow::Result<Vec<Printed>> {
-    filter.order = AuditOrder::NewestFirst;
-    let mut records: Vec<AuditRecord> = Vec::new();
-    loop {
-        let found = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        filter.limit = Some(limit.saturating_sub(found));
-        filter.before_seq = records.last().map(|record| record.seq);
-        let page = reader.query(filter.clone()).await?;
-        if page.is_empty() {
-            break;
-        }
-        records.extend(page);
-    }
-    records.reverse();
-    Ok(records.into_iter().map(Printed::from).collect())
 }
 
 /// One record on one line.

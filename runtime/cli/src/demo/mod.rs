@@ -16,7 +16,11 @@ use anyhow::bail;
 use crate::{
     args::{DemoOptions, TlsOptions},
     client::Client,
-    commands::{audit, build, deploy, invoke, said::Said},
+    commands::{
+        audit::{Printed, query, trail::Trail},
+        build, deploy, invoke,
+        said::Said,
+    },
     host, output,
     output::Style,
 };
@@ -72,7 +76,9 @@ async fn call_order_summary(stage: &Stage, data: &Client) -> anyhow::Result<Invo
 
 async fn report(stage: &Stage, response: InvokeResponse, refusals: Vec<cases::Refusal>) -> anyhow::Result<Report> {
     let filter = AuditFilter { invocation: Some(response.invocation_id.clone()), ..AuditFilter::default() };
-    let trail = audit::latest(&Store::open_read_only(&stage.state_dir())?, filter, AUDIT_RECORDS_MAX).await?;
+    let reader = Trail::State(Store::open_read_only(&stage.state_dir())?);
+    let (records, _) = query::latest(&reader, filter, AUDIT_RECORDS_MAX).await?;
+    let trail = records.into_iter().map(Printed::from).collect();
     let told = invoke::Told::from(response);
     let Said::Result(result) = told.said else { bail!("order-summary failed: {}", told.said.text()?) };
     Ok(Report { result, usage: told.usage, audit: trail, refusals })

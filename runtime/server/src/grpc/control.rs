@@ -5,10 +5,15 @@ use std::sync::Arc;
 use airlock_model::Failure;
 use airlock_proto::v1;
 use airlock_service::FunctionChange;
+use futures::{StreamExt as _, stream::BoxStream};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{Around, answer, split};
-use crate::{application::Application, status::Refusal, wire};
+use crate::{
+    application::Application,
+    status::{self, Refusal},
+    wire,
+};
 
 /// The control plane of one application.
 pub(crate) struct Control<A>(pub(crate) Arc<A>);
@@ -150,9 +155,26 @@ impl<A: Application> v1::audit_service_server::AuditService for Control<A> {
         let call = async {
             let query = wire::audit_query(asked)?;
             let found = self.0.audit_query(around.bearer(), query.environment, query.filter).await?;
-            wire::audit_response(found, query.limit).map_err(|why| Refusal::from(Failure::internal(why)))
+            wire::audit_response(found).map_err(|why| Refusal::from(Failure::internal(why)))
         };
         answer(&around, call, |response| response).await
+    }
+
+    type TailStream = BoxStream<'static, Result<v1::AuditServiceTailResponse, Status>>;
+
+    async fn tail(&self, request: Request<v1::AuditServiceTailRequest>) -> Result<Response<Self::TailStream>, Status> {
+        let (around, asked) = split(request);
+        let id = around.id().to_owned();
+        let begun = async {
+            let query = wire::audit_tail(asked)?;
+            Ok(self.0.audit_tail(around.bearer(), query.environment, query.filter).await?)
+        };
+        let pages = begun.await.map_err(|refusal: Refusal| status::status(refusal, &id))?;
+        let messages = pages.map(move |page| {
+            let message = page.and_then(|page| wire::tail_response(page).map_err(Failure::internal));
+            message.map_err(|failure| status::status(failure, &id))
+        });
+        Ok(Response::new(messages.boxed()))
     }
 
     async fn checkpoint(

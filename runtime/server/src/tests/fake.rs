@@ -16,12 +16,16 @@ use airlock_model::{
     Usage,
 };
 use airlock_service::{
-    Answer, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, CallReport, Change, CheckReport,
-    Checkpoint, Column, Decision, Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep, Explanation,
-    FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce,
-    Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
+    Answer, ApprovalFilter, Attenuation, AuditFilter, AuditPage, AuditRecord, CallName, CallReport, Change,
+    CheckReport, Checkpoint, Column, Decision, Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep,
+    Explanation, FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply,
+    LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
     ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting, Shown,
     SignedCheckpoint, SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted, config::Origin,
+};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
 };
 use tokio::sync::Notify;
 use tokio_rustls::rustls::ServerConfig;
@@ -331,12 +335,24 @@ impl Application for Fake {
         bearer: Presented<'_>,
         environment: EnvironmentName,
         filter: AuditFilter,
-    ) -> Result<Vec<AuditRecord>, Failure> {
+    ) -> Result<AuditPage, Failure> {
         Self::check_token(bearer)?;
         let mut event = AuditEvent::new(AuditKind::InvocationFinished, 1_700_000_000_000);
         event.invocation = filter.invocation.map(Into::into);
         event.environment = Some((&environment).into());
-        Ok(vec![AuditRecord { seq: filter.after_seq.unwrap_or_default() + 1, hash: Digest::of(b"x"), event }])
+        let position = filter.after_seq.unwrap_or_default() + 1;
+        let records = vec![AuditRecord { seq: position, hash: Digest::of(b"x"), event }];
+        Ok(AuditPage { records, position, is_last: true })
+    }
+
+    async fn audit_tail(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        filter: AuditFilter,
+    ) -> Result<BoxStream<'static, Result<AuditPage, Failure>>, Failure> {
+        let page = self.audit_query(bearer, environment, filter).await?;
+        Ok(stream::iter([Ok(page)]).boxed())
     }
 
     async fn audit_checkpoint(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<SignedCheckpoint, Failure> {

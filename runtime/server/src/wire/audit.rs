@@ -2,47 +2,129 @@
 
 use std::sync::Arc;
 
-use airlock_model::{AuditEvent, AuditKind, Decision, EnvironmentName, FunctionName};
+use airlock_model::{AppName, AuditEvent, AuditKind, Decision, EnvironmentName, FunctionName, ResourceName};
 use airlock_proto::v1;
-use airlock_service::{AuditFilter, AuditRecord, SignedCheckpoint, TrailReport};
+use airlock_service::{AuditFilter, AuditOrder, AuditPage, AuditRecord, SignedCheckpoint, TrailReport};
 
 use super::{name, optional_name, page_size, timestamp};
 use crate::status::Refusal;
 
-const INVOCATION_BYTES_MAX: usize = 64;
+/// Longest name or id to look for.
+const WORD_BYTES_MAX: usize = 512;
 const CHECKPOINTS_MAX: usize = 100;
 
-/// What to look for, and how many at most.
+/// Where to look, and what for.
 pub(crate) struct AuditQuery {
     pub(crate) environment: EnvironmentName,
     pub(crate) filter: AuditFilter,
-    pub(crate) limit: u32,
 }
 
 pub(crate) fn audit_query(asked: v1::AuditServiceQueryRequest) -> Result<AuditQuery, Refusal> {
-    if asked.invocation_id.len() > INVOCATION_BYTES_MAX {
-        let hint = "send an `invocation_id` as a reply or error gave it";
-        return Err(Refusal::malformed("invocation_id", "field `invocation_id`: too long", hint));
-    }
-    let limit = page_size(asked.page_size, 100, 1000)?;
     let function: Option<FunctionName> = optional_name("function", &asked.function)?;
+    let app: Option<AppName> = optional_name("app", &asked.app)?;
+    let resource: Option<ResourceName> = optional_name("resource", &asked.resource)?;
+    let order = if asked.newest_first { AuditOrder::NewestFirst } else { AuditOrder::OldestFirst };
+    let number = |seq: u64| (seq > 0).then_some(seq);
     let filter = AuditFilter {
-        invocation: (!asked.invocation_id.is_empty()).then_some(asked.invocation_id),
+        tenant: None,
+        environment: None,
+        principal: text("principal", asked.principal)?,
+        app: app.map(String::from),
         function: function.map(String::from),
-        after_seq: Some(asked.after_sequence),
-        limit: Some(limit),
-        ..AuditFilter::default()
+        resource: resource.map(String::from),
+        table: text("table", asked.table)?,
+        decision: decision(&asked.decision)?,
+        kind: kind(&asked.kind)?,
+        invocation: text("invocation_id", asked.invocation_id)?,
+        token_id: text("token_id", asked.token_id)?,
+        approval: text("approval_id", asked.approval_id)?,
+        since_unix_ms: asked.since.map(|time| moment("since", time)).transpose()?,
+        until_unix_ms: asked.until.map(|time| moment("until", time)).transpose()?,
+        after_seq: number(asked.after_sequence),
+        before_seq: number(asked.before_sequence),
+        order,
+        limit: Some(page_size(asked.page_size, 100, 1000)?),
     };
-    Ok(AuditQuery { environment: name("environment", &asked.environment)?, filter, limit })
+    Ok(AuditQuery { environment: name("environment", &asked.environment)?, filter })
 }
 
-pub(crate) fn audit_response(
-    found: Vec<AuditRecord>,
-    limit: u32,
-) -> Result<v1::AuditServiceQueryResponse, serde_json::Error> {
-    let more = u32::try_from(found.len()).is_ok_and(|count| count >= limit);
-    let records = found.into_iter().map(record).collect::<Result<_, _>>()?;
-    Ok(v1::AuditServiceQueryResponse { records, more })
+/// A query without an end.
+pub(crate) fn audit_tail(asked: v1::AuditServiceTailRequest) -> Result<AuditQuery, Refusal> {
+    let v1::AuditServiceTailRequest {
+        environment,
+        after_sequence,
+        invocation_id,
+        function,
+        principal,
+        app,
+        resource,
+        table,
+        decision,
+        kind,
+        token_id,
+        approval_id,
+    } = asked;
+    audit_query(v1::AuditServiceQueryRequest {
+        environment,
+        invocation_id,
+        function,
+        after_sequence,
+        principal,
+        app,
+        resource,
+        table,
+        decision,
+        kind,
+        token_id,
+        approval_id,
+        ..Default::default()
+    })
+}
+
+fn text(field: &'static str, text: String) -> Result<Option<String>, Refusal> {
+    if text.len() > WORD_BYTES_MAX {
+        let message = format!("field `{field}`: longer than {WORD_BYTES_MAX} bytes");
+        return Err(Refusal::malformed(field, message, "send it as records write it"));
+    }
+    Ok((!text.is_empty()).then_some(text))
+}
+
+fn decision(text: &str) -> Result<Option<Decision>, Refusal> {
+    match text {
+        "" => Ok(None),
+        "permit" => Ok(Some(Decision::Permit)),
+        "deny" => Ok(Some(Decision::Deny)),
+        _ => Err(Refusal::malformed("decision", "field `decision`: neither `permit` nor `deny`", "send one of them")),
+    }
+}
+
+fn kind(text: &str) -> Result<Option<AuditKind>, Refusal> {
+    let named = || serde_json::from_value(text.into()).ok();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let hint = "send one as records name it, for instance `invocation_finished`";
+    named().map(Some).ok_or_else(|| Refusal::malformed("kind", "field `kind`: no kind of record", hint))
+}
+
+fn moment(field: &'static str, time: prost_types::Timestamp) -> Result<u64, Refusal> {
+    let ms = u64::try_from(time.seconds).ok().and_then(|seconds| {
+        let nanos = u64::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+        seconds.checked_mul(1_000)?.checked_add(nanos / 1_000_000)
+    });
+    let message = format!("field `{field}`: not a time since 1970");
+    ms.ok_or_else(|| Refusal::malformed(field, message, "send it as `2026-11-21T08:00:00Z`"))
+}
+
+pub(crate) fn audit_response(page: AuditPage) -> Result<v1::AuditServiceQueryResponse, serde_json::Error> {
+    let AuditPage { records, position, is_last } = page;
+    let records = records.into_iter().map(record).collect::<Result<_, _>>()?;
+    Ok(v1::AuditServiceQueryResponse { records, more: !is_last, position })
+}
+
+pub(crate) fn tail_response(page: AuditPage) -> Result<v1::AuditServiceTailResponse, serde_json::Error> {
+    let v1::AuditServiceQueryResponse { records, position, .. } = audit_response(page)?;
+    Ok(v1::AuditServiceTailResponse { records, position })
 }
 
 /// The environment, and checkpoints that the caller kept.
@@ -116,11 +198,29 @@ mod tests {
         let mut event = AuditEvent::new(AuditKind::HostCallOutcome, 1_700_000_000_001);
         event.decision = Some(Decision::Deny);
         event.resource = Some("crm".into());
-        let found = vec![AuditRecord { seq: 7, hash: Digest::of(b"x"), event: event.clone() }];
-        let response = audit_response(found, 1).unwrap();
+        let records = vec![AuditRecord { seq: 7, hash: Digest::of(b"x"), event: event.clone() }];
+        let response = audit_response(AuditPage { records, position: 9, is_last: false }).unwrap();
         let record = response.records.first().unwrap();
         assert_eq!((record.kind.as_str(), record.decision.as_str()), ("host_call_outcome", "deny"));
         assert_eq!(serde_json::from_slice::<AuditEvent>(&record.event).unwrap(), event);
-        assert!(response.more);
+        assert_eq!((response.more, response.position), (true, 9));
+    }
+
+    fn refused(change: impl FnOnce(&mut v1::AuditServiceQueryRequest)) -> bool {
+        let mut asked = v1::AuditServiceQueryRequest { environment: "dev".to_owned(), ..Default::default() };
+        change(&mut asked);
+        audit_query(asked).is_err()
+    }
+
+    #[test]
+    fn conditions_that_mean_nothing_are_refused() {
+        assert!(!refused(|_| ()));
+        assert!(refused(|asked| asked.decision = "perhaps".to_owned()));
+        assert!(refused(|asked| asked.kind = "no_such_kind".to_owned()));
+        assert!(refused(|asked| asked.app = "No App".to_owned()));
+        assert!(refused(|asked| asked.principal = "x".repeat(WORD_BYTES_MAX + 1)));
+        assert!(refused(|asked| asked.since = Some(prost_types::Timestamp { seconds: -1, nanos: 0 })));
+        assert!(refused(|asked| asked.until = Some(prost_types::Timestamp { seconds: 0, nanos: -1 })));
+        assert!(refused(|asked| asked.until = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 })));
     }
 }

@@ -18,6 +18,7 @@ mod opening;
 mod power;
 mod releases;
 mod room;
+mod search;
 mod spent;
 mod tails;
 mod tamper;
