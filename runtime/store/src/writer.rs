@@ -1,5 +1,8 @@
 //! The writer thread: group commit, what a full disk holds up, and the end of all writing after any other failure.
 
+mod full_disk;
+mod jobs;
+
 use std::{
     collections::VecDeque,
     sync::{
@@ -12,14 +15,16 @@ use std::{
 
 use rusqlite::{Connection, wal::CheckpointMode};
 
+use jobs::{Done, refuse, run_job};
+
 use crate::{
-    Appended, Checkpoint, StoreError,
+    Checkpoint, StoreError,
     chain::{Chain, Tx},
     error::is_full,
-    queue::{Append, Job, Queue, Write},
+    queue::{Append, Job, Queue},
     relay::Answers,
     reserve::Reserve,
-    room::{LOOK_EVERY, Room},
+    room::Room,
 };
 
 /// Most jobs in one transaction, so that no answer waits for an endless group.
@@ -56,33 +61,6 @@ struct GroupWriter {
     closing_since: Option<Instant>,
     wal_pages: Arc<AtomicI32>,
     wal_pages_copied: i32,
-}
-
-/// A job of the open group that ran, and how.
-enum Done {
-    Append(Append, Result<Appended, StoreError>),
-    Write(Box<dyn Write>, Result<(), StoreError>),
-}
-
-impl Done {
-    /// The failure that ends the group, if this job met one.
-    fn spoiled(&self) -> Option<&StoreError> {
-        let error = match self {
-            Self::Append(_, result) => result.as_ref().err(),
-            Self::Write(_, result) => result.as_ref().err(),
-        };
-        error.filter(|error| error.ends_the_group())
-    }
-
-    fn finish(self, committed: Result<(), StoreError>, answers: &mut Answers) {
-        match self {
-            Self::Append(Append { reply: Some(reply), relay, .. }, result) => {
-                answers.add(relay, reply, committed.and(result));
-            }
-            Self::Append(Append { reply: None, .. }, _) => {}
-            Self::Write(job, result) => job.finish(committed.and(result)),
-        }
-    }
 }
 
 impl GroupWriter {
@@ -157,8 +135,8 @@ impl GroupWriter {
     }
 
     fn transact(&mut self) -> Result<(), StoreError> {
-        self.begin()?;
         self.before_group = self.chain.head;
+        self.begin()?;
         {
             let mut tx = Tx::new(&self.connection, &mut self.chain)?;
             while self.group.len() < GROUP_MAX
@@ -201,74 +179,6 @@ impl GroupWriter {
             self.closing_since.get_or_insert_with(Instant::now);
         }
         self.closing_since.is_none_or(|since| since.elapsed() < CLOSING_PATIENCE)
-    }
-
-    /// SQLite had no room for all of the group, so it is no transaction, and the next one is written over what there is of it. It is
-    /// tried again, with the room that was kept for it or when there is some.
-    fn outlast_full_disk(&mut self) -> Result<(), StoreError> {
-        self.undo_group()?;
-        if self.room.make() {
-            return Ok(());
-        }
-        if !self.is_patient() {
-            return Err(StoreError::DiskFull);
-        }
-        self.release_callers(&StoreError::DiskFull);
-        self.refuse_awaited_writes();
-        thread::sleep(LOOK_EVERY);
-        Ok(())
-    }
-
-    /// Events go back to where they were. So does what can be done again; the rest is refused, and nothing of it happened.
-    fn undo_group(&mut self) -> Result<(), StoreError> {
-        if !self.connection.is_autocommit() {
-            run_sql(&self.connection, "ROLLBACK", "undo a group")?;
-        }
-        self.chain.rewind(self.before_group);
-        for done in self.group.drain(..).rev() {
-            match done {
-                Done::Append(append, _) => self.pending.push_front(Job::Append(append)),
-                Done::Write(write, _) if write.can_run_again() => self.pending.push_front(Job::Write(write)),
-                Done::Write(write, _) => write.finish(Err(StoreError::DiskFull)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls begin again when the room for their records is kept and a small write is on disk.
-    fn look_for_room(&mut self) -> Result<(), StoreError> {
-        if !self.room.is_to_look() || !self.room.take() {
-            return Ok(());
-        }
-        match self.probe() {
-            Ok(()) => self.room.is_back(),
-            Err(StoreError::DiskFull) => {
-                self.undo_group()?;
-                self.room.make();
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    /// A value that changes each time: SQLite does not write what is there already.
-    fn probe(&mut self) -> Result<(), StoreError> {
-        self.begin()?;
-        self.before_group = self.chain.head;
-        let sql = "INSERT INTO counters (name, value) VALUES ('room_found', 1) \
-                   ON CONFLICT (name) DO UPDATE SET value = value + 1";
-        run_sql(&self.connection, sql, "look for room")?;
-        run_sql(&self.connection, "COMMIT", "commit")
-    }
-
-    /// Whoever waits for more than an event is told soon; what nobody waits for stays.
-    fn refuse_awaited_writes(&mut self) {
-        for job in std::mem::take(&mut self.pending) {
-            match job {
-                Job::Write(write) if write.is_awaited() => write.finish(Err(StoreError::DiskFull)),
-                job => self.pending.push_back(job),
-            }
-        }
     }
 
     /// Tells everybody who waits for an event that it is not durable. The events stay, to be written when that is possible.
@@ -338,46 +248,6 @@ impl Drop for CloseOnDrop {
             }
         }
     }
-}
-
-fn refuse(job: Job, error: &StoreError) {
-    let done = match job {
-        Job::Append(append) => Done::Append(append, Err(error.clone())),
-        Job::Write(write) => Done::Write(write, Err(error.clone())),
-    };
-    let mut answers = Answers::default();
-    done.finish(Err(error.clone()), &mut answers);
-    answers.send();
-}
-
-fn run_job(tx: &mut Tx<'_>, job: Job) -> Done {
-    match job {
-        Job::Append(append) => {
-            let result = tx.record(&append.event);
-            Done::Append(append, result)
-        }
-        Job::Write(mut write) => {
-            let result = run_alone(tx, write.as_mut());
-            Done::Write(write, result)
-        }
-    }
-}
-
-/// Runs a job behind a savepoint: when it fails, its neighbours in the group do not.
-fn run_alone(tx: &mut Tx<'_>, write: &mut dyn Write) -> Result<(), StoreError> {
-    let head = tx.head();
-    run_sql(tx.connection, "SAVEPOINT job", "open a savepoint")?;
-    let result = write.run(tx);
-    match &result {
-        Ok(()) => {}
-        Err(error) if error.ends_the_group() => return result,
-        Err(_) => {
-            tx.rewind(head);
-            run_sql(tx.connection, "ROLLBACK TO job", "undo a job")?;
-        }
-    }
-    run_sql(tx.connection, "RELEASE job", "close a savepoint")?;
-    result
 }
 
 fn run_sql(connection: &Connection, sql: &str, doing: &'static str) -> Result<(), StoreError> {

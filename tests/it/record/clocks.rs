@@ -54,7 +54,7 @@ async fn a_clock_that_jumps_leaves_a_whole_trail_in_order() {
     let seen: Vec<_> = ended
         .map(|record| {
             let ahead_ms = record.event.time_unix_ms.cast_signed() - now;
-            (record.event.call_number, (ahead_ms + DAY_S * 500) / (DAY_S * 1_000))
+            (record.event.call_number, (ahead_ms + DAY_S * 500).div_euclid(DAY_S * 1_000))
         })
         .collect();
     assert!(seen.is_sorted_by_key(|(number, _)| *number), "by their numbers, whatever the clock said: {seen:?}");
