@@ -50,6 +50,9 @@ async fn call(store: Arc<Store>, log: Arc<Path>, caller: u64) {
         store.enqueue(AuditEvent { message: Some("m".repeat(length)), ..intent(number) }).expect("queued");
         let appended = store.append(finished(number)).await.expect("appended");
         disk::mark(&log, &format!("record {} {}", appended.seq, appended.hash));
+        if caller == 3 && step % 400 == 10 {
+            disk::mark(&log, &format!("number {}", use_up_numbers(&store)));
+        }
         match (caller, step % 20) {
             (0, 5) => {
                 let new = revision("order", &number.to_string());
@@ -70,6 +73,12 @@ async fn call(store: Arc<Store>, log: Arc<Path>, caller: u64) {
             _ => {}
         }
     }
+}
+
+/// Takes so many that another block of them has to be reserved, and gives the last.
+fn use_up_numbers(store: &Store) -> u64 {
+    let numbers = (0..40_000).map_while(|_| store.next_call_number().ok());
+    numbers.last().expect("a number")
 }
 
 /// What a process had told others when the power went.
