@@ -165,6 +165,7 @@ fn every(kinds: &'static str, errno: i32, count: usize, expect: fn(&Said) -> boo
         let batch: Vec<_> = batch.into_iter().map(|case| case.join().expect("it held")).collect();
         found += batch.iter().flatten().count();
         if batch.contains(&None) {
+            println!("{kinds}: {found} of {} failed with {errno}, {count} times each", first + 12 * step());
             return found;
         }
         first += 12 * step();
