@@ -27,6 +27,7 @@ mod queue;
 mod reader;
 mod relay;
 mod releases;
+mod retention;
 mod revision;
 mod revisions;
 mod revocations;

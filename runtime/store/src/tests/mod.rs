@@ -12,6 +12,7 @@ mod group;
 mod identity;
 mod opening;
 mod releases;
+mod retention;
 mod search;
 mod spent;
 mod tamper;
