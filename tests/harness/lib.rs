@@ -13,6 +13,7 @@ pub mod approvals;
 pub mod certificates;
 pub mod command;
 pub mod crm;
+pub mod disk;
 pub mod guests;
 pub mod idp;
 pub mod mariadb;
@@ -306,6 +307,11 @@ impl Harness {
     pub async fn trail(&self) -> Vec<AuditRecord> {
         let reader = Store::open_read_only(&self.dir.path().join("state")).expect("readable state");
         reader.query(AuditFilter { limit: Some(1_000), ..AuditFilter::default() }).await.expect("a trail")
+    }
+
+    /// Every record of the trail, however many there are.
+    pub async fn whole_trail(&self) -> Vec<AuditRecord> {
+        process::whole_trail(&self.dir.path().join("state"), 0).await
     }
 
     /// Whether the server still answers.

@@ -33,7 +33,12 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server and fills it.
     pub fn start() -> Self {
-        let server = Self { cluster: Cluster::start(&[("reader", READ_SECRET), ("writer", WRITE_SECRET)], &[]) };
+        Self::start_with(&[])
+    }
+
+    /// With settings written `name=value`.
+    pub fn start_with(settings: &[&str]) -> Self {
+        let server = Self { cluster: Cluster::start(&[("reader", READ_SECRET), ("writer", WRITE_SECRET)], settings) };
         server.fill();
         server
     }

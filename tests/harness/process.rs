@@ -129,6 +129,21 @@ impl Place {
     }
 }
 
+/// Every record behind this one, read from disk.
+pub async fn whole_trail(state: &Path, after: u64) -> Vec<AuditRecord> {
+    let reader = Store::open_read_only(state).expect("readable state");
+    let mut trail: Vec<AuditRecord> = Vec::new();
+    loop {
+        let after = trail.last().map_or(after, |record| record.seq);
+        let filter = AuditFilter { after_seq: Some(after), limit: Some(1_000), ..AuditFilter::default() };
+        let page = reader.query(filter).await.expect("a trail");
+        if page.is_empty() {
+            return trail;
+        }
+        trail.extend(page);
+    }
+}
+
 /// Lines of standard error, as they come.
 fn listen_to(process: &mut Child) -> Receiver<String> {
     let (tell, said) = channel();
@@ -168,7 +183,11 @@ impl Served<'_> {
     }
 
     pub async fn deploy(&self, manifest: &str, component: Vec<u8>) -> Result<(), Status> {
-        let token = TokenSpec::control().mint(&self.place.key);
+        self.deploy_as(&TokenSpec::control(), manifest, component).await
+    }
+
+    pub async fn deploy_as(&self, spec: &TokenSpec, manifest: &str, component: Vec<u8>) -> Result<(), Status> {
+        let token = spec.mint(&self.place.key);
         let request = DeployRequest {
             environment: "dev".to_owned(),
             manifest_toml: manifest.to_owned(),
@@ -181,6 +200,10 @@ impl Served<'_> {
     }
 
     pub async fn invoke(&self, function: &str, payload: &str) -> Result<InvokeResponse, Status> {
+        self.invoke_as(&TokenSpec::everything(), function, payload).await
+    }
+
+    pub async fn invoke_as(&self, spec: &TokenSpec, function: &str, payload: &str) -> Result<InvokeResponse, Status> {
         let request = InvokeRequest {
             function: function.to_owned(),
             environment: "dev".to_owned(),
@@ -188,7 +211,7 @@ impl Served<'_> {
             request_id: String::new(),
             alias: String::new(),
         };
-        let token = TokenSpec::everything().mint(&self.place.key);
+        let token = spec.mint(&self.place.key);
         let mut client = InvocationServiceClient::new(self.channel(0));
         client.invoke(with_token(request, &token)).await.map(tonic::Response::into_inner)
     }
@@ -202,6 +225,11 @@ impl Served<'_> {
 
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Ends it at once, with SIGKILL.
+    pub fn kill(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::KILL).expect("a running server");
     }
 
     /// Tells it to stop, as a service manager would.

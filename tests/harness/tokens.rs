@@ -21,7 +21,8 @@ pub struct TokenSpec {
     subject: String,
     functions: Option<Vec<String>>,
     scopes: Vec<String>,
-    age_s: u64,
+    /// Below 0 for a clock that is ahead of ours.
+    age_s: i64,
     lifetime_s: u64,
     instance: String,
     limits: LimitCaps,
@@ -124,7 +125,14 @@ impl TokenSpec {
     /// Issued this long ago.
     #[must_use]
     pub fn age_s(mut self, age_s: u64) -> Self {
-        self.age_s = age_s;
+        self.age_s = age_s.cast_signed();
+        self
+    }
+
+    /// Issued now, by a clock that is so far ahead of ours.
+    #[must_use]
+    pub fn by_clock(mut self, ahead_s: i64) -> Self {
+        self.age_s = -ahead_s;
         self
     }
 
@@ -184,7 +192,8 @@ impl TokenSpec {
             actor: None,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
-        let validity = Validity { issued_at_unix_s: now - self.age_s, lifetime_s: self.lifetime_s };
+        let validity =
+            Validity { issued_at_unix_s: now.saturating_add_signed(-self.age_s), lifetime_s: self.lifetime_s };
         let environment = self.environment.parse().expect("environment");
         let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.parse().expect("scope")).collect();
         let claims = Claims::new(&self.issuer, principal, &self.instance, environment, validity)

@@ -1,4 +1,9 @@
 //! The record: what can be proven later, and by what.
 
 mod checkpoints;
+mod clocks;
+mod full_disk;
+mod kills;
+mod postgres_log;
+mod power;
 mod search;

@@ -182,6 +182,10 @@ pub struct AuditEvent {
     /// Rows returned or changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// Of the outcome of a statement: whether the database was told to run it. When it was not, nothing of it happened. Missing
+    /// where the engine does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<bool>,
     /// Bytes handed to the guest, and those of a value that it stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
@@ -241,6 +245,7 @@ impl AuditEvent {
             message: None,
             granted_to: Vec::new(),
             rows: None,
+            sent: None,
             bytes: None,
             status: None,
             hosts: Vec::new(),

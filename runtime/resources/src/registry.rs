@@ -248,9 +248,15 @@ impl Resources {
         let bound = self.get(&request.resource, environment)?;
         bound.admit(&request.resource, &access_of(request.class)?, request.deadline).await?;
         match &bound.client {
-            Client::Sqlite(database) => database.perform(request).await,
+            Client::Sqlite(database) => {
+                request.stop.is_not_told();
+                database.perform(request).await
+            }
             Client::Postgres(database) => database.perform(request).await,
-            Client::Mysql(database) => database.perform(request).await,
+            Client::Mysql(database) => {
+                request.stop.is_not_told();
+                database.perform(request).await
+            }
             Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => {
                 Err(wrong_kind(&request.resource).into())
             }
@@ -267,9 +273,15 @@ impl Resources {
         bound.admit(&query.resource, &access_of(query.class)?, query.deadline).await?;
         let batch_rows_max = query.rows_max;
         let open = match &bound.client {
-            Client::Sqlite(database) => stream::Open::Sqlite(database.stream(query).await?),
+            Client::Sqlite(database) => {
+                query.stop.is_not_told();
+                stream::Open::Sqlite(database.stream(query).await?)
+            }
             Client::Postgres(database) => stream::Open::Postgres(Box::new(database.stream(query).await?)),
-            Client::Mysql(database) => stream::Open::Mysql(Box::new(database.stream(query).await?)),
+            Client::Mysql(database) => {
+                query.stop.is_not_told();
+                stream::Open::Mysql(Box::new(database.stream(query).await?))
+            }
             Client::Http(_) | Client::Kv(_) | Client::Blob(_) | Client::Graphql(_) | Client::Llm(_) => {
                 return Err(wrong_kind(&query.resource));
             }

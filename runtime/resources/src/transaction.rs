@@ -34,9 +34,15 @@ impl Transaction {
             return (None, Performed::without_egress(Err(late)));
         }
         let ended: Result<(Open, HostReply), HostError> = match open {
-            Open::Sqlite(open) => open.perform(request).await.map(|(open, reply)| (Open::Sqlite(open), reply)),
+            Open::Sqlite(open) => {
+                request.stop.is_not_told();
+                open.perform(request).await.map(|(open, reply)| (Open::Sqlite(open), reply))
+            }
             Open::Postgres(open) => open.perform(&request).await.map(|(open, reply)| (Open::Postgres(open), reply)),
-            Open::Mysql(open) => open.perform(&request).await.map(|(open, reply)| (Open::Mysql(open), reply)),
+            Open::Mysql(open) => {
+                request.stop.is_not_told();
+                open.perform(&request).await.map(|(open, reply)| (Open::Mysql(open), reply))
+            }
         };
         match ended {
             Ok((open, reply)) => (Some(Self { resource, bound, open }), Performed::without_egress(Ok(reply))),

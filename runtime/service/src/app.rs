@@ -346,7 +346,7 @@ fn warn_of_surprises(app: &App, sync: SyncMode) {
 pub(crate) fn store_failure(error: &StoreError) -> Failure {
     let audit = |message: &str, hint: &str| Failure::new(Reason::AuditUnavailable, message, hint).with_log(error);
     match error {
-        StoreError::Unavailable { .. } | StoreError::Held | StoreError::DiskLow { .. } => audit(
+        StoreError::Unavailable { .. } | StoreError::Held | StoreError::DiskLow { .. } | StoreError::DiskFull => audit(
             "the audit trail cannot be written, so nothing runs",
             "try again later; operators see the cause in the server's log",
         ),

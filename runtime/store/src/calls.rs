@@ -80,6 +80,15 @@ impl Write for Extend {
         reserve(tx.connection, self.to)
     }
 
+    fn can_run_again(&self) -> bool {
+        true
+    }
+
+    /// Whoever needs a number asks again.
+    fn is_awaited(&self) -> bool {
+        true
+    }
+
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
         if committed.is_ok() {
             self.numbers.reserved.store(self.to, Ordering::Release);

@@ -113,6 +113,12 @@ impl Chain {
     pub(crate) fn open(connection: &Connection) -> Result<Self, StoreError> {
         Ok(Self { head: Checkpoint::last(connection)?, body: Vec::with_capacity(4096), index: IndexWriter::default() })
     }
+
+    /// Goes back to where it ended before, when the database does the same.
+    pub(crate) fn rewind(&mut self, head: Checkpoint) {
+        self.head = head;
+        self.index.rewind(stored_number(head.seq));
+    }
 }
 
 /// What a job may do while the group's transaction is open.
@@ -135,8 +141,7 @@ impl<'a> Tx<'a> {
 
     /// Takes the chain back to where it ended before, when the database does the same.
     pub(crate) fn rewind(&mut self, head: Checkpoint) {
-        self.chain.head = head;
-        self.chain.index.rewind(stored_number(head.seq));
+        self.chain.rewind(head);
     }
 
     /// Indexes what was recorded: the last thing before the group's transaction is committed.

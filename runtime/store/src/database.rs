@@ -1,6 +1,7 @@
 //! The database file: connections, their settings, and migrations.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -42,6 +43,7 @@ pub(crate) fn open_writer(dir: &Path, sync: SyncMode) -> Result<Connection, Stor
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(&path, flags).map_err(StoreError::sqlite("open the file"))?;
     configure_writer(&connection, sync).map_err(StoreError::sqlite("apply the settings"))?;
+    turn_on_log(&connection, &path)?;
     migrate(&mut connection, &path)?;
     trail_index::catch_up(&mut connection)?;
     files::sync_dir(dir)?;
@@ -78,11 +80,20 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// SQLite answers with the mode, and only then commits it: the statement has to run to its end for a failure to show.
+fn turn_on_log(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let turn_on = || -> rusqlite::Result<Vec<String>> {
+        connection.prepare("PRAGMA journal_mode = WAL")?.query_map([], |row| row.get(0))?.collect()
+    };
+    let modes = turn_on().map_err(StoreError::sqlite("turn on the write-ahead log"))?;
+    let stays = || io::Error::other(format!("it stays in mode {modes:?}: this file system has no shared memory"));
+    if modes == ["wal"] { Ok(()) } else { Err(StoreError::io("turn on the write-ahead log of", path)(stays())) }
+}
+
 fn configure_writer(connection: &Connection, sync: SyncMode) -> rusqlite::Result<()> {
     configure(connection)?;
     // Callers wait for the writer, so it has to notice soon that somebody else holds the lock; it tries again.
     connection.busy_timeout(WRITER_BUSY_MAX)?;
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", sync.pragma())?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;

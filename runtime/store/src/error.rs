@@ -34,6 +34,9 @@ pub enum StoreError {
         /// Bytes kept.
         needed: u64,
     },
+    /// The disk is full. Nothing is in doubt, and what is open is written as soon as it can be. Passes when space is freed.
+    #[error("the disk of the state directory is full; free some space, and calls are taken again without a restart")]
+    DiskFull,
     /// Another process holds the state directory.
     #[error("`{}` is in use by process `{pid}`; stop that server or set another `state.dir`", dir.display())]
     Locked {
@@ -128,7 +131,10 @@ impl StoreError {
     }
 
     pub(crate) fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
-        move |source| Self::Sqlite { doing, source: Arc::new(source) }
+        move |source| match is_full(&source) {
+            true => Self::DiskFull,
+            false => Self::Sqlite { doing, source: Arc::new(source) },
+        }
     }
 
     pub(crate) fn corrupt(what: impl Into<String>) -> Self {
@@ -139,11 +145,11 @@ impl StoreError {
         Self::Unavailable { cause: cause.into() }
     }
 
-    /// Whether a job that failed like this leaves doubt about the file, so that no job may follow it.
-    pub(crate) fn spoils_the_file(&self) -> bool {
+    /// Whether a job that failed like this ends its group: no job may follow it in the same transaction.
+    pub(crate) fn ends_the_group(&self) -> bool {
         match self {
             Self::Sqlite { source, .. } => source.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation),
-            Self::Unavailable { .. } | Self::Io { .. } => true,
+            Self::Unavailable { .. } | Self::Io { .. } | Self::DiskFull => true,
             Self::Busy { .. }
             | Self::Held
             | Self::DiskLow { .. }
@@ -176,4 +182,12 @@ impl StoreError {
         }
         text
     }
+}
+
+/// Whether there was no room on the disk: for a page, or for the index of the log, which SQLite reports as an error of its own.
+/// Without that index nobody finds the pages that were written just before, and the next transaction writes over them.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+        || extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }

@@ -14,9 +14,19 @@ use crate::StoreError;
 /// Ending of files that are being written; leftovers are swept when the store opens.
 pub(crate) const UNFINISHED: &str = "tmp";
 
-/// Creates a directory, and what is above it, for the owner only; an existing one is left as it is.
-pub(crate) fn create_dir(dir: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(StoreError::io("create", dir))
+/// Creates a directory, and what is above it, for the owner only; an existing one is left as it is. Durable: without its own name
+/// on disk nothing in it would be there after a power cut.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn create_dir(dir: &Path) -> Result<(), StoreError> {
+    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(StoreError::io("create", dir))?;
+    missing.into_iter().filter_map(Path::parent).try_for_each(|above| match above.as_os_str().is_empty() {
+        true => sync_dir(Path::new(".")),
+        false => sync_dir(above),
+    })
 }
 
 /// Opens a file for reading and writing, creating it for the owner only.

@@ -2,7 +2,8 @@
 //!
 //! One writer thread owns the only writing connection. It takes every job that waits, runs them in one transaction
 //! and answers when that transaction is on disk (group commit), so the cost of an fsync is shared. Reads run on a small
-//! pool of threads with connections that cannot write. The first failed write ends all writing: see [`StoreError`].
+//! pool of threads with connections that cannot write. A disk that is full holds writing up until space is freed; any other
+//! failed write ends it: see [`StoreError`].
 //!
 //! The audit trail is a chain of hashes. It proves that no record was changed, moved, inserted or removed between two
 //! others; that none was cut off the end shows only against a [`Checkpoint`] kept somewhere else.
@@ -28,9 +29,11 @@ mod reader;
 mod relay;
 mod releases;
 mod retention;
+mod reserve;
 mod revision;
 mod revisions;
 mod revocations;
+mod room;
 mod search;
 mod space;
 mod spent;
@@ -52,6 +55,7 @@ pub use checkpoints::{Checkpointer, KeptCheckpoint};
 pub use completeness::{CallReport, NumberRange};
 pub use completions::CompletionPayer;
 pub use error::StoreError;
+pub use files::create_dir;
 pub use options::{StoreOptions, SyncMode};
 pub use page::{Page, PageRequest, PageToken};
 pub use reader::Reader;

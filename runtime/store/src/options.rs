@@ -27,6 +27,8 @@ pub struct StoreOptions {
     pub sync: SyncMode,
     /// Below this many free bytes [`crate::Store::ready`] turns new calls away; open calls still write their records.
     pub free_bytes_min: u64,
+    /// Bytes kept on the disk, where it can promise them, for the records of calls that are open when it is full all the same.
+    pub reserve_bytes: u64,
     /// Threads that serve reads and artifact files.
     pub readers: NonZeroUsize,
 }
@@ -34,6 +36,6 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> Self {
         let readers = NonZeroUsize::MIN.saturating_add(1);
-        Self { sync: SyncMode::Full, free_bytes_min: 64 << 20, readers }
+        Self { sync: SyncMode::Full, free_bytes_min: 64 << 20, reserve_bytes: 16 << 20, readers }
     }
 }

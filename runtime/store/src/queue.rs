@@ -15,7 +15,7 @@ use std::{
 use airlock_model::AuditEvent;
 use tokio::sync::oneshot;
 
-use crate::{Appended, StoreError, chain::Tx, relay::Relay};
+use crate::{Appended, StoreError, chain::Tx, relay::Relay, room::LOOK_EVERY};
 
 /// At most this many jobs wait when one more comes that nobody waits for.
 pub(crate) const UNAWAITED_MAX: usize = 16_384;
@@ -48,8 +48,12 @@ pub(crate) struct Append {
 
 /// A job with a result of its own type.
 pub(crate) trait Write: Send {
-    /// Runs inside the transaction, behind a savepoint. An error undoes this job only, unless it spoils the file.
+    /// Runs inside the transaction, behind a savepoint. An error undoes this job only, unless it ends the group.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
+    /// Whether it can run once more, in another transaction, when the first was undone.
+    fn can_run_again(&self) -> bool;
+    /// Whether somebody waits who is better told soon that it cannot be done.
+    fn is_awaited(&self) -> bool;
     /// Answers: after the commit, or with what prevented it.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -85,6 +89,8 @@ struct State {
     closed: Option<StoreError>,
     /// Jobs are taken, but the writer cannot get at the database.
     held: bool,
+    /// Jobs are taken, but there is no room on the disk for more than what is open.
+    full: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,7 +105,13 @@ enum Writer {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let state = State { jobs: VecDeque::with_capacity(1_024), writer: Writer::Busy, closed: None, held: false };
+        let state = State {
+            jobs: VecDeque::with_capacity(1_024),
+            writer: Writer::Busy,
+            closed: None,
+            held: false,
+            full: false,
+        };
         Self { state: Mutex::new(state), wake: Condvar::new() }
     }
 
@@ -146,7 +158,13 @@ impl Queue {
     /// Why a call should not begin now: nothing is taken any more, or nothing is written at the moment.
     pub(crate) fn obstacle(&self) -> Option<StoreError> {
         let state = self.lock();
-        state.closed.clone().or_else(|| state.held.then_some(StoreError::Held))
+        let passing = || state.held.then_some(StoreError::Held).or(state.full.then_some(StoreError::DiskFull));
+        state.closed.clone().or_else(passing)
+    }
+
+    /// For the writer: whether the disk is full. Until it is not, [`Queue::take_all`] returns every [`LOOK_EVERY`].
+    pub(crate) fn set_full(&self, full: bool) {
+        self.lock().full = full;
     }
 
     /// For the writer: whether somebody else holds the database. Returns what was said before.
@@ -169,7 +187,8 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// For the writer: swaps its empty list for all jobs that wait. `false` when closed and empty.
+    /// For the writer: swaps its empty list for all jobs that wait. `false` when closed and empty. While the disk is full, also
+    /// `true` with none.
     pub(crate) fn take_all(&self, into: &mut VecDeque<Job>) -> bool {
         let mut state = self.lock();
         loop {
@@ -181,8 +200,20 @@ impl Queue {
             if state.closed.is_some() {
                 return false;
             }
+            if state.full {
+                return self.nap(state, into);
+            }
             state = self.sleep(state);
         }
+    }
+
+    /// Waits for jobs as long as the writer may before it looks for room.
+    fn nap(&self, mut state: MutexGuard<'_, State>, into: &mut VecDeque<Job>) -> bool {
+        state.writer = Writer::Asleep;
+        let (mut state, _) = self.wake.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner);
+        state.writer = Writer::Busy;
+        mem::swap(&mut state.jobs, into);
+        true
     }
 
     /// For the writer: adds what came meanwhile to what it has, without waiting.
@@ -249,6 +280,14 @@ where
             self.result = Some(work(tx)?);
         }
         Ok(())
+    }
+
+    fn can_run_again(&self) -> bool {
+        self.work.is_some()
+    }
+
+    fn is_awaited(&self) -> bool {
+        !self.reply.is_closed()
     }
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {

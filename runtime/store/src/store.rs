@@ -15,6 +15,7 @@ use crate::{
     options::SyncMode,
     queue::{Append, Job, Queue, Urgency, settle},
     relay::Relays,
+    reserve::Reserve,
     space::SpaceWatch,
     writer,
 };
@@ -47,7 +48,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process holds it, [`StoreError::Schema`] when a newer program wrote it,
-    /// [`StoreError::Io`] and [`StoreError::Sqlite`] when the files cannot be used.
+    /// [`StoreError::Io`] and [`StoreError::Sqlite`] when the files cannot be used, [`StoreError::DiskFull`].
     pub fn open_with(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         files::create_dir(dir)?;
         let lock = DirectoryLock::take(dir)?;
@@ -56,12 +57,13 @@ impl Store {
                 "the audit trail does not wait for the disk: a power cut loses records; for benchmarks only"
             );
         }
+        let reserve = Reserve::open(dir, options.reserve_bytes)?;
         let connection = database::open_writer(dir, options.sync)?;
         let calls = CallNumbers::open(&connection)?;
         let reader = Reader::open(dir, options.readers)?;
         let artifacts = Arc::new(Artifacts::open(dir)?);
         let queue = Arc::new(Queue::new());
-        let writer = Some(writer::start(connection, &queue)?);
+        let writer = Some(writer::start(connection, &queue, reserve)?);
         let space = Arc::new(SpaceWatch::new(dir, options.free_bytes_min));
         Ok(Self { reader, artifacts, queue, relays: Relays::default(), calls, space, writer, _lock: lock })
     }
@@ -77,8 +79,8 @@ impl Store {
     /// Whether a new call may start: records can be written, and there is room to close what is open.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] for good, [`StoreError::DiskLow`] until space is freed, [`StoreError::Held`] until
-    /// another process lets go of the database.
+    /// [`StoreError::Unavailable`] for good, [`StoreError::DiskLow`] and [`StoreError::DiskFull`] until space is freed,
+    /// [`StoreError::Held`] until another process lets go of the database.
     pub fn ready(&self) -> Result<(), StoreError> {
         match self.queue.obstacle() {
             Some(error) => Err(error),
@@ -97,7 +99,9 @@ impl Store {
     /// The event takes its place at the call, not at the first poll, and keeps it when the future is dropped.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] after any failed write, [`StoreError::Busy`] when 65,536 jobs wait.
+    /// [`StoreError::Unavailable`] after a failed write, [`StoreError::Busy`] when 65,536 jobs wait. With
+    /// [`StoreError::DiskFull`] and [`StoreError::Held`] the event is not durable yet; it keeps its place and is written when
+    /// it can be.
     pub fn append(&self, event: AuditEvent) -> impl Future<Output = Result<Appended, StoreError>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Append(Append { event: Box::new(event), reply: Some(reply), relay: self.relays.here() });
@@ -109,7 +113,7 @@ impl Store {
     /// next [`Store::append`].
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] after any failed write. [`StoreError::Busy`] at once, never a wait, when 16,384 jobs
+    /// [`StoreError::Unavailable`] after a failed write. [`StoreError::Busy`] at once, never a wait, when 16,384 jobs
     /// wait: the caller is a host call, which is then denied, so nothing happens that is not recorded.
     pub fn enqueue(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.queue.push(Job::Append(Append { event: Box::new(event), reply: None, relay: None }), Urgency::Unawaited)
@@ -118,7 +122,7 @@ impl Store {
     /// As [`Store::enqueue`], for a record that closes an open one: it takes the room that is kept for those.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] after any failed write; [`StoreError::Busy`] only when 65,536 jobs wait.
+    /// [`StoreError::Unavailable`] after a failed write; [`StoreError::Busy`] only when 65,536 jobs wait.
     pub fn enqueue_closing(&self, event: AuditEvent) -> Result<(), StoreError> {
         self.queue.push(Job::Append(Append { event: Box::new(event), reply: None, relay: None }), Urgency::Closing)
     }

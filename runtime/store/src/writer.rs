@@ -1,4 +1,7 @@
-//! The writer thread: group commit, and the end of all writing after the first failure.
+//! The writer thread: group commit, what a full disk holds up, and the end of all writing after any other failure.
+
+mod full_disk;
+mod jobs;
 
 use std::{
     collections::VecDeque,
@@ -12,11 +15,16 @@ use std::{
 
 use rusqlite::{Connection, wal::CheckpointMode};
 
+use jobs::{Done, refuse, run_job};
+
 use crate::{
-    Appended, StoreError,
+    Checkpoint, StoreError,
     chain::{Chain, Tx},
-    queue::{Append, Job, Queue, Write},
+    error::is_full,
+    queue::{Append, Job, Queue},
     relay::Answers,
+    reserve::Reserve,
+    room::Room,
 };
 
 /// Most jobs in one transaction, so that no answer waits for an endless group.
@@ -29,8 +37,12 @@ const WAL_PAGES_MAX: i32 = 4_096;
 const CLOSING_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Starts the thread that owns the only writing connection.
-pub(crate) fn start(connection: Connection, queue: &Arc<Queue>) -> Result<JoinHandle<()>, StoreError> {
-    let mut writer = GroupWriter::new(connection, queue)?;
+pub(crate) fn start(
+    connection: Connection,
+    queue: &Arc<Queue>,
+    reserve: Reserve,
+) -> Result<JoinHandle<()>, StoreError> {
+    let mut writer = GroupWriter::new(connection, queue, reserve)?;
     thread::Builder::new()
         .name("airlock-store-writer".to_owned())
         .spawn(move || writer.run())
@@ -43,39 +55,16 @@ struct GroupWriter {
     queue: Arc<Queue>,
     pending: VecDeque<Job>,
     group: Vec<Done>,
+    /// Where the chain ended before the open group.
+    before_group: Checkpoint,
+    room: Room,
+    closing_since: Option<Instant>,
     wal_pages: Arc<AtomicI32>,
     wal_pages_copied: i32,
 }
 
-/// A job of the open group that ran, and how.
-enum Done {
-    Append(Append, Result<Appended, StoreError>),
-    Write(Box<dyn Write>, Result<(), StoreError>),
-}
-
-impl Done {
-    /// The failure that ends the group, if this job met one.
-    fn spoiled(&self) -> Option<&StoreError> {
-        let error = match self {
-            Self::Append(_, result) => result.as_ref().err(),
-            Self::Write(_, result) => result.as_ref().err(),
-        };
-        error.filter(|error| error.spoils_the_file())
-    }
-
-    fn finish(self, committed: Result<(), StoreError>, answers: &mut Answers) {
-        match self {
-            Self::Append(Append { reply: Some(reply), relay, .. }, result) => {
-                answers.add(relay, reply, committed.and(result));
-            }
-            Self::Append(Append { reply: None, .. }, _) => {}
-            Self::Write(job, result) => job.finish(committed.and(result)),
-        }
-    }
-}
-
 impl GroupWriter {
-    fn new(mut connection: Connection, queue: &Arc<Queue>) -> Result<Self, StoreError> {
+    fn new(mut connection: Connection, queue: &Arc<Queue>, reserve: Reserve) -> Result<Self, StoreError> {
         let chain = Chain::open(&connection)?;
         let wal_pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&wal_pages);
@@ -84,11 +73,13 @@ impl GroupWriter {
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(StoreError::sqlite("watch the log"))?;
-        let queue = Arc::clone(queue);
         Ok(Self {
             connection,
+            before_group: chain.head,
             chain,
-            queue,
+            room: Room::new(reserve, queue),
+            queue: Arc::clone(queue),
+            closing_since: None,
             pending: VecDeque::new(),
             group: Vec::new(),
             wal_pages,
@@ -100,15 +91,23 @@ impl GroupWriter {
         // However this thread ends, nobody may wait for it afterwards.
         let _end = CloseOnDrop(Arc::clone(&self.queue));
         while self.queue.take_all(&mut self.pending) {
-            while !self.pending.is_empty() {
-                if let Err(error) = self.commit_group() {
-                    return self.stop(&error);
-                }
+            if let Err(error) = self.commit_all() {
+                return self.stop(&error);
             }
         }
         if let Err(error) = self.copy_log(CheckpointMode::TRUNCATE) {
             tracing::error!(error = error.with_causes(), "could not tidy the state database while closing");
         }
+    }
+
+    fn commit_all(&mut self) -> Result<(), StoreError> {
+        while !self.pending.is_empty() {
+            match self.commit_group() {
+                Err(StoreError::DiskFull) => self.outlast_full_disk()?,
+                committed => committed?,
+            }
+        }
+        self.look_for_room()
     }
 
     /// One transaction for as many jobs as wait; answers them when it is durable.
@@ -136,6 +135,7 @@ impl GroupWriter {
     }
 
     fn transact(&mut self) -> Result<(), StoreError> {
+        self.before_group = self.chain.head;
         self.begin()?;
         {
             let mut tx = Tx::new(&self.connection, &mut self.chain)?;
@@ -157,14 +157,9 @@ impl GroupWriter {
     /// Begins a transaction, waiting for whoever holds the lock: nothing is written yet, so nothing is in doubt, and no
     /// event may be lost. Callers are not kept waiting that long. A store that closes gives up in the end.
     fn begin(&mut self) -> Result<(), StoreError> {
-        let mut closing_since = None;
         loop {
             let begun = run_sql(&self.connection, "BEGIN IMMEDIATE", "begin a transaction");
-            if self.queue.closed().is_some() {
-                closing_since.get_or_insert_with(Instant::now);
-            }
-            let patient = closing_since.is_none_or(|since| since.elapsed() < CLOSING_PATIENCE);
-            let held = begun.as_ref().is_err_and(StoreError::is_lock) && patient;
+            let held = begun.as_ref().is_err_and(StoreError::is_lock) && self.is_patient();
             if self.queue.set_held(held) != held {
                 match held {
                     true => tracing::error!("{}; no call is taken until then", StoreError::Held),
@@ -174,29 +169,44 @@ impl GroupWriter {
             if !held {
                 return begun;
             }
-            self.release_callers();
+            self.release_callers(&StoreError::Held);
         }
     }
 
+    /// Whether to wait for what others have to do. A store that closes does not do so for ever.
+    fn is_patient(&mut self) -> bool {
+        if self.queue.closed().is_some() {
+            self.closing_since.get_or_insert_with(Instant::now);
+        }
+        self.closing_since.is_none_or(|since| since.elapsed() < CLOSING_PATIENCE)
+    }
+
     /// Tells everybody who waits for an event that it is not durable. The events stay, to be written when that is possible.
-    fn release_callers(&mut self) {
+    fn release_callers(&mut self, why: &StoreError) {
         self.queue.take_more(&mut self.pending);
         let mut answers = Answers::default();
         for job in &mut self.pending {
             if let Job::Append(Append { reply, relay, .. }) = job
                 && let Some(reply) = reply.take()
             {
-                answers.add(relay.take(), reply, Err(StoreError::Held));
+                answers.add(relay.take(), reply, Err(why.clone()));
             }
         }
         answers.send();
     }
 
-    /// Copies what it can without waiting for readers; the rest stays for the next time.
+    /// Copies what it can without waiting for readers; the rest stays for the next time. So does all of it when the database
+    /// cannot grow: the log still has everything.
     fn copy_log(&self, mode: CheckpointMode) -> Result<(), StoreError> {
         match self.connection.wal_checkpoint_v2(None::<&str>, mode) {
             Ok(_) => Ok(()),
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
+            Err(error) if is_full(&error) => {
+                tracing::warn!(
+                    "the disk is too full to copy the log into the state database; it grows until there is room"
+                );
+                Ok(())
+            }
             Err(error) => Err(StoreError::sqlite("copy the log into the database")(error)),
         }
     }
@@ -238,46 +248,6 @@ impl Drop for CloseOnDrop {
             }
         }
     }
-}
-
-fn refuse(job: Job, error: &StoreError) {
-    let done = match job {
-        Job::Append(append) => Done::Append(append, Err(error.clone())),
-        Job::Write(write) => Done::Write(write, Err(error.clone())),
-    };
-    let mut answers = Answers::default();
-    done.finish(Err(error.clone()), &mut answers);
-    answers.send();
-}
-
-fn run_job(tx: &mut Tx<'_>, job: Job) -> Done {
-    match job {
-        Job::Append(append) => {
-            let result = tx.record(&append.event);
-            Done::Append(append, result)
-        }
-        Job::Write(mut write) => {
-            let result = run_alone(tx, write.as_mut());
-            Done::Write(write, result)
-        }
-    }
-}
-
-/// Runs a job behind a savepoint: when it fails, its neighbours in the group do not.
-fn run_alone(tx: &mut Tx<'_>, write: &mut dyn Write) -> Result<(), StoreError> {
-    let head = tx.head();
-    run_sql(tx.connection, "SAVEPOINT job", "open a savepoint")?;
-    let result = write.run(tx);
-    match &result {
-        Ok(()) => {}
-        Err(error) if error.spoils_the_file() => return result,
-        Err(_) => {
-            tx.rewind(head);
-            run_sql(tx.connection, "ROLLBACK TO job", "undo a job")?;
-        }
-    }
-    run_sql(tx.connection, "RELEASE job", "close a savepoint")?;
-    result
 }
 
 fn run_sql(connection: &Connection, sql: &str, doing: &'static str) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ fn verify(state: &Path, more: &[&str]) -> Output {
 }
 
 /// The exit code, and what is wrong with which record.
-fn judged(state: &Path, more: &[&str]) -> (Option<i32>, Value) {
+pub(super) fn judged(state: &Path, more: &[&str]) -> (Option<i32>, Value) {
     let output = verify(state, more);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     (output.status.code(), report)

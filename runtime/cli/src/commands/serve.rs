@@ -1,8 +1,6 @@
 //! `airlock serve`.
 
 use std::{
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -73,8 +71,7 @@ fn isolate(config: &Config, config_file: &Path, cache_dir: &Path) -> anyhow::Res
 
 /// Rules are about files that are there, so these are made first; for this user alone, as their owners would.
 fn private_dir(dir: &Path) -> anyhow::Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("cannot make `{}`", dir.display()))
+    airlock_store::create_dir(dir).with_context(|| format!("cannot make `{}`", dir.display()))
 }
 
 /// Serves until it is told to stop, then lets calls in flight finish.

@@ -35,11 +35,12 @@ pub(super) async fn run(session: &mut Session, types: &Types, request: &SqlReque
     match request.verb {
         SqlVerb::Query => {
             let mut page = ready.page(request)?;
+            request.stop.sent();
             let ended = session.run(&ready.values, &mut page).await?;
             Ok(HostReply::Rows(page.finish(&ended)?))
         }
         SqlVerb::Execute => {
-            let affected = request.check_affected(execute(session, &ready).await?)?;
+            let affected = request.check_affected(execute(session, request, &ready).await?)?;
             session.commit().await?;
             Ok(HostReply::Affected(affected))
         }
@@ -60,7 +61,7 @@ pub(super) async fn run_within(
     let ready = Ready::make(session, types, request, if guards { READ_ONLY } else { "" }).await?;
     let reply = match request.verb {
         SqlVerb::Query => HostReply::Rows(query_within(session, request, &ready).await?),
-        SqlVerb::Execute => HostReply::Affected(request.check_affected(execute(session, &ready).await?)?),
+        SqlVerb::Execute => HostReply::Affected(request.check_affected(execute(session, request, &ready).await?)?),
     };
     if guards {
         session.ask(NO_LONGER_READ_ONLY).await?;
@@ -150,6 +151,7 @@ fn opening(mode: &str, deadline: Instant) -> String {
 /// Takes rows in portions, so that what a cap leaves over is never more than the rest of one.
 async fn query_within(session: &mut Session, request: &SqlRequest, ready: &Ready) -> Result<Rows, Fault> {
     let mut page = ready.page(request)?;
+    request.stop.sent();
     let mut ended = session.start(&ready.values, PORTION_ROWS, &mut page).await?;
     while matches!(ended, Ended::Suspended) {
         ended = session.more(PORTION_ROWS, &mut page).await?;
@@ -162,7 +164,8 @@ async fn query_within(session: &mut Session, request: &SqlRequest, ready: &Ready
 }
 
 /// Rows changed.
-async fn execute(session: &mut Session, ready: &Ready) -> Result<u64, Fault> {
+async fn execute(session: &mut Session, request: &SqlRequest, ready: &Ready) -> Result<u64, Fault> {
+    request.stop.sent();
     let Ended::Complete(tag) = session.run(&ready.values, &mut Unread).await? else {
         return Err(bad("`execute` returns a count, not rows, and this statement returns a very large one"));
     };

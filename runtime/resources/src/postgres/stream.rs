@@ -73,6 +73,9 @@ impl Stream {
     pub(crate) async fn next(mut self, rows_max: u64) -> Result<Batch<Self>, HostError> {
         let page = self.ready.page(&self.request)?.pausing(bytes_enough(self.request.bytes_max), rows_max);
         let Some(session) = self.lease.session() else { return Err(timeout(Stopped::Unconfirmed)) };
+        if matches!(self.at, At::Beginning) {
+            self.request.stop.sent();
+        }
         let filled = timeout_at(self.request.deadline, fill(session, page, &self.ready, self.at, rows_max)).await;
         let (page, ended) = match filled {
             Ok(Ok(filled)) => filled,

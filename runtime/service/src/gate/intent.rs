@@ -39,16 +39,20 @@ impl<'a> OpenIntent<'a> {
 
     /// What has an outcome now, or needs none.
     pub(super) fn take(&mut self) -> Option<AuditEvent> {
-        self.event.take()
+        let sent = self.stop.as_ref().and_then(StopNotice::was_sent);
+        self.event.take().map(|event| AuditEvent { sent, ..event })
     }
 }
 
 impl Drop for OpenIntent<'_> {
     fn drop(&mut self) {
-        let Some(mut event) = self.event.take() else { return };
+        let Some(mut event) = self.take() else { return };
         event.kind = AuditKind::HostCallOutcome;
         event.decision = Some(Decision::Permit);
         let (reason, message) = match event.class {
+            _ if event.sent == Some(false) => {
+                (Reason::Cancelled.as_str(), "the function ended before this was sent to the database")
+            }
             Some(StatementClass::Read) => (Reason::Cancelled.as_str(), "the function ended before this call did"),
             _ => (OUTCOME_UNKNOWN, "the function ended before this call did; whether it took effect is not known"),
         };

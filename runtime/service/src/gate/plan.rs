@@ -52,13 +52,13 @@ impl Act {
         }
     }
 
-    /// Where the word comes from that a statement was stopped; `None` for what stops by itself.
+    /// Where the word comes from that a statement was sent, and stopped; `None` for what is no statement.
     pub(super) fn stop_notice(&self) -> Option<StopNotice> {
         match self {
             Self::Alone(Permitted::Sql(request)) | Self::Within(_, request) => Some(request.stop.clone()),
+            Self::Stream(request) => Some(request.query.stop.clone()),
             Self::Alone(Permitted::Http(_) | Permitted::Kv(_) | Permitted::Blob(_) | Permitted::Graphql(_)) => None,
-            Self::Stream(_)
-            | Self::Open(_)
+            Self::Open(_)
             | Self::Complete(..)
             | Self::CompleteInPieces(..)
             | Self::Begin(_)

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use airlock_model::{
     AuditEvent, AuditKind, BatchCall, Decision, HostCall, HostError, HostReply, ResourceName, StreamId,
 };
-use airlock_resources::{Performed, Stream, StreamRequest};
+use airlock_resources::{Performed, StopNotice, Stream, StreamRequest};
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedSemaphorePermit},
     time::Instant,
@@ -22,6 +22,7 @@ pub(super) type Streams = Table<StreamId, Slot>;
 /// A query's place. Its batches are taken one after the other.
 pub(super) struct Slot {
     resource: ResourceName,
+    stop: StopNotice,
     began: Instant,
     taken: Mutex<Taken>,
     /// Empty while a batch is taken.
@@ -62,10 +63,10 @@ impl CallGate {
     async fn try_start(&self, mut request: StreamRequest) -> Result<StreamId, HostError> {
         let (room, connection_by) = self.room()?;
         request.query.connection_by = connection_by;
-        let (began, resource) = (Instant::now(), request.query.resource.clone());
+        let (began, resource, stop) = (Instant::now(), request.query.resource.clone(), request.query.stop.clone());
         let stream = self.facts.settings.resources.stream(&self.facts.deployed.environment, request).await?;
         let stream = AsyncMutex::new(Some(stream));
-        let slot = Slot { resource, began, taken: Mutex::default(), stream, _room: room };
+        let slot = Slot { resource, stop, began, taken: Mutex::default(), stream, _room: room };
         Ok(self.streams.insert(StreamId, slot))
     }
 
@@ -114,6 +115,7 @@ impl CallGate {
         let Some(mut event) = taken.event.take() else { return };
         event.kind = AuditKind::HostCallOutcome;
         event.decision = Some(Decision::Permit);
+        event.sent = slot.stop.was_sent();
         event.reason = Some(error.map_or("ok", HostError::reason).to_owned());
         event.message = error.map(ToString::to_string);
         (event.rows, event.bytes) = (Some(taken.rows), Some(taken.bytes));

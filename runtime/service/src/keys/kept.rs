@@ -139,9 +139,9 @@ impl Kept {
         }
     }
 
-    /// A rename is durable when its directory is.
+    /// A rename is durable when its directory is, and that one when the state directory is.
     fn sync_dir(&self) -> io::Result<()> {
-        self.file.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+        self.file.ancestors().skip(1).take(2).try_for_each(|dir| File::open(dir)?.sync_all())
     }
 }
 

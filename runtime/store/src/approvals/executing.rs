@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use airlock_model::{Approval, ApprovalScope, ApprovalStep, AuditEvent, AuditKind, Executed};
-use tokio::sync::oneshot;
+use airlock_model::{Approval, ApprovalId, ApprovalScope, ApprovalStep, AuditEvent, AuditKind, Executed};
 
 use super::{NOT_SENT, by_name, lose, record, save};
 use crate::{
     StoreError,
     chain::Tx,
-    queue::{Job, Queue, Task, Urgency},
+    queue::{Job, Queue, Urgency, Write},
 };
 
 /// The right to execute once, and the duty to say what came of it: dropped before [`Executing::begin`] it says that nothing was
@@ -65,13 +64,8 @@ impl Executing {
         if self.approval.asked.scope() == ApprovalScope::Statement {
             return;
         }
-        let (id, event) = (self.approval.id.clone(), self.event.clone());
-        let work = move |tx: &mut Tx<'_>| match by_name(tx.connection, &id)? {
-            Some(found) => end(tx, found, executed, event),
-            None => Err(StoreError::corrupt(format!("approval `{id}`"))),
-        };
-        let (reply, _nobody_waits) = oneshot::channel();
-        let job = Job::Write(Box::new(Task::new(work, reply)));
+        let settlement = Settlement { id: self.approval.id.clone(), executed, event: self.event.clone() };
+        let job = Job::Write(Box::new(settlement));
         if let Err(error) = self.queue.push(job, Urgency::Closing) {
             tracing::error!(approval = %self.approval.id, %error, "the end of an execution could not be recorded");
         }
@@ -91,6 +85,36 @@ impl Drop for Executing {
 impl std::fmt::Debug for Executing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Executing").field("approval", &self.approval.id).finish_non_exhaustive()
+    }
+}
+
+/// The end of one execution, on its way to the disk.
+struct Settlement {
+    id: ApprovalId,
+    executed: Option<Executed>,
+    event: AuditEvent,
+}
+
+impl Write for Settlement {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        match by_name(tx.connection, &self.id)? {
+            Some(found) => end(tx, found, self.executed.clone(), self.event.clone()),
+            None => Err(StoreError::corrupt(format!("approval `{}`", self.id))),
+        }
+    }
+
+    fn can_run_again(&self) -> bool {
+        true
+    }
+
+    fn is_awaited(&self) -> bool {
+        false
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
+        if let Err(error) = committed {
+            tracing::error!(approval = %self.id, %error, "the end of an execution could not be recorded");
+        }
     }
 }
 

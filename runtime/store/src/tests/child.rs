@@ -8,8 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use super::{deployed, finished, intent, releaser, revision};
-use crate::{AuditFilter, Landing, Store, StoreError};
+use super::{deployed, disk::Watched, finished, intent, releaser, revision};
+use crate::{AuditFilter, Landing, Store, StoreError, SyncMode};
 
 const ROLE: &str = "AIRLOCK_STORE_CHILD_ROLE";
 const DIR: &str = "AIRLOCK_STORE_CHILD_DIR";
@@ -30,6 +30,30 @@ pub(super) fn start_starved(role: &str, dir: &Path, blocks: u32) -> Child {
     shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
     shell.arg(env::current_exe().expect("this binary"));
     set_up(shell, role, dir).spawn().expect("started")
+}
+
+/// As [`start`], on a disk that remembers and fails.
+pub(super) fn start_watched(role: &str, watched: &Watched<'_>) -> Child {
+    let mut command = Command::new(env::current_exe().expect("this binary"));
+    watched.set_up(&mut command);
+    set_up(command, role, watched.dir).spawn().expect("started")
+}
+
+/// As [`start`], with a small file system of memory mounted on its directory, which nobody else sees. `None` where that is not
+/// allowed.
+pub(super) fn start_on_small_disk(role: &str, dir: &Path, mebibytes: u32) -> Option<Child> {
+    let mount = |then: &str| {
+        let mut unshare = Command::new("unshare");
+        let script = format!("mount --make-rprivate / && mount -t tmpfs -o size={mebibytes}m none \"$0\" && {then}");
+        unshare.args(["--mount", "sh", "-c", &script]).arg(dir).stderr(Stdio::null());
+        unshare
+    };
+    if !mount("true").status().is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let mut command = mount("exec \"$@\"");
+    command.arg(env::current_exe().expect("this binary"));
+    Some(set_up(command, role, dir).spawn().expect("started"))
 }
 
 /// Runs a child to its end and returns what it said.
@@ -57,6 +81,10 @@ async fn plays_its_role() {
         Ok("append") => append_until_killed(&dir).await,
         Ok("execute") => super::approvals::execute_until_killed(&dir, say).await,
         Ok("starve") => append_until_full(&dir).await,
+        Ok("power") => super::power::write_until_the_cut(&dir, SyncMode::Full).await,
+        Ok("power-unsynced") => super::power::write_until_the_cut(&dir, SyncMode::OffForBenchmarksOnly).await,
+        Ok("faults") => super::faults::meet_a_fault(&dir, say).await,
+        Ok("fill") => super::room::fill_and_free(&dir, say).await,
         other => panic!("{other:?} is not a role"),
     }
 }

@@ -3,7 +3,7 @@
 use airlock_model::Digest;
 
 use super::{deployed, finished, open, releaser, revision, state_dir};
-use crate::{AuditFilter, Landing, Store, StoreError};
+use crate::{Landing, Store, StoreError};
 
 async fn is_poisoned(store: &Store) {
     let unavailable = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Unavailable { .. }));
@@ -11,34 +11,6 @@ async fn is_poisoned(store: &Store) {
     assert!(unavailable(store.enqueue(finished(7))));
     assert!(unavailable(store.deploy(revision("late", "late"), Landing::Live, releaser(), deployed()).await.map(drop)));
     assert!(unavailable(store.ready()));
-}
-
-#[tokio::test]
-async fn a_full_disk_ends_all_writing_and_reads_go_on() {
-    let dir = state_dir();
-    let store = open(dir.path());
-    let first = store.append(finished(1)).await.expect("appended");
-    let cap = |tx: &mut crate::chain::Tx<'_>| {
-        let pages: i64 = tx.connection.pragma_query_value(None, "page_count", |row| row.get(0)).expect("counted");
-        tx.connection.pragma_update_and_check(None, "max_page_count", pages + 4, |_| Ok(())).expect("capped");
-        Ok(())
-    };
-    store.write(cap).await.expect("capped");
-    let mut large = finished(2);
-    large.target = Some("x".repeat(64 << 10));
-    let failed: Vec<_> = [store.append(large), store.append(finished(3))].into();
-    for append in failed {
-        let error = append.await.expect_err("the whole group fails");
-        assert!(matches!(&error, StoreError::Unavailable { cause } if cause.contains("full")), "{error:?}");
-    }
-    is_poisoned(&store).await;
-    assert_eq!(store.query(AuditFilter::default()).await.expect("reads go on").len(), 1);
-    drop(store);
-
-    let restarted = open(dir.path());
-    assert_eq!(restarted.head().await.expect("head").hash, first.hash);
-    restarted.append(finished(4)).await.expect("a restart with room goes on");
-    assert!(restarted.verify(None).await.expect("verified").integrity);
 }
 
 #[tokio::test]

@@ -6,15 +6,22 @@ mod checkpoints;
 mod child;
 mod completeness;
 mod contract;
+#[expect(unreachable_pub, dead_code, reason = "the harness of the integration tests has it too")]
+#[path = "../../../../tests/harness/disk/mod.rs"]
+mod disk;
 mod durability;
 mod failure;
+mod faults;
 mod group;
 mod identity;
 mod opening;
+mod power;
 mod releases;
 mod retention;
+mod room;
 mod search;
 mod spent;
+mod tails;
 mod tamper;
 
 use std::path::Path;

@@ -71,7 +71,7 @@ fn tamper(connection: &Connection, random: &mut Random) -> String {
         assert!(changed > 0, "{sql} changed nothing");
         sql.to_owned()
     };
-    match random.below(12) {
+    match random.below(16) {
         0 => {
             let mut body: Vec<u8> = read(connection, "body", seq).into_bytes();
             let at = random.below(body.len() as u64) as usize;
@@ -108,12 +108,58 @@ fn tamper(connection: &Connection, random: &mut Random) -> String {
         10 => run(&format!(
             "INSERT INTO audit SELECT -seq, time_unix_ms, kind, invocation, function, hash, body FROM audit WHERE seq = {seq}"
         )),
+        11 => {
+            // All behind it moves on by one, and it stands there twice.
+            connection.execute("UPDATE audit SET seq = -seq WHERE seq >= ?1", [seq]).expect("moved away");
+            connection.execute("UPDATE audit SET seq = 1 - seq WHERE seq < 0", []).expect("moved on");
+            run(&format!(
+                "INSERT INTO audit SELECT {seq}, time_unix_ms, kind, invocation, function, hash, body FROM audit WHERE seq = {}",
+                seq + 1
+            ))
+        }
+        12 => {
+            let stranger = stranger(seq as u64, random);
+            let sql = "UPDATE audit SET body = ?1, hash = ?2, time_unix_ms = 1000 + ?3, kind = 'invocation_finished', \
+                       invocation = 'invocation-' || ?3, function = iif(?3 % 2, 'odd', 'even') WHERE seq = ?4";
+            let (body, hash, number) = stranger;
+            connection.execute(sql, (body, hash.as_bytes(), number as i64, seq)).expect("spliced");
+            format!("{seq} is one of another trail, with its hash there")
+        }
+        13 => {
+            // The end of another trail, whose hashes follow from each other.
+            let mut hash = Digest::of(&random.next().to_le_bytes());
+            for seq in seq..=RECORDS as i64 {
+                hash = link(seq as u64, &hash, read(connection, "body", seq).as_bytes());
+                let sql = "UPDATE audit SET hash = ?1 WHERE seq = ?2";
+                connection.execute(sql, (hash.as_bytes(), seq)).expect("changed");
+            }
+            format!("from {seq} on the end of another trail")
+        }
+        14 => {
+            let forged = forge_all(connection, random);
+            format!("another trail altogether: {forged}")
+        }
         _ => {
             let body = read(connection, "body", seq).replace("odd", "eve").replace("even", "odd");
             forge_from(connection, seq, &body);
             format!("{seq} changed and every hash from there on computed anew")
         }
     }
+}
+
+/// A record as another trail has it at that place: its body, its hash and its call number.
+fn stranger(seq: u64, random: &mut Random) -> (String, Digest, u64) {
+    let number = 1 + random.below(RECORDS);
+    let body = serde_json::to_string(&finished(number)).expect("an event");
+    let hash = link(seq, &Digest::of(&random.next().to_le_bytes()), body.as_bytes());
+    (body, hash, number)
+}
+
+/// Another trail, whole from its beginning, that somebody puts in the place of this one.
+fn forge_all(connection: &Connection, random: &mut Random) -> String {
+    let body = read(connection, "body", 1).replace("1001", &format!("1{:03}", random.below(900) + 99));
+    forge_from(connection, 1, &body);
+    body
 }
 
 fn read(connection: &Connection, column: &str, seq: i64) -> String {
