@@ -12,6 +12,8 @@ use crate::{
 };
 
 const CHECKPOINT_TYPE: &str = "airlock-checkpoint+jwt";
+/// What says that records were removed is of a type of its own: no checkpoint that was kept can be taken for one.
+const CUT_TYPE: &str = "airlock-trail-cut+jwt";
 const HEADER_MEMBERS: [&str; 3] = ["alg", "typ", "kid"];
 
 /// What a server says about its trail at one moment.
@@ -34,7 +36,7 @@ pub enum CheckpointRefusal {
     #[error("it is no compact JWS")]
     Shape,
     /// Another kind of token, or a header that asks for more.
-    #[error("its header is not exactly `typ`, `alg` and `kid`, or its `typ` is not `airlock-checkpoint+jwt`")]
+    #[error("its header is not exactly `typ`, `alg` and `kid`, or its `typ` is another one")]
     Header,
     /// Nobody's key.
     #[error(
@@ -57,9 +59,21 @@ pub enum CheckpointRefusal {
 /// # Errors
 /// When the cryptographic library fails.
 pub fn sign_checkpoint(key: &SigningKey, claims: &CheckpointClaims) -> Result<String, KeyError> {
+    sign(key, CHECKPOINT_TYPE, claims)
+}
+
+/// Signs that everything up to a record was removed because its time was over.
+///
+/// # Errors
+/// When the cryptographic library fails.
+pub fn sign_cut(key: &SigningKey, claims: &CheckpointClaims) -> Result<String, KeyError> {
+    sign(key, CUT_TYPE, claims)
+}
+
+fn sign(key: &SigningKey, kind: &str, claims: &CheckpointClaims) -> Result<String, KeyError> {
     let CheckpointClaims { instance, seq, hash, issued_at_unix_s } = claims;
     let claims = json!({ "iss": instance, "seq": seq, "hash": hash, "iat": issued_at_unix_s });
-    mint::mint_foreign(key, CHECKPOINT_TYPE, &claims)
+    mint::mint_foreign(key, kind, &claims)
 }
 
 /// Checks a checkpoint and reads what it says.
@@ -67,11 +81,23 @@ pub fn sign_checkpoint(key: &SigningKey, claims: &CheckpointClaims) -> Result<St
 /// # Errors
 /// The first rule that is broken.
 pub fn verify_checkpoint(text: &str, keys: &KeySet) -> Result<CheckpointClaims, CheckpointRefusal> {
+    verify(text, CHECKPOINT_TYPE, keys)
+}
+
+/// Checks what [`sign_cut`] signed and reads what it says.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn verify_cut(text: &str, keys: &KeySet) -> Result<CheckpointClaims, CheckpointRefusal> {
+    verify(text, CUT_TYPE, keys)
+}
+
+fn verify(text: &str, kind: &str, keys: &KeySet) -> Result<CheckpointClaims, CheckpointRefusal> {
     let parts = Compact::split(text).map_err(|_| CheckpointRefusal::Shape)?;
     let header = parts.header_json().map_err(|_| CheckpointRefusal::Shape)?;
     let member = |name: &str| header.get(name).and_then(Value::as_str).ok_or(CheckpointRefusal::Header);
     let only_known = header.keys().all(|name| HEADER_MEMBERS.contains(&name.as_str()));
-    if !only_known || member("typ")? != CHECKPOINT_TYPE {
+    if !only_known || member("typ")? != kind {
         return Err(CheckpointRefusal::Header);
     }
     let key = keys.get(member("kid")?).ok_or(CheckpointRefusal::Key)?;
@@ -162,6 +188,10 @@ mod tests {
         }
         let checkpoint = sign_checkpoint(&fixture.ed, &claims()).expect("signed");
         assert!(fixture.judge(&checkpoint).is_err());
+        let cut = sign_cut(&fixture.ed, &claims()).expect("signed");
+        assert_eq!(verify_cut(&cut, &keys_of(&fixture)), Ok(claims()));
+        assert_eq!(verify_cut(&checkpoint, &keys_of(&fixture)), Err(CheckpointRefusal::Header));
+        assert_eq!(verify_checkpoint(&cut, &keys_of(&fixture)), Err(CheckpointRefusal::Header));
         for lacking in ["iss", "seq", "hash", "iat"] {
             let mut said = said.clone();
             said.as_object_mut().expect("claims").remove(lacking);

@@ -33,7 +33,7 @@ pub use admission::{
 };
 pub use attenuate::{Minted, Narrowing, TokenIssuer};
 pub use authz::{Authorized, Control, Invoke, authorize_control, authorize_invoke, expect_control, expect_invoke};
-pub use checkpoint::{CheckpointClaims, CheckpointRefusal, sign_checkpoint, verify_checkpoint};
+pub use checkpoint::{CheckpointClaims, CheckpointRefusal, sign_checkpoint, sign_cut, verify_checkpoint, verify_cut};
 pub use dpop::{Proof, ProofClaims, ProofRefusal, ProvenRequest, UsedProofs, prove};
 pub use identity::{Identity, IdentityProvider, IdentityRefusal};
 pub use inspect::{Expectations, Inspection, Verdict, claims_unverified, inspect, inspect_unverified};

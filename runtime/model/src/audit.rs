@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Principal, Spending, StatementClass, Usage};
+use crate::{Digest, Principal, Spending, StatementClass, Usage};
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +72,33 @@ pub enum AuditKind {
     Revoked,
     /// A revocation no longer holds.
     RevocationLifted,
+    /// The oldest records were removed, because their time was over.
+    TrailCut,
+}
+
+/// What is left of records that were removed: where they ended, and what they said about calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailCut {
+    /// Number of the last record that was removed.
+    pub seq: u64,
+    /// Its hash: whoever has a copy of it can show that it is this one.
+    pub hash: Digest,
+    /// How many this cut removed.
+    pub records: u64,
+    /// When the first of them was written, in milliseconds since the Unix epoch.
+    pub first_unix_ms: u64,
+    /// When the last of them was.
+    pub last_unix_ms: u64,
+    /// Calls that they show to have ended.
+    pub calls: u64,
+    /// Calls that they show to have begun, and that never end, because their server was killed.
+    pub unfinished_calls: u64,
+    /// The highest number of a call that was issued by then.
+    pub highest_call: u64,
+    /// Numbers of calls that had not ended by then: first and last of each run.
+    pub open_calls: Vec<(u64, u64)>,
+    /// The cut, signed by the key of the checkpoints: a compact JWS of the type `airlock-trail-cut+jwt`.
+    pub signed: String,
 }
 
 /// Which way a decision went.
@@ -186,6 +213,9 @@ pub struct AuditEvent {
     /// What the run spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Box<TrailCut>>,
 }
 
 impl AuditEvent {
@@ -225,6 +255,7 @@ impl AuditEvent {
             duration_us: None,
             spending: None,
             usage: None,
+            cut: None,
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     refusals::{Refusals, Refused, Subject},
     registry::Registry,
     reload::Reloader,
+    retention,
     revocations::Revocations,
     running::Running,
     settings::{self, Settings},
@@ -80,6 +81,7 @@ pub struct App {
     /// Whoever reads the whole trail.
     pub(crate) verifying: tokio::sync::Mutex<()>,
     _checkpoints: Timer,
+    _retention: Option<Timer>,
     pub(crate) backends: Arc<Backends>,
 }
 
@@ -128,6 +130,7 @@ impl App {
             recorder: Recorder::new(),
             revocations,
         });
+        let retention = settings.config.audit.keep().map(|keep| retention::start(&backends, &notary, keep));
         let registry = Registry::default();
         let app = Self {
             reloader: Reloader::new(
@@ -156,6 +159,7 @@ impl App {
             notary,
             verifying: tokio::sync::Mutex::default(),
             _checkpoints: checkpoints,
+            _retention: retention,
             backends,
         };
         warn_of_surprises(&app, sync);

@@ -9,12 +9,15 @@ mod outlets;
 
 use std::{sync::Arc, time::Duration};
 
-use airlock_access::{CheckpointClaims, Presented, sign_checkpoint, verify_checkpoint};
+use airlock_access::{CheckpointClaims, Presented, sign_checkpoint, sign_cut, verify_checkpoint};
 use airlock_model::{ControlScope, EnvironmentName, Failure, Reason};
 use airlock_resources::Network;
 use airlock_store::{Checkpoint, Checkpointer, KeptCheckpoint, Store, StoreError};
 use serde::Serialize;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::{
+    task::AbortHandle,
+    time::{MissedTickBehavior, interval, timeout},
+};
 
 use crate::{
     App,
@@ -65,8 +68,14 @@ pub(crate) struct Notary {
     outlets: Arc<Outlets>,
 }
 
-/// The timer. Ends with the application.
-pub(crate) struct Timer(tokio::task::AbortHandle);
+/// A task that repeats something. Ends with the application.
+pub(crate) struct Timer(AbortHandle);
+
+impl Timer {
+    pub(crate) fn start(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work).abort_handle())
+    }
+}
 
 impl Drop for Timer {
     fn drop(&mut self) {
@@ -92,7 +101,7 @@ impl Notary {
 
     /// Begins to make checkpoints, and to tell them. The first is made now.
     pub(crate) fn start(&self, every: Duration) -> Timer {
-        Timer(tokio::spawn(self.clone().run(every)).abort_handle())
+        Timer::start(self.clone().run(every))
     }
 
     async fn run(self, every: Duration) {
@@ -120,11 +129,19 @@ impl Notary {
     }
 
     fn sign(&self, at: Checkpoint, time_unix_ms: u64) -> Option<String> {
-        let Checkpoint { seq, hash } = at;
-        let issued_at_unix_s = time_unix_ms / 1_000;
-        let claims = CheckpointClaims { instance: self.instance.as_ref().into(), seq, hash, issued_at_unix_s };
-        let signed = sign_checkpoint(&self.keys.signing, &claims);
+        let signed = sign_checkpoint(&self.keys.signing, &self.claims(at, time_unix_ms));
         signed.inspect_err(|why| tracing::error!(%why, "a checkpoint could not be signed")).ok()
+    }
+
+    /// Says that everything up to a record was removed because its time was over.
+    pub(crate) fn sign_cut(&self, at: Checkpoint, time_unix_ms: u64) -> Option<String> {
+        let signed = sign_cut(&self.keys.signing, &self.claims(at, time_unix_ms));
+        signed.inspect_err(|why| tracing::error!(%why, "a cut of the trail could not be signed")).ok()
+    }
+
+    fn claims(&self, Checkpoint { seq, hash }: Checkpoint, time_unix_ms: u64) -> CheckpointClaims {
+        let instance = self.instance.as_ref().into();
+        CheckpointClaims { instance, seq, hash, issued_at_unix_s: time_unix_ms / 1_000 }
     }
 
     fn said(&self, KeptCheckpoint { at, time_unix_ms, signed }: KeptCheckpoint) -> SignedCheckpoint {

@@ -30,6 +30,7 @@ mod recorder;
 mod refusals;
 mod registry;
 mod reload;
+mod retention;
 mod revision_name;
 mod revocations;
 mod running;

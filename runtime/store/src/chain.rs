@@ -95,6 +95,7 @@ pub(crate) const fn kind_name(kind: AuditKind) -> &'static str {
         AuditKind::TokenAttenuated => "token_attenuated",
         AuditKind::Revoked => "revoked",
         AuditKind::RevocationLifted => "revocation_lifted",
+        AuditKind::TrailCut => "trail_cut",
     }
 }
 

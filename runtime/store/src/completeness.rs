@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use airlock_model::{AuditEvent, AuditKind};
+use airlock_model::{AuditEvent, AuditKind, TrailCut};
 use serde::Serialize;
 
 /// Open ranges remembered at most; beyond that the lowest is taken as never finished. Bounds memory, and is far above
 /// the number of calls that can be in flight.
 const OPEN_MAX: usize = 65_536;
+
+/// Open ranges that a cut writes down at most; the next moment has fewer.
+const STANDING_MAX: usize = 1_000;
 
 /// Ranges listed at most in a report; the counts go on.
 const LISTED_MAX: usize = 1_000;
@@ -72,6 +75,17 @@ pub(crate) struct CallLedger {
 }
 
 impl CallLedger {
+    /// Goes on where records were cut off.
+    pub(crate) fn after(cut: &TrailCut) -> Self {
+        Self { highest: cut.highest_call, open: cut.open_calls.iter().copied().collect(), ..Self::default() }
+    }
+
+    /// The highest number issued, and what is issued and not closed; `None` when that is too much to write down.
+    pub(crate) fn standing(&self) -> Option<(u64, Vec<(u64, u64)>)> {
+        let open = || self.open.iter().map(|(first, last)| (*first, *last)).collect();
+        (self.open.len() <= STANDING_MAX).then(|| (self.highest, open()))
+    }
+
     pub(crate) fn see(&mut self, event: &AuditEvent) {
         let Some(number) = event.call_number else { return };
         match event.kind {

@@ -28,6 +28,7 @@ mod queue;
 mod reader;
 mod relay;
 mod releases;
+mod retention;
 mod reserve;
 mod revision;
 mod revisions;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airlock_model::{AuditEvent, Digest};
+use airlock_model::{AuditEvent, Digest, TrailCut};
 use rusqlite::{Connection, Row, types::ValueRef};
 use serde::Serialize;
 
@@ -10,6 +10,7 @@ use crate::{
     CallReport, Checkpoint, NumberRange, Reader, StoreError,
     chain::{kind_name, link, stored_number},
     completeness::{CallLedger, Listed},
+    retention::Start,
     trail_index::is_indexed,
 };
 
@@ -60,6 +61,9 @@ pub struct BadRecord {
 pub struct VerifyReport {
     /// Records read.
     pub records: u64,
+    /// Where the trail begins, when what came before was removed because its time was over. That the server did it says the
+    /// signature of the cut, which is not checked here.
+    pub cut: Option<TrailCut>,
     /// Every record is what was written, in its place.
     pub integrity: bool,
     /// The first that is not.
@@ -84,7 +88,8 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Sqlite`] when the file itself is damaged, [`StoreError::Busy`].
     pub async fn verify(&self, checkpoints: impl IntoIterator<Item = Checkpoint>) -> Result<VerifyReport, StoreError> {
-        let mut verifier = Verifier::new(checkpoints);
+        let start = self.run(Start::of).await?;
+        let mut verifier = Verifier::new(start, checkpoints);
         loop {
             let (next, more) = self.run(move |connection| verifier.read_chunk(connection)).await?;
             verifier = next;
@@ -108,45 +113,62 @@ pub(crate) struct Verifier {
     first_bad: Option<BadRecord>,
     gaps: Listed,
     calls: CallLedger,
+    cut: Option<TrailCut>,
 }
 
 impl Verifier {
-    pub(crate) fn new(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Self {
+    pub(crate) fn new(start: Start, checkpoints: impl IntoIterator<Item = Checkpoint>) -> Self {
+        let begins = start.at();
         let mut kept: BTreeMap<u64, BTreeSet<Digest>> = BTreeMap::new();
-        for Checkpoint { seq, hash } in checkpoints {
+        // Of what was cut off nothing can be said any more.
+        for Checkpoint { seq, hash } in checkpoints.into_iter().filter(|checkpoint| checkpoint.seq >= begins.seq) {
             kept.entry(seq).or_default().insert(hash);
         }
         let mut new = Self {
             kept,
-            whole_to: 0,
-            head: Checkpoint::genesis(),
+            whole_to: begins.seq,
+            head: begins,
             position: None,
             records: 0,
             bad_records: 0,
             first_bad: None,
             gaps: Listed::default(),
-            calls: CallLedger::default(),
+            calls: start.calls(),
+            cut: start.into_cut(),
         };
-        if !new.meets(Checkpoint::genesis()) {
-            new.found(0, Fault::Rewritten);
+        if !new.meets(begins) {
+            new.found(stored_number(begins.seq), Fault::Rewritten);
         }
         new
     }
 
+    /// Where it stands: the last record it read, and what is known about calls.
+    pub(crate) fn standing(self) -> (VerifyReport, Option<(u64, Vec<(u64, u64)>)>) {
+        let calls = self.calls.standing();
+        (self.report(), calls)
+    }
+
     pub(crate) fn read_chunk(mut self, connection: &Connection) -> Result<(Self, bool), StoreError> {
         let read = self.records;
-        self.read_rows(connection).map_err(StoreError::sqlite("read the audit trail"))?;
+        self.read_rows(connection, i64::MAX, CHUNK).map_err(StoreError::sqlite("read the audit trail"))?;
         let more = self.records.saturating_sub(read) == u64::from(CHUNK);
         Ok((self, more))
     }
 
-    fn read_rows(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Reads up to a record.
+    pub(crate) fn read_to(mut self, connection: &Connection, to: u64) -> Result<Self, StoreError> {
+        let read = self.read_rows(connection, stored_number(to), u32::MAX);
+        read.map_err(StoreError::sqlite("read the audit trail"))?;
+        Ok(self)
+    }
+
+    fn read_rows(&mut self, connection: &Connection, to: i64, rows_max: u32) -> rusqlite::Result<()> {
         let sql = "SELECT seq, hash, body, time_unix_ms, kind, invocation, function FROM audit \
-                   WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+                   WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3";
         // One below the lowest number there is, which no record can have.
         let from = self.position.unwrap_or(i64::MIN);
         let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query((from, CHUNK))?;
+        let mut rows = statement.query((from, to, rows_max))?;
         while let Some(row) = rows.next()? {
             self.read_row(connection, row)?;
         }
@@ -214,6 +236,7 @@ impl Verifier {
         }
         VerifyReport {
             records: self.records,
+            cut: self.cut,
             integrity: self.first_bad.is_none(),
             first_bad: self.first_bad,
             bad_records: self.bad_records,

@@ -373,6 +373,7 @@ impl Application for Fake {
             CallReport { complete: true, finished: 3, unfinished: Vec::new(), unfinished_count: 0, repeated: 0 };
         let trail = VerifyReport {
             records: 7,
+            cut: None,
             integrity: true,
             first_bad: None,
             bad_records: 0,
@@ -381,7 +382,7 @@ impl Application for Fake {
             seq_gaps: Vec::new(),
             calls,
         };
-        Ok(TrailReport { trail, proven_to: Some(7), kept_to: None, bad_checkpoints: Vec::new() })
+        Ok(TrailReport { trail, proven_to: Some(7), kept_to: None, bad_checkpoints: Vec::new(), bad_cut: None })
     }
 
     async fn list_resources(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<ResourceSummary>, Failure> {

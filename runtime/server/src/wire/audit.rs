@@ -152,6 +152,7 @@ pub(crate) fn verify_response(report: &TrailReport) -> v1::AuditServiceVerifyRes
         sequence: report.trail.head.seq,
         hash: report.trail.head.hash.to_string(),
         proven_to_sequence: report.proven_to.unwrap_or_default(),
+        begins_after_sequence: report.trail.cut.as_ref().map_or(0, |cut| cut.seq),
     }
 }
 

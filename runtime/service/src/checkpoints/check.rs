@@ -1,6 +1,7 @@
 //! A trail judged by its own hashes and by every checkpoint there is.
 
-use airlock_access::{KeySet, verify_checkpoint};
+use airlock_access::{KeySet, verify_checkpoint, verify_cut};
+use airlock_model::TrailCut;
 use airlock_store::{BadRecord, Checkpoint, KeptCheckpoint, Reader, StoreError, VerifyReport};
 use serde::Serialize;
 
@@ -17,6 +18,8 @@ pub struct TrailReport {
     pub kept_to: Option<u64>,
     /// Checkpoints of the state directory that do not count.
     pub bad_checkpoints: Vec<BadCheckpoint>,
+    /// Why what came before the trail was not removed by a server, although the trail says so.
+    pub bad_cut: Option<String>,
 }
 
 /// A checkpoint of the state directory that does not count.
@@ -32,7 +35,7 @@ impl TrailReport {
     /// Whether everything is what was written.
     #[must_use]
     pub fn integrity(&self) -> bool {
-        self.trail.integrity && self.bad_checkpoints.is_empty()
+        self.trail.integrity && self.bad_checkpoints.is_empty() && self.bad_cut.is_none()
     }
 
     /// The first record that is not, and why.
@@ -41,7 +44,9 @@ impl TrailReport {
         let record = self.trail.first_bad.as_ref().map(|BadRecord { seq, why }| (*seq, why.to_string()));
         let said = |bad: &BadCheckpoint| (bad.seq, format!("the checkpoint kept for it does not count: {}", bad.why));
         let checkpoint = self.bad_checkpoints.first().map(said);
-        record.into_iter().chain(checkpoint).min_by_key(|(seq, _)| *seq)
+        let begins = self.trail.cut.as_ref().and_then(|cut| i64::try_from(cut.seq).ok()).unwrap_or_default();
+        let cut = self.bad_cut.as_ref().map(|why| (begins, format!("the trail begins behind it, and {why}")));
+        record.into_iter().chain(checkpoint).chain(cut).min_by_key(|(seq, _)| *seq)
     }
 }
 
@@ -59,14 +64,25 @@ pub async fn verify_trail(
     let found = reader.checkpoints().await?;
     let keys = keys.cloned();
     // Hundreds of signatures: nothing for a thread that serves.
-    let judged = tokio::task::spawn_blocking(move || judge(found, keys.as_ref())).await;
+    let with = keys.clone();
+    let judged = tokio::task::spawn_blocking(move || judge(found, with.as_ref())).await;
     let (kept, bad_checkpoints) =
         judged.map_err(|_| StoreError::Unavailable { cause: "nobody is left to judge the checkpoints".into() })?;
     let all: Vec<_> = given.iter().chain(&kept).copied().collect();
     let trail = reader.verify(all).await?;
-    let last = |points: &[Checkpoint]| points.iter().map(|at| at.seq).filter(|seq| *seq <= trail.whole_to).max();
+    let bad_cut = trail.cut.as_ref().and_then(|cut| judge_cut(cut, keys.as_ref()).err());
+    let begins = trail.cut.as_ref().map_or(0, |cut| cut.seq);
+    let range = begins..=trail.whole_to;
+    let last = |points: &[Checkpoint]| points.iter().map(|at| at.seq).filter(|seq| range.contains(seq)).max();
     let (proven_to, kept_to) = (last(&given), last(&kept));
-    Ok(TrailReport { trail, proven_to, kept_to, bad_checkpoints })
+    Ok(TrailReport { trail, proven_to, kept_to, bad_checkpoints, bad_cut })
+}
+
+/// Whether a server removed what came before the trail. Anybody who can write to the file could say so.
+fn judge_cut(cut: &TrailCut, keys: Option<&KeySet>) -> Result<(), String> {
+    let keys = keys.ok_or("there is no public key to check the cut with")?;
+    let said = verify_cut(&cut.signed, keys).map_err(|why| format!("the cut is not signed: {why}"))?;
+    if (said.seq, said.hash) == (cut.seq, cut.hash) { Ok(()) } else { Err("another cut was signed".to_owned()) }
 }
 
 /// Those that count, and those that do not.

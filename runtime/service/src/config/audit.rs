@@ -1,6 +1,7 @@
 //! `[audit]`: how the trail is signed, and where that is said.
 
 use std::{
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Config, ConfigError, PrivateKeySource};
 
 const EVERY_S_MAX: u64 = 86_400;
+const KEEP_DAYS: RangeInclusive<u32> = 2..=36_500;
 
 /// `[audit]`.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -19,6 +21,8 @@ pub struct AuditConfig {
     /// What checkpoints are signed with: a file of `airlock keys new`; one in the state directory, made at the first start,
     /// when missing.
     pub key: Option<PrivateKeySource>,
+    /// Days that records are kept: 2 to 36,500; for ever when missing. Then they are removed, hour by hour, and the trail says so.
+    pub keep_days: Option<u32>,
     /// When checkpoints are made, and where they go.
     pub checkpoints: CheckpointConfig,
 }
@@ -79,6 +83,12 @@ impl CheckpointConfig {
 }
 
 impl AuditConfig {
+    /// How long records are kept.
+    #[must_use]
+    pub fn keep(&self) -> Option<Duration> {
+        self.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400))
+    }
+
     pub(super) fn resolve_paths(&mut self, base: &Path) {
         let key = self.key.iter_mut().map(|key| &mut key.file);
         let certificates = self.checkpoints.webhook.iter_mut().filter_map(|webhook| webhook.ca_file.as_mut());
@@ -98,6 +108,11 @@ impl AuditConfig {
 
 impl Config {
     pub(super) fn check_audit(&self) -> Result<(), ConfigError> {
+        if self.audit.keep_days.is_some_and(|days| !KEEP_DAYS.contains(&days)) {
+            let message =
+                "give 2 to 36500 days, or nothing to keep records for ever: budgets of a day are counted from them";
+            return Err(ConfigError::value("audit.keep_days", message));
+        }
         if (1..=EVERY_S_MAX).contains(&self.audit.checkpoints.every_s) {
             return Ok(());
         }

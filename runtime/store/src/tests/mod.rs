@@ -17,6 +17,7 @@ mod identity;
 mod opening;
 mod power;
 mod releases;
+mod retention;
 mod room;
 mod search;
 mod spent;

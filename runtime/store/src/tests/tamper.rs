@@ -8,6 +8,7 @@ use crate::{
     Checkpoint, VerifyReport,
     chain::link,
     database,
+    retention::Start,
     verify::{CHUNK, Verifier},
 };
 
@@ -15,7 +16,7 @@ const RECORDS: u64 = 64;
 const TAMPERS: u64 = 10_000;
 
 fn judge(connection: &Connection, checkpoint: Checkpoint) -> VerifyReport {
-    let mut verifier = Verifier::new([checkpoint]);
+    let mut verifier = Verifier::new(Start::of(connection).expect("a start"), [checkpoint]);
     loop {
         let (next, more) = verifier.read_chunk(connection).expect("read");
         if !more {

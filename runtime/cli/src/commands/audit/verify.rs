@@ -14,6 +14,7 @@ use crate::{
     args::{ControlOptions, VerifyOptions},
     client::{Client, Rejected},
     output::{self, EXIT_FAILURE, EXIT_TAMPERED, Style},
+    when,
 };
 
 /// Ranges of unfinished calls in the text; `--json` has more.
@@ -130,6 +131,10 @@ fn text(out: &mut dyn Write, report: &TrailReport) -> std::io::Result<()> {
     let yes = |good: bool| if good { "yes" } else { "NO" };
     let trail = &report.trail;
     writeln!(out, "records    {}", trail.records)?;
+    if let Some(cut) = &trail.cut {
+        let (seq, last) = (cut.seq, when::utc_ms(cut.last_unix_ms));
+        writeln!(out, "begins     after record {seq} of {last}: what came before was removed when its time was over")?;
+    }
     writeln!(out, "integrity  {}", yes(report.integrity()))?;
     if let Some((seq, why)) = report.first_bad() {
         writeln!(out, "  first bad record {seq}: {why}")?;
