@@ -109,7 +109,13 @@ impl Disk {
     /// Writes to an empty directory what a power cut now might leave. Shared memory is not there: nothing of it is on disk.
     pub fn cut(&self, random: &mut Seeded, into: &Path) {
         // None, some or all of what was not synced.
-        let percent = [0, 10, 50, 90, 100][random.below(5)];
+        let percent = match random.below(5) {
+            0 => 0,
+            1 => 10,
+            2 => 50,
+            3 => 90,
+            _ => 100,
+        };
         let names = self.names_left(random, percent);
         // In the order of names, so that a directory comes before what is in it.
         for (path, node) in &names {

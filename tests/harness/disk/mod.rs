@@ -22,7 +22,7 @@ pub use log::{Op, read};
 pub struct Seeded(pub u64);
 
 impl Seeded {
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -32,7 +32,7 @@ impl Seeded {
 
     /// Below `end`, which is above 0.
     pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).expect("small")).expect("small")
+        usize::try_from(self.draw() % u64::try_from(end).expect("small")).expect("small")
     }
 
     /// True so many times of a hundred.

@@ -103,7 +103,7 @@ async fn survive(database: &Database, kills: usize, first: u64, random: &mut See
             let (manifest, component) = guests::built("sql-probe");
             served.deploy(&manifest, component).await.expect("deployed");
         }
-        let after = Duration::from_micros(random.next() % 20_000);
+        let after = Duration::from_micros(random.draw() % 20_000);
         let callers = (0..CALLERS).map(|_| call_until_killed(&served, database, &marks, &answered));
         tokio::join!(kill_at(&served, random.below(25), after, &answered), join_all(callers));
         served.ended().await;

@@ -105,8 +105,8 @@ fn plan(call: usize, random: &mut Seeded) -> (Value, u64, Option<Duration>) {
     }
     let never_ends =
         steps.last().is_some_and(|last| last["do"] == "spin" || last["statement"].to_string().contains("recursive"));
-    let deadline = if never_ends || random.percent(5) { 100 + random.next() % 400 } else { 10_000 };
-    let leaves = random.percent(25).then(|| Duration::from_micros(random.next() % 60_000));
+    let deadline = if never_ends || random.percent(5) { 100 + random.draw() % 400 } else { 10_000 };
+    let leaves = random.percent(25).then(|| Duration::from_micros(random.draw() % 60_000));
     (json!({ "steps": steps }), deadline, leaves)
 }
 

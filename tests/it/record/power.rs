@@ -80,7 +80,7 @@ async fn a_server_starts_on_what_a_power_cut_leaves_and_has_all_that_was_told() 
     let kept = place.path("told.jsonl");
     let mut random = Seeded(77);
     for _ in 0..times("AIRLOCK_SERVER_POWER_CUTS", 4) {
-        let (point, seed) = (random.below(ops.len() + 1), random.next());
+        let (point, seed) = (random.below(ops.len() + 1), random.draw());
         println!("cut before operation {point} of {}, seed {seed}", ops.len());
         let mut disk = Disk::default();
         ops[..point].iter().for_each(|op| disk.play(op));

@@ -194,7 +194,7 @@ async fn nothing_acknowledged_is_lost_when_the_power_goes() {
             }
             played = point;
             let left = scratch();
-            let seed = random.next();
+            let seed = random.draw();
             println!("cut before operation {point} of {}, seed {seed}", ops.len());
             disk.cut(&mut Seeded(seed), left.path());
             told.is_there(left.path()).await;
