@@ -4,7 +4,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -24,9 +23,6 @@ use serde_json::{Value, json};
 
 /// Callers at the same time.
 const CALLERS: usize = 6;
-/// The last statement that the log has to have.
-const LAST: &str = "select 'nothing comes after this'";
-
 /// What the session says for itself around the statements of guests: the whole text, or its beginning where numbers follow.
 const HOUSEKEEPING: [&str; 9] = [
     "",
@@ -141,12 +137,19 @@ struct Logged {
     failed: usize,
 }
 
-/// Every statement of our roles that is not our own, and what is neither.
-fn read_log(log: &Path) -> Option<(HashMap<String, Logged>, usize)> {
-    let text = std::fs::read_to_string(log).ok()?;
-    if !text.contains(LAST) {
-        return None;
+/// What the log says of our roles, once it has everything up to now: every statement of a guest, and how many were our own.
+async fn read_log(server: &Postgres, now: &str) -> (HashMap<String, Logged>, usize) {
+    server.wait_until_idle().await;
+    server.sql(&format!("select '{now}'"));
+    loop {
+        match std::fs::read_to_string(server.path("statements.json")) {
+            Ok(text) if text.contains(now) => return parse_log(&text),
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
     }
+}
+
+fn parse_log(text: &str) -> (HashMap<String, Logged>, usize) {
     let mut found: HashMap<String, Logged> = HashMap::new();
     let mut own = 0;
     for line in text.lines() {
@@ -167,7 +170,7 @@ fn read_log(log: &Path) -> Option<(HashMap<String, Logged>, usize)> {
             found.entry(text.to_owned()).or_default().failed += 1;
         }
     }
-    Some((found, own))
+    (found, own)
 }
 
 /// What the trail says of one statement.
@@ -243,15 +246,8 @@ async fn the_trail_says_the_same_as_the_log_of_postgresql() {
     while harness.app().running_calls() > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    server.wait_until_idle().await;
+    let (logged, own) = read_log(&server, "the calls have ended").await;
     let took = began.elapsed();
-    server.sql(LAST);
-    let (logged, own) = loop {
-        if let Some(read) = read_log(&server.path("statements.json")) {
-            break read;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
     let trail = harness.whole_trail().await;
     let recorded = read_trail(&trail);
     let sum = |of: fn(&Recorded) -> usize| recorded.values().map(of).sum::<usize>();
@@ -268,4 +264,10 @@ async fn the_trail_says_the_same_as_the_log_of_postgresql() {
     let reader = Store::open_read_only(&harness.dir().join("state")).expect("opened");
     let report = reader.verify(None).await.expect("verified");
     assert!(report.integrity && report.calls.complete, "{report:?}");
+
+    // The deny twin: what somebody runs past the gate, with the same role, is a difference.
+    server.client("").rows("select 'past the gate'", json!([])).await;
+    let (logged, _) = read_log(&server, "somebody went past the gate").await;
+    let differences = self::differences(&logged, &recorded);
+    assert!(differences.len() == 1 && differences[0].contains("past the gate"), "{differences:#?}");
 }
