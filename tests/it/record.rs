@@ -6,4 +6,5 @@ mod full_disk;
 mod kills;
 mod postgres_log;
 mod power;
+mod retention;
 mod search;

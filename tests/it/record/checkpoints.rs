@@ -300,6 +300,7 @@ async fn a_configuration_that_cannot_sign_is_refused_with_its_line() {
     for (more, named) in [
         ("[audit]\nkey = { file = \"none.json\" }", "airlock keys new"),
         ("[audit.checkpoints]\nevery_s = 0", "audit.checkpoints.every_s"),
+        ("[audit]\nkeep_days = 1", "audit.keep_days"),
         ("[audit.checkpoints]\nwebhook = { url = \"http://collector.example/\" }", "allow_plaintext"),
         ("[audit.checkpoints]\nfile = \"nowhere/kept.jsonl\"", "nowhere/kept.jsonl"),
     ] {
