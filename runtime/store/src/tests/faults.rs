@@ -20,7 +20,6 @@ const SHORT: i32 = 0;
 const FOR_EVER: usize = 1 << 30;
 
 /// Calls with an effect each, as a server makes them; says what it did, and what it was told.
-#[expect(clippy::disallowed_methods, reason = "a test process tells its child by the environment what to do")]
 pub(super) async fn meet_a_fault(dir: &Path, say: fn(&str)) {
     let store = match Store::open(dir) {
         Ok(store) => store,

@@ -29,7 +29,6 @@ const RUNS: usize = 2;
 const CUTS_PER_HISTORY: usize = 250;
 
 /// Makes calls, and marks in the log what was acknowledged.
-#[expect(clippy::disallowed_methods, reason = "a test process tells its child by the environment what to do")]
 pub(super) async fn write_until_the_cut(dir: &Path, sync: SyncMode) {
     let log: Arc<Path> = PathBuf::from(env::var_os("AIRLOCK_DISK_LOG").expect("a log")).into();
     let options = StoreOptions { sync, ..StoreOptions::default() };

@@ -108,24 +108,37 @@ fn tamper(connection: &Connection, random: &mut Random) -> String {
         10 => run(&format!(
             "INSERT INTO audit SELECT -seq, time_unix_ms, kind, invocation, function, hash, body FROM audit WHERE seq = {seq}"
         )),
-        11 => {
+        11..15 => put_in(connection, seq, random),
+        _ => {
+            let body = read(connection, "body", seq).replace("odd", "eve").replace("even", "odd");
+            forge_from(connection, seq, &body);
+            format!("{seq} changed and every hash from there on computed anew")
+        }
+    }
+}
+
+/// Puts what was never written there into the trail, and says how.
+fn put_in(connection: &Connection, seq: i64, random: &mut Random) -> String {
+    match random.below(4) {
+        0 => {
             // All behind it moves on by one, and it stands there twice.
             connection.execute("UPDATE audit SET seq = -seq WHERE seq >= ?1", [seq]).expect("moved away");
             connection.execute("UPDATE audit SET seq = 1 - seq WHERE seq < 0", []).expect("moved on");
-            run(&format!(
+            let sql = format!(
                 "INSERT INTO audit SELECT {seq}, time_unix_ms, kind, invocation, function, hash, body FROM audit WHERE seq = {}",
                 seq + 1
-            ))
+            );
+            assert_eq!(connection.execute(&sql, []).expect("inserted"), 1);
+            format!("{seq} stands there twice, and all behind it moved on")
         }
-        12 => {
-            let stranger = stranger(seq as u64, random);
+        1 => {
+            let (body, hash, number) = stranger(seq as u64, random);
             let sql = "UPDATE audit SET body = ?1, hash = ?2, time_unix_ms = 1000 + ?3, kind = 'invocation_finished', \
                        invocation = 'invocation-' || ?3, function = iif(?3 % 2, 'odd', 'even') WHERE seq = ?4";
-            let (body, hash, number) = stranger;
             connection.execute(sql, (body, hash.as_bytes(), number as i64, seq)).expect("spliced");
             format!("{seq} is one of another trail, with its hash there")
         }
-        13 => {
+        2 => {
             // The end of another trail, whose hashes follow from each other.
             let mut hash = Digest::of(&random.next().to_le_bytes());
             for seq in seq..=RECORDS as i64 {
@@ -135,14 +148,9 @@ fn tamper(connection: &Connection, random: &mut Random) -> String {
             }
             format!("from {seq} on the end of another trail")
         }
-        14 => {
+        _ => {
             let forged = forge_all(connection, random);
             format!("another trail altogether: {forged}")
-        }
-        _ => {
-            let body = read(connection, "body", seq).replace("odd", "eve").replace("even", "odd");
-            forge_from(connection, seq, &body);
-            format!("{seq} changed and every hash from there on computed anew")
         }
     }
 }
