@@ -2,3 +2,4 @@
 
 mod checkpoints;
 mod search;
+mod values;

@@ -15,6 +15,7 @@ mod releases;
 mod search;
 mod spent;
 mod tamper;
+mod values;
 
 use std::path::Path;
 
