@@ -213,7 +213,7 @@ async fn every_host_call_leaves_its_intent_and_its_outcome() {
     );
     assert_eq!(done.tables, ["orders"]);
     assert!(done.target.as_deref().unwrap().starts_with("update orders"));
-    assert!(done.arguments_sha256.is_some() && !format!("{done:?}").contains("\"ada\""), "values are hashed");
+    assert!(done.arguments_commitment.is_some() && !format!("{done:?}").contains("\"ada\""), "values are committed to");
     assert_eq!(events[2].reason.as_deref(), Some("not_granted"));
 }
 

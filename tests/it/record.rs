@@ -8,3 +8,4 @@ mod postgres_log;
 mod power;
 mod retention;
 mod search;
+mod values;

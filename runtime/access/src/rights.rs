@@ -249,6 +249,8 @@ const fn is_apart_from_functions(scope: &Scope) -> bool {
         Scope::Control(right) => matches!(
             right,
             ControlScope::AuditRead
+                | ControlScope::AuditValues
+                | ControlScope::AuditErase
                 | ControlScope::OperatorRead
                 | ControlScope::OperatorWrite
                 | ControlScope::ResourceRead

@@ -15,7 +15,7 @@ pub use approvals::{
     ApprovalOptions, ApprovalsCommand, ApproveOptions, ListApprovalsOptions, PreviewOptions, RejectOptions,
     RevokeOptions,
 };
-pub use audit::{DecisionName, FilterOptions, QueryOptions, TrailOptions};
+pub use audit::{DecisionName, EraseOptions, FilterOptions, ProveOptions, QueryOptions, SeqRange, TrailOptions};
 pub use explain::ExplainOptions;
 pub use keys::{KeysCommand, NewKeyOptions, RotateOptions};
 pub use lifecycle::{
@@ -527,7 +527,22 @@ pub enum AuditCommand {
     /// Works beside a running server and without one. Ends with 0 when the trail is whole and complete, with 1 when calls have no
     /// end, and with 2 when a record is not what was written; then it names the first.
     Verify(VerifyOptions),
+    /// Prove that a value is the one that a record is committed to, as long as its salt is not erased.
+    ///
+    /// Ends with 0 when it is, with 1 when it is another or nobody can tell any more, and with 2 when what is kept beside the record
+    /// is not what was written.
+    Prove(ProveOptions),
+    /// Erase values and salts that are kept beside the records; the records stay, and one more says who did it and why.
+    ///
+    /// On a state directory no server may run; with `--server` it needs `audit:erase` and is about the token's own tenant and
+    /// environment.
+    #[command(after_help = ERASE_HELP)]
+    Erase(Box<EraseOptions>),
 }
+
+const ERASE_HELP: &str = "Examples:
+  airlock audit erase --server http://127.0.0.1:7071 --token @privacy.jwt --principal ada --reason 'request 4711'
+  airlock audit erase --state state --until 30d --seq 1..100000 --field arguments --reason 'kept for 30 days'";
 
 const QUERY_HELP: &str = "Examples:
   airlock audit query --principal ada --since 2026-11-23 --until 2026-11-24

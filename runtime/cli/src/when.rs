@@ -13,13 +13,18 @@ impl FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = now_unix_ms();
         let ago = ago_ms(text).map(|ago| now_ms.saturating_sub(ago));
         let moment = ago.or_else(|| date_ms(text)).map(Self);
         moment
             .ok_or_else(|| "write `2026-11-23T08:00:00Z`, `2026-11-23`, or how long ago: `90s`, `2h`, `7d`".to_owned())
     }
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn ago_ms(text: &str) -> Option<u64> {

@@ -1,10 +1,17 @@
 //! The audit event: one shape for everything that is worth proving later.
 
+mod erasure;
+mod redact;
+mod values;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Principal, Spending, StatementClass, Usage};
+
+pub use erasure::Erasure;
+pub use values::{AuditValue, KEPT_BYTES_MAX, StatementPolicy, ValueField, ValuePolicy};
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,6 +81,8 @@ pub enum AuditKind {
     RevocationLifted,
     /// The oldest records were removed, because their time was over.
     TrailCut,
+    /// Values of records, and their salts, were erased: which records, and why.
+    ValuesErased,
 }
 
 /// What is left of records that were removed: where they ended, and what they said about calls.
@@ -155,7 +164,17 @@ pub struct AuditEvent {
     /// Statement text, request path or key, capped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// SHA-256 of the parameters or body, in hexadecimal.
+    /// SHA-256 over resource, language and text of a statement, as the statement manifest has it: equal statements are found by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_fingerprint: Option<Digest>,
+    /// Commitment to the text of the statement, where that is kept beside the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_commitment: Option<Digest>,
+    /// Commitment to the parameters or body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments_commitment: Option<Digest>,
+    /// SHA-256 of the parameters or body, in hexadecimal: in records of before there were commitments. Not written any more, because
+    /// whoever guesses a value proves it by its hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments_sha256: Option<String>,
     /// The approval it is about or rests on.
@@ -216,9 +235,36 @@ pub struct AuditEvent {
     /// What was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<Box<TrailCut>>,
+    /// Which values were erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<Box<Erasure>>,
+    /// What the commitments are to, on its way to its place beside the chain.
+    // INVARIANT: never in the body that is hashed, or it could not be erased.
+    #[serde(skip)]
+    pub values: Vec<AuditValue>,
 }
 
 impl AuditEvent {
+    /// Commits the event to a value, which goes beside the chain.
+    pub fn commit(&mut self, value: AuditValue) {
+        let commitment = Some(value.commitment());
+        match value.field {
+            ValueField::Arguments => self.arguments_commitment = commitment,
+            ValueField::Statement => self.statement_commitment = commitment,
+        }
+        self.values.retain(|other| other.field != value.field);
+        self.values.push(value);
+    }
+
+    /// What it is committed to.
+    #[must_use]
+    pub fn commitment(&self, field: ValueField) -> Option<Digest> {
+        match field {
+            ValueField::Arguments => self.arguments_commitment,
+            ValueField::Statement => self.statement_commitment,
+        }
+    }
+
     /// An event that says nothing yet but when.
     #[must_use]
     pub fn new(kind: AuditKind, time_unix_ms: u64) -> Self {
@@ -236,6 +282,9 @@ impl AuditEvent {
             operation: None,
             transaction: None,
             target: None,
+            statement_fingerprint: None,
+            statement_commitment: None,
+            arguments_commitment: None,
             arguments_sha256: None,
             approval: None,
             class: None,
@@ -256,6 +305,31 @@ impl AuditEvent {
             spending: None,
             usage: None,
             cut: None,
+            erasure: None,
+            values: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_never_part_of_the_body() {
+        let mut event = AuditEvent::new(AuditKind::HostCallIntent, 1);
+        event.commit(AuditValue::new(ValueField::Arguments, ValuePolicy::Plain, [9; 32], "[\"canary\"]"));
+        let body = serde_json::to_string(&event).expect("a body");
+        assert!(!body.contains("canary") && body.contains("arguments_commitment"), "{body}");
+        let read: AuditEvent = serde_json::from_str(&body).expect("an event");
+        assert_eq!((read.commitment(ValueField::Arguments), read.values.len()), (event.arguments_commitment, 0));
+    }
+
+    #[test]
+    fn bodies_of_before_there_were_commitments_are_read() {
+        let body = r#"{"kind":"host_call_intent","time_unix_ms":1,"arguments_sha256":"00ff"}"#;
+        let event: AuditEvent = serde_json::from_str(body).expect("an event");
+        assert_eq!(event.arguments_sha256.as_deref(), Some("00ff"));
+        assert_eq!(serde_json::to_string(&event).expect("a body"), body);
     }
 }

@@ -239,6 +239,10 @@ pub enum ControlScope {
     FunctionRead,
     /// `audit:read`: read the audit trail.
     AuditRead,
+    /// `audit:values`: see the values that the trail keeps beside its records.
+    AuditValues,
+    /// `audit:erase`: erase such values.
+    AuditErase,
     /// `operator:read`: look at the configuration and the limits in force.
     OperatorRead,
     /// `operator:write`: have the configuration read again.
@@ -257,12 +261,14 @@ pub enum ControlScope {
 
 impl ControlScope {
     /// Every control scope.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::FunctionDeploy,
         Self::FunctionPromote,
         Self::FunctionOperate,
         Self::FunctionRead,
         Self::AuditRead,
+        Self::AuditValues,
+        Self::AuditErase,
         Self::OperatorRead,
         Self::OperatorWrite,
         Self::ResourceRead,
@@ -281,6 +287,8 @@ impl ControlScope {
             Self::FunctionOperate => "function:operate",
             Self::FunctionRead => "function:read",
             Self::AuditRead => "audit:read",
+            Self::AuditValues => "audit:values",
+            Self::AuditErase => "audit:erase",
             Self::OperatorRead => "operator:read",
             Self::OperatorWrite => "operator:write",
             Self::ResourceRead => "resource:read",

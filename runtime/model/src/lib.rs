@@ -33,7 +33,10 @@ pub use approval::{
     Approval, ApprovalId, ApprovalPolicy, ApprovalRefusal, ApprovalScope, ApprovalState, ApprovalStep, Approver, Asked,
     Decided, Effect, Executed, Execution, IllegalStep, Progress, Terms,
 };
-pub use audit::{AuditEvent, AuditKind, Decision, TrailCut};
+pub use audit::{
+    AuditEvent, AuditKind, AuditValue, Decision, Erasure, KEPT_BYTES_MAX, StatementPolicy, TrailCut, ValueField,
+    ValuePolicy,
+};
 pub use blob::{BlobAction, BlobCall, BlobCommand, BlobReply, ObjectInfo, ObjectKey, ObjectPage, Piece};
 pub use digest::{Digest, DigestError, DigestPrefix, DigestPrefixError};
 pub use failure::{Failure, LimitReport};

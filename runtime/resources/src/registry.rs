@@ -374,6 +374,13 @@ impl Resources {
         }
     }
 
+    /// Whether the operator keeps even the paths of a binding out of the trail.
+    #[must_use]
+    pub fn hides_path(&self, environment: &EnvironmentName, resource: &ResourceName) -> bool {
+        let http = self.find(resource, environment).and_then(|bound| bound.http(resource).ok());
+        http.is_some_and(|http| http.settings().audit_path != AuditPath::Plain)
+    }
+
     /// Whether the address that a call over HTTP would be sent to may be connected to. Resolves no name: `false` where that
     /// would have to be known, and for bindings that are not over HTTP.
     ///

@@ -3,12 +3,12 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use airlock_model::{
-    Approval, ApprovalId, EnvironmentName, Failure, FunctionName, InvocationId, ManifestStatement, ResourceName,
-    Revocation, RevocationId, TenantName,
+    Approval, ApprovalId, EnvironmentName, Erasure, Failure, FunctionName, InvocationId, ManifestStatement,
+    ResourceName, Revocation, RevocationId, TenantName,
 };
 use airlock_service::{
     App, ApprovalFilter, Attenuation, AuditFilter, AuditPage, AuditTail, CallName, Change, CheckReport, Decision,
-    Deployment, Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError,
+    Deployment, Described, Erased, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError,
     InvokeReply, LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview,
     Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender, Setting, Shown,
     SignedCheckpoint, SimilarApproval, TrailReport, Upload, Wanted,
@@ -209,6 +209,18 @@ pub trait Application: Send + Sync + 'static {
         environment: EnvironmentName,
         checkpoints: Vec<String>,
     ) -> impl Future<Output = Result<TrailReport, Failure>> + Send;
+
+    /// Erases values from beside the audit trail.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn audit_erase(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        erasure: Erasure,
+        why: String,
+    ) -> impl Future<Output = Result<Erased, Failure>> + Send;
 
     /// The resources of an environment that the token covers.
     ///
@@ -523,6 +535,16 @@ impl Application for App {
         checkpoints: Vec<String>,
     ) -> impl Future<Output = Result<TrailReport, Failure>> + Send {
         Self::audit_verify(self, bearer, environment, checkpoints)
+    }
+
+    fn audit_erase(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        erasure: Erasure,
+        why: String,
+    ) -> impl Future<Output = Result<Erased, Failure>> + Send {
+        Self::audit_erase(self, bearer, environment, erasure, why)
     }
 
     fn list_resources(

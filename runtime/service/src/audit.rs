@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use airlock_access::{Presented, VerifiedToken};
-use airlock_model::{ControlScope, EnvironmentName, Failure, Reason, TenantName};
-use airlock_store::{AuditFilter, AuditOrder, AuditPage};
+use airlock_access::{Authorized, Control, Presented, VerifiedToken};
+use airlock_model::{AuditKind, ControlScope, Decision, EnvironmentName, Erasure, Failure, Reason, TenantName};
+use airlock_store::{AuditFilter, AuditOrder, AuditPage, Erased};
 use tokio::time::sleep;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     app::{Backends, store_failure},
     clock,
     control::About,
+    deploy::control_event,
 };
 
 /// Followers of one tenant, and of all: each looks at the trail several times a second.
@@ -32,7 +33,7 @@ impl App {
     /// although more follow.
     ///
     /// # Errors
-    /// When the token lacks `audit:read`.
+    /// When the token lacks `audit:read`, or `audit:values` to see what is kept beside the records.
     pub async fn audit_query(
         &self,
         bearer: Presented<'_>,
@@ -41,6 +42,7 @@ impl App {
     ) -> Result<AuditPage, Failure> {
         let permit =
             self.authorize(bearer, ControlScope::AuditRead, About("AuditService.Query", &environment, None))?;
+        self.check_values(&permit, &filter, About("AuditService.Query", &environment, None))?;
         confine(&mut filter, permit.token());
         self.backends.store.search(filter).await.map_err(|why| store_failure(&why))
     }
@@ -48,7 +50,7 @@ impl App {
     /// Follows the audit records of the token's own tenant and environment: from after a record, or from now on.
     ///
     /// # Errors
-    /// When the token lacks `audit:read`; `tenant_busy` and `overloaded` while too many follow already.
+    /// When the token lacks `audit:read`, or `audit:values` to see what is kept beside the records; `tenant_busy` and `overloaded` while too many follow already.
     pub async fn audit_tail(
         &self,
         bearer: Presented<'_>,
@@ -56,6 +58,7 @@ impl App {
         mut filter: AuditFilter,
     ) -> Result<AuditTail, Failure> {
         let permit = self.authorize(bearer, ControlScope::AuditRead, About("AuditService.Tail", &environment, None))?;
+        self.check_values(&permit, &filter, About("AuditService.Tail", &environment, None))?;
         confine(&mut filter, permit.token());
         filter.order = AuditOrder::OldestFirst;
         let place = self.followers.enter(&permit.principal().tenant)?;
@@ -65,6 +68,40 @@ impl App {
             filter.after_seq = Some(head.seq);
         }
         Ok(AuditTail { backends, token: permit.token().clone(), filter, _place: place })
+    }
+
+    /// Values say what the records only commit to: they have a scope of their own.
+    fn check_values(
+        &self,
+        permit: &Authorized<Control>,
+        filter: &AuditFilter,
+        about: About<'_>,
+    ) -> Result<(), Failure> {
+        if filter.with_values { self.check_also(permit, ControlScope::AuditValues, about) } else { Ok(()) }
+    }
+
+    /// Erases values of the token's own tenant and environment from beside the trail; the trail says so, and why.
+    ///
+    /// # Errors
+    /// When the token lacks `audit:erase`; `audit_unavailable`: what was erased until then is on record as erased.
+    pub async fn audit_erase(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        mut erasure: Erasure,
+        why: String,
+    ) -> Result<Erased, Failure> {
+        let permit =
+            self.authorize(bearer, ControlScope::AuditErase, About("AuditService.Erase", &environment, None))?;
+        erasure.tenant = Some(permit.principal().tenant.to_string());
+        erasure.environment = Some(permit.call().environment().to_string());
+        let mut event = control_event(&permit, AuditKind::ValuesErased, Decision::Permit);
+        event.environment = Some(permit.call().environment().into());
+        event.message = Some(why);
+        // Whoever goes away leaves nothing half erased: the trail says already what will be.
+        let backends = Arc::clone(&self.backends);
+        let erased = tokio::spawn(async move { backends.store.erase(event, erasure).await }).await;
+        erased.map_err(Failure::internal)?.map_err(|why| store_failure(&why))
     }
 }
 

@@ -114,6 +114,22 @@ impl App {
         })
     }
 
+    /// Whether somebody who may do one thing may also do another; a refusal is recorded.
+    pub(crate) fn check_also(
+        &self,
+        permit: &Authorized<Control>,
+        scope: ControlScope,
+        About(rpc, environment, function): About<'_>,
+    ) -> Result<(), Failure> {
+        let token = permit.token();
+        authorize_control(token, scope, environment.clone()).map(drop).map_err(|why| {
+            let function = function.map(FunctionName::as_str);
+            let subject = Subject { rpc: Some(rpc), function, environment: environment.as_str() };
+            let refused = Refused::by(token)(why);
+            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+        })
+    }
+
     /// Verifies the token and its right to one thing on the control plane; a refusal is recorded.
     pub(crate) fn authorize(
         &self,

@@ -19,11 +19,13 @@ use crate::{
 };
 
 /// What a reload can change. Every other key, also one that this list has not heard of, needs a restart.
-const RELOADABLE: [&str; 11] = [
+const RELOADABLE: [&str; 13] = [
     "server.drain_ms",
     "server.names",
     "server.tls",
     "server.control_tls",
+    "audit.parameters",
+    "audit.statements",
     "admission",
     "tokens",
     "identity",

@@ -21,7 +21,7 @@ use crate::{
     app::StartError,
     catalog::Schemas,
     clock,
-    config::{Config, ConfigError, DeployPolicy, Origin, Setting, WritePolicy, process_environment},
+    config::{AuditPolicy, Config, ConfigError, DeployPolicy, Origin, Setting, WritePolicy, process_environment},
     gate::{Documents, Listed, Models, analysed_as},
     identity::Identities,
     keys::{self, KeyRing, Opened, Published},
@@ -84,6 +84,8 @@ pub(crate) struct Environment {
     pub(crate) packages: Option<Arc<PackagePolicy>>,
     /// Who may approve what, and for how long.
     pub(crate) approvals: Arc<ApprovalPolicy>,
+    /// What the trail keeps of its host calls.
+    pub(crate) audit: AuditPolicy,
     /// What its bindings allow.
     pub(crate) grants: Arc<[Grant]>,
 }
@@ -136,6 +138,7 @@ impl Settings {
                 signers: signers.get(name).cloned().unwrap_or_default(),
                 packages: packages.get(name).cloned(),
                 approvals: Arc::new(written.approvals.clone()),
+                audit: config.audit.policy(&written.audit),
                 grants: resources.operations_in(name),
             };
             (name.clone(), environment)

@@ -1,9 +1,9 @@
 //! What can be asked of the audit trail.
 
-use airlock_model::{AuditEvent, AuditKind, Decision, Digest};
+use airlock_model::{AuditEvent, AuditKind, AuditValue, Decision, Digest, ValueField, ValuePolicy};
 use serde::Serialize;
 
-use crate::{AuditPage, Checkpoint, Reader, StoreError, search};
+use crate::{AuditPage, Checkpoint, Reader, StoreError, chain::stored_number, search, values};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
@@ -59,6 +59,8 @@ pub struct AuditFilter {
     pub order: AuditOrder,
     /// How many at most: 100 when not set, 1,000 the most.
     pub limit: Option<u32>,
+    /// Whether the values that are kept beside the records come with them.
+    pub with_values: bool,
 }
 
 impl AuditFilter {
@@ -84,6 +86,31 @@ pub struct AuditRecord {
     pub hash: Digest,
     /// What it says.
     pub event: AuditEvent,
+    /// What is kept beside it, when asked for.
+    #[serde(skip)]
+    pub values: Vec<KeptValue>,
+}
+
+/// What is kept of a value that a record has a commitment to; not its salt, with which a guess could be tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptValue {
+    /// What it is of the record.
+    #[serde(skip)]
+    pub field: ValueField,
+    /// What is kept of it.
+    pub policy: ValuePolicy,
+    /// Bytes of the whole value.
+    pub bytes: u64,
+    /// Its structure, or its first 16 KiB; nothing by the policy `hash`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+impl From<AuditValue> for KeptValue {
+    fn from(value: AuditValue) -> Self {
+        let AuditValue { field, policy, bytes, kept, .. } = value;
+        Self { field, policy, bytes, value: kept.map(|kept| kept.to_string()) }
+    }
 }
 
 impl Reader {
@@ -111,6 +138,21 @@ impl Reader {
     /// As [`Reader::query`].
     pub async fn search(&self, filter: AuditFilter) -> Result<AuditPage, StoreError> {
         self.run(move |connection| search::page(connection, &filter)).await
+    }
+
+    /// A record with its values and their salts, to prove what a value was.
+    ///
+    /// # Errors
+    /// As [`Reader::query`].
+    pub async fn record_with_salts(&self, seq: u64) -> Result<Option<(AuditRecord, Vec<AuditValue>)>, StoreError> {
+        let sqlite = || StoreError::sqlite("read a record and its values");
+        let read = move |connection: &rusqlite::Connection| {
+            let snapshot = connection.unchecked_transaction().map_err(sqlite())?;
+            let Some(record) = search::read(&snapshot, stored_number(seq))?.next() else { return Ok(None) };
+            let found = values::of_record(&snapshot, stored_number(seq)).map_err(sqlite())?;
+            Ok(Some((record, found.into_iter().filter_map(|(_, value)| value).collect())))
+        };
+        self.run(read).await
     }
 
     /// The last record, for a checkpoint to keep somewhere else.

@@ -8,7 +8,7 @@ use airlock_model::{AuditEvent, AuditKind, Digest};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use crate::{StoreError, trail_index::IndexWriter};
+use crate::{StoreError, trail_index::IndexWriter, values};
 
 /// Where a durable record stands in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +96,7 @@ pub(crate) const fn kind_name(kind: AuditKind) -> &'static str {
         AuditKind::Revoked => "revoked",
         AuditKind::RevocationLifted => "revocation_lifted",
         AuditKind::TrailCut => "trail_cut",
+        AuditKind::ValuesErased => "values_erased",
     }
 }
 
@@ -107,11 +108,15 @@ pub(crate) struct Chain {
     pub(crate) head: Checkpoint,
     body: Vec<u8>,
     index: IndexWriter,
+    /// The write-ahead log has pages of values that were erased.
+    pub(crate) log_has_erased: bool,
 }
 
 impl Chain {
     pub(crate) fn open(connection: &Connection) -> Result<Self, StoreError> {
-        Ok(Self { head: Checkpoint::last(connection)?, body: Vec::with_capacity(4096), index: IndexWriter::default() })
+        let (head, body) = (Checkpoint::last(connection)?, Vec::with_capacity(4096));
+        // A process that was killed may have left some.
+        Ok(Self { head, body, index: IndexWriter::default(), log_has_erased: true })
     }
 
     /// Goes back to where it ended before, when the database does the same.
@@ -144,6 +149,16 @@ impl<'a> Tx<'a> {
         self.chain.rewind(head);
     }
 
+    /// Has the log cut once this transaction is on disk.
+    pub(crate) fn cut_log(&mut self) {
+        self.chain.log_has_erased = true;
+    }
+
+    /// Whether it has been, since the last erasure.
+    pub(crate) fn log_is_cut(&self) -> bool {
+        !self.chain.log_has_erased
+    }
+
     /// Indexes what was recorded: the last thing before the group's transaction is committed.
     pub(crate) fn index(self) -> Result<(), StoreError> {
         self.chain.index.write(self.connection)
@@ -151,7 +166,7 @@ impl<'a> Tx<'a> {
 
     /// Gives the event its place in the chain. Durable when the group's transaction is.
     pub(crate) fn record(&mut self, event: &AuditEvent) -> Result<Appended, StoreError> {
-        let Chain { head, body, index } = &mut *self.chain;
+        let Chain { head, body, index, .. } = &mut *self.chain;
         body.clear();
         serde_json::to_writer(&mut *body, event).map_err(|_| StoreError::corrupt("an audit event"))?;
         let next = head.followed_by(body);
@@ -165,7 +180,8 @@ impl<'a> Tx<'a> {
             next.hash.as_bytes().as_slice(),
             text,
         ));
-        stored.map_err(StoreError::sqlite("append an audit record"))?;
+        let kept = stored.and_then(|_| values::insert(self.connection, stored_number(next.seq), &event.values));
+        kept.map_err(StoreError::sqlite("append an audit record"))?;
         index.add(stored_number(next.seq), event);
         *head = next;
         Ok(Appended { seq: next.seq, hash: next.hash })

@@ -13,7 +13,7 @@ use crate::{StoreError, SyncMode, files, trail_index};
 const FILE: &str = "airlock.db";
 
 /// How long one attempt of the writer waits for a lock.
-const WRITER_BUSY_MAX: Duration = Duration::from_secs(1);
+pub(crate) const WRITER_BUSY_MAX: Duration = Duration::from_secs(1);
 
 /// "ARLK": says whose file this is.
 const APPLICATION_ID: i32 = 0x4152_4c4b;
@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_identity.sql"),
     include_str!("../migrations/0007_checkpoints.sql"),
     include_str!("../migrations/0008_trail_index.sql"),
+    include_str!("../migrations/0011_values.sql"),
 ];
 
 /// Where the database of a state directory is.
@@ -96,6 +97,8 @@ fn configure_writer(connection: &Connection, sync: SyncMode) -> rusqlite::Result
     connection.busy_timeout(WRITER_BUSY_MAX)?;
     connection.pragma_update(None, "synchronous", sync.pragma())?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten with zeros: values that were erased from the trail, parameters of approvals.
+    connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     Ok(())
 }

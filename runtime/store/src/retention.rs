@@ -5,7 +5,7 @@
 //! verify: what was tampered with stays as evidence. The cut is signed by whoever makes checkpoints, because anybody who can write
 //! to the file could add a record to its end that says the same.
 
-use airlock_model::{AuditEvent, AuditKind, TrailCut};
+use airlock_model::{AuditEvent, AuditKind, TrailCut, ValueField};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     completeness::CallLedger,
     revisions::execute,
     trail_index::{Sort, facet, facets, hour_of},
+    values::row_of,
     verify::Verifier,
 };
 
@@ -176,6 +177,8 @@ fn carry_out(tx: &mut Tx<'_>, plan: Plan, now_unix_ms: u64) -> Result<TrailCut, 
     for facet in facets {
         execute(tx.connection, "DELETE FROM audit_facets WHERE facet = ?1 AND seq = ?2", facet)?;
     }
+    let last_value = row_of(seq, ValueField::Statement);
+    execute(tx.connection, "DELETE FROM audit_values WHERE id <= ?1", [last_value])?;
     execute(tx.connection, "DELETE FROM audit_hours WHERE last_seq <= ?1", [seq])?;
     execute(tx.connection, "DELETE FROM checkpoints WHERE seq < ?1", [seq])?;
     Ok(cut)

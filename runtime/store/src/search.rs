@@ -11,6 +11,7 @@ use crate::{
     AuditFilter, AuditOrder, AuditRecord, StoreError,
     chain::{kind_name, stored_number},
     trail_index::{Owner, Sort, facet, hour_of, is_rare},
+    values,
 };
 
 /// Looks into the index that one page may cost: some tenths of a second.
@@ -42,6 +43,9 @@ pub(crate) fn page(connection: &Connection, filter: &AuditFilter) -> Result<Audi
         let Some(seq) = walk.next()? else { break };
         records.extend(read(&snapshot, seq)?.filter(|record| filter.matches(&record.event)));
         walk.pass(seq);
+    }
+    if filter.with_values {
+        records.iter_mut().try_for_each(|record| add_values(&snapshot, record)).map_err(sqlite())?;
     }
     let (position, is_last) = walk.end();
     Ok(AuditPage { records, position, is_last })
@@ -337,7 +341,7 @@ fn owners(connection: &Connection, filter: &AuditFilter) -> rusqlite::Result<Vec
     statement.query_map((&filter.tenant, &filter.environment, OWNERS_MAX + 1), read)?.collect()
 }
 
-fn read(connection: &Connection, seq: i64) -> Result<impl Iterator<Item = AuditRecord> + use<>, StoreError> {
+pub(crate) fn read(connection: &Connection, seq: i64) -> Result<impl Iterator<Item = AuditRecord> + use<>, StoreError> {
     let sql = "SELECT hash, body FROM audit WHERE seq = ?1";
     let stored = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?));
     let query = || connection.prepare_cached(sql)?.query_row([seq], stored).optional();
@@ -349,5 +353,12 @@ fn parse(seq: i64, hash: Vec<u8>, body: &str) -> Result<AuditRecord, StoreError>
     let corrupt = || StoreError::corrupt(format!("audit record `{seq}`"));
     let event = serde_json::from_str(body).map_err(|_| corrupt())?;
     let hash = <[u8; 32]>::try_from(hash).map(Digest::from_bytes).map_err(|_| corrupt())?;
-    Ok(AuditRecord { seq: u64::try_from(seq).map_err(|_| corrupt())?, hash, event })
+    Ok(AuditRecord { seq: u64::try_from(seq).map_err(|_| corrupt())?, hash, event, values: Vec::new() })
+}
+
+/// Adds what is kept beside a record. What cannot be read is named by verification.
+fn add_values(connection: &Connection, record: &mut AuditRecord) -> rusqlite::Result<()> {
+    let found = values::of_record(connection, stored_number(record.seq))?;
+    record.values = found.into_iter().filter_map(|(_, value)| value.map(Into::into)).collect();
+    Ok(())
 }

@@ -10,8 +10,10 @@ use crate::{
     CallReport, Checkpoint, NumberRange, Reader, StoreError,
     chain::{kind_name, link, stored_number},
     completeness::{CallLedger, Listed},
+    erasures::Erasures,
     retention::Start,
     trail_index::is_indexed,
+    values,
 };
 
 /// Records read in one go. Short reads do not hold up the writer's log.
@@ -39,6 +41,15 @@ pub enum Fault {
     /// The index lacks it.
     #[error("the search index lacks the record: searches would not find it")]
     Index,
+    /// A value beside the chain is not the one that was written.
+    #[error("the value kept for its `{0}`, or its salt, was changed: it does not open the commitment of the record")]
+    Value(&'static str),
+    /// A value beside the chain belongs to nothing.
+    #[error("a value is kept for its `{0}`, and the record has no commitment to one")]
+    Stray(&'static str),
+    /// A value is gone and the trail does not say that it was erased.
+    #[error("the value kept for its `{0}` is gone, and no record of an erasure covers it")]
+    Missing(&'static str),
     /// The trail ends before a checkpoint.
     #[error("the trail ends before this record, which a checkpoint names: its end was cut off")]
     CutOff,
@@ -76,6 +87,10 @@ pub struct VerifyReport {
     pub whole_to: u64,
     /// Numbers without a record, the first 1,000 ranges.
     pub seq_gaps: Vec<NumberRange>,
+    /// Values beside the chain that open the commitments of their records.
+    pub values_kept: u64,
+    /// Values that are gone, as records of erasures say.
+    pub values_erased: u64,
     /// Whether every call that was issued a number has a closing record.
     pub calls: CallReport,
 }
@@ -114,6 +129,9 @@ pub(crate) struct Verifier {
     gaps: Listed,
     calls: CallLedger,
     cut: Option<TrailCut>,
+    erasures: Erasures,
+    values_kept: u64,
+    values_erased: u64,
 }
 
 impl Verifier {
@@ -135,6 +153,9 @@ impl Verifier {
             gaps: Listed::default(),
             calls: start.calls(),
             cut: start.into_cut(),
+            erasures: Erasures::default(),
+            values_kept: 0,
+            values_erased: 0,
         };
         if !new.meets(begins) {
             new.found(stored_number(begins.seq), Fault::Rewritten);
@@ -217,7 +238,28 @@ impl Verifier {
         if let Some(column) = differing_column(row, &event)? {
             return Ok(Some(Fault::Column(column)));
         }
+        if let Some(fault) = self.judge_values(connection, stored, &event)? {
+            return Ok(Some(fault));
+        }
         Ok((!is_indexed(connection, stored, &event)?).then_some(Fault::Index))
+    }
+
+    /// The first value that is not what the record is committed to; counts those that are, and those that were erased.
+    fn judge_values(
+        &mut self,
+        connection: &Connection,
+        stored: i64,
+        event: &AuditEvent,
+    ) -> rusqlite::Result<Option<Fault>> {
+        let standing = values::judge(connection, stored, event)?;
+        self.values_kept = self.values_kept.saturating_add(standing.kept);
+        for field in standing.gone {
+            if !self.erasures.cover(connection, self.head.seq, event, field)? {
+                return Ok(Some(standing.fault.unwrap_or(Fault::Missing(field.as_str()))));
+            }
+            self.values_erased = self.values_erased.saturating_add(1);
+        }
+        Ok(standing.fault)
     }
 
     /// Whether no checkpoint says otherwise.
@@ -243,6 +285,8 @@ impl Verifier {
             head: self.head,
             whole_to: self.whole_to,
             seq_gaps: self.gaps.ranges,
+            values_kept: self.values_kept,
+            values_erased: self.values_erased,
             calls: self.calls.report(),
         }
     }

@@ -20,6 +20,7 @@ use jobs::{Done, refuse, run_job};
 use crate::{
     Checkpoint, StoreError,
     chain::{Chain, Tx},
+    database::WRITER_BUSY_MAX,
     error::is_full,
     queue::{Append, Job, Queue},
     relay::Answers,
@@ -32,6 +33,9 @@ const GROUP_MAX: usize = 512;
 
 /// Pages (4 KiB) that the write-ahead log may gain before it is copied into the database, 16 MiB.
 const WAL_PAGES_MAX: i32 = 4_096;
+
+/// When a log that could not be cut is tried again.
+const CUT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a store that closes still waits for a lock that another process holds.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(20);
@@ -61,6 +65,8 @@ struct GroupWriter {
     closing_since: Option<Instant>,
     wal_pages: Arc<AtomicI32>,
     wal_pages_copied: i32,
+    /// When the log could not be cut.
+    not_cut_since: Option<Instant>,
 }
 
 impl GroupWriter {
@@ -84,6 +90,7 @@ impl GroupWriter {
             group: Vec::new(),
             wal_pages,
             wal_pages_copied: 0,
+            not_cut_since: None,
         })
     }
 
@@ -118,7 +125,23 @@ impl GroupWriter {
             done.finish(Ok(()), &mut answers);
         }
         answers.send();
+        self.cut_log_of_erased()?;
         self.copy_log_if_long()
+    }
+
+    /// What was erased is in the log as it was until the log is cut. A reader in it delays that to a later group, and no call.
+    fn cut_log_of_erased(&mut self) -> Result<(), StoreError> {
+        let is_early = self.not_cut_since.is_some_and(|since| since.elapsed() < CUT_AGAIN_AFTER);
+        if !self.chain.log_has_erased || is_early {
+            return Ok(());
+        }
+        let patience = |timeout| self.connection.busy_timeout(timeout).map_err(StoreError::sqlite("set a time-out"));
+        patience(Duration::ZERO)?;
+        let is_cut = self.copy_log(CheckpointMode::TRUNCATE)?;
+        patience(WRITER_BUSY_MAX)?;
+        self.chain.log_has_erased = !is_cut;
+        self.not_cut_since = (!is_cut).then(Instant::now);
+        Ok(())
     }
 
     /// The log starts over by itself after a copy, unless a reader is in it; then it grows on until the next time.
@@ -131,7 +154,7 @@ impl GroupWriter {
             return Ok(());
         }
         self.wal_pages_copied = pages;
-        self.copy_log(CheckpointMode::PASSIVE)
+        self.copy_log(CheckpointMode::PASSIVE).map(|_| ())
     }
 
     fn transact(&mut self) -> Result<(), StoreError> {
@@ -196,16 +219,16 @@ impl GroupWriter {
     }
 
     /// Copies what it can without waiting for readers; the rest stays for the next time. So does all of it when the database
-    /// cannot grow: the log still has everything.
-    fn copy_log(&self, mode: CheckpointMode) -> Result<(), StoreError> {
+    /// cannot grow: the log still has everything. Gives whether nothing stayed.
+    fn copy_log(&self, mode: CheckpointMode) -> Result<bool, StoreError> {
         match self.connection.wal_checkpoint_v2(None::<&str>, mode) {
-            Ok(_) => Ok(()),
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(false),
             Err(error) if is_full(&error) => {
                 tracing::warn!(
                     "the disk is too full to copy the log into the state database; it grows until there is room"
                 );
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(StoreError::sqlite("copy the log into the database")(error)),
         }

@@ -11,7 +11,7 @@ use airlock_tests::{
 };
 use serde_json::Value;
 
-const ROLES: [&str; 4] = ["builder", "approver", "operator", "auditor"];
+const ROLES: [&str; 5] = ["builder", "approver", "operator", "auditor", "privacy"];
 
 fn matrix() -> BTreeMap<String, Value> {
     let text = std::fs::read_to_string(root().join("tests/it/permission-matrix.json")).expect("the matrix");

@@ -164,7 +164,10 @@ async fn every_change_leaves_its_intent_and_its_outcome() {
     let done = events[1];
     let shown = (done.resource.as_deref(), done.operation.as_deref(), done.target.as_deref(), done.bytes);
     assert_eq!(shown, (Some("cache"), Some("set"), Some("orders/7"), Some(14)));
-    assert!(done.arguments_sha256.is_some() && !format!("{trail:?}").contains("canary-value"), "values are hashed");
+    assert!(
+        done.arguments_commitment.is_some() && !format!("{trail:?}").contains("canary-value"),
+        "values are committed to"
+    );
 }
 
 /// What `tests/guests/store-script` sees of any engine.
@@ -247,7 +250,7 @@ async fn objects_obey_scopes_policies_and_budgets_and_leave_records() {
     assert_eq!(kinds, [AuditKind::HostCallIntent, AuditKind::HostCallOutcome]);
     let shown = (first[1].operation.as_deref(), first[1].target.as_deref(), first[1].decision);
     assert_eq!(shown, (Some("put"), Some("a/b"), Some(Decision::Permit)));
-    assert!(first[1].bytes >= Some(11) && first[1].arguments_sha256.is_some(), "{:?}", first[1]);
+    assert!(first[1].bytes >= Some(11) && first[1].arguments_commitment.is_some(), "{:?}", first[1]);
     assert!(!format!("{trail:?}").contains("canary-text"), "contents are hashed");
 }
 

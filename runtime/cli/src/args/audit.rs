@@ -1,11 +1,11 @@
-//! Arguments of `airlock audit query`.
+//! Arguments of `airlock audit query`, `prove` and `erase`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
-use airlock_model::{AppName, FunctionName, ResourceName, TenantName};
-use clap::{Args, ValueEnum};
+use airlock_model::{AppName, FunctionName, ResourceName, TenantName, ValueField};
+use clap::{ArgGroup, Args, ValueEnum, builder::NonEmptyStringValueParser};
 
-use super::TlsOptions;
+use super::{StateOptions, TlsOptions};
 use crate::when::Moment;
 
 /// Which records, and where.
@@ -24,6 +24,92 @@ pub struct QueryOptions {
     /// Go on with new records as they come, until interrupted. With `--json`, one on each line.
     #[arg(short, long)]
     pub follow: bool,
+    /// Show what is kept of parameters and statements beside the records. With `--server`, needs `audit:values` as well.
+    #[arg(long)]
+    pub values: bool,
+}
+
+/// Which value, and what it should have been.
+#[derive(Args)]
+pub struct ProveOptions {
+    #[command(flatten)]
+    pub state: StateOptions,
+    /// The record.
+    #[arg(long, value_name = "SEQ")]
+    pub seq: u64,
+    /// Of which of its values.
+    #[arg(long, value_enum, default_value_t = FieldName::Arguments)]
+    pub field: FieldName,
+    /// The value, byte for byte, or `@file`, or `-` for standard input.
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    pub value: String,
+}
+
+/// Whose values, and why.
+#[derive(Args)]
+#[command(group(ArgGroup::new("about").required(true).multiple(true).args(["principal", "invocation", "seq"])))]
+pub struct EraseOptions {
+    #[command(flatten)]
+    pub place: TrailOptions,
+    /// Only of this tenant; not with `--server`, which knows the token's.
+    #[arg(long, conflicts_with = "server")]
+    pub tenant: Option<TenantName>,
+    /// Of what this subject did, or somebody of this name for another one.
+    #[arg(long, visible_alias = "subject")]
+    pub principal: Option<String>,
+    /// Of this invocation.
+    #[arg(long)]
+    pub invocation: Option<String>,
+    /// Of this record, or of these: `17`, `17..40` with both ends.
+    #[arg(long, value_name = "A..B")]
+    pub seq: Option<SeqRange>,
+    /// Of records before: `2026-11-23T08:00:00Z`, `2026-11-23` (UTC), or how long ago: `90s`, `15m`, `2h`, `7d`.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Only one of their values; both when missing.
+    #[arg(long, value_enum)]
+    pub field: Option<FieldName>,
+    /// Why, and for whom; not what. The trail keeps it for as long as it lasts.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub reason: String,
+}
+
+/// A value of a record.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FieldName {
+    /// Parameters or body.
+    Arguments,
+    /// The text of a statement.
+    Statement,
+}
+
+impl From<FieldName> for ValueField {
+    fn from(name: FieldName) -> Self {
+        match name {
+            FieldName::Arguments => Self::Arguments,
+            FieldName::Statement => Self::Statement,
+        }
+    }
+}
+
+/// Numbers of records, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeqRange {
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+}
+
+impl FromStr for SeqRange {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        match (first.parse(), last.parse()) {
+            (Ok(first), Ok(last)) if 0 < first && first <= last => Ok(Self { first, last }),
+            _ => Err("write the number of a record, or two as `17..40`"),
+        }
+    }
 }
 
 /// Where a trail is read.

@@ -1,14 +1,16 @@
 //! `airlock audit`: what the trail says, and whether it is true.
 
+mod erase;
+mod prove;
 pub mod query;
 pub mod trail;
 mod unused;
 mod verify;
 
-use std::{io::Write, process::ExitCode};
+use std::{collections::BTreeMap, io::Write, process::ExitCode};
 
 use airlock_model::AuditEvent;
-use airlock_store::AuditRecord;
+use airlock_store::{AuditRecord, KeptValue};
 use serde::Serialize;
 
 use crate::{args::AuditCommand, output::Style, when};
@@ -20,11 +22,15 @@ pub struct Printed {
     hash: String,
     #[serde(flatten)]
     event: AuditEvent,
+    /// What is kept beside the record, by what it is of it.
+    #[serde(flatten)]
+    values: BTreeMap<&'static str, KeptValue>,
 }
 
 impl From<AuditRecord> for Printed {
     fn from(record: AuditRecord) -> Self {
-        Self { seq: record.seq, hash: record.hash.to_string(), event: record.event }
+        let values = record.values.into_iter().map(|value| (value.field.as_str(), value)).collect();
+        Self { seq: record.seq, hash: record.hash.to_string(), event: record.event, values }
     }
 }
 
@@ -32,6 +38,8 @@ impl From<AuditRecord> for Printed {
 pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::Query(options) => query::run(*options, style).await,
+        AuditCommand::Prove(options) => prove::run(&options, style).await,
+        AuditCommand::Erase(options) => erase::run(*options, style).await,
         AuditCommand::UnusedGrants(options) => unused::run(&options, style).await,
         AuditCommand::Checkpoint(options) => verify::checkpoint(&options, style).await,
         AuditCommand::Verify(options) => verify::run(&options, style).await,
@@ -61,6 +69,10 @@ pub fn line(out: &mut dyn Write, record: &Printed) -> std::io::Result<()> {
     if let Some(target) = &event.target {
         let short: String = target.chars().take(80).collect();
         write!(out, " {short:?}")?;
+    }
+    for (field, KeptValue { policy, bytes, value, .. }) in &record.values {
+        let shown = value.as_deref().unwrap_or("not kept");
+        write!(out, "\n       {field} ({}, {bytes} bytes): {shown:?}", policy.as_str())?;
     }
     writeln!(out)
 }

@@ -200,4 +200,16 @@ impl<A: Application> v1::audit_service_server::AuditService for Control<A> {
         };
         answer(&around, call, |report| wire::verify_response(&report)).await
     }
+
+    async fn erase(
+        &self,
+        request: Request<v1::AuditServiceEraseRequest>,
+    ) -> Result<Response<v1::AuditServiceEraseResponse>, Status> {
+        let (around, asked) = split(request);
+        let call = async {
+            let asked = wire::audit_erase(asked)?;
+            Ok(self.0.audit_erase(around.bearer(), asked.environment, asked.erasure, asked.why).await?)
+        };
+        answer(&around, call, wire::erase_response).await
+    }
 }

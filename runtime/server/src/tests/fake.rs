@@ -10,18 +10,19 @@ use std::{
 };
 
 use airlock_model::{
-    Approval, ApprovalId, Asked, AuditEvent, AuditKind, Digest, Effect, EnvironmentName, Failure, Finding,
+    Approval, ApprovalId, Asked, AuditEvent, AuditKind, Digest, Effect, EnvironmentName, Erasure, Failure, Finding,
     FunctionError, FunctionName, InvocationId, Limit, LimitSource, LogLevel, LogLine, ManifestStatement, Operation,
     Progress, Reason, ResourceKind, ResourceName, Revocation, RevocationId, Revoked, StatementLanguage, TenantName,
     Usage,
 };
 use airlock_service::{
     Answer, ApprovalFilter, Attenuation, AuditFilter, AuditPage, AuditRecord, CallName, CallReport, Change,
-    CheckReport, Checkpoint, Column, Decision, Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep,
-    Explanation, FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply,
-    LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
-    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting, Shown,
-    SignedCheckpoint, SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted, config::Origin,
+    CheckReport, Checkpoint, Column, Decision, Deployment, Described, Dialect, Erased, Exchange, Exchanged,
+    ExplainedStep, Explanation, FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError,
+    InvokeReply, LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview,
+    Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting,
+    Shown, SignedCheckpoint, SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted,
+    config::Origin,
 };
 use futures::{
     StreamExt as _,
@@ -341,7 +342,7 @@ impl Application for Fake {
         event.invocation = filter.invocation.map(Into::into);
         event.environment = Some((&environment).into());
         let position = filter.after_seq.unwrap_or_default() + 1;
-        let records = vec![AuditRecord { seq: position, hash: Digest::of(b"x"), event }];
+        let records = vec![AuditRecord { seq: position, hash: Digest::of(b"x"), event, values: Vec::new() }];
         Ok(AuditPage { records, position, is_last: true })
     }
 
@@ -359,6 +360,17 @@ impl Application for Fake {
         Self::check_token(bearer)?;
         let (signed, instance, hash) = ("a.b.c".to_owned(), "airlock".to_owned(), Digest::of(b"x").to_string());
         Ok(SignedCheckpoint { signed, instance, seq: 7, hash, time_unix_ms: 1_700_000_000_000 })
+    }
+
+    async fn audit_erase(
+        &self,
+        bearer: Presented<'_>,
+        _: EnvironmentName,
+        _: Erasure,
+        _: String,
+    ) -> Result<Erased, Failure> {
+        Self::check_token(bearer)?;
+        Ok(Erased { values: 2, seq: Some(8), log_is_cut: true })
     }
 
     async fn audit_verify(
@@ -379,6 +391,8 @@ impl Application for Fake {
             bad_records: 0,
             head,
             whole_to: 7,
+            values_kept: 0,
+            values_erased: 0,
             seq_gaps: Vec::new(),
             calls,
         };

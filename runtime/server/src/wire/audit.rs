@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use airlock_model::{AppName, AuditEvent, AuditKind, Decision, EnvironmentName, FunctionName, ResourceName};
+use airlock_model::{
+    AppName, AuditEvent, AuditKind, Decision, EnvironmentName, Erasure, FunctionName, ResourceName, ValueField,
+};
 use airlock_proto::v1;
-use airlock_service::{AuditFilter, AuditOrder, AuditPage, AuditRecord, SignedCheckpoint, TrailReport};
+use airlock_service::{
+    AuditFilter, AuditOrder, AuditPage, AuditRecord, Erased, KeptValue, SignedCheckpoint, TrailReport,
+};
 
 use super::{name, optional_name, page_size, timestamp};
 use crate::status::Refusal;
@@ -12,6 +16,8 @@ use crate::status::Refusal;
 /// Longest name or id to look for.
 const WORD_BYTES_MAX: usize = 512;
 const CHECKPOINTS_MAX: usize = 100;
+/// Longest reason for an erasure: the trail keeps it.
+const REASON_BYTES_MAX: usize = 1_000;
 
 /// Where to look, and what for.
 pub(crate) struct AuditQuery {
@@ -44,6 +50,7 @@ pub(crate) fn audit_query(asked: v1::AuditServiceQueryRequest) -> Result<AuditQu
         before_seq: number(asked.before_sequence),
         order,
         limit: Some(page_size(asked.page_size, 100, 1000)?),
+        with_values: asked.with_values,
     };
     Ok(AuditQuery { environment: name("environment", &asked.environment)?, filter })
 }
@@ -63,6 +70,7 @@ pub(crate) fn audit_tail(asked: v1::AuditServiceTailRequest) -> Result<AuditQuer
         kind,
         token_id,
         approval_id,
+        with_values,
     } = asked;
     audit_query(v1::AuditServiceQueryRequest {
         environment,
@@ -77,6 +85,7 @@ pub(crate) fn audit_tail(asked: v1::AuditServiceTailRequest) -> Result<AuditQuer
         kind,
         token_id,
         approval_id,
+        with_values,
         ..Default::default()
     })
 }
@@ -136,6 +145,53 @@ pub(crate) fn audit_verify(asked: v1::AuditServiceVerifyRequest) -> Result<(Envi
     Ok((name("environment", &asked.environment)?, asked.checkpoints))
 }
 
+/// Which values to erase, and why.
+pub(crate) struct EraseRequest {
+    pub(crate) environment: EnvironmentName,
+    pub(crate) erasure: Erasure,
+    pub(crate) why: String,
+}
+
+pub(crate) fn audit_erase(asked: v1::AuditServiceEraseRequest) -> Result<EraseRequest, Refusal> {
+    let (principal, invocation) = (text("principal", asked.principal)?, text("invocation_id", asked.invocation_id)?);
+    if principal.is_none() && invocation.is_none() && asked.last_sequence == 0 {
+        let message = "field `principal`: neither a principal, nor an invocation, nor a last record is given";
+        return Err(Refusal::malformed("principal", message, "say whose values, or of which records"));
+    }
+    let why = asked.reason.trim();
+    if why.is_empty() || why.len() > REASON_BYTES_MAX {
+        let message = format!("field `reason`: 1 to {REASON_BYTES_MAX} bytes are needed");
+        return Err(Refusal::malformed("reason", message, "say why, not what: the trail keeps it"));
+    }
+    let erasure = Erasure {
+        tenant: None,
+        environment: None,
+        principal,
+        invocation,
+        first_seq: asked.first_sequence.max(1),
+        last_seq: if asked.last_sequence == 0 { u64::MAX } else { asked.last_sequence },
+        until_unix_ms: asked.until.map(|time| moment("until", time)).transpose()?,
+        fields: fields(&asked.field)?,
+        values: 0,
+    };
+    Ok(EraseRequest { environment: name("environment", &asked.environment)?, erasure, why: why.to_owned() })
+}
+
+fn fields(text: &str) -> Result<Vec<ValueField>, Refusal> {
+    if text.is_empty() {
+        return Ok(ValueField::ALL.to_vec());
+    }
+    let named = ValueField::ALL.into_iter().find(|field| field.as_str() == text);
+    let unknown = || {
+        Refusal::malformed("field", "field `field`: neither `arguments` nor `statement`", "send one of them, or none")
+    };
+    named.map(|field| vec![field]).ok_or_else(unknown)
+}
+
+pub(crate) fn erase_response(Erased { values, seq, log_is_cut }: Erased) -> v1::AuditServiceEraseResponse {
+    v1::AuditServiceEraseResponse { values, sequence: seq.unwrap_or_default(), log_is_cut }
+}
+
 pub(crate) fn checkpoint_response(made: SignedCheckpoint) -> v1::AuditServiceCheckpointResponse {
     let SignedCheckpoint { signed, seq, hash, time_unix_ms, .. } = made;
     v1::AuditServiceCheckpointResponse { checkpoint: signed, sequence: seq, hash, time: Some(timestamp(time_unix_ms)) }
@@ -153,6 +209,8 @@ pub(crate) fn verify_response(report: &TrailReport) -> v1::AuditServiceVerifyRes
         hash: report.trail.head.hash.to_string(),
         proven_to_sequence: report.proven_to.unwrap_or_default(),
         begins_after_sequence: report.trail.cut.as_ref().map_or(0, |cut| cut.seq),
+        values_kept: report.trail.values_kept,
+        values_erased: report.trail.values_erased,
     }
 }
 
@@ -176,7 +234,17 @@ fn record(record: AuditRecord) -> Result<v1::AuditRecord, serde_json::Error> {
         decision: decision.unwrap_or_default(),
         reason: reason.unwrap_or_default(),
         event: text,
+        values: record.values.into_iter().map(kept).collect(),
     })
+}
+
+fn kept(value: KeptValue) -> v1::AuditValue {
+    v1::AuditValue {
+        field: value.field.as_str().to_owned(),
+        policy: value.policy.as_str().to_owned(),
+        bytes: value.bytes,
+        value: value.value.unwrap_or_default(),
+    }
 }
 
 fn text_of(shared: Option<Arc<str>>) -> String {
@@ -199,7 +267,7 @@ mod tests {
         let mut event = AuditEvent::new(AuditKind::HostCallOutcome, 1_700_000_000_001);
         event.decision = Some(Decision::Deny);
         event.resource = Some("crm".into());
-        let records = vec![AuditRecord { seq: 7, hash: Digest::of(b"x"), event: event.clone() }];
+        let records = vec![AuditRecord { seq: 7, hash: Digest::of(b"x"), event: event.clone(), values: Vec::new() }];
         let response = audit_response(AuditPage { records, position: 9, is_last: false }).unwrap();
         let record = response.records.first().unwrap();
         assert_eq!((record.kind.as_str(), record.decision.as_str()), ("host_call_outcome", "deny"));
@@ -211,6 +279,24 @@ mod tests {
         let mut asked = v1::AuditServiceQueryRequest { environment: "dev".to_owned(), ..Default::default() };
         change(&mut asked);
         audit_query(asked).is_err()
+    }
+
+    #[test]
+    fn an_erasure_says_of_what_and_why() {
+        let asked = |change: fn(&mut v1::AuditServiceEraseRequest)| {
+            let (environment, principal, reason) = ("dev".to_owned(), "ada".to_owned(), "she asked".to_owned());
+            let mut asked = v1::AuditServiceEraseRequest { environment, principal, reason, ..Default::default() };
+            change(&mut asked);
+            audit_erase(asked)
+        };
+        let all = asked(|_| ()).ok().unwrap().erasure;
+        assert_eq!((all.first_seq, all.last_seq, all.fields), (1, u64::MAX, ValueField::ALL.to_vec()));
+        assert!(asked(|asked| (asked.principal, asked.last_sequence) = (String::new(), 9)).is_ok());
+        assert!(asked(|asked| asked.principal = String::new()).is_err(), "everything there is");
+        assert!(asked(|asked| asked.reason = " ".to_owned()).is_err());
+        assert!(asked(|asked| asked.reason = "x".repeat(REASON_BYTES_MAX + 1)).is_err());
+        assert!(asked(|asked| asked.field = "body".to_owned()).is_err());
+        assert!(asked(|asked| asked.field = "statement".to_owned()).is_ok());
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) use approval::{
     approval_filter, approval_id, decided, get_approval_response, list_approvals_response, preview_response, terms,
 };
 pub(crate) use audit::{
-    audit_query, audit_response, audit_tail, audit_verify, checkpoint_response, tail_response, verify_response,
+    audit_erase, audit_query, audit_response, audit_tail, audit_verify, checkpoint_response, erase_response,
+    tail_response, verify_response,
 };
 pub(crate) use explain::{explain_response, question};
 pub(crate) use function::{

@@ -5,15 +5,22 @@ use std::time::Duration;
 use airlock_access::{Authorized, Control, Presented};
 use airlock_analysis::rows_before;
 use airlock_model::{
-    Approval, ApprovalId, ApprovalState, AuditKind, ControlScope, Digest, EnvironmentName, Failure, HostError,
-    HostReply, Reason, Rows, SqlVerb, StatementClass, StatementLanguage,
+    Approval, ApprovalId, ApprovalState, AuditKind, ControlScope, EnvironmentName, Failure, HostError, HostReply,
+    Reason, Rows, SqlVerb, StatementClass, StatementLanguage, ValueField,
 };
 use airlock_resources::{BeginRequest, Dialect, SqlRequest, StopNotice, Transaction, TransactionMode};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Outcome, counts, engines, mask, show::shown, unknown};
-use crate::{App, app::store_failure, control::About, deploy::control_event, gate::analysed_as, settings::Settings};
+use crate::{
+    App,
+    app::store_failure,
+    control::About,
+    deploy::control_event,
+    gate::{analysed_as, keep},
+    settings::Settings,
+};
 
 pub use counts::AffectedTable;
 
@@ -67,7 +74,8 @@ impl App {
         event.function = Some((&approval.asked.function).into());
         event.resource = Some(approval.asked.resource.to_string());
         event.approval = Some(id.to_string());
-        event.arguments_sha256 = Some(Digest::of(trial.parameters.as_bytes()).to_string());
+        let policy = settings.environment(permit.call().environment())?.audit.parameters;
+        keep(&mut event, ValueField::Arguments, policy, &trial.parameters).map_err(|why| store_failure(&why))?;
         self.backends.store.append(event).await.map_err(|why| store_failure(&why))?;
         trial.run().await.map_err(|why| failed(&why))
     }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use airlock_model::{StatementPolicy, ValuePolicy};
 use airlock_resources::{DocumentConfig, Needs};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,32 @@ pub struct AuditConfig {
     pub keep_days: Option<u32>,
     /// When checkpoints are made, and where they go.
     pub checkpoints: CheckpointConfig,
+    /// What is kept of the parameters of host calls: `hash`, `redacted` or `plain`.
+    pub parameters: ValuePolicy,
+    /// Where texts of statements are: `text`, `erasable` or `fingerprint`.
+    pub statements: StatementPolicy,
+}
+
+/// `[environments.<name>.audit]`: where one environment differs.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvironmentAudit {
+    /// As `[audit] parameters`.
+    pub parameters: Option<ValuePolicy>,
+    /// As `[audit] statements`.
+    pub statements: Option<StatementPolicy>,
+}
+
+/// What the trail keeps of one environment's host calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AuditPolicy {
+    pub(crate) parameters: ValuePolicy,
+    pub(crate) statements: StatementPolicy,
+}
+
+impl AuditPolicy {
+    /// For what has no environment any more.
+    pub(crate) const LEAST: Self = Self { parameters: ValuePolicy::Hash, statements: StatementPolicy::Fingerprint };
 }
 
 /// `[audit.checkpoints]`.
@@ -87,6 +114,14 @@ impl AuditConfig {
     #[must_use]
     pub fn keep(&self) -> Option<Duration> {
         self.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400))
+    }
+
+    /// What holds in an environment.
+    pub(crate) fn policy(&self, environment: &EnvironmentAudit) -> AuditPolicy {
+        AuditPolicy {
+            parameters: environment.parameters.unwrap_or(self.parameters),
+            statements: environment.statements.unwrap_or(self.statements),
+        }
     }
 
     pub(super) fn resolve_paths(&mut self, base: &Path) {

@@ -186,6 +186,7 @@ pub fn built_in_role(name: &str) -> Option<&'static [ControlScope]> {
             Right::TokenRevoke,
         ],
         "auditor" => &[Right::AuditRead, Right::FunctionRead, Right::ApprovalRead],
+        "privacy" => &[Right::AuditRead, Right::AuditValues, Right::AuditErase],
         _ => return None,
     })
 }

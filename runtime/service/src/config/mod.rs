@@ -35,7 +35,8 @@ use origin::Origins;
 
 pub use crate::isolation::IsolationLevel;
 pub use admission::AdmissionSection;
-pub use audit::{AuditConfig, CheckpointConfig, WebhookConfig};
+pub(crate) use audit::AuditPolicy;
+pub use audit::{AuditConfig, CheckpointConfig, EnvironmentAudit, WebhookConfig};
 pub use deploy::DeployConfig;
 pub(crate) use development::refuse_reserved_keys;
 pub use development::{DEVELOPMENT_PREFIX, Development, DevelopmentError};
@@ -63,7 +64,7 @@ pub struct Config {
     pub server: ServerConfig,
     /// Durable state.
     pub state: StateConfig,
-    /// How the audit trail is signed.
+    /// How the audit trail is signed, and what it keeps.
     #[serde(default)]
     pub audit: AuditConfig,
     /// The second wall.
@@ -251,6 +252,8 @@ pub struct EnvironmentConfig {
     pub packages: Option<PackagesConfig>,
     /// Who may approve what, and for how long.
     pub approvals: ApprovalPolicy,
+    /// What the trail keeps of parameters and statements, where it is not what `[audit]` says.
+    pub audit: EnvironmentAudit,
     /// Limits of this environment, only tighter.
     pub limits: LimitCaps,
     /// Whether credentials may stand in the configuration itself.

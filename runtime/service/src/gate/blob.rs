@@ -3,14 +3,14 @@
 use airlock_model::{BlobCall, BlobCommand, HostError};
 use airlock_resources::{BlobRequest, Permitted};
 
-use super::{CallGate, arguments_digest, notes::Notes};
+use super::{CallGate, kept::of_blob, notes::Notes};
 use crate::clock;
 
 impl CallGate {
     pub(super) fn plan_blob(&self, call: BlobCall, notes: &mut Notes) -> Result<Permitted, HostError> {
         let BlobCall { resource, action } = call;
         notes.event.operation = Some(action.name().to_owned());
-        notes.event.arguments_sha256 = arguments_digest(&action.content());
+        self.keep_arguments(&mut notes.event, of_blob(&action).as_deref())?;
         let [_, stored] = action.content();
         notes.event.bytes = Some(stored.len() as u64).filter(|bytes| *bytes > 0);
         self.judge().store(&resource, action.changes(), notes)?;

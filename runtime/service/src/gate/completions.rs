@@ -151,7 +151,7 @@ impl CallGate {
         event.decision = Some(Decision::Permit);
         let unknown = if end.took == Took::Unknown { OUTCOME_UNKNOWN } else { "ok" };
         event.reason = Some(end.error.map_or(unknown, HostError::reason).to_owned());
-        event.message = end.error.map(ToString::to_string).or_else(|| recorded(record, end.text?));
+        event.message = end.error.map(|error| self.told(error)).or_else(|| recorded(record, end.text?));
         event.spending = Some(spending);
         event.bytes = Some(taken.bytes);
         describe_traffic(&mut event, &taken.traffic);

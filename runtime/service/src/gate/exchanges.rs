@@ -150,7 +150,7 @@ impl CallGate {
         let may_have_changed = slot.changes && traffic.sent_bytes > 0;
         event.reason = Some(noted.reason(error, may_have_changed).to_owned());
         describe_traffic(&mut event, &traffic);
-        event.message = error.map(ToString::to_string);
+        event.message = error.map(|error| self.told(error));
         (event.status, event.bytes) = (noted.status, Some(noted.bytes));
         event.duration_us = Some(u64::try_from(slot.began.elapsed().as_micros()).unwrap_or(u64::MAX));
         self.enqueue_closing(event);

@@ -7,10 +7,10 @@ use airlock_model::{
 use airlock_resources::{GraphqlRequest, Permitted};
 
 use super::{
-    CallGate, arguments_digest,
+    CallGate,
     judge::{Judge, denied, quoted},
+    kept::of_json,
     notes::{Notes, Stage},
-    plan::describe,
     said::Said,
 };
 use crate::clock;
@@ -55,8 +55,8 @@ impl Judge<'_> {
 
 impl CallGate {
     pub(super) fn plan_graphql(&self, call: GraphqlCall, notes: &mut Notes) -> Result<Permitted, HostError> {
-        describe(&mut notes.event, &call.resource, &call.document);
-        notes.event.arguments_sha256 = arguments_digest(&[call.variables.as_bytes()]);
+        self.keep_statement(&mut notes.event, (&call.resource, StatementLanguage::Graphql), &call.document)?;
+        self.keep_arguments(&mut notes.event, of_json(&call.variables))?;
         let (class, variables) = self.judge().document(&call, notes)?;
         Ok(Permitted::Graphql(GraphqlRequest {
             resource: call.resource,

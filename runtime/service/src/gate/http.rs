@@ -7,7 +7,7 @@ use airlock_model::{
 use airlock_resources::{HttpRequest, Performed};
 
 use super::{
-    CallGate, arguments_digest,
+    CallGate,
     judge::{Judge, denied},
     notes::{Notes, Stage},
     plan::TARGET_CHARS_MAX,
@@ -92,10 +92,7 @@ impl CallGate {
         notes.event.resource = Some(call.resource.to_string());
         notes.event.operation = Some(call.method.chars().take(16).collect());
         notes.event.target = Some(self.judge().path_in_trail(&call.resource, &call.path));
-        notes.event.arguments_sha256 = arguments_digest(&[
-            format!("{:?}{:?}", call.query, call.headers).as_bytes(),
-            call.body.as_deref().unwrap_or_default(),
-        ]);
+        self.keep_request(&mut notes.event, &call)?;
         let Aim { method, origin, path, mut query } = self.judge().request(&call, notes)?;
         query.extend(call.query);
         Ok(HttpRequest {

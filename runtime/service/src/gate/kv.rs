@@ -4,8 +4,9 @@ use airlock_model::{Access, HostError, KvCall, KvCommand, ResourceName};
 use airlock_resources::{KvRequest, Permitted};
 
 use super::{
-    CallGate, arguments_digest,
+    CallGate,
     judge::Judge,
+    kept::of_kv,
     notes::{Notes, Stage},
 };
 
@@ -26,7 +27,7 @@ impl CallGate {
     pub(super) fn plan_kv(&self, call: KvCall, notes: &mut Notes) -> Result<Permitted, HostError> {
         let KvCall { resource, action } = call;
         notes.event.operation = Some(action.name().to_owned());
-        notes.event.arguments_sha256 = arguments_digest(&action.values().map(str::as_bytes));
+        self.keep_arguments(&mut notes.event, of_kv(&action).as_deref())?;
         self.judge().store(&resource, action.changes(), notes)?;
         let command = KvCommand::parse(action).map_err(|why| HostError::BadRequest(why.to_string()))?;
         notes.event.bytes = Some(command.value_bytes() as u64).filter(|bytes| *bytes > 0);

@@ -4,9 +4,10 @@ use airlock_model::{Access, HostError, LlmCall, LlmVerb, Message, Prompt, Reason
 use airlock_resources::{LlmKeys, LlmRequest, Performed, Price, RecordPolicy, Took};
 
 use super::{
-    CallGate, arguments_digest,
+    CallGate,
     intent::OpenIntent,
     judge::{Judge, denied},
+    kept::of_json,
     notes::{Notes, Stage},
     plan::{Act, describe},
 };
@@ -150,7 +151,7 @@ impl CallGate {
         describe(&mut notes.event, &call.resource, "");
         let streams = call.verb == LlmVerb::Stream;
         notes.event.operation = Some(if streams { "complete-stream" } else { "complete" }.to_owned());
-        notes.event.arguments_sha256 = arguments_digest(&[call.request.as_bytes()]);
+        self.keep_arguments(&mut notes.event, of_json(&call.request))?;
         // Money is spent: the intent is durable first.
         notes.has_effect = true;
         let Priced { models, prompt, price, max_tokens, most, payer } = self.judge().completion(&call, notes)?;

@@ -11,6 +11,7 @@ mod graphql;
 mod http;
 mod intent;
 mod judge;
+mod kept;
 mod kv;
 mod llm;
 mod log;
@@ -34,7 +35,7 @@ use std::{
 };
 
 use airlock_access::Admitted;
-use airlock_model::{AuditEvent, Digest, EffectiveLimits, HostCall, HostError, HostReply, Kept, LogLine, Usage};
+use airlock_model::{AuditEvent, EffectiveLimits, HostCall, HostError, HostReply, Kept, LogLine, Usage};
 use airlock_resources::Performed;
 use airlock_sandbox::Gate;
 use async_trait::async_trait;
@@ -57,6 +58,7 @@ pub(crate) use budget::Budget;
 pub(crate) use classes::{Classes, Listed};
 pub(crate) use documents::Documents;
 pub(crate) use judge::{Judge, Unlisted, access_of, analysed_as};
+pub(crate) use kept::keep;
 pub(crate) use llm::Models;
 pub(crate) use notes::{Notes, Stage, Steps};
 
@@ -247,11 +249,6 @@ impl Drop for CallGate {
         self.end_exchanges();
         self.record_unrecorded();
     }
-}
-
-/// The digest that stands in the trail for arguments which may be personal.
-fn arguments_digest(parts: &[&[u8]]) -> Option<String> {
-    Some(Digest::of_parts(parts).to_string())
 }
 
 #[async_trait]

@@ -1,11 +1,14 @@
 //! From what a guest asks to what may be done: the judgement, and what the permitted call needs.
 
-use airlock_model::{AuditEvent, AuditKind, HostCall, HostError, Limit, ResourceName, SqlCall, TransactionId};
+use airlock_model::{
+    AuditEvent, AuditKind, HostCall, HostError, Limit, ResourceName, SqlCall, StatementLanguage, TransactionId,
+};
 use airlock_resources::{BeginRequest, HttpRequest, LlmRequest, Permitted, SqlRequest, StopNotice, StreamRequest};
 
 use super::{
-    CallGate, arguments_digest,
+    CallGate,
     judge::{Judge, Unlisted},
+    kept::of_json,
     llm::Paid,
     notes::Notes,
 };
@@ -117,7 +120,12 @@ impl CallGate {
         let mut event = self.facts.event(AuditKind::HostCallIntent);
         let shown;
         let (resource, target) = match call {
-            HostCall::Sql(call) | HostCall::Stream(call) => (&call.resource, call.statement.as_str()),
+            HostCall::Sql(call) | HostCall::Stream(call) => {
+                return self.describe_statement(event, (&call.resource, StatementLanguage::Sql), &call.statement);
+            }
+            HostCall::Graphql(call) => {
+                return self.describe_statement(event, (&call.resource, StatementLanguage::Graphql), &call.document);
+            }
             HostCall::NextBatch(call) => (&call.resource, "the next batch"),
             HostCall::Transaction(call) => (&call.resource, call.step.as_str()),
             HostCall::Http(call) | HostCall::Open(call) => {
@@ -129,7 +137,6 @@ impl CallGate {
                 shown = self.judge().path_in_trail(&call.resource, &call.url);
                 (&call.resource, shown.as_str())
             }
-            HostCall::Graphql(call) => (&call.resource, call.document.as_str()),
             HostCall::Llm(call) => (&call.resource, ""),
             HostCall::NextPiece(call) => (&call.resource, "the next piece"),
             HostCall::Kv(call) => (&call.resource, call.action.target()),
@@ -154,10 +161,9 @@ impl CallGate {
     }
 
     fn plan_statement(&self, call: SqlCall, notes: &mut Notes) -> Result<SqlRequest, HostError> {
-        notes.event.resource = Some(call.resource.to_string());
         notes.event.transaction = call.within.map(|TransactionId(number)| number);
-        notes.event.target = Some(call.statement.chars().take(TARGET_CHARS_MAX).collect());
-        notes.event.arguments_sha256 = arguments_digest(&[call.parameters.as_bytes()]);
+        self.keep_statement(&mut notes.event, (&call.resource, StatementLanguage::Sql), &call.statement)?;
+        self.keep_arguments(&mut notes.event, of_json(&call.parameters))?;
         let class = self.judge().statement(&call, notes)?.class;
         let limits = self.budget.limits();
         Ok(SqlRequest {

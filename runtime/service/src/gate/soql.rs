@@ -6,7 +6,6 @@ use airlock_model::{HostError, Reason, RequestPath, ResourceName, StatementClass
 use super::{
     judge::{Judge, denied},
     notes::{Notes, Stage},
-    plan::TARGET_CHARS_MAX,
     said::Said,
 };
 
@@ -34,10 +33,8 @@ impl Judge<'_> {
         let shape = report.listed_shape();
         notes.event.class = Some(StatementClass::Read);
         notes.event.tables = report.objects;
-        if let Some(target) = &mut notes.event.target {
-            target.push_str("?q=");
-            target.extend(report.shape.chars().take(TARGET_CHARS_MAX));
-        }
+        let kept = self.keep_soql(&mut notes.event, resource, (&shape, &report.shape));
+        kept.map_err(|why| HostError::Unavailable(why.to_string()))?;
         if let Some(name) = report.binds.first() {
             return Err(refuse(format!("`:{name}` has no value yet")));
         }

@@ -117,7 +117,7 @@ impl CallGate {
         event.decision = Some(Decision::Permit);
         event.sent = slot.stop.was_sent();
         event.reason = Some(error.map_or("ok", HostError::reason).to_owned());
-        event.message = error.map(ToString::to_string);
+        event.message = error.map(|error| self.told(error));
         (event.rows, event.bytes) = (Some(taken.rows), Some(taken.bytes));
         event.duration_us = Some(u64::try_from(slot.began.elapsed().as_micros()).unwrap_or(u64::MAX));
         self.enqueue_closing(event);

@@ -70,7 +70,7 @@ impl CallGate {
     pub(super) fn record_outcome(&self, mut event: AuditEvent, reply: &Result<HostReply, HostError>) {
         if let Err(error) = reply {
             event.reason.get_or_insert_with(|| error.reason().to_owned());
-            event.message = Some(error.to_string());
+            event.message = Some(self.told(error));
         }
         self.record_described(event);
     }

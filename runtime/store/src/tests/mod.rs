@@ -23,6 +23,7 @@ mod search;
 mod spent;
 mod tails;
 mod tamper;
+mod values;
 
 use std::path::Path;
 

@@ -15,7 +15,7 @@ use crate::{
 const RECORDS: u64 = 64;
 const TAMPERS: u64 = 10_000;
 
-fn judge(connection: &Connection, checkpoint: Checkpoint) -> VerifyReport {
+pub(super) fn judge(connection: &Connection, checkpoint: Checkpoint) -> VerifyReport {
     let mut verifier = Verifier::new(Start::of(connection).expect("a start"), [checkpoint]);
     loop {
         let (next, more) = verifier.read_chunk(connection).expect("read");

@@ -19,8 +19,9 @@ const PAGE_ROWS: u32 = 1_000;
 
 /// Prints what matches, and what comes if asked to.
 pub async fn run(options: QueryOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let QueryOptions { place, filter, limit, after, follow } = options;
+    let QueryOptions { place, filter, limit, after, follow, values } = options;
     let mut filter = filter_of(filter, place.environment.clone())?;
+    filter.with_values = values;
     if follow && filter.until_unix_ms.is_some() {
         bail!("what comes has no end: leave out --until or --follow");
     }

@@ -2,9 +2,9 @@
 
 use std::{path::Path, pin::Pin, time::Duration};
 
-use airlock_model::{AuditEvent, Decision, Digest};
+use airlock_model::{AuditEvent, Decision, Digest, ValueField, ValuePolicy};
 use airlock_proto::v1::{self, AuditServiceQueryRequest, AuditServiceTailRequest};
-use airlock_store::{AuditFilter, AuditOrder, AuditPage, AuditRecord, Reader, Store};
+use airlock_store::{AuditFilter, AuditOrder, AuditPage, AuditRecord, KeptValue, Reader, Store};
 use anyhow::{Context as _, bail};
 use futures::{Stream, StreamExt as _, stream};
 
@@ -109,6 +109,7 @@ fn question(filter: &AuditFilter, client: &Client) -> AuditServiceQueryRequest {
         until: filter.until_unix_ms.map(timestamp),
         before_sequence: filter.before_seq.unwrap_or_default(),
         newest_first: filter.order == AuditOrder::NewestFirst,
+        with_values: filter.with_values,
     }
 }
 
@@ -126,10 +127,11 @@ fn followed(query: AuditServiceQueryRequest) -> AuditServiceTailRequest {
         kind: query.kind,
         token_id: query.token_id,
         approval_id: query.approval_id,
+        with_values: query.with_values,
     }
 }
 
-fn timestamp(unix_ms: u64) -> prost_types::Timestamp {
+pub(super) fn timestamp(unix_ms: u64) -> prost_types::Timestamp {
     let nanos = i32::try_from(unix_ms % 1_000 * 1_000_000).unwrap_or_default();
     prost_types::Timestamp { seconds: i64::try_from(unix_ms / 1_000).unwrap_or(i64::MAX), nanos }
 }
@@ -143,5 +145,14 @@ fn record(record: v1::AuditRecord) -> anyhow::Result<AuditRecord> {
     let event: AuditEvent = serde_json::from_slice(&record.event)
         .with_context(|| format!("record {} is not one that this version knows", record.sequence))?;
     let hash: Digest = record.hash.parse().with_context(|| format!("record {} has no hash", record.sequence))?;
-    Ok(AuditRecord { seq: record.sequence, hash, event })
+    let values = record.values.into_iter().map(kept).collect::<anyhow::Result<_>>()?;
+    Ok(AuditRecord { seq: record.sequence, hash, event, values })
+}
+
+fn kept(value: v1::AuditValue) -> anyhow::Result<KeptValue> {
+    let field = ValueField::ALL.into_iter().find(|field| field.as_str() == value.field);
+    let policy = ValuePolicy::ALL.into_iter().find(|policy| policy.as_str() == value.policy);
+    let (field, policy) = field.zip(policy).context("a value is not one that this version knows")?;
+    let said = (policy != ValuePolicy::Hash).then_some(value.value);
+    Ok(KeptValue { field, policy, bytes: value.bytes, value: said })
 }

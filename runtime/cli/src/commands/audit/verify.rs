@@ -146,6 +146,8 @@ fn text(out: &mut dyn Write, report: &TrailReport) -> std::io::Result<()> {
         let (first, last) = (open.first, open.last);
         writeln!(out, "  calls {first} to {last} have no closing record: they ran when a server was killed")?;
     }
+    let (kept, erased) = (trail.values_kept, trail.values_erased);
+    writeln!(out, "values     {kept} kept beside the records, {erased} erased as the trail says")?;
     match report.proven_to {
         Some(seq) => writeln!(out, "proven     to record {seq}, by a checkpoint that was given")?,
         None => writeln!(out, "proven     nothing: none was given with --checkpoint, or none that holds")?,
