@@ -8,7 +8,7 @@ use airlock_model::{AuditEvent, AuditKind, Digest};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
+use crate::{StoreError, usage::Ledger};
 
 /// Where a durable record stands in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +104,14 @@ const INSERT: &str = "INSERT INTO audit (seq, time_unix_ms, kind, invocation, fu
 /// The end of the chain as the writer knows it, and a buffer that it reuses.
 pub(crate) struct Chain {
     pub(crate) head: Checkpoint,
+    pub(crate) usage: Ledger,
     body: Vec<u8>,
 }
 
 impl Chain {
     pub(crate) fn open(connection: &Connection) -> Result<Self, StoreError> {
-        Ok(Self { head: Checkpoint::last(connection)?, body: Vec::with_capacity(4096) })
+        let head = Checkpoint::last(connection)?;
+        Ok(Self { head, usage: Ledger::open(connection, head)?, body: Vec::with_capacity(4096) })
     }
 }
 
@@ -134,11 +136,12 @@ impl<'a> Tx<'a> {
     /// Takes the chain back to where it ended before, when the database does the same.
     pub(crate) fn rewind(&mut self, head: Checkpoint) {
         self.chain.head = head;
+        self.chain.usage.forget_after(head.seq);
     }
 
     /// Gives the event its place in the chain. Durable when the group's transaction is.
     pub(crate) fn record(&mut self, event: &AuditEvent) -> Result<Appended, StoreError> {
-        let Chain { head, body } = &mut *self.chain;
+        let Chain { head, usage, body } = &mut *self.chain;
         body.clear();
         serde_json::to_writer(&mut *body, event).map_err(|_| StoreError::corrupt("an audit event"))?;
         let next = head.followed_by(body);
@@ -154,6 +157,7 @@ impl<'a> Tx<'a> {
         ));
         stored.map_err(StoreError::sqlite("append an audit record"))?;
         *head = next;
+        usage.note(next.seq, event);
         Ok(Appended { seq: next.seq, hash: next.hash })
     }
 }

@@ -36,6 +36,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod token_uses;
+mod usage;
 mod verify;
 mod writer;
 
@@ -57,4 +58,8 @@ pub use revision::{NewRevision, Revision};
 pub use spent::Spent;
 pub use store::Store;
 pub use token_uses::CountedToken;
+pub use usage::{
+    CallMeasures, Dimension, Distribution, Figures, HostMeasures, Measures, QUANTILE_ERROR, ResourceFigures, Seen,
+    SortBy, Spread, Step, UsageDifference, UsageKey, UsageLine, UsageQuery, UsageRecount, UsageReport,
+};
 pub use verify::{BadRecord, Fault, VerifyReport};

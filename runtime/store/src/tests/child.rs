@@ -56,6 +56,7 @@ async fn plays_its_role() {
         },
         Ok("append") => append_until_killed(&dir).await,
         Ok("execute") => super::approvals::execute_until_killed(&dir, say).await,
+        Ok("use") => super::usage::use_until_killed(&dir, say).await,
         Ok("starve") => append_until_full(&dir).await,
         other => panic!("{other:?} is not a role"),
     }
