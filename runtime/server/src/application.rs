@@ -11,7 +11,7 @@ use airlock_service::{
     Described, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError, InvokeReply,
     LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
     ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender, Setting, Shown, SignedCheckpoint,
-    SimilarApproval, TrailReport, Upload, Wanted,
+    SimilarApproval, TrailReport, UnusedGrants, Upload, UsageQuery, UsageReport, Wanted,
 };
 use tokio_rustls::rustls::ServerConfig;
 
@@ -194,6 +194,28 @@ pub trait Application: Send + Sync + 'static {
         environment: EnvironmentName,
         checkpoints: Vec<String>,
     ) -> impl Future<Output = Result<TrailReport, Failure>> + Send;
+
+    /// What the token's tenant used in its environment.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn usage_report(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        query: UsageQuery,
+    ) -> impl Future<Output = Result<UsageReport, Failure>> + Send;
+
+    /// What the token's tenant was granted in its environment and nobody used in so many days.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn unused_grants(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        days: u32,
+    ) -> impl Future<Output = Result<UnusedGrants, Failure>> + Send;
 
     /// The resources of an environment that the token covers.
     ///
@@ -497,6 +519,24 @@ impl Application for App {
         checkpoints: Vec<String>,
     ) -> impl Future<Output = Result<TrailReport, Failure>> + Send {
         Self::audit_verify(self, bearer, environment, checkpoints)
+    }
+
+    fn usage_report(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        query: UsageQuery,
+    ) -> impl Future<Output = Result<UsageReport, Failure>> + Send {
+        Self::usage_report(self, bearer, environment, query)
+    }
+
+    fn unused_grants(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        days: u32,
+    ) -> impl Future<Output = Result<UnusedGrants, Failure>> + Send {
+        Self::unused_grants(self, bearer, environment, days)
     }
 
     fn list_resources(

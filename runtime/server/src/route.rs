@@ -11,6 +11,7 @@ use airlock_proto::v1::{
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
     resource_service_server::{ResourceServiceServer, SERVICE_NAME as RESOURCE},
     token_service_server::{SERVICE_NAME as TOKEN, TokenServiceServer},
+    usage_service_server::{SERVICE_NAME as USAGE, UsageServiceServer},
 };
 use airlock_service::{
     Holding, Listener, Wanted,
@@ -67,6 +68,7 @@ enum Plane<A: Application> {
         OperatorServiceServer<Control<A>>,
         ResourceServiceServer<Control<A>>,
         ApprovalServiceServer<Control<A>>,
+        UsageServiceServer<Control<A>>,
         TokenServiceServer<Control<A>>,
     ),
 }
@@ -122,6 +124,7 @@ impl<A: Application> Router<A> {
                 OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 ResourceServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 ApprovalServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
+                UsageServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 TokenServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(EXCHANGE_BYTES_MAX),
             ),
         };
@@ -285,9 +288,10 @@ impl<A: Application> Router<A> {
             (Plane::Control(_, audit, ..), AUDIT) => unfailing(audit.clone().call(request).await),
             (Plane::Control(_, _, operator, ..), OPERATOR) => unfailing(operator.clone().call(request).await),
             (Plane::Control(_, _, _, resources, ..), RESOURCE) => unfailing(resources.clone().call(request).await),
-            (Plane::Control(.., approvals, _), APPROVAL) => unfailing(approvals.clone().call(request).await),
+            (Plane::Control(.., approvals, _, _), APPROVAL) => unfailing(approvals.clone().call(request).await),
+            (Plane::Control(.., usage, _), USAGE) => unfailing(usage.clone().call(request).await),
             (Plane::Control(.., tokens), TOKEN) => unfailing(tokens.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | TOKEN) => {
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | USAGE | TOKEN) => {
                 elsewhere("control", request.headers())
             }
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),

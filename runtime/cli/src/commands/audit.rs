@@ -1,6 +1,5 @@
 //! `airlock audit`: reads a state directory, whether or not a server runs on it.
 
-mod unused;
 mod verify;
 
 use std::{io::Write, process::ExitCode};
@@ -38,7 +37,7 @@ pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode
             style.print(&records, |out| records.iter().try_for_each(|record| line(out, record)))?;
             Ok(ExitCode::SUCCESS)
         }
-        AuditCommand::UnusedGrants(options) => unused::run(&options, style).await,
+        AuditCommand::UnusedGrants(options) => super::usage::unused_grants::run(&options, style).await,
         AuditCommand::Checkpoint(options) => verify::checkpoint(&options, style).await,
         AuditCommand::Verify(options) => verify::run(&options, style).await,
     }
