@@ -26,7 +26,7 @@ pub use token::{
 };
 pub use usage::{
     AdoptionOptions, HeadroomOptions, UnusedGrantsOptions, UnusedOptions, UsageCommand, UsageFilterOptions,
-    UsageOptions, UsageReportOptions, UsageSourceOptions,
+    UsageOptions, UsageReportOptions, UsageSourceOptions, UsageVerifyOptions,
 };
 
 const EXIT_CODES: &str =

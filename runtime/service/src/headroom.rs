@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use airlock_model::{EffectiveLimits, EnvironmentName, FunctionManifest, Quota, TenantName};
+use airlock_model::{EffectiveLimits, EnvironmentName, FunctionManifest, Quota, ResourceName, TenantName};
 
 use crate::{
     config::Config,
@@ -56,6 +56,45 @@ pub fn quotas_of(config: &Config, tenant: &TenantName) -> Vec<QuotaInForce> {
         Some(QuotaInForce { quota, value: value?.get(), place })
     });
     in_force.collect()
+}
+
+/// What completions may take in a day of UTC through one binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayBudget {
+    /// The model's resource.
+    pub resource: ResourceName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// The key that sets it; of one app when it begins with `app_`, in millionths when it is a cost.
+    pub key: &'static str,
+    /// How much.
+    pub value: u64,
+    /// Where it was written.
+    pub place: String,
+}
+
+/// The daily budgets of all bindings of language models that have any.
+#[must_use]
+pub fn day_budgets(config: &Config) -> Vec<DayBudget> {
+    let mut budgets = Vec::new();
+    for (resource, configured) in &config.resources {
+        for (environment, keys) in configured.bindings().filter_map(|(name, one)| Some((name, one.llm()?))) {
+            let (app, all) = (keys.app_day(), keys.day());
+            for (key, value) in [
+                ("app_tokens_per_day", app.tokens),
+                ("app_cost_per_day", app.cost_micros),
+                ("tokens_per_day", all.tokens),
+                ("cost_per_day", all.cost_micros),
+            ] {
+                if value < u64::MAX {
+                    let place = config.place_of(&format!("resources.{resource}.{environment}.{key}"));
+                    let (resource, environment) = (resource.clone(), environment.clone());
+                    budgets.push(DayBudget { resource, environment, key, value, place });
+                }
+            }
+        }
+    }
+    budgets
 }
 
 #[cfg(test)]

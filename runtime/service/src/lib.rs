@@ -58,7 +58,7 @@ pub use checkpoints::{BadCheckpoint, SignedCheckpoint, TrailReport, audit_keys, 
 pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Promotion, Upload};
 pub use explain::{ExplainedStep, Explanation, HostAsk, HostQuestion, Question, Ruling, Verdict};
-pub use headroom::{QuotaInForce, limits_of, quotas_of};
+pub use headroom::{DayBudget, QuotaInForce, day_budgets, limits_of, quotas_of};
 pub use identity::{Attenuation, Exchange, Exchanged, RevocationRequest, RevokedCalls, SubjectToken};
 pub use introspect::IntrospectError;
 pub use invoke::{Answer, InvokeCall, InvokeError, InvokeReply};

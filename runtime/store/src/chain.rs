@@ -139,6 +139,14 @@ impl<'a> Tx<'a> {
         self.chain.usage.forget_after(head.seq);
     }
 
+    /// Counts usage from that hour on anew.
+    pub(crate) fn count_usage_anew(&mut self, first_hour: u64) -> Result<(), StoreError> {
+        let Chain { head, usage, .. } = &mut *self.chain;
+        // What was in memory is gone: nothing may be written after half of this.
+        let counted = usage.count_anew(self.connection, *head, first_hour);
+        counted.map_err(|why| StoreError::unavailable(why.with_causes()))
+    }
+
     /// Gives the event its place in the chain. Durable when the group's transaction is.
     pub(crate) fn record(&mut self, event: &AuditEvent) -> Result<Appended, StoreError> {
         let Chain { head, usage, body } = &mut *self.chain;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use airlock_proto::v1::{UnusedGrantsRequest, UsageFilter, UsageReportRequest, UsageReportResponse};
 use airlock_tests::{
-    Harness,
+    Harness, Options,
     command::{airlock_command, outcome},
     guests::WatGuest,
     http_post, reason,
@@ -16,12 +16,14 @@ use serde_json::{Value, json};
 
 /// Calls of several tenants, apps and people that end in several ways, host calls that are made and denied, and refusals.
 async fn busy() -> Harness {
-    let harness = Harness::start().await;
+    busy_with(Options::default()).await
+}
+
+async fn busy_with(options: Options) -> Harness {
+    let harness = Harness::start_with(options).await;
     harness.deploy_built("sql-probe").await;
     harness.deploy_wat("one", &WatGuest::returning("1"), "").await;
-    harness
-        .deploy_wat("spin", &WatGuest::new("(loop $again (br $again)) (i32.const 0)"), "[limits]\nfuel = 1_000_000\n")
-        .await;
+    harness.deploy_wat("spin", &WatGuest::new("(loop $again (br $again)) (i32.const 0)"), "fuel = 1_000_000\n").await;
     harness.deploy_wat("trap", &WatGuest::new("unreachable"), "").await;
     harness
         .deploy_to("prod", "name = \"one\"\nlanguage = \"component\"\n", WatGuest::returning("1").component())
@@ -162,7 +164,7 @@ async fn usage_equals_what_the_trail_says_for_every_group() {
     }
     assert_eq!(counted, BTreeMap::new(), "in no line");
     let total = &report["report"]["total"];
-    let wanted = json!({ "ok": 28, "fuel_exhausted": 4, "trap": 4 });
+    let wanted = json!({ "ok": 28, "fuel_exhausted": 4, "guest_trap": 4 });
     assert_eq!((&total["outcomes"], &total["errors"]), (&wanted, &json!(8)));
     assert_eq!(total["refusals"], json!({ "not_granted": 4, "token_invalid": 4 }));
     assert_eq!(total["resources"]["rows"], 20);
@@ -234,7 +236,8 @@ async fn the_same_is_told_as_grpc_as_json_and_by_the_command_line() {
     let body = r#"{"environment": "dev", "groupBy": ["function"], "top": 2, "sort": "errors", "step": "day"}"#;
     let path = "/airlock.v1.UsageService/Report";
     let (status, answer) = http_post(harness.server().control_addr(), path, &headers, body).await;
-    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let body = answer.find('{').and_then(|begin| answer.get(begin..=answer.rfind('}')?)).expect("a body");
+    let answer: Value = serde_json::from_str(body).expect("JSON");
     assert_eq!(
         (status, &answer["total"]["calls"], &answer["lines"][0]["group"][0]),
         (200, &"21".into(), &"spin".into())
@@ -269,7 +272,11 @@ async fn usage_that_somebody_changed_is_found_and_told_by_its_exit() {
     assert_eq!(trail.execute(forged, []).expect("forged"), 1);
     let (status, out, _) = airlock(&harness, &["usage", "verify"]);
     assert_eq!(status, Some(2));
-    assert!(out.contains("differences  1") && out.contains("the next start counts them anew"), "{out}");
+    assert!(out.contains("differences  1") && out.contains("come to something else"), "{out}");
+    drop(trail);
+    let (status, _, errors) = airlock(&harness, &["usage", "verify", "--repair"]);
+    assert!(status == Some(0) && errors.contains("0 still differ"), "{errors}");
+    assert_eq!(airlock_json(&harness, &["usage", "verify"])["differences"], 0);
 }
 
 #[tokio::test]
@@ -285,7 +292,7 @@ async fn people_get_tables_charts_and_values_for_spreadsheets() {
     let (_, out, _) = airlock(&harness, &["usage", "--by", "tenant", "--csv"]);
     let lines: Vec<_> = out.lines().collect();
     assert!(lines[0].starts_with("begin,tenant,other,calls,errors,outcomes,") && lines.len() == 4, "{out}");
-    assert!(lines[1].starts_with(",acme,false,24,6,fuel_exhausted=3;ok=18;trap=3,"), "{out}");
+    assert!(lines[1].starts_with(",acme,false,24,6,fuel_exhausted=3;guest_trap=3;ok=18,"), "{out}");
     let (_, out, _) = airlock(&harness, &["usage", "adoption", "--environment", "dev"]);
     let desk =
         out.lines().find(|line| line.starts_with("desk") && line.contains("acme")).unwrap_or_else(|| panic!("{out}"));
@@ -338,4 +345,36 @@ async fn a_server_says_which_operations_of_its_bindings_nobody_used() {
     assert!(!has("resources.orders-db.dev.operations", "read"), "it was used: {keys:?}");
     assert!(keys.iter().all(|(key, _)| !key.contains(".prod.")), "of the token's environment only: {keys:?}");
     assert_eq!(found["reaches_back"], false, "the trail is young");
+}
+
+#[tokio::test]
+async fn what_comes_near_its_limit_is_told_with_the_place_that_sets_it() {
+    let more_config = "[limits.tenant.acme]\ncalls_per_day = 30\n".to_owned();
+    let harness = busy_with(Options { more_config }).await;
+    let mut command = airlock_command(&["usage", "headroom", "--json", "--config"]);
+    command.arg(harness.dir().join("airlock.toml"));
+    let (status, out, errors) = outcome(command);
+    assert_eq!(status, Some(1), "something is near: {out}{errors}");
+    let rows: Value = serde_json::from_str(&out).expect("JSON");
+    let rows = rows.as_array().expect("rows");
+    let row = |limit: &str, function: &str, tenant: &str| {
+        let is_it =
+            |row: &&Value| row["limit"] == limit && text(&row["function"]) == function && row["tenant"] == tenant;
+        rows.iter().find(is_it).unwrap_or_else(|| panic!("{limit} of {function}: {out}"))
+    };
+    let spin = row("fuel", "spin", "globex");
+    assert_eq!(
+        (&spin["configured"], &spin["source"], &spin["warns"]),
+        (&json!(1_000_000), &json!("function"), &json!(true))
+    );
+    assert!(
+        spin["percent"].as_u64().expect("a number") >= 99 && text(&spin["place"]).contains("function.toml"),
+        "{spin}"
+    );
+    let one = row("fuel", "one", "acme");
+    assert_eq!((&one["source"], &one["warns"]), (&json!("operator"), &json!(false)), "a limit far away");
+    let day = row("calls_per_day", "", "acme");
+    assert_eq!((&day["highest"], &day["percent"], &day["warns"]), (&json!(24), &json!(80), &json!(true)));
+    assert!(text(&day["place"]).contains("airlock.toml:"), "{day}");
+    assert!(errors.contains("were reached to 70 % or more"), "{errors}");
 }

@@ -33,7 +33,16 @@ pub enum UsageCommand {
     /// Compare what calls used with their limits, and say what comes near. Ends with 1 when something does.
     Headroom(HeadroomOptions),
     /// Count all usage anew from the audit trail and say where it differs. Ends with 2 when it does.
-    Verify(super::StateOptions),
+    Verify(UsageVerifyOptions),
+}
+
+#[derive(Args)]
+pub struct UsageVerifyOptions {
+    #[command(flatten)]
+    pub state: super::StateOptions,
+    /// Put what is counted into the place of what differs. The server has to be stopped.
+    #[arg(long)]
+    pub repair: bool,
 }
 
 /// Where usage is read: a state directory, beside a running server or without one, or a server.

@@ -34,6 +34,10 @@ fn call(number: u64, by: &Arc<Principal>, time_unix_ms: u64) -> AuditEvent {
     }
 }
 
+fn by_hour() -> UsageQuery {
+    UsageQuery { step: crate::Step::Hour, ..UsageQuery::default() }
+}
+
 async fn total(reader: &Reader) -> Figures {
     reader.usage(UsageQuery::default()).await.expect("reported").total
 }
@@ -132,6 +136,35 @@ async fn a_recount_names_every_row_that_somebody_changed() {
     change("DELETE FROM audit WHERE seq = 10");
     let counted = recount(&reader).await;
     assert_eq!((counted.differences, counted.first[2].why), (5, "no record of the trail is behind this row"));
+}
+
+#[tokio::test]
+async fn a_repair_makes_rows_what_the_trail_says_and_leaves_those_that_it_cannot_count() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    for number in 0..200 {
+        let ada = principal("acme", &format!("ada-{}", number % 7));
+        store.append(call(number, &ada, number * HOUR_MS / 4)).await.expect("appended");
+    }
+    drop(store);
+    let before = Store::open_read_only(dir.path()).expect("opened").usage(by_hour()).await.expect("reported");
+    let forged = "UPDATE usage SET measures = (SELECT measures FROM usage WHERE hour = 1) WHERE hour >= 20; \
+                  DELETE FROM usage WHERE hour = 30; DELETE FROM audit WHERE seq <= 40";
+    trail(dir.path()).execute_batch(forged).expect("forged");
+    let store = open(dir.path());
+    let first = store.first_whole_hour().await.expect("read");
+    assert!(store.recount_usage(first).await.expect("counted").differences > 20);
+    store.append(call(1, &principal("acme", "ada-1"), 100 * HOUR_MS)).await.expect("appended");
+    store.repair_usage(first).await.expect("repaired");
+    assert_eq!(store.recount_usage(first).await.expect("counted").differences, 0);
+    let after = store.usage(by_hour()).await.expect("reported");
+    let (last, rest) = after.lines.split_last().expect("lines");
+    assert_eq!((last.used.calls, rest), (1, before.lines.as_slice()), "what was there, and the new call once");
+    store.append(call(2, &principal("acme", "ada-1"), 100 * HOUR_MS)).await.expect("appended");
+    drop(store);
+    let reader = Store::open_read_only(dir.path()).expect("opened");
+    assert_eq!(reader.recount_usage(first).await.expect("counted").differences, 0, "counting goes on");
+    assert_eq!(total(&reader).await.calls, 202);
 }
 
 #[tokio::test]

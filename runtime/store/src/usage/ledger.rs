@@ -9,7 +9,7 @@ use airlock_model::AuditEvent;
 use rusqlite::Connection;
 
 use super::{Measures, contribution::Contribution, key::SharedKey, table};
-use crate::{Checkpoint, StoreError, revisions::execute};
+use crate::{Checkpoint, StoreError, chain::stored_number, revisions::execute};
 
 /// How often rows are written: so much of the trail is read again after a crash, and behind the rows by every report.
 const FOLD_EVERY: Duration = Duration::from_secs(2);
@@ -80,13 +80,45 @@ impl Ledger {
         }
     }
 
+    fn settle(&mut self) {
+        self.noted.drain(..).for_each(|(_, contribution)| add(&mut self.rows, contribution));
+    }
+
     /// At the end of a group, in its transaction: writes what has gathered, when it is time to.
     pub(crate) fn close_group(&mut self, connection: &Connection, head: Checkpoint) -> Result<(), StoreError> {
-        self.noted.drain(..).for_each(|(_, contribution)| add(&mut self.rows, contribution));
+        self.settle();
         if self.rows.len() < ROWS_MAX && self.folded_at.elapsed() < FOLD_EVERY {
             return Ok(());
         }
         self.fold(connection, head.seq)
+    }
+
+    /// Counts the hours from that one on anew, from all records that are there. In the caller's transaction, which must not go on
+    /// when this fails.
+    pub(crate) fn count_anew(
+        &mut self,
+        connection: &Connection,
+        head: Checkpoint,
+        first_hour: u64,
+    ) -> Result<(), StoreError> {
+        // What is in memory may be of hours that are left as they are. Records of this group are in the trail already.
+        self.settle();
+        self.fold(connection, head.seq)?;
+        execute(connection, "DELETE FROM usage WHERE hour >= ?1", [stored_number(first_hour)])?;
+        let mut after = 0;
+        loop {
+            let (rows, before) = (&mut self.rows, after);
+            table::each_record(connection, before, CATCH_UP, |seq, contribution| {
+                after = seq;
+                if let Some(contribution) = contribution.filter(|one| one.key.hour >= first_hour) {
+                    add(rows, contribution);
+                }
+            })?;
+            self.fold(connection, head.seq)?;
+            if after == before {
+                return Ok(());
+            }
+        }
     }
 
     /// Whether the rows of the database hold less than the trail.

@@ -6,7 +6,12 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde::Serialize;
 
 use super::{HOUR_MS, Measures, UsageKey, table};
-use crate::{Reader, StoreError, chain::stored_number, spent::DISORDER_MS_MAX, verify::CHUNK};
+use crate::{
+    Reader, Store, StoreError,
+    chain::{Tx, stored_number},
+    spent::DISORDER_MS_MAX,
+    verify::CHUNK,
+};
 
 /// Rows that are held at once; more are compared in several passes over the trail. Tests come
 /// to that at once.
@@ -51,6 +56,17 @@ struct Pass {
     /// The first hour that is left for the next pass.
     to_hour: u64,
     through: u64,
+}
+
+impl Store {
+    /// Counts all usage from that hour on anew and puts it in the place of what the rows say, in one transaction. Nothing else is
+    /// written meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Busy`].
+    pub async fn repair_usage(&self, first_hour: u64) -> Result<(), StoreError> {
+        self.write(move |tx: &mut Tx<'_>| tx.count_usage_anew(first_hour)).await
+    }
 }
 
 impl Reader {

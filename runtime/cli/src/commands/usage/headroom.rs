@@ -1,17 +1,22 @@
 //! `airlock usage headroom`: what calls used against what they may use.
 
-use std::{collections::HashMap, io::Write, process::ExitCode};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Write,
+    process::ExitCode,
+};
 
 use airlock_model::{EffectiveLimits, Limit, Quota};
 use airlock_service::{
-    Config, Dimension, Figures, QuotaInForce, Spread, Step, UsageLine, UsageQuery, UsageReport, limits_of, quotas_of,
+    Config, DayBudget, Dimension, Figures, QuotaInForce, Spread, Step, UsageLine, UsageQuery, UsageReport, day_budgets,
+    limits_of, quotas_of,
 };
 use airlock_store::Reader;
 use serde::Serialize;
 
 use super::{
     charts::Charts,
-    quantities::{bytes, count},
+    quantities::{bytes, cost, count},
     source::open_state,
     span::{DAY_MS, now_unix_ms},
     table::{self, Column, shown},
@@ -41,10 +46,19 @@ const MEASURES: [Measure; 9] = [
 ];
 
 /// One limit, and what came nearest to it.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize)]
 struct Row {
+    /// None for what all tenants take together.
+    #[serde(skip_serializing_if = "String::is_empty")]
     tenant: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     environment: String,
+    /// Of a budget of models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    /// Of a budget of one app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
     /// None for what a tenant may take over time.
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<String>,
@@ -80,8 +94,11 @@ pub async fn run(options: &HeadroomOptions, style: Style) -> anyhow::Result<Exit
     // A tenant's quotas hold over all environments.
     let by = vec![Dimension::Tenant];
     let by_hour = UsageQuery { by: by.clone(), step: Step::Hour, only: Vec::new(), ..query.clone() };
-    let by_day = UsageQuery { by, step: Step::Day, only: Vec::new(), ..query };
+    let by_day = UsageQuery { by, step: Step::Day, only: Vec::new(), ..query.clone() };
     rows.extend(of_tenants(&config, &reader.usage(by_hour).await?, &reader.usage(by_day).await?));
+    let by = vec![Dimension::Environment, Dimension::Resource, Dimension::Tenant, Dimension::App];
+    let of_models = reader.usage(UsageQuery { by, step: Step::Day, only: Vec::new(), ..query }).await?;
+    rows.extend(day_budgets(&config).iter().map(|budget| of_budget(budget, &of_models)));
     rows.iter_mut().for_each(|row| row.warns = row.percent >= u64::from(options.warn));
     rows.sort_by_key(|row| std::cmp::Reverse(row.percent));
     style.print(&rows, |out| text(out, &rows, options))?;
@@ -133,7 +150,7 @@ fn row(
         percent: percent(used.max, configured),
         source: limits.source(limit).as_str(),
         place: limits.place(limit).to_owned(),
-        warns: false,
+        ..Row::default()
     }
 }
 
@@ -155,20 +172,48 @@ fn of_tenants(config: &Config, by_hour: &UsageReport, by_day: &UsageReport) -> V
             };
             rows.push(Row {
                 tenant: tenant.to_string(),
-                environment: String::new(),
-                function: None,
                 limit: quota.name(),
                 configured: value,
                 highest,
-                p99: None,
                 percent: percent(highest, value),
                 source: "tenant",
                 place,
-                warns: false,
+                ..Row::default()
             });
         }
     }
     rows
+}
+
+/// The highest day of one app, or of all together.
+fn of_budget(budget: &DayBudget, by_day: &UsageReport) -> Row {
+    let mut days: BTreeMap<(u64, &str, &str), u64> = BTreeMap::new();
+    for line in &by_day.lines {
+        let [environment, resource, tenant, app] = line.group.as_slice() else { continue };
+        if *environment != budget.environment.as_str() || *resource != budget.resource.as_str() {
+            continue;
+        }
+        let whose = if budget.key.starts_with("app_") { (tenant.as_str(), app.as_str()) } else { ("", "") };
+        let used = &line.used.resources;
+        let taken = if budget.key.contains("cost") { used.cost_micros } else { used.tokens };
+        let day = days.entry((line.begin_unix_ms.unwrap_or_default(), whose.0, whose.1)).or_default();
+        *day = day.saturating_add(u64::try_from(taken).unwrap_or(0));
+    }
+    let highest = days.into_iter().max_by_key(|(_, taken)| *taken);
+    let ((_, tenant, app), highest) = highest.unwrap_or_default();
+    Row {
+        tenant: tenant.to_owned(),
+        environment: budget.environment.to_string(),
+        resource: Some(budget.resource.to_string()),
+        app: (!app.is_empty()).then(|| app.to_owned()),
+        limit: budget.key,
+        configured: budget.value,
+        highest,
+        percent: percent(highest, budget.value),
+        source: "resource",
+        place: budget.place.clone(),
+        ..Row::default()
+    }
 }
 
 fn in_ms(us: Spread) -> Spread {
@@ -185,16 +230,24 @@ fn text(out: &mut dyn Write, rows: &[Row], options: &HeadroomOptions) -> std::io
         return writeln!(out, "nothing was called in the last {} days: look further back with `--days`", options.days);
     }
     let charts = Charts::here();
-    let names = ["LIMIT", "FUNCTION", "TENANT", "ENVIRONMENT"].map(Column::name);
-    let numbers = ["P99", "HIGHEST", "OF", "%"].map(Column::number);
+    let names = ["LIMIT", "OF", "TENANT", "ENVIRONMENT"].map(Column::name);
+    let numbers = ["P99", "HIGHEST", "LIMIT", "%"].map(Column::number);
     let columns: Vec<Column> = names.into_iter().chain(numbers).chain(["", "SET BY"].map(Column::name)).collect();
     let cells = |row: &Row| {
-        let number = |value: u64| if row.limit.ends_with("bytes") { bytes(value) } else { count(value) };
+        let number = |value: u64| match row.limit {
+            limit if limit.ends_with("bytes") => bytes(value),
+            limit if limit.contains("cost") => cost(i64::try_from(value).unwrap_or(i64::MAX)),
+            _ => count(value),
+        };
+        let of = row.function.clone().unwrap_or_else(|| {
+            let parts = [&row.resource, &row.app].into_iter().flatten().cloned().collect::<Vec<_>>();
+            if parts.is_empty() { "(all)".to_owned() } else { parts.join(" by ") }
+        });
         let bar = charts.bar(row.percent.min(100), 100, BAR);
         let near = if row.warns { format!("{bar} !") } else { bar };
         vec![
             row.limit.to_owned(),
-            shown(row.function.as_deref().unwrap_or("(all)")),
+            shown(&of),
             shown(&row.tenant),
             shown(&row.environment),
             row.p99.map_or_else(|| "-".to_owned(), number),

@@ -65,14 +65,9 @@ fn text(out: &mut dyn Write, by: &[Dimension], report: &UsageReport) -> std::io:
     let (columns, rows) = if is_host { host_table(by, report) } else { call_table(by, report) };
     table::print(out, &columns, &rows)?;
     trends(out, report, is_host)?;
-    let Figures { calls, errors, refused, .. } = report.total;
-    writeln!(
-        out,
-        "\n{} groups, {calls} calls, {errors} errors, {refused} refused; times in UTC; quantiles off by at most 1/{QUANTILE_PARTS} \
-         ({})",
-        report.groups,
-        percent(1, u64::from(QUANTILE_PARTS)),
-    )
+    let (groups, Figures { calls, errors, refused, .. }) = (report.groups, &report.total);
+    writeln!(out, "\n{groups} groups, {calls} calls, {errors} errors, {refused} refused")?;
+    writeln!(out, "times in UTC; quantiles off by at most 1/{QUANTILE_PARTS} of their value")
 }
 
 fn call_table(by: &[Dimension], report: &UsageReport) -> (Vec<Column>, Vec<Vec<String>>) {

@@ -118,7 +118,8 @@ fn count(found: &mut BTreeMap<(String, String, u64), Simple>, event: &AuditEvent
         AuditKind::InvocationFinished => {
             *one.outcomes.entry(reason).or_default() += 1;
             let usage = event.usage.expect("usage");
-            (one.fuel.push(usage.fuel), one.wall_us.push(usage.wall_us));
+            one.fuel.push(usage.fuel);
+            one.wall_us.push(usage.wall_us);
         }
         AuditKind::InvocationAbandoned => *one.outcomes.entry(reason).or_default() += 1,
         AuditKind::InvocationRefused => *one.refusals.entry(reason).or_default() += 1,
