@@ -115,7 +115,7 @@ pub enum Command {
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Report what calls used, by whom, and what nobody uses.
-    Usage(UsageOptions),
+    Usage(Box<UsageOptions>),
     /// Look at SQL statements as the server does.
     #[command(subcommand)]
     Sql(SqlCommand),

@@ -47,7 +47,9 @@ const SPREADS: [SpreadField; 9] = [
     ("result_rows", |used| used.result_rows),
 ];
 
-const PARTS: [(&str, fn(Spread) -> u64); 5] = [
+type Part = (&'static str, fn(Spread) -> u64);
+
+const PARTS: [Part; 5] = [
     ("sum", |spread| spread.sum),
     ("p50", |spread| spread.p50),
     ("p90", |spread| spread.p90),

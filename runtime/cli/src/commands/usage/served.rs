@@ -51,7 +51,6 @@ pub fn report(response: v1::UsageReportResponse) -> UsageReport {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a time is as small as a reference to it")]
 fn unix_ms(time: Timestamp) -> u64 {
     let ms = u64::try_from(time.nanos).unwrap_or(0) / 1_000_000;
     u64::try_from(time.seconds).unwrap_or(0).saturating_mul(1_000).saturating_add(ms)
