@@ -40,7 +40,7 @@ use airlock_proto::v1::{
     approval_service_client::ApprovalServiceClient, audit_service_client::AuditServiceClient,
     function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
     invoke_response, operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
-    token_service_client::TokenServiceClient,
+    token_service_client::TokenServiceClient, usage_service_client::UsageServiceClient,
 };
 use airlock_sandbox::Compiler;
 use airlock_server::{DrainReport, ListenOptions, ServerHandle, TransportLimits, bind, serve};
@@ -212,6 +212,10 @@ impl Harness {
 
     pub fn resource_service(&self) -> ResourceServiceClient<Channel> {
         ResourceServiceClient::new(self.channels.control.clone())
+    }
+
+    pub fn usage_service(&self) -> UsageServiceClient<Channel> {
+        UsageServiceClient::new(self.channels.control.clone())
     }
 
     /// The text of the configuration file as it is now.

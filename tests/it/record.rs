@@ -9,3 +9,4 @@ mod power;
 mod retention;
 mod search;
 mod values;
+mod usage;

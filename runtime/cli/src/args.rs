@@ -8,6 +8,7 @@ mod explain;
 mod keys;
 mod lifecycle;
 mod token;
+mod usage;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -24,6 +25,10 @@ pub use lifecycle::{
 
 pub use token::{
     AttenuateOptions, ExchangeOptions, InspectTokenOptions, LiftOptions, MintOptions, RevokeTokenOptions, RevokedThing,
+};
+pub use usage::{
+    AdoptionOptions, HeadroomOptions, UnusedGrantsOptions, UnusedOptions, UsageCommand, UsageFilterOptions,
+    UsageOptions, UsageReportOptions, UsageSourceOptions, UsageVerifyOptions,
 };
 
 const EXIT_CODES: &str =
@@ -111,6 +116,8 @@ pub enum Command {
     /// Read and verify the audit trail of a state directory.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Report what calls used, by whom, and what nobody uses.
+    Usage(Box<UsageOptions>),
     /// Look at SQL statements as the server does.
     #[command(subcommand)]
     Sql(SqlCommand),
@@ -518,7 +525,8 @@ pub enum AuditCommand {
     /// Print records: by principal, app, resource, table, decision, time and more.
     #[command(visible_alias = "list", after_help = QUERY_HELP)]
     Query(Box<QueryOptions>),
-    /// List what the configuration grants and nobody has used, with the change of the file that takes it back.
+    /// The same as `airlock usage unused-grants`.
+    #[command(hide = true)]
     UnusedGrants(UnusedGrantsOptions),
     /// Ask a server where its trail stands, as one signed line to keep elsewhere. Needs `audit:read`.
     Checkpoint(ControlOptions),
@@ -622,16 +630,6 @@ pub enum DialectName {
     Postgres,
     Sqlite,
     Mysql,
-}
-
-#[derive(Args)]
-pub struct UnusedGrantsOptions {
-    /// The configuration file; the trail is that of its `[state]`.
-    #[arg(long, default_value = "airlock.toml")]
-    pub config: PathBuf,
-    /// How far back to look.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
-    pub days: u32,
 }
 
 #[derive(Args)]

@@ -6,7 +6,7 @@ use airlock_proto::v1::{
     approval_service_client::ApprovalServiceClient, audit_service_client::AuditServiceClient,
     function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
     operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
-    token_service_client::TokenServiceClient,
+    token_service_client::TokenServiceClient, usage_service_client::UsageServiceClient,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -171,6 +171,11 @@ impl Client {
     /// Reads the audit trail.
     pub fn audit(&self) -> AuditServiceClient<Wire> {
         AuditServiceClient::new(self.wire.clone())
+    }
+
+    /// Reads usage.
+    pub fn usage(&self) -> UsageServiceClient<Wire> {
+        UsageServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Looks at what functions can use.

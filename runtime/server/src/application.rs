@@ -11,7 +11,7 @@ use airlock_service::{
     Deployment, Described, Erased, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError,
     InvokeReply, LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview,
     Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender, Setting, Shown,
-    SignedCheckpoint, SimilarApproval, TrailReport, Upload, Wanted,
+    SignedCheckpoint, SimilarApproval, TrailReport, UnusedGrants, Upload, UsageQuery, UsageReport, Wanted,
 };
 use futures::{
     StreamExt as _,
@@ -221,6 +221,28 @@ pub trait Application: Send + Sync + 'static {
         erasure: Erasure,
         why: String,
     ) -> impl Future<Output = Result<Erased, Failure>> + Send;
+
+    /// What the token's tenant used in its environment.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn usage_report(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        query: UsageQuery,
+    ) -> impl Future<Output = Result<UsageReport, Failure>> + Send;
+
+    /// What the token's tenant was granted in its environment and nobody used in so many days.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn unused_grants(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        days: u32,
+    ) -> impl Future<Output = Result<UnusedGrants, Failure>> + Send;
 
     /// The resources of an environment that the token covers.
     ///
@@ -545,6 +567,24 @@ impl Application for App {
         why: String,
     ) -> impl Future<Output = Result<Erased, Failure>> + Send {
         Self::audit_erase(self, bearer, environment, erasure, why)
+    }
+
+    fn usage_report(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        query: UsageQuery,
+    ) -> impl Future<Output = Result<UsageReport, Failure>> + Send {
+        Self::usage_report(self, bearer, environment, query)
+    }
+
+    fn unused_grants(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        days: u32,
+    ) -> impl Future<Output = Result<UnusedGrants, Failure>> + Send {
+        Self::unused_grants(self, bearer, environment, days)
     }
 
     fn list_resources(

@@ -11,6 +11,7 @@ use airlock_proto::v1::{
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
     resource_service_server::{ResourceServiceServer, SERVICE_NAME as RESOURCE},
     token_service_server::{SERVICE_NAME as TOKEN, TokenServiceServer},
+    usage_service_server::{SERVICE_NAME as USAGE, UsageServiceServer},
 };
 use airlock_service::{
     Holding, Listener, Wanted,
@@ -62,14 +63,33 @@ pub(crate) struct Sides {
 /// What one listener serves.
 enum Plane<A: Application> {
     Data(InvocationServiceServer<Invocations<A>>),
-    Control(
-        FunctionServiceServer<Control<A>>,
-        AuditServiceServer<Control<A>>,
-        OperatorServiceServer<Control<A>>,
-        ResourceServiceServer<Control<A>>,
-        ApprovalServiceServer<Control<A>>,
-        TokenServiceServer<Control<A>>,
-    ),
+    Control(Box<Services<A>>),
+}
+
+/// What the control listener serves.
+struct Services<A: Application> {
+    functions: FunctionServiceServer<Control<A>>,
+    audit: AuditServiceServer<Control<A>>,
+    operator: OperatorServiceServer<Control<A>>,
+    resources: ResourceServiceServer<Control<A>>,
+    approvals: ApprovalServiceServer<Control<A>>,
+    usage: UsageServiceServer<Control<A>>,
+    tokens: TokenServiceServer<Control<A>>,
+}
+
+impl<A: Application> Services<A> {
+    fn new(app: &Arc<A>, deploy_bytes_max: usize) -> Self {
+        let control = || Control(Arc::clone(app));
+        Self {
+            functions: FunctionServiceServer::new(control()).max_decoding_message_size(deploy_bytes_max),
+            audit: AuditServiceServer::new(control()).max_decoding_message_size(QUESTION_BYTES_MAX),
+            operator: OperatorServiceServer::new(control()).max_decoding_message_size(QUESTION_BYTES_MAX),
+            resources: ResourceServiceServer::new(control()).max_decoding_message_size(QUESTION_BYTES_MAX),
+            approvals: ApprovalServiceServer::new(control()).max_decoding_message_size(QUESTION_BYTES_MAX),
+            usage: UsageServiceServer::new(control()).max_decoding_message_size(QUESTION_BYTES_MAX),
+            tokens: TokenServiceServer::new(control()).max_decoding_message_size(EXCHANGE_BYTES_MAX),
+        }
+    }
 }
 
 /// Which listener.
@@ -117,14 +137,7 @@ impl<A: Application> Router<A> {
                     Invocations::new(Arc::clone(&app), Arc::clone(&shared.tally), limits.shed_retry_after);
                 Plane::Data(InvocationServiceServer::new(invocations).max_decoding_message_size(bytes_max))
             }
-            Which::Control => Plane::Control(
-                FunctionServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(bytes_max),
-                AuditServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
-                OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
-                ResourceServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
-                ApprovalServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
-                TokenServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(EXCHANGE_BYTES_MAX),
-            ),
+            Which::Control => Plane::Control(Box::new(Services::new(&app, bytes_max))),
         };
         Self {
             app,
@@ -282,17 +295,18 @@ impl<A: Application> Router<A> {
                 }
                 unfailing(invocations.clone().call(request).await)
             }
-            (Plane::Control(functions, ..), FUNCTION) => unfailing(functions.clone().call(request).await),
-            (Plane::Control(_, audit, ..), AUDIT) => {
+            (Plane::Control(of), FUNCTION) => unfailing(of.functions.clone().call(request).await),
+            (Plane::Control(of), AUDIT) => {
                 let follows = path == TAIL;
-                let answer = unfailing(audit.clone().call(request).await);
+                let answer = unfailing(of.audit.clone().call(request).await);
                 if follows { self.until_drain(answer) } else { answer }
             }
-            (Plane::Control(_, _, operator, ..), OPERATOR) => unfailing(operator.clone().call(request).await),
-            (Plane::Control(_, _, _, resources, ..), RESOURCE) => unfailing(resources.clone().call(request).await),
-            (Plane::Control(.., approvals, _), APPROVAL) => unfailing(approvals.clone().call(request).await),
-            (Plane::Control(.., tokens), TOKEN) => unfailing(tokens.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | TOKEN) => {
+            (Plane::Control(of), OPERATOR) => unfailing(of.operator.clone().call(request).await),
+            (Plane::Control(of), RESOURCE) => unfailing(of.resources.clone().call(request).await),
+            (Plane::Control(of), APPROVAL) => unfailing(of.approvals.clone().call(request).await),
+            (Plane::Control(of), USAGE) => unfailing(of.usage.clone().call(request).await),
+            (Plane::Control(of), TOKEN) => unfailing(of.tokens.clone().call(request).await),
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | USAGE | TOKEN) => {
                 elsewhere("control", request.headers())
             }
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),

@@ -367,6 +367,10 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
             let hint = "nothing was changed; remove one that is not used any more: `airlock alias NAME ALIAS`";
             Failure::new(Reason::RequestMalformed, error.to_string(), hint)
         }
+        StoreError::TooMuch { .. } => {
+            let hint = "leave a dimension out of `group_by`, take the step `day` or `none`, or a shorter time";
+            Failure::new(Reason::RequestMalformed, error.to_string(), hint)
+        }
         StoreError::NotFound { .. } => {
             Failure::new(Reason::FunctionUnknown, error.to_string(), "deploy it first: `airlock deploy`")
         }

@@ -41,7 +41,7 @@ pub(crate) fn check(config: &Config, network: &Network) -> Result<(), ConfigErro
 /// How long a server that ends waits for its last checkpoint.
 const LAST_TIME_MAX: Duration = Duration::from_secs(5);
 /// A trail takes seconds to read.
-const VERIFY_RETRY_AFTER: Duration = Duration::from_secs(5);
+pub(crate) const VERIFY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A checkpoint as it is told.
 #[derive(Debug, Clone, Serialize)]

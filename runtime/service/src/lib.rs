@@ -13,6 +13,7 @@ mod control;
 mod deploy;
 mod explain;
 mod gate;
+mod headroom;
 pub mod health;
 mod identity;
 mod input;
@@ -41,12 +42,16 @@ mod tls;
 mod today;
 mod token_uses;
 mod unused;
+mod usage;
 
 pub use airlock_access::{Functions, Holding, Holdings, HoldingsConfig, Minted, Wish};
 pub use airlock_access::{Presented, Proof, ProvenRequest, Sender, Thumbprint};
 pub use airlock_resources::{Column, Dialect, EgressDecision, EgressVerdict, Schema, Table};
 pub use airlock_store::{ApprovalFilter, AuditFilter, AuditOrder, AuditPage, AuditRecord, KeptValue};
 pub use airlock_store::{CallReport, Checkpoint, Erased, VerifyReport};
+pub use airlock_store::{
+    Dimension, Figures, ResourceFigures, SortBy, Spread, Step, UsageLine, UsageQuery, UsageRecount, UsageReport,
+};
 pub use airlock_store::{LIVE_ALIAS, Landing, LiveFunction, Share};
 pub use airlock_store::{Page, PageRequest, PageToken, Revision};
 pub use app::{App, Looking, Parts, StartError, Wanted};
@@ -57,6 +62,7 @@ pub use checkpoints::{BadCheckpoint, SignedCheckpoint, TrailReport, audit_keys, 
 pub use config::{Config, ConfigError, Setting};
 pub use deploy::{CheckReport, Deployment, Promotion, Upload};
 pub use explain::{ExplainedStep, Explanation, HostAsk, HostQuestion, Question, Ruling, Verdict};
+pub use headroom::{DayBudget, QuotaInForce, day_budgets, limits_of, quotas_of};
 pub use identity::{Attenuation, Exchange, Exchanged, RevocationRequest, RevokedCalls, SubjectToken};
 pub use introspect::IntrospectError;
 pub use invoke::{Answer, InvokeCall, InvokeError, InvokeReply};
@@ -67,3 +73,4 @@ pub use reload::Change;
 pub use running::CallName;
 pub use tls::Listener;
 pub use unused::{GrantUses, UnusedGrant};
+pub use usage::{QUANTILE_PARTS, UnusedGrants, grant_uses_since};

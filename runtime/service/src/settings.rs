@@ -67,6 +67,33 @@ pub(crate) struct LimitLayer {
     places: Option<Arc<PlaceTable>>,
 }
 
+impl LimitLayer {
+    /// What a section of the configuration says, with where it says it.
+    pub(crate) fn read(config: &Config, section: &str, caps: &LimitCaps) -> Self {
+        Self { caps: caps.clone(), places: config.origins.limit_places(section, caps).map(Arc::new) }
+    }
+}
+
+/// The limits of operator, tenant and environment, and of a function: the least of each.
+pub(crate) fn layered(
+    (operator, operator_places): (&Limits, &Arc<PlaceTable>),
+    (tenant, environment): (&LimitLayer, &LimitLayer),
+    function: Option<(&LimitCaps, &Arc<PlaceTable>)>,
+) -> EffectiveLimits {
+    let mut limits = EffectiveLimits::new(operator.clone());
+    limits.tighten(&tenant.caps, LimitSource::Tenant);
+    limits.tighten(&environment.caps, LimitSource::Environment);
+    if let Some((caps, _)) = function {
+        limits.tighten(caps, LimitSource::Function);
+    }
+    limits.with_places(LimitPlaces {
+        operator: Some(Arc::clone(operator_places)),
+        tenant: tenant.places.clone(),
+        environment: environment.places.clone(),
+        function: function.map(|(_, places)| Arc::clone(places)),
+    })
+}
+
 /// One environment.
 #[derive(Clone)]
 pub(crate) struct Environment {
@@ -119,15 +146,11 @@ impl Settings {
         listing.extend(indexes);
         let (signers, signer_keys) = signatures::signers(&config)?;
         listing.extend(signer_keys);
-        let layer = |section: String, caps: &LimitCaps| LimitLayer {
-            caps: caps.clone(),
-            places: config.origins.limit_places(&section, caps).map(Arc::new),
-        };
         let tenant = |(name, tenant): (&TenantName, &crate::config::TenantConfig)| {
-            (name.clone(), layer(join("limits.tenant", name.as_str()), &tenant.limits))
+            (name.clone(), LimitLayer::read(&config, &join("limits.tenant", name.as_str()), &tenant.limits))
         };
         let environment = |(name, written): (&EnvironmentName, &crate::config::EnvironmentConfig)| {
-            let limits = layer(format!("environments.{name}.limits"), &written.limits);
+            let limits = LimitLayer::read(&config, &format!("environments.{name}.limits"), &written.limits);
             let environment = Environment {
                 limits,
                 writes: written.writes,
@@ -213,20 +236,9 @@ impl Settings {
         environment: &Environment,
         function: Option<&Deployed>,
     ) -> EffectiveLimits {
-        let tenant = self.tenant(tenant);
-        let mut limits = EffectiveLimits::new(self.operator.clone());
-        limits.tighten(&tenant.caps, LimitSource::Tenant);
-        limits.tighten(&environment.limits.caps, LimitSource::Environment);
-        if let Some(function) = function {
-            limits.tighten(&function.limits, LimitSource::Function);
-        }
-        let of_function = function.map(|function| Arc::clone(&function.limit_places));
-        limits.with_places(LimitPlaces {
-            operator: Some(Arc::clone(&self.operator_places)),
-            tenant: tenant.places.clone(),
-            environment: environment.limits.places.clone(),
-            function: of_function,
-        })
+        let layers = (self.tenant(tenant), &environment.limits);
+        let of_function = function.map(|function| (&function.limits, &function.limit_places));
+        layered((&self.operator, &self.operator_places), layers, of_function)
     }
 
     /// A refusal of admission with the line that sets the quota or bound, where one is written.

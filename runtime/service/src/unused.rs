@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airlock_model::{AuditEvent, AuditKind, Decision, Operation, RequestPath, Scope};
+use airlock_model::{AuditEvent, AuditKind, Decision, EnvironmentName, Operation, RequestPath, Scope, TenantName};
 use serde::Serialize;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{AccessConfig, Config, ConfigError};
 
 /// A grant that was never used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,8 +39,32 @@ pub struct GrantUses {
     uses: BTreeSet<Use>,
     /// What people and services have been given tokens by.
     members: BTreeMap<(String, Option<String>), BTreeSet<String>>,
-    /// Host calls that were looked at.
-    seen: u64,
+    /// Host calls that were looked at, by environment.
+    seen: BTreeMap<String, u64>,
+}
+
+/// Whose grants are judged.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Everybody,
+    Of(&'a TenantName, &'a EnvironmentName),
+}
+
+impl Whose<'_> {
+    /// Whether an entry gives something to people of the tenant, in the environment.
+    fn has(self, config: &Config, entry: &AccessConfig) -> bool {
+        let Self::Of(tenant, environment) = self else { return true };
+        let says = |iss: &str| entry.provider.as_deref().is_none_or(|provider| provider == iss);
+        entry.environments.contains(environment)
+            && config.identity.provider.iter().any(|provider| says(&provider.iss) && provider.tenant == *tenant)
+    }
+
+    fn is_in(self, environment: &EnvironmentName) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Of(_, ours) => ours == environment,
+        }
+    }
 }
 
 impl GrantUses {
@@ -63,7 +87,8 @@ impl GrantUses {
         else {
             return;
         };
-        self.seen = self.seen.saturating_add(1);
+        let seen = self.seen.entry(environment.to_string()).or_default();
+        *seen = seen.saturating_add(1);
         let is_http = operation.chars().all(|c| c.is_ascii_uppercase());
         let path = if is_http { event.target.as_deref().unwrap_or_default() } else { "" };
         self.uses.insert(Use {
@@ -78,7 +103,13 @@ impl GrantUses {
     /// Host calls that were looked at.
     #[must_use]
     pub fn seen(&self) -> u64 {
-        self.seen
+        self.seen.values().sum()
+    }
+
+    /// Those of one environment.
+    #[must_use]
+    pub fn seen_in(&self, environment: &EnvironmentName) -> u64 {
+        self.seen.get(environment.as_str()).copied().unwrap_or_default()
     }
 
     /// What `config` grants and none of them used: `use` of each entry of `[[identity.access]]` by those who had tokens by it,
@@ -87,14 +118,35 @@ impl GrantUses {
     /// # Errors
     /// What is wrong with the configuration.
     pub fn unused(&self, config: &Config) -> Result<Vec<UnusedGrant>, ConfigError> {
-        let mut unused = self.unused_access(config)?;
-        unused.extend(self.unused_operations(config));
+        self.unused_of(config, Whose::Everybody)
+    }
+
+    /// The same of what one tenant's people are given in one environment, and of the bindings there, which count as used whoever
+    /// used them.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn unused_by(
+        &self,
+        config: &Config,
+        tenant: &TenantName,
+        environment: &EnvironmentName,
+    ) -> Result<Vec<UnusedGrant>, ConfigError> {
+        self.unused_of(config, Whose::Of(tenant, environment))
+    }
+
+    fn unused_of(&self, config: &Config, whose: Whose<'_>) -> Result<Vec<UnusedGrant>, ConfigError> {
+        let mut unused = self.unused_access(config, whose)?;
+        unused.extend(self.unused_operations(config, whose));
         Ok(unused)
     }
 
-    fn unused_access(&self, config: &Config) -> Result<Vec<UnusedGrant>, ConfigError> {
+    fn unused_access(&self, config: &Config, whose: Whose<'_>) -> Result<Vec<UnusedGrant>, ConfigError> {
         let mut unused = Vec::new();
         for (index, (entry, rule)) in config.identity.access.iter().zip(config.access_rules()?).enumerate() {
+            if !whose.has(config, entry) {
+                continue;
+            }
             let member = rule.member.to_string();
             let environments: Vec<_> = entry.environments.iter().map(ToString::to_string).collect();
             let had_it = |one: &Use| {
@@ -116,10 +168,10 @@ impl GrantUses {
         Ok(unused)
     }
 
-    fn unused_operations(&self, config: &Config) -> Vec<UnusedGrant> {
+    fn unused_operations(&self, config: &Config, whose: Whose<'_>) -> Vec<UnusedGrant> {
         let mut unused = Vec::new();
         for (name, resource) in &config.resources {
-            for (environment, binding) in resource.bindings() {
+            for (environment, binding) in resource.bindings().filter(|(environment, _)| whose.is_in(environment)) {
                 for operation in binding.operations() {
                     let is_it = |one: &Use| {
                         one.environment == environment.as_str()

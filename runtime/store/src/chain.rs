@@ -8,7 +8,7 @@ use airlock_model::{AuditEvent, AuditKind, Digest};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use crate::{StoreError, trail_index::IndexWriter, values};
+use crate::{StoreError, trail_index::IndexWriter, usage::Ledger, values};
 
 /// Where a durable record stands in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +106,7 @@ const INSERT: &str = "INSERT INTO audit (seq, time_unix_ms, kind, invocation, fu
 /// The end of the chain as the writer knows it, and a buffer that it reuses.
 pub(crate) struct Chain {
     pub(crate) head: Checkpoint,
+    pub(crate) usage: Ledger,
     body: Vec<u8>,
     index: IndexWriter,
     /// The write-ahead log has pages of values that were erased.
@@ -115,14 +116,16 @@ pub(crate) struct Chain {
 impl Chain {
     pub(crate) fn open(connection: &Connection) -> Result<Self, StoreError> {
         let (head, body) = (Checkpoint::last(connection)?, Vec::with_capacity(4096));
+        let usage = Ledger::open(connection, head)?;
         // A process that was killed may have left some.
-        Ok(Self { head, body, index: IndexWriter::default(), log_has_erased: true })
+        Ok(Self { head, usage, body, index: IndexWriter::default(), log_has_erased: true })
     }
 
     /// Goes back to where it ended before, when the database does the same.
     pub(crate) fn rewind(&mut self, head: Checkpoint) {
         self.head = head;
         self.index.rewind(stored_number(head.seq));
+        self.usage.forget_after(head.seq);
     }
 }
 
@@ -164,9 +167,17 @@ impl<'a> Tx<'a> {
         self.chain.index.write(self.connection)
     }
 
+    /// Counts usage from that hour on anew.
+    pub(crate) fn count_usage_anew(&mut self, first_hour: u64) -> Result<(), StoreError> {
+        let Chain { head, usage, .. } = &mut *self.chain;
+        // What was in memory is gone: nothing may be written after half of this.
+        let counted = usage.count_anew(self.connection, *head, first_hour);
+        counted.map_err(|why| StoreError::unavailable(why.with_causes()))
+    }
+
     /// Gives the event its place in the chain. Durable when the group's transaction is.
     pub(crate) fn record(&mut self, event: &AuditEvent) -> Result<Appended, StoreError> {
-        let Chain { head, body, index, .. } = &mut *self.chain;
+        let Chain { head, body, index, usage, .. } = &mut *self.chain;
         body.clear();
         serde_json::to_writer(&mut *body, event).map_err(|_| StoreError::corrupt("an audit event"))?;
         let next = head.followed_by(body);
@@ -184,6 +195,7 @@ impl<'a> Tx<'a> {
         kept.map_err(StoreError::sqlite("append an audit record"))?;
         index.add(stored_number(next.seq), event);
         *head = next;
+        usage.note(next.seq, event);
         Ok(Appended { seq: next.seq, hash: next.hash })
     }
 }

@@ -77,6 +77,12 @@ pub enum StoreError {
         /// How many there may be.
         max: u32,
     },
+    /// An answer would be too long to be held.
+    #[error("the answer has more than {max} lines; ask for fewer groups, a longer step or a shorter time")]
+    TooMuch {
+        /// How many there may be.
+        max: usize,
+    },
     /// A page token that this store did not make, or made for another list.
     #[error("the page token does not belong to this list; start again without one")]
     PageToken,
@@ -158,6 +164,7 @@ impl StoreError {
             | Self::NotFound { .. }
             | Self::Superseded { .. }
             | Self::Full { .. }
+            | Self::TooMuch { .. }
             | Self::PageToken
             | Self::ArtifactMissing { .. }
             | Self::ArtifactAltered { .. }

@@ -45,6 +45,7 @@ mod tests;
 mod token_uses;
 mod trail_index;
 mod values;
+mod usage;
 mod verify;
 mod writer;
 
@@ -70,4 +71,8 @@ pub use spent::Spent;
 pub use store::Store;
 pub use token_uses::CountedToken;
 pub use values::draw_salt;
+pub use usage::{
+    CallMeasures, Dimension, Distribution, Figures, HostMeasures, Measures, QUANTILE_ERROR, ResourceFigures, Seen,
+    SortBy, Spread, Step, UsageDifference, UsageKey, UsageLine, UsageQuery, UsageRecount, UsageReport,
+};
 pub use verify::{BadRecord, Fault, VerifyReport};

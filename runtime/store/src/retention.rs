@@ -14,6 +14,7 @@ use crate::{
     completeness::CallLedger,
     revisions::execute,
     trail_index::{Sort, facet, facets, hour_of},
+    usage::counted_through,
     values::row_of,
     verify::Verifier,
 };
@@ -99,10 +100,8 @@ fn plan(connection: &Connection, before_unix_ms: u64) -> Result<Option<Plan>, St
     let snapshot = connection.unchecked_transaction().map_err(sqlite())?;
     let start = Start::of(&snapshot)?;
     let from = start.at().seq;
-    let Some(to) = last_to_go(&snapshot, before_unix_ms).map_err(sqlite())?.map(|to| to.min(from.saturating_add(STEP)))
-    else {
-        return Ok(None);
-    };
+    let Some(to) = last_to_go(&snapshot, before_unix_ms).map_err(sqlite())? else { return Ok(None) };
+    let to = to.min(from.saturating_add(STEP)).min(counted_through(&snapshot)?);
     if to <= from {
         return Ok(None);
     }

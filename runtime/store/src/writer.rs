@@ -102,7 +102,7 @@ impl GroupWriter {
                 return self.stop(&error);
             }
         }
-        if let Err(error) = self.copy_log(CheckpointMode::TRUNCATE) {
+        if let Err(error) = self.fold_usage().and_then(|()| self.copy_log(CheckpointMode::TRUNCATE)) {
             tracing::error!(error = error.with_causes(), "could not tidy the state database while closing");
         }
     }
@@ -174,6 +174,17 @@ impl GroupWriter {
             }
             tx.index()?;
         }
+        self.chain.usage.close_group(&self.connection, self.chain.head)?;
+        run_sql(&self.connection, "COMMIT", "commit")
+    }
+
+    /// What the next start would have to read from the trail. Nothing is lost when it has to.
+    fn fold_usage(&mut self) -> Result<(), StoreError> {
+        if !self.chain.usage.is_behind(self.chain.head) {
+            return Ok(());
+        }
+        self.begin()?;
+        self.chain.usage.fold(&self.connection, self.chain.head.seq)?;
         run_sql(&self.connection, "COMMIT", "commit")
     }
 

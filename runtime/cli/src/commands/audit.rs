@@ -4,7 +4,6 @@ mod erase;
 mod prove;
 pub mod query;
 pub mod trail;
-mod unused;
 mod verify;
 
 use std::{collections::BTreeMap, io::Write, process::ExitCode};
@@ -40,7 +39,7 @@ pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode
         AuditCommand::Query(options) => query::run(*options, style).await,
         AuditCommand::Prove(options) => prove::run(&options, style).await,
         AuditCommand::Erase(options) => erase::run(*options, style).await,
-        AuditCommand::UnusedGrants(options) => unused::run(&options, style).await,
+        AuditCommand::UnusedGrants(options) => super::usage::unused_grants::run(&options, style).await,
         AuditCommand::Checkpoint(options) => verify::checkpoint(&options, style).await,
         AuditCommand::Verify(options) => verify::run(&options, style).await,
     }

@@ -28,6 +28,7 @@ pub mod sign;
 mod sources;
 pub mod sql;
 pub mod token;
+pub mod usage;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@ mod invocation;
 mod operator;
 mod resource;
 mod token;
+mod usage;
 
 use airlock_model::{Failure, Reason};
 use airlock_service::{Holding, Presented, Sender};

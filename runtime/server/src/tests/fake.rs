@@ -18,10 +18,10 @@ use airlock_model::{
 use airlock_service::{
     Answer, ApprovalFilter, Attenuation, AuditFilter, AuditPage, AuditRecord, CallName, CallReport, Change,
     CheckReport, Checkpoint, Column, Decision, Deployment, Described, Dialect, Erased, Exchange, Exchanged,
-    ExplainedStep, Explanation, FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError,
+    ExplainedStep, Explanation, Figures, FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError,
     InvokeReply, LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview,
     Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting,
-    Shown, SignedCheckpoint, SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted,
+    Shown, SignedCheckpoint, SimilarApproval, Table, TrailReport, UnusedGrants, Upload, UsageLine, UsageQuery, UsageReport, Verdict, VerifyReport, Wanted,
     config::Origin,
 };
 use futures::{
@@ -397,6 +397,25 @@ impl Application for Fake {
             calls,
         };
         Ok(TrailReport { trail, proven_to: Some(7), kept_to: None, bad_checkpoints: Vec::new(), bad_cut: None })
+    }
+
+    async fn usage_report(
+        &self,
+        bearer: Presented<'_>,
+        _: EnvironmentName,
+        query: UsageQuery,
+    ) -> Result<UsageReport, Failure> {
+        Self::check_token(bearer)?;
+        // What was asked, so that tests see what arrived.
+        let group = query.by.iter().map(ToString::to_string).collect();
+        let used = Figures { calls: 3, errors: 1, outcomes: [("ok".to_owned(), 2)].into(), ..Figures::default() };
+        let line = UsageLine { begin_unix_ms: query.since_unix_ms, group, other: false, used: used.clone() };
+        Ok(UsageReport { lines: vec![line], total: used, groups: 1, through_seq: 7 })
+    }
+
+    async fn unused_grants(&self, bearer: Presented<'_>, _: EnvironmentName, _: u32) -> Result<UnusedGrants, Failure> {
+        Self::check_token(bearer)?;
+        Ok(UnusedGrants { unused: Vec::new(), host_calls: 0, reaches_back: true })
     }
 
     async fn list_resources(&self, bearer: Presented<'_>, _: EnvironmentName) -> Result<Vec<ResourceSummary>, Failure> {

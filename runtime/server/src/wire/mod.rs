@@ -9,6 +9,7 @@ mod lifecycle;
 mod operator;
 mod resource;
 mod token;
+mod usage;
 
 use std::str::FromStr;
 
@@ -35,6 +36,7 @@ pub(crate) use token::{
     attenuate_response, attenuation, exchange, exchange_response, list_revocations_response, revocation,
     revocation_request, revoke_response,
 };
+pub(crate) use usage::{unused_grants, unused_grants_response, usage_query, usage_response};
 
 use crate::status::Refusal;
 

@@ -11,6 +11,8 @@ const OF_TENANT_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 const UNVERIFIED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(499);
 /// Verifications of the trail that one tenant may ask for in a minute.
 const VERIFICATIONS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(5);
+/// Reports of usage that one tenant may ask for in a minute.
+const REPORTS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(119);
 /// Tenants whose pace is remembered; beyond, those that have paused are forgotten.
 const TENANTS_MAX: usize = 4_096;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -22,6 +24,7 @@ type ByTenant = RateLimiter<TenantName, HashMapStateStore<TenantName>, DefaultCl
 pub(crate) struct Paces {
     tenants: ByTenant,
     verifications: ByTenant,
+    reports: ByTenant,
     unverified: DefaultDirectRateLimiter,
 }
 
@@ -30,6 +33,7 @@ impl Default for Paces {
         Self {
             tenants: RateLimiter::hashmap(Quota::per_second(OF_TENANT_PER_SECOND)),
             verifications: RateLimiter::hashmap(Quota::per_minute(VERIFICATIONS_PER_MINUTE)),
+            reports: RateLimiter::hashmap(Quota::per_minute(REPORTS_PER_MINUTE)),
             unverified: RateLimiter::direct(Quota::per_second(UNVERIFIED_PER_SECOND)),
         }
     }
@@ -60,6 +64,19 @@ impl Paces {
             format!("more than {VERIFICATIONS_PER_MINUTE} verifications a minute were asked for by tenant `{tenant}`");
         let refuse = |_| Failure::new(Reason::TenantBusy, message, "try again in a minute, or verify a copy offline");
         self.verifications.check_key(tenant).map_err(refuse).map_err(|why| why.with_retry_after(VERIFY_RETRY_AFTER))
+    }
+
+    /// Whether the tenant may have its usage told once more now.
+    ///
+    /// # Errors
+    /// [`Reason::TenantBusy`].
+    pub(crate) fn check_report(&self, tenant: &TenantName) -> Result<(), Failure> {
+        if self.reports.len() > TENANTS_MAX {
+            self.reports.retain_recent();
+        }
+        let message = format!("more than {REPORTS_PER_MINUTE} reports a minute were asked for by tenant `{tenant}`");
+        let refuse = |_| Failure::new(Reason::TenantBusy, message, "ask less often: usage is kept by the hour");
+        self.reports.check_key(tenant).map_err(refuse).map_err(|why| why.with_retry_after(RETRY_AFTER))
     }
 
     /// Whether one more token of an identity provider may be looked at now.

@@ -105,3 +105,39 @@ fn every_place_is_said() {
     assert!(found.iter().all(|one| one.place.starts_with("airlock.toml:")), "{found:?}");
     assert_eq!(found[0].member.as_deref(), Some("group payments"));
 }
+
+const PROVIDER: &str = r#"
+[[identity.provider]]
+iss = "https://idp.acme.example"
+audience = "airlock"
+jwks = { file = "keys.json" }
+tenant = "acme"
+app = "desk"
+"#;
+
+#[test]
+fn a_tenant_is_told_what_its_own_people_are_given_where_it_asks() {
+    let text = format!("{CONFIG}{PROVIDER}");
+    let config = Config::parse(&text, "airlock.toml", &[], Path::new("/srv")).expect("valid");
+    let mut uses = GrantUses::default();
+    uses.add(&used("eve", "dev", ("db", "read", "SELECT 1")));
+    let told = |tenant: &str, environment: &str| {
+        let (tenant, environment) = (tenant.parse().expect("a name"), environment.parse().expect("a name"));
+        let found = uses.unused_by(&config, &tenant, &environment).expect("judged");
+        let keys: Vec<_> = found.iter().map(|one| format!("{}: {}", one.key, one.value)).collect();
+        (keys, uses.seen_in(&environment))
+    };
+    let (acme, seen) = told("acme", "dev");
+    assert_eq!(seen, 1);
+    assert!(acme.contains(&"identity.access[0].use: db:write".to_owned()), "{acme:?}");
+    assert!(acme.contains(&"resources.db.dev.operations: write".to_owned()), "{acme:?}");
+    assert!(!acme.contains(&"resources.db.dev.operations: read".to_owned()), "somebody used it: {acme:?}");
+    assert!(!acme.iter().any(|key| key.contains(".prod.")), "of another environment: {acme:?}");
+    let (globex, _) = told("globex", "dev");
+    assert!(!globex.iter().any(|key| key.starts_with("identity.")), "nobody of theirs is given anything: {globex:?}");
+    assert!(globex.contains(&"resources.db.dev.operations: write".to_owned()), "{globex:?}");
+    let (prod, seen) = told("acme", "prod");
+    assert_eq!(seen, 0);
+    assert!(prod.contains(&"resources.db.prod.operations: read".to_owned()), "{prod:?}");
+    assert!(!prod.iter().any(|key| key.starts_with("identity.access[0]")), "not given there: {prod:?}");
+}

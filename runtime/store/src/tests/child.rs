@@ -80,6 +80,7 @@ async fn plays_its_role() {
         },
         Ok("append") => append_until_killed(&dir).await,
         Ok("execute") => super::approvals::execute_until_killed(&dir, say).await,
+        Ok("use") => super::usage::use_until_killed(&dir, say).await,
         Ok("starve") => append_until_full(&dir).await,
         Ok("power") => super::power::write_until_the_cut(&dir, SyncMode::Full).await,
         Ok("power-unsynced") => super::power::write_until_the_cut(&dir, SyncMode::OffForBenchmarksOnly).await,

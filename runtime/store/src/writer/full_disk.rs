@@ -28,6 +28,7 @@ impl GroupWriter {
             run_sql(&self.connection, "ROLLBACK", "undo a group")?;
         }
         self.chain.rewind(self.before_group);
+        self.chain.usage.restore(&self.connection, self.before_group)?;
         for done in self.group.drain(..).rev() {
             match done {
                 Done::Append(append, _) => self.pending.push_front(Job::Append(append)),

@@ -1,68 +1,74 @@
-//! `airlock audit unused-grants`: what the configuration grants and nobody has used, and the change that takes it back.
+//! `airlock usage unused-grants`: what the configuration grants and nobody has used, and the change that takes it back.
 
-use std::{
-    io::Write,
-    path::Path,
-    process::ExitCode,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{io::Write, path::Path, process::ExitCode};
 
-use airlock_service::{Config, GrantUses, UnusedGrant};
-use airlock_store::{AuditFilter, AuditOrder, Reader, Store};
+use airlock_proto::v1::UnusedGrantsRequest;
+use airlock_service::{Config, UnusedGrant, UnusedGrants, grant_uses_since};
+use airlock_store::Store;
 use anyhow::Context as _;
 use serde_json::json;
 use similar::TextDiff;
 use toml_edit::{DocumentMut, Item};
 
+use super::span::{DAY_MS, now_unix_ms};
 use crate::{
-    args::UnusedGrantsOptions,
+    args::{ServerOptions, UnusedGrantsOptions},
+    client::{Client, Rejected},
     output::{self, Style},
 };
 
-/// Reads the trail back to the first of the days, and prints what none of its records needed.
+/// Reads the trail back to the first of the days, or has a server do so, and prints what none of its records needed.
 pub async fn run(options: &UnusedGrantsOptions, style: Style) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&options.config)?;
-    let reader = Store::open_read_only(&config.state.dir)?;
     output::progress("Reading", format!("the trail of the last {} days", options.days));
-    let (uses, reaches_back) = gather(&reader, options.days).await?;
-    if !reaches_back {
+    let (found, diff) = match &options.server {
+        Some(server) => (served(server, options).await?, None),
+        None => {
+            let (found, diff) = offline(options).await?;
+            (found, Some(diff))
+        }
+    };
+    if !found.reaches_back {
         output::warning("the trail is younger than that: what is new here may only not have been used yet");
     }
-    let unused = uses.unused(&config)?;
-    let diff = difference(&options.config, &unused)?;
     let printed = json!({
         "days": options.days,
-        "host_calls": uses.seen(),
-        "reaches_back": reaches_back,
-        "unused": unused,
+        "host_calls": found.host_calls,
+        "reaches_back": found.reaches_back,
+        "unused": found.unused,
         "diff": diff,
     });
-    style.print(&printed, |out| text(out, &uses, &unused, &diff))?;
+    style.print(&printed, |out| text(out, &found, diff.as_deref().unwrap_or_default()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the records say, newest first, and whether there are any from before those days.
-async fn gather(reader: &Reader, days: u32) -> anyhow::Result<(GrantUses, bool)> {
-    let span = Duration::from_secs(u64::from(days).saturating_mul(86_400));
-    let since = now().saturating_sub(span).as_millis();
-    let mut uses = GrantUses::default();
-    let mut filter = AuditFilter { order: AuditOrder::NewestFirst, limit: Some(1_000), ..AuditFilter::default() };
-    loop {
-        let page = reader.query(filter.clone()).await?;
-        let Some(last) = page.last() else { return Ok((uses, false)) };
-        filter.before_seq = Some(last.seq);
-        for record in &page {
-            if u128::from(record.event.time_unix_ms) < since {
-                return Ok((uses, true));
-            }
-            uses.add(&record.event);
-        }
-    }
+async fn offline(options: &UnusedGrantsOptions) -> anyhow::Result<(UnusedGrants, String)> {
+    let config = Config::load(&options.config)?;
+    let reader = Store::open_read_only(&config.state.dir)?;
+    let since = now_unix_ms().saturating_sub(u64::from(options.days).saturating_mul(DAY_MS));
+    let (uses, reaches_back) = grant_uses_since(&reader, since).await?;
+    let unused = uses.unused(&config)?;
+    let diff = difference(&options.config, &unused)?;
+    Ok((UnusedGrants { unused, host_calls: uses.seen(), reaches_back }, diff))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the command line reads the clock once for each command")]
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+/// Whoever runs the server has the file; others learn what it grants them for nothing.
+async fn served(server: &str, options: &UnusedGrantsOptions) -> anyhow::Result<UnusedGrants> {
+    let token = options.token.clone().context("`--server` needs `--token`")?;
+    let access = ServerOptions { token, environment: None, tls: options.tls.clone() };
+    let client = Client::with_access(server, &access).await?;
+    let request = UnusedGrantsRequest { environment: client.environment(), days: options.days };
+    let told = client.usage().unused_grants(client.request(request)).await.map_err(Rejected::from)?.into_inner();
+    let grant = |one: airlock_proto::v1::UnusedGrant| UnusedGrant {
+        key: one.key,
+        place: one.place,
+        value: one.value,
+        member: (!one.member.is_empty()).then_some(one.member),
+    };
+    Ok(UnusedGrants {
+        unused: told.unused.into_iter().map(grant).collect(),
+        host_calls: told.host_calls,
+        reaches_back: told.reaches_back,
+    })
 }
 
 /// The change of the configuration file, as a unified diff; empty when there is none.
@@ -106,9 +112,9 @@ fn list_of<'a>(root: &'a mut Item, key: &str) -> Option<&'a mut Item> {
     Some(item)
 }
 
-fn text(out: &mut dyn Write, uses: &GrantUses, unused: &[UnusedGrant], diff: &str) -> std::io::Result<()> {
-    writeln!(out, "{} grants were not used by any of {} host calls", unused.len(), uses.seen())?;
-    for UnusedGrant { key, place, value, member } in unused {
+fn text(out: &mut dyn Write, found: &UnusedGrants, diff: &str) -> std::io::Result<()> {
+    writeln!(out, "{} grants were not used by any of {} host calls", found.unused.len(), found.host_calls)?;
+    for UnusedGrant { key, place, value, member } in &found.unused {
         let member = member.as_ref().map(|member| format!("  ({member})")).unwrap_or_default();
         writeln!(out, "  {value:<32} {key}  {place}{member}")?;
     }
