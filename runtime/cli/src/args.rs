@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 mod approvals;
 mod explain;
+mod export;
 mod keys;
 mod lifecycle;
 mod token;
@@ -15,6 +16,7 @@ pub use approvals::{
     RevokeOptions,
 };
 pub use explain::ExplainOptions;
+pub use export::{ExportOptions, LineFormat};
 pub use keys::{KeysCommand, NewKeyOptions, RotateOptions};
 pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
@@ -530,6 +532,12 @@ pub enum AuditCommand {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
+    /// Write records as JSON lines for others: once, or on and on.
+    ///
+    /// Works beside a running server and without one. A server exports by itself what `[[audit.export]]` in airlock.toml says.
+    Export(ExportOptions),
+    /// Show how far each export of the server has come, how far it is behind, and why it takes nothing.
+    Exports(StateOptions),
     /// List what the configuration grants and nobody has used, with the change of the file that takes it back.
     UnusedGrants(UnusedGrantsOptions),
     /// Ask a server where its trail stands, as one signed line to keep elsewhere. Needs `audit:read`.

@@ -1,5 +1,6 @@
 //! Times for people.
 
+use anyhow::bail;
 use prost_types::Timestamp;
 
 /// A second as RFC 3339, in UTC.
@@ -11,6 +12,26 @@ pub fn utc(unix_s: u64) -> String {
 pub fn utc_ms(unix_ms: u64) -> String {
     let seconds = utc(unix_ms / 1_000);
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), unix_ms % 1_000)
+}
+
+/// A point in milliseconds since the Unix epoch: RFC 3339, or how long before now, as `30min`.
+pub fn parse(text: &str, now_unix_ms: u64) -> anyhow::Result<u64> {
+    const UNITS: [(&str, u64); 6] =
+        [("ms", 1), ("min", 60_000), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    let ago = UNITS
+        .iter()
+        .find_map(|(unit, size)| text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?.checked_mul(*size));
+    if let Some(ago) = ago {
+        return Ok(now_unix_ms.saturating_sub(ago));
+    }
+    let point = text.parse::<Timestamp>().ok().and_then(|point| {
+        let seconds = u64::try_from(point.seconds).ok()?.checked_mul(1_000)?;
+        seconds.checked_add(u64::try_from(point.nanos / 1_000_000).ok()?)
+    });
+    match point {
+        Some(point) => Ok(point),
+        None => bail!("`{text}` is no time: write `2026-11-23T08:00:00Z`, or how long ago, as `30min`, `24h` or `7d`"),
+    }
 }
 
 /// How far a time is from now: `in 4 min 48 s`, `2 d 3 h ago`, `now`.
@@ -51,6 +72,24 @@ mod tests {
             (253_402_300_799, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(utc(unix_s), date);
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_date_or_how_long_ago() {
+        let now = 1_795_410_000_000;
+        for (text, point) in [
+            ("2026-11-23T05:00:00Z", now),
+            ("2026-11-23T06:00:00.250+01:00", now + 250),
+            ("90s", now - 90_000),
+            ("30min", now - 1_800_000),
+            ("24h", now - 86_400_000),
+            ("7 d", now - 604_800_000),
+        ] {
+            assert_eq!(parse(text, now).expect(text), point, "{text}");
+        }
+        for text in ["", "yesterday", "h", "-3h", "1969-12-31T23:59:59Z", "99999999999999999999d"] {
+            assert!(parse(text, now).is_err(), "{text}");
         }
     }
 

@@ -53,7 +53,7 @@ pub(crate) use check::{HttpSettings, check};
 pub use config::{AuditPath, ClientCertificateConfig, CredentialConfig, HttpConfig};
 use connect::Dialer;
 use credential::Tokens;
-pub use document::{DocumentClient, DocumentConfig, DocumentError};
+pub use document::{CollectorAnswer, CollectorClient, CollectorConfig, DocumentClient, DocumentConfig, DocumentError};
 use exchange::Prepared;
 pub(crate) use explain::{is_forbidden, request as explain_request};
 pub(crate) use meter::Meter;

@@ -47,8 +47,8 @@ pub use database::{RoleConfig, TlsMode};
 pub use egress::EgressBudget;
 pub use graphql::{GraphqlConfig, GraphqlKeys};
 pub use http::{
-    AuditPath, ClientCertificateConfig, CredentialConfig, DocumentClient, DocumentConfig, DocumentError,
-    EgressDecision, EgressVerdict, HttpConfig, HttpExchange, Passing,
+    AuditPath, ClientCertificateConfig, CollectorAnswer, CollectorClient, CollectorConfig, CredentialConfig,
+    DocumentClient, DocumentConfig, DocumentError, EgressDecision, EgressVerdict, HttpConfig, HttpExchange, Passing,
 };
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
 pub use llm::{Begun, Completed, CompletionStream, LlmConfig, LlmKeys, Price, RecordPolicy, Took};

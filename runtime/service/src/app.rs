@@ -14,6 +14,7 @@ use crate::{
     config::{Config, ConfigError},
     deploy::Deploying,
     explain,
+    exports::Exports,
     gate::Classes,
     identity::Paces,
     isolation::{self, IsolationLevel},
@@ -78,6 +79,7 @@ pub struct App {
     /// Whoever reads the whole trail.
     pub(crate) verifying: tokio::sync::Mutex<()>,
     _checkpoints: Timer,
+    _exports: Exports,
     pub(crate) backends: Arc<Backends>,
 }
 
@@ -118,6 +120,7 @@ impl App {
         store.append(started_event(&store, &settings.config)).await?;
         warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
         let checkpoints = notary.start(settings.config.audit.checkpoints.every());
+        let exports = Exports::start(&settings.config, &network, &store).await?;
         let revocations = Revocations::new(store.revocations(clock::now_unix_s()).await?);
         let backends = Arc::new(Backends {
             store,
@@ -153,6 +156,7 @@ impl App {
             notary,
             verifying: tokio::sync::Mutex::default(),
             _checkpoints: checkpoints,
+            _exports: exports,
             backends,
         };
         warn_of_surprises(&app, sync);

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_recordings.sql"),
     include_str!("../migrations/0006_identity.sql"),
     include_str!("../migrations/0007_checkpoints.sql"),
+    include_str!("../migrations/0010_exports.sql"),
 ];
 
 /// Where the database of a state directory is.

@@ -1,5 +1,6 @@
 //! `airlock audit`: reads a state directory, whether or not a server runs on it.
 
+mod export;
 mod unused;
 mod verify;
 
@@ -38,6 +39,8 @@ pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode
             style.print(&records, |out| records.iter().try_for_each(|record| line(out, record)))?;
             Ok(ExitCode::SUCCESS)
         }
+        AuditCommand::Export(options) => export::run(&options).await,
+        AuditCommand::Exports(options) => export::standings(&options, style).await,
         AuditCommand::UnusedGrants(options) => unused::run(&options, style).await,
         AuditCommand::Checkpoint(options) => verify::checkpoint(&options, style).await,
         AuditCommand::Verify(options) => verify::run(&options, style).await,

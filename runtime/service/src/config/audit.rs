@@ -8,7 +8,7 @@ use std::{
 use airlock_resources::{DocumentConfig, Needs};
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError, PrivateKeySource};
+use super::{Config, ConfigError, ExportConfig, PrivateKeySource, exports};
 
 const EVERY_S_MAX: u64 = 86_400;
 
@@ -21,6 +21,8 @@ pub struct AuditConfig {
     pub key: Option<PrivateKeySource>,
     /// When checkpoints are made, and where they go.
     pub checkpoints: CheckpointConfig,
+    /// Who else is given the trail.
+    pub export: Vec<ExportConfig>,
 }
 
 /// `[audit.checkpoints]`.
@@ -85,19 +87,20 @@ impl AuditConfig {
         for path in key.chain(certificates).chain(self.checkpoints.file.as_mut()) {
             *path = base.join(&*path);
         }
+        self.export.iter_mut().for_each(|export| export.resolve_paths(base));
     }
 
-    /// What sending checkpoints needs of the second wall.
-    #[must_use]
-    pub fn needs(&self) -> Needs {
+    /// What sending checkpoints and records needs of the second wall.
+    pub fn needs(&self) -> impl Iterator<Item = Needs> {
         let mut needs = self.checkpoints.webhook.as_ref().map(|webhook| webhook.document().needs()).unwrap_or_default();
         needs.directory = self.checkpoints.file.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
-        needs
+        std::iter::once(needs).chain(self.export.iter().map(ExportConfig::needs))
     }
 }
 
 impl Config {
     pub(super) fn check_audit(&self) -> Result<(), ConfigError> {
+        exports::check(&self.audit.export)?;
         if (1..=EVERY_S_MAX).contains(&self.audit.checkpoints.every_s) {
             return Ok(());
         }

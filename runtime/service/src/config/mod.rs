@@ -7,6 +7,7 @@ mod audit;
 mod deploy;
 mod development;
 mod error;
+mod exports;
 mod identity;
 mod listing;
 mod names;
@@ -40,6 +41,7 @@ pub use deploy::DeployConfig;
 pub(crate) use development::refuse_reserved_keys;
 pub use development::{DEVELOPMENT_PREFIX, Development, DevelopmentError};
 pub use error::ConfigError;
+pub use exports::{ExportCollector, ExportConfig, ExportFile, ExportFilter, ExportFormat, ExportTarget};
 pub use identity::{
     AccessConfig, ClaimPath, IdentityConfig, PrivateKeySource, ProviderConfig, RoleConfig, built_in_role,
 };

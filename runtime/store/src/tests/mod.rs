@@ -7,6 +7,7 @@ mod child;
 mod completeness;
 mod contract;
 mod durability;
+mod exports;
 mod failure;
 mod group;
 mod identity;
