@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "airlock/v1/options.proto",
     "airlock/v1/invocation.proto",
     "airlock/v1/function.proto",
@@ -11,6 +11,7 @@ const FILES: [&str; 8] = [
     "airlock/v1/resource.proto",
     "airlock/v1/approval.proto",
     "airlock/v1/token.proto",
+    "airlock/v1/log.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -2,3 +2,6 @@
 
 mod checkpoints;
 mod export;
+mod logs;
+
+use export::wait_until;

@@ -7,6 +7,7 @@ mod explain;
 mod export;
 mod keys;
 mod lifecycle;
+mod logs;
 mod token;
 
 use clap::{Args, Parser, Subcommand};
@@ -22,6 +23,7 @@ pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
 
+pub use logs::{Level, LogsOptions};
 pub use token::{
     AttenuateOptions, ExchangeOptions, InspectTokenOptions, LiftOptions, MintOptions, RevokeTokenOptions, RevokedThing,
 };
@@ -111,6 +113,8 @@ pub enum Command {
     /// Read and verify the audit trail of a state directory.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Show what functions write, as it comes and as far as it is kept. Needs `logs:read`.
+    Logs(LogsOptions),
     /// Look at SQL statements as the server does.
     #[command(subcommand)]
     Sql(SqlCommand),

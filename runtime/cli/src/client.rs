@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, io::Read, str::FromStr, time::Duration};
 use airlock_proto::v1::{
     approval_service_client::ApprovalServiceClient, audit_service_client::AuditServiceClient,
     function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
-    operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
-    token_service_client::TokenServiceClient,
+    log_service_client::LogServiceClient, operator_service_client::OperatorServiceClient,
+    resource_service_client::ResourceServiceClient, token_service_client::TokenServiceClient,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -171,6 +171,11 @@ impl Client {
     /// Reads the audit trail.
     pub fn audit(&self) -> AuditServiceClient<Wire> {
         AuditServiceClient::new(self.wire.clone())
+    }
+
+    /// Reads what functions write.
+    pub fn logs(&self) -> LogServiceClient<Wire> {
+        LogServiceClient::new(self.wire.clone())
     }
 
     /// Looks at what functions can use.

@@ -253,11 +253,13 @@ pub enum ControlScope {
     ApprovalDecide,
     /// `token:revoke`: end tokens, and what may run or be reached, of the token's own tenant; see them listed; lift them.
     TokenRevoke,
+    /// `logs:read`: read what functions write.
+    LogsRead,
 }
 
 impl ControlScope {
     /// Every control scope.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::FunctionDeploy,
         Self::FunctionPromote,
         Self::FunctionOperate,
@@ -270,6 +272,7 @@ impl ControlScope {
         Self::ApprovalRead,
         Self::ApprovalDecide,
         Self::TokenRevoke,
+        Self::LogsRead,
     ];
 
     /// The scope as written in a token.
@@ -288,6 +291,7 @@ impl ControlScope {
             Self::ApprovalRead => "approval:read",
             Self::ApprovalDecide => "approval:decide",
             Self::TokenRevoke => "token:revoke",
+            Self::LogsRead => "logs:read",
         }
     }
 }

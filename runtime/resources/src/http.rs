@@ -62,6 +62,7 @@ use redirect::Hops;
 pub(crate) use reply::Answer;
 use reply::Reading;
 use route::Routes;
+pub(crate) use scrub::spellings;
 pub use session::{HttpExchange, Passing};
 pub(crate) use target::BaseUrl;
 pub use verdict::{EgressDecision, EgressVerdict};

@@ -17,6 +17,7 @@ mod egress;
 mod failed;
 mod graphql;
 mod http;
+mod known;
 mod kv;
 mod llm;
 mod log;
@@ -27,6 +28,7 @@ mod over_http;
 mod pace;
 mod places;
 mod postgres;
+mod redact;
 mod registry;
 mod request;
 mod schema;
@@ -57,6 +59,7 @@ pub use needs::Needs;
 pub use network::Network;
 pub use over_http::OverHttp;
 pub use postgres::PostgresConfig;
+pub use redact::{RedactError, Redactor};
 pub use registry::{AddError, Dialect, Probe, Resources};
 pub use request::{
     BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, LlmRequest, Performed, Permitted, SqlRequest,

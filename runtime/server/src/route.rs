@@ -8,6 +8,7 @@ use airlock_proto::v1::{
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
     function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
+    log_service_server::{LogServiceServer, SERVICE_NAME as LOG},
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
     resource_service_server::{ResourceServiceServer, SERVICE_NAME as RESOURCE},
     token_service_server::{SERVICE_NAME as TOKEN, TokenServiceServer},
@@ -29,7 +30,7 @@ use crate::{
     body::{BoxError, PromptBody, SentBody, UntilDrain},
     config::TransportLimits,
     counters::Tally,
-    grpc::{Control, Invocations},
+    grpc::{Control, Invocations, Logs},
     json, listen,
     listen::{Busy, Peer, Phase},
     request, status,
@@ -40,6 +41,7 @@ use crate::{
 /// Every RPC under this needs a token, but for the one that gives some.
 const OURS: &str = "/airlock.v1.";
 const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
+const TAIL: &str = "/airlock.v1.LogService/Tail";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
 const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 const EXPLAIN: &str = "/airlock.v1.InvocationService/Explain";
@@ -59,6 +61,7 @@ pub(crate) struct Sides {
 }
 
 /// What one listener serves.
+#[expect(clippy::large_enum_variant, reason = "one for each worker, made once")]
 enum Plane<A: Application> {
     Data(InvocationServiceServer<Invocations<A>>),
     Control(
@@ -67,6 +70,7 @@ enum Plane<A: Application> {
         OperatorServiceServer<Control<A>>,
         ResourceServiceServer<Control<A>>,
         ApprovalServiceServer<Control<A>>,
+        LogServiceServer<Logs<A>>,
         TokenServiceServer<Control<A>>,
     ),
 }
@@ -122,6 +126,8 @@ impl<A: Application> Router<A> {
                 OperatorServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 ResourceServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
                 ApprovalServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(QUESTION_BYTES_MAX),
+                LogServiceServer::new(Logs { app: Arc::clone(&app), phase: shared.phase.clone() })
+                    .max_decoding_message_size(QUESTION_BYTES_MAX),
                 TokenServiceServer::new(Control(Arc::clone(&app))).max_decoding_message_size(EXCHANGE_BYTES_MAX),
             ),
         };
@@ -191,7 +197,7 @@ impl<A: Application> Router<A> {
 
     /// Whether the answer's body may go on for long after its headers.
     fn streams(&self, path: &str) -> bool {
-        path == INVOKE_STREAM || self.side(path).is_some()
+        path == INVOKE_STREAM || path == TAIL || self.side(path).is_some()
     }
 
     async fn answer<B>(&self, form: Form, request: Request<B>, holding: &Holding) -> Response<Body>
@@ -285,9 +291,10 @@ impl<A: Application> Router<A> {
             (Plane::Control(_, audit, ..), AUDIT) => unfailing(audit.clone().call(request).await),
             (Plane::Control(_, _, operator, ..), OPERATOR) => unfailing(operator.clone().call(request).await),
             (Plane::Control(_, _, _, resources, ..), RESOURCE) => unfailing(resources.clone().call(request).await),
-            (Plane::Control(.., approvals, _), APPROVAL) => unfailing(approvals.clone().call(request).await),
+            (Plane::Control(.., approvals, _, _), APPROVAL) => unfailing(approvals.clone().call(request).await),
+            (Plane::Control(.., logs, _), LOG) => unfailing(logs.clone().call(request).await),
             (Plane::Control(.., tokens), TOKEN) => unfailing(tokens.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | TOKEN) => {
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | LOG | TOKEN) => {
                 elsewhere("control", request.headers())
             }
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),

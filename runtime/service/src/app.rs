@@ -21,6 +21,7 @@ use crate::{
     keys::KeyRing,
     line::Line,
     loader::Loader,
+    logs::Logs,
     recorder::Recorder,
     refusals::{Refusals, Refused, Subject},
     registry::Registry,
@@ -90,6 +91,7 @@ pub(crate) struct Backends {
     pub(crate) books: Arc<Books>,
     pub(crate) recorder: Recorder,
     pub(crate) revocations: Revocations,
+    pub(crate) logs: Arc<Logs>,
 }
 
 impl App {
@@ -128,6 +130,7 @@ impl App {
             books: Arc::default(),
             recorder: Recorder::new(),
             revocations,
+            logs: Arc::new(Logs::new(&state_dir)),
         });
         let registry = Registry::default();
         let app = Self {

@@ -23,6 +23,7 @@ mod keys;
 mod lifecycle;
 mod line;
 mod loader;
+mod logs;
 mod operator;
 mod packages;
 mod record;
@@ -59,6 +60,7 @@ pub use identity::{Attenuation, Exchange, Exchanged, RevocationRequest, RevokedC
 pub use introspect::IntrospectError;
 pub use invoke::{Answer, InvokeCall, InvokeError, InvokeReply};
 pub use lifecycle::FunctionChange;
+pub use logs::{LogEntry, LogEvent, LogEvents, LogQuery};
 pub use operator::{EgressError, EgressQuestion, LimitInForce};
 pub use packages::check_packages;
 pub use reload::Change;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a reload can change. Every other key, also one that this list has not heard of, needs a restart.
-const RELOADABLE: [&str; 11] = [
+const RELOADABLE: [&str; 12] = [
     "server.drain_ms",
     "server.names",
     "server.tls",
@@ -28,6 +28,7 @@ const RELOADABLE: [&str; 11] = [
     "tokens",
     "identity",
     "limits",
+    "logs",
     "signers",
     "environments",
     "resources",

@@ -8,11 +8,12 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use airlock_model::AuditKind;
 use airlock_tests::{
-    CRM_SECRET, Harness, Options, command::airlock_command, command::outcome, guests::WatGuest, tokens::TokenSpec,
+    CRM_SECRET, Harness, command::airlock_command, command::outcome, guests::WatGuest, tokens::TokenSpec,
 };
 use serde_json::Value;
 
-use collector::{Collector, Mood, wait_until};
+pub(super) use collector::wait_until;
+use collector::{Collector, Mood};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the collector wants to be shown.

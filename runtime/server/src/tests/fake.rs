@@ -19,8 +19,8 @@ use airlock_service::{
     Answer, ApprovalFilter, Attenuation, AuditFilter, AuditRecord, CallName, CallReport, Change, CheckReport,
     Checkpoint, Column, Decision, Deployment, Described, Dialect, Exchange, Exchanged, ExplainedStep, Explanation,
     FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce,
-    Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
-    ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting, Shown,
+    Listener, LiveFunction, LogEvents, LogQuery, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion,
+    Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting, Shown,
     SignedCheckpoint, SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted, config::Origin,
 };
 use tokio::sync::Notify;
@@ -499,6 +499,12 @@ impl Application for Fake {
         Self::check_token(bearer)?;
         let place = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
         Ok(vec![LimitInForce { limit: Limit::Fuel, value: 5, source: LimitSource::Tenant, place }])
+    }
+
+    async fn tail_logs(&self, bearer: Presented<'_>, _: EnvironmentName, _: LogQuery) -> Result<LogEvents, Failure> {
+        Self::check_token(bearer)?;
+        // Nobody writes.
+        Ok(tokio::sync::mpsc::channel(1).1)
     }
 }
 

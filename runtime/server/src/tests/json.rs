@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::House;
 
 /// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
-const EVERY: [(&str, bool, &str); 35] = [
+const EVERY: [(&str, bool, &str); 36] = [
     ("TokenService/Exchange", false, r#"{"subjectToken":"a.b.c","environment":"dev"}"#),
     ("TokenService/Attenuate", false, r#"{"scope":"orders-db:read","limits":{"result_rows":"5"}}"#),
     ("TokenService/Revoke", false, r#"{"environment":"dev","kind":"subject","value":"ada"}"#),
@@ -33,6 +33,7 @@ const EVERY: [(&str, bool, &str); 35] = [
     ("AuditService/Query", false, r#"{"environment":"dev"}"#),
     ("AuditService/Checkpoint", false, r#"{"environment":"dev"}"#),
     ("AuditService/Verify", false, r#"{"environment":"dev"}"#),
+    ("LogService/Tail", false, r#"{"environment":"dev"}"#),
     ("OperatorService/Reload", false, r#"{"environment":"dev"}"#),
     ("OperatorService/GetConfig", false, r#"{"environment":"dev"}"#),
     ("OperatorService/Limits", false, r#"{"environment":"dev","tenant":"acme"}"#),

@@ -166,6 +166,11 @@ impl ExportConfig {
         ExportFilter { kinds: kinds.clone(), environments: environments.clone(), tenants: tenants.clone() }
     }
 
+    /// Every reference to a secret in it.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &CredentialRef> {
+        self.otlp.iter().chain(&self.http).flat_map(|collector| collector.headers.values())
+    }
+
     pub(super) fn resolve_paths(&mut self, base: &Path) {
         if let Some(file) = &mut self.file {
             file.path = base.join(&file.path);

@@ -31,6 +31,7 @@ impl Config {
         section(&mut values, "server", &self.server);
         section(&mut values, "state", &self.state);
         section(&mut values, "audit", &self.audit);
+        section(&mut values, "logs", &self.logs);
         section(&mut values, "isolation", &self.isolation);
         section(&mut values, "sandbox", &self.sandbox);
         section(&mut values, "admission", &self.admission);

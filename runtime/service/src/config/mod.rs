@@ -10,6 +10,7 @@ mod error;
 mod exports;
 mod identity;
 mod listing;
+mod logs;
 mod names;
 mod origin;
 mod overlay;
@@ -47,6 +48,7 @@ pub use identity::{
 };
 pub(crate) use listing::SECRET;
 pub use listing::Setting;
+pub use logs::{LogStore, LogsConfig, LogsOfEnvironment};
 pub use names::HostName;
 pub use origin::Origin;
 pub use overlay::process_environment;
@@ -97,6 +99,9 @@ pub struct Config {
     /// Whose signatures over components count, by name.
     #[serde(default)]
     pub signers: BTreeMap<String, SignerConfig>,
+    /// What becomes of the lines that functions write.
+    #[serde(default)]
+    pub logs: LogsConfig,
     /// Resources by name.
     #[serde(default)]
     pub resources: BTreeMap<ResourceName, ResourceConfig>,
@@ -418,6 +423,7 @@ impl Config {
         self.check_approvals()?;
         self.check_identity()?;
         self.check_audit()?;
+        self.check_logs()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");

@@ -121,7 +121,7 @@ impl Collector {
     }
 }
 
-pub(super) async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(in crate::record) async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let waited = tokio::time::timeout(PATIENCE, async {
         while !is_so() {
             sleep(Duration::from_millis(20)).await;

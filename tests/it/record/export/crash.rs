@@ -64,3 +64,27 @@ async fn no_record_is_lost_or_half_written_when_the_server_is_killed() {
     }
     assert_eq!(lines.len() as u64, after, "and nothing else");
 }
+
+#[tokio::test]
+async fn a_server_behind_its_wall_prints_every_record_as_a_line() {
+    let place = Place::make(None).await;
+    let export = "[state]\ndir = \"state\"\n[[audit.export]]\nname = \"lines\"\nto = \"stdout\"\n";
+    place.configure("[state]\ndir = \"state\"\n", export);
+    let mut command = place.command(Path::new("/bin/sh"));
+    let words = place.serve_arguments().join(" ");
+    command.args(["-c", &format!("exec {} {words} > lines.jsonl", airlock_tests::airlock_binary().display())]);
+    let served = place.start(command).await;
+    let manifest = "name = \"one\"\nlanguage = \"component\"";
+    served.deploy(manifest, WatGuest::returning("1").component()).await.expect("deployed");
+    for _ in 0..20 {
+        served.invoke("one", "null").await.expect("it runs");
+    }
+    let state = place.path("state");
+    wait_until("no lag", || standing(&state, "lines")["lag_records"] == 0).await;
+    drop(served);
+    let lines: BTreeMap<u64, String> =
+        lines_of(&std::fs::read_to_string(place.path("lines.jsonl")).expect("read")).into_iter().collect();
+    let trail: BTreeMap<u64, String> =
+        place.trail().await.into_iter().map(|record| (record.seq, record.hash.to_string())).collect();
+    assert_eq!(lines, trail);
+}
