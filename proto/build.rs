@@ -12,6 +12,7 @@ const FILES: [&str; 9] = [
     "airlock/v1/approval.proto",
     "airlock/v1/token.proto",
     "airlock/v1/usage.proto",
+    "airlock/v1/log.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -2,11 +2,15 @@
 
 mod checkpoints;
 mod clocks;
+mod export;
 mod full_disk;
 mod kills;
+mod logs;
 mod postgres_log;
 mod power;
 mod retention;
 mod search;
-mod values;
 mod usage;
+mod values;
+
+use export::wait_until;

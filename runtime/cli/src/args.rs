@@ -5,8 +5,10 @@ use std::path::PathBuf;
 mod approvals;
 mod audit;
 mod explain;
+mod export;
 mod keys;
 mod lifecycle;
+mod logs;
 mod token;
 mod usage;
 
@@ -18,11 +20,13 @@ pub use approvals::{
 };
 pub use audit::{DecisionName, EraseOptions, FilterOptions, ProveOptions, QueryOptions, SeqRange, TrailOptions};
 pub use explain::ExplainOptions;
+pub use export::{ExportOptions, LineFormat};
 pub use keys::{KeysCommand, NewKeyOptions, RotateOptions};
 pub use lifecycle::{
     AliasOptions, BindingsOptions, DisableOptions, FunctionOptions, FunctionsOptions, PromoteOptions, RollbackOptions,
 };
 
+pub use logs::{Level, LogsOptions};
 pub use token::{
     AttenuateOptions, ExchangeOptions, InspectTokenOptions, LiftOptions, MintOptions, RevokeTokenOptions, RevokedThing,
 };
@@ -118,6 +122,8 @@ pub enum Command {
     Audit(AuditCommand),
     /// Report what calls used, by whom, and what nobody uses.
     Usage(Box<UsageOptions>),
+    /// Show what functions write, as it comes and as far as it is kept. Needs `logs:read`.
+    Logs(LogsOptions),
     /// Look at SQL statements as the server does.
     #[command(subcommand)]
     Sql(SqlCommand),
@@ -525,6 +531,12 @@ pub enum AuditCommand {
     /// Print records: by principal, app, resource, table, decision, time and more.
     #[command(visible_alias = "list", after_help = QUERY_HELP)]
     Query(Box<QueryOptions>),
+    /// Write records as JSON lines for others: once, or on and on.
+    ///
+    /// Works beside a running server and without one. A server exports by itself what `[[audit.export]]` in airlock.toml says.
+    Export(ExportOptions),
+    /// Show how far each export of the server has come, how far it is behind, and why it takes nothing.
+    Exports(StateOptions),
     /// The same as `airlock usage unused-grants`.
     #[command(hide = true)]
     UnusedGrants(UnusedGrantsOptions),

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, io::Read, str::FromStr, time::Duration};
 use airlock_proto::v1::{
     approval_service_client::ApprovalServiceClient, audit_service_client::AuditServiceClient,
     function_service_client::FunctionServiceClient, invocation_service_client::InvocationServiceClient,
-    operator_service_client::OperatorServiceClient, resource_service_client::ResourceServiceClient,
-    token_service_client::TokenServiceClient, usage_service_client::UsageServiceClient,
+    log_service_client::LogServiceClient, operator_service_client::OperatorServiceClient,
+    resource_service_client::ResourceServiceClient, token_service_client::TokenServiceClient,
+    usage_service_client::UsageServiceClient,
 };
 use anyhow::Context;
 use serde::Serialize;
@@ -176,6 +177,11 @@ impl Client {
     /// Reads usage.
     pub fn usage(&self) -> UsageServiceClient<Wire> {
         UsageServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Reads what functions write.
+    pub fn logs(&self) -> LogServiceClient<Wire> {
+        LogServiceClient::new(self.wire.clone())
     }
 
     /// Looks at what functions can use.

@@ -84,6 +84,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sign(options) => commands::sign::run(&options, style),
         Command::Audit(command) => commands::audit::run(command, style).await,
         Command::Usage(options) => commands::usage::run(*options, style).await,
+        Command::Logs(options) => commands::logs::run(&options, style).await,
         Command::Egress(command) => commands::egress::run(command, style).await,
         Command::Sql(command) => commands::sql::run(&command, style),
         Command::Graphql(command) => commands::graphql::run(&command, style),

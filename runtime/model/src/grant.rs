@@ -257,11 +257,13 @@ pub enum ControlScope {
     ApprovalDecide,
     /// `token:revoke`: end tokens, and what may run or be reached, of the token's own tenant; see them listed; lift them.
     TokenRevoke,
+    /// `logs:read`: read what functions write.
+    LogsRead,
 }
 
 impl ControlScope {
     /// Every control scope.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::FunctionDeploy,
         Self::FunctionPromote,
         Self::FunctionOperate,
@@ -276,6 +278,7 @@ impl ControlScope {
         Self::ApprovalRead,
         Self::ApprovalDecide,
         Self::TokenRevoke,
+        Self::LogsRead,
     ];
 
     /// The scope as written in a token.
@@ -296,6 +299,7 @@ impl ControlScope {
             Self::ApprovalRead => "approval:read",
             Self::ApprovalDecide => "approval:decide",
             Self::TokenRevoke => "token:revoke",
+            Self::LogsRead => "logs:read",
         }
     }
 }

@@ -17,6 +17,7 @@ mod egress;
 mod failed;
 mod graphql;
 mod http;
+mod known;
 mod kv;
 mod llm;
 mod log;
@@ -27,6 +28,7 @@ mod over_http;
 mod pace;
 mod places;
 mod postgres;
+mod redact;
 mod registry;
 mod request;
 mod schema;
@@ -47,8 +49,8 @@ pub use database::{RoleConfig, TlsMode};
 pub use egress::EgressBudget;
 pub use graphql::{GraphqlConfig, GraphqlKeys};
 pub use http::{
-    AuditPath, ClientCertificateConfig, CredentialConfig, DocumentClient, DocumentConfig, DocumentError,
-    EgressDecision, EgressVerdict, HttpConfig, HttpExchange, Passing,
+    AuditPath, ClientCertificateConfig, CollectorAnswer, CollectorClient, CollectorConfig, CredentialConfig,
+    DocumentClient, DocumentConfig, DocumentError, EgressDecision, EgressVerdict, HttpConfig, HttpExchange, Passing,
 };
 pub use kv::{EmbeddedConfig, RedisConfig, StoreTls};
 pub use llm::{Begun, Completed, CompletionStream, LlmConfig, LlmKeys, Price, RecordPolicy, Took};
@@ -57,6 +59,7 @@ pub use needs::Needs;
 pub use network::Network;
 pub use over_http::OverHttp;
 pub use postgres::PostgresConfig;
+pub use redact::{RedactError, Redactor};
 pub use registry::{AddError, Dialect, Probe, Resources};
 pub use request::{
     BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, LlmRequest, Performed, Permitted, SqlRequest,

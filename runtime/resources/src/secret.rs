@@ -45,7 +45,7 @@ pub enum CredentialRef {
 
 impl CredentialRef {
     /// Takes the path of a file reference from `base` when it is relative.
-    pub(crate) fn resolve_path(&mut self, base: &Path) {
+    pub fn resolve_path(&mut self, base: &Path) {
         if let Self::File(path) = self {
             *path = base.join(&path);
         }

@@ -9,9 +9,10 @@ use airlock_model::{
 use airlock_service::{
     App, ApprovalFilter, Attenuation, AuditFilter, AuditPage, AuditTail, CallName, Change, CheckReport, Decision,
     Deployment, Described, Erased, Exchange, Exchanged, Explanation, FunctionChange, Holding, InvokeCall, InvokeError,
-    InvokeReply, LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview,
-    Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender, Setting, Shown,
-    SignedCheckpoint, SimilarApproval, TrailReport, UnusedGrants, Upload, UsageQuery, UsageReport, Wanted,
+    InvokeReply, LimitInForce, Listener, LiveFunction, LogEvents, LogQuery, Looking, Minted, Page, PageRequest,
+    Presented, Preview, Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender,
+    Setting, Shown, SignedCheckpoint, SimilarApproval, TrailReport, UnusedGrants, Upload, UsageQuery, UsageReport,
+    Wanted,
 };
 use futures::{
     StreamExt as _,
@@ -297,6 +298,17 @@ pub trait Application: Send + Sync + 'static {
         tenant: Option<TenantName>,
         function: Option<FunctionName>,
     ) -> impl Future<Output = Result<Vec<LimitInForce>, Failure>> + Send;
+
+    /// Lines of functions: those that are kept, those that come.
+    ///
+    /// # Errors
+    /// Refusals.
+    fn tail_logs(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        query: LogQuery,
+    ) -> impl Future<Output = Result<LogEvents, Failure>> + Send;
 
     /// Approvals and requests for them, newest first.
     ///
@@ -629,6 +641,15 @@ impl Application for App {
         function: Option<FunctionName>,
     ) -> impl Future<Output = Result<Vec<LimitInForce>, Failure>> + Send {
         Self::limits_in_force(self, bearer, environment, tenant, function)
+    }
+
+    fn tail_logs(
+        &self,
+        bearer: Presented<'_>,
+        environment: EnvironmentName,
+        query: LogQuery,
+    ) -> impl Future<Output = Result<LogEvents, Failure>> + Send {
+        Self::tail_logs(self, bearer, environment, query)
     }
 
     fn list_approvals(

@@ -8,6 +8,7 @@ use airlock_proto::v1::{
     audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDIT},
     function_service_server::{FunctionServiceServer, SERVICE_NAME as FUNCTION},
     invocation_service_server::{InvocationServiceServer, SERVICE_NAME as INVOCATION},
+    log_service_server::{LogServiceServer, SERVICE_NAME as LOG},
     operator_service_server::{OperatorServiceServer, SERVICE_NAME as OPERATOR},
     resource_service_server::{ResourceServiceServer, SERVICE_NAME as RESOURCE},
     token_service_server::{SERVICE_NAME as TOKEN, TokenServiceServer},
@@ -30,7 +31,7 @@ use crate::{
     body::{BoxError, PromptBody, SentBody, UntilDrain},
     config::TransportLimits,
     counters::Tally,
-    grpc::{Control, Invocations},
+    grpc::{Control, Invocations, Logs},
     json, listen,
     listen::{Busy, Peer, Phase},
     request, status,
@@ -41,6 +42,7 @@ use crate::{
 /// Every RPC under this needs a token, but for the one that gives some.
 const OURS: &str = "/airlock.v1.";
 const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
+const TAIL: &str = "/airlock.v1.LogService/Tail";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
 const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 const EXPLAIN: &str = "/airlock.v1.InvocationService/Explain";
@@ -61,6 +63,7 @@ pub(crate) struct Sides {
 }
 
 /// What one listener serves.
+#[expect(clippy::large_enum_variant, reason = "one for each worker, made once")]
 enum Plane<A: Application> {
     Data(InvocationServiceServer<Invocations<A>>),
     Control(Box<Services<A>>),
@@ -74,11 +77,12 @@ struct Services<A: Application> {
     resources: ResourceServiceServer<Control<A>>,
     approvals: ApprovalServiceServer<Control<A>>,
     usage: UsageServiceServer<Control<A>>,
+    logs: LogServiceServer<Logs<A>>,
     tokens: TokenServiceServer<Control<A>>,
 }
 
 impl<A: Application> Services<A> {
-    fn new(app: &Arc<A>, deploy_bytes_max: usize) -> Self {
+    fn new(app: &Arc<A>, phase: &watch::Receiver<Phase>, deploy_bytes_max: usize) -> Self {
         let control = || Control(Arc::clone(app));
         Self {
             functions: FunctionServiceServer::new(control()).max_decoding_message_size(deploy_bytes_max),
@@ -87,6 +91,8 @@ impl<A: Application> Services<A> {
             resources: ResourceServiceServer::new(control()).max_decoding_message_size(QUESTION_BYTES_MAX),
             approvals: ApprovalServiceServer::new(control()).max_decoding_message_size(QUESTION_BYTES_MAX),
             usage: UsageServiceServer::new(control()).max_decoding_message_size(QUESTION_BYTES_MAX),
+            logs: LogServiceServer::new(Logs { app: Arc::clone(app), phase: phase.clone() })
+                .max_decoding_message_size(QUESTION_BYTES_MAX),
             tokens: TokenServiceServer::new(control()).max_decoding_message_size(EXCHANGE_BYTES_MAX),
         }
     }
@@ -137,7 +143,7 @@ impl<A: Application> Router<A> {
                     Invocations::new(Arc::clone(&app), Arc::clone(&shared.tally), limits.shed_retry_after);
                 Plane::Data(InvocationServiceServer::new(invocations).max_decoding_message_size(bytes_max))
             }
-            Which::Control => Plane::Control(Box::new(Services::new(&app, bytes_max))),
+            Which::Control => Plane::Control(Box::new(Services::new(&app, &shared.phase, bytes_max))),
         };
         Self {
             app,
@@ -305,8 +311,9 @@ impl<A: Application> Router<A> {
             (Plane::Control(of), RESOURCE) => unfailing(of.resources.clone().call(request).await),
             (Plane::Control(of), APPROVAL) => unfailing(of.approvals.clone().call(request).await),
             (Plane::Control(of), USAGE) => unfailing(of.usage.clone().call(request).await),
+            (Plane::Control(of), LOG) => unfailing(of.logs.clone().call(request).await),
             (Plane::Control(of), TOKEN) => unfailing(of.tokens.clone().call(request).await),
-            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | USAGE | TOKEN) => {
+            (Plane::Data(_), FUNCTION | AUDIT | OPERATOR | RESOURCE | APPROVAL | USAGE | LOG | TOKEN) => {
                 elsewhere("control", request.headers())
             }
             (Plane::Control(..), INVOCATION) => elsewhere("data", request.headers()),

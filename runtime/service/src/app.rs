@@ -15,12 +15,14 @@ use crate::{
     config::{Config, ConfigError},
     deploy::Deploying,
     explain,
+    exports::Exports,
     gate::Classes,
     identity::Paces,
     isolation::{self, IsolationLevel},
     keys::KeyRing,
     line::Line,
     loader::Loader,
+    logs::Logs,
     recorder::Recorder,
     refusals::{Refusals, Refused, Subject},
     registry::Registry,
@@ -82,6 +84,7 @@ pub struct App {
     pub(crate) verifying: tokio::sync::Mutex<()>,
     _checkpoints: Timer,
     _retention: Option<Timer>,
+    _exports: Exports,
     pub(crate) backends: Arc<Backends>,
 }
 
@@ -92,6 +95,7 @@ pub(crate) struct Backends {
     pub(crate) books: Arc<Books>,
     pub(crate) recorder: Recorder,
     pub(crate) revocations: Revocations,
+    pub(crate) logs: Arc<Logs>,
 }
 
 impl App {
@@ -122,6 +126,7 @@ impl App {
         store.append(started_event(&store, &settings.config)).await?;
         warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
         let checkpoints = notary.start(settings.config.audit.checkpoints.every());
+        let exports = Exports::start(&settings.config, &network, &store).await?;
         let revocations = Revocations::new(store.revocations(clock::now_unix_s()).await?);
         let backends = Arc::new(Backends {
             store,
@@ -129,6 +134,7 @@ impl App {
             books: Arc::default(),
             recorder: Recorder::new(),
             revocations,
+            logs: Arc::new(Logs::new(&state_dir)),
         });
         let retention = settings.config.audit.keep().map(|keep| retention::start(&backends, &notary, keep));
         let registry = Registry::default();
@@ -160,6 +166,7 @@ impl App {
             verifying: tokio::sync::Mutex::default(),
             _checkpoints: checkpoints,
             _retention: retention,
+            _exports: exports,
             backends,
         };
         warn_of_surprises(&app, sync);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a reload can change. Every other key, also one that this list has not heard of, needs a restart.
-const RELOADABLE: [&str; 13] = [
+const RELOADABLE: [&str; 14] = [
     "server.drain_ms",
     "server.names",
     "server.tls",
@@ -30,6 +30,7 @@ const RELOADABLE: [&str; 13] = [
     "tokens",
     "identity",
     "limits",
+    "logs",
     "signers",
     "environments",
     "resources",

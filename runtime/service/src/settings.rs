@@ -15,7 +15,7 @@ use airlock_model::{
     ApprovalPolicy, Digest, EffectiveLimits, EnvironmentName, Failure, Grant, LimitCaps, LimitPlaces, LimitSource,
     Limits, PlaceTable, Reason, ResourceName, TenantName, place::join,
 };
-use airlock_resources::{Network, Resources, Sources};
+use airlock_resources::{Network, RedactError, Redactor, Resources, Sources};
 
 use crate::{
     app::StartError,
@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     nothing: LimitLayer,
     token_policy: Digest,
     pub(crate) schemas: Schemas,
+    /// Takes secrets out of what functions write.
+    pub(crate) redactor: Redactor,
 }
 
 type ByBinding<T> = HashMap<ResourceName, HashMap<EnvironmentName, T>>;
@@ -142,6 +144,8 @@ impl Settings {
         let mut listing = config.settings();
         listing.extend(keys.into_iter().chain(provider_keys));
         listing.extend(certificates);
+        let redactor =
+            redactor(&config).map_err(|why| config.origins.locate(ConfigError::value("logs.redact", why)))?;
         let (packages, indexes) = packages::policies(&config)?;
         listing.extend(indexes);
         let (signers, signer_keys) = signatures::signers(&config)?;
@@ -178,6 +182,7 @@ impl Settings {
             environments: config.environments.iter().map(environment).collect(),
             nothing: LimitLayer::default(),
             schemas: Schemas::default(),
+            redactor,
             credentials: credentials(&config, &resources),
             listing,
             listed,
@@ -396,6 +401,14 @@ pub(crate) fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> R
         }
     }
     Ok(resources)
+}
+
+/// Knows every secret that the configuration refers to, wherever it may stand.
+fn redactor(config: &Config) -> Result<Redactor, RedactError> {
+    let bindings = config.resources.values().flat_map(crate::config::ResourceConfig::bindings);
+    let exports = config.audit.export.iter().flat_map(crate::config::ExportConfig::secrets);
+    let secrets: Vec<_> = bindings.flat_map(|(_, binding)| binding.secrets()).chain(exports).collect();
+    Redactor::new(&secrets, &Sources { read_env: &process_environment, allow_inline: true }, &config.logs.redact)
 }
 
 fn listed_functions(config: &Config, resources: &Resources) -> Result<ByBinding<Listed>, StartError> {

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_checkpoints.sql"),
     include_str!("../migrations/0008_trail_index.sql"),
     include_str!("../migrations/0009_usage.sql"),
+    include_str!("../migrations/0010_exports.sql"),
     include_str!("../migrations/0011_values.sql"),
 ];
 

@@ -22,6 +22,7 @@ mod database;
 mod erase;
 mod erasures;
 mod error;
+mod exports;
 mod files;
 mod lock;
 mod options;
@@ -44,8 +45,8 @@ mod store;
 mod tests;
 mod token_uses;
 mod trail_index;
-mod values;
 mod usage;
+mod values;
 mod verify;
 mod writer;
 
@@ -60,6 +61,7 @@ pub use completeness::{CallReport, NumberRange};
 pub use completions::CompletionPayer;
 pub use erase::Erased;
 pub use error::StoreError;
+pub use exports::{ExportCursor, ExportCursors, ExportFailure, ExportLag};
 pub use files::create_dir;
 pub use options::{StoreOptions, SyncMode};
 pub use page::{Page, PageRequest, PageToken};
@@ -70,9 +72,9 @@ pub use search::AuditPage;
 pub use spent::Spent;
 pub use store::Store;
 pub use token_uses::CountedToken;
-pub use values::draw_salt;
 pub use usage::{
     CallMeasures, Dimension, Distribution, Figures, HostMeasures, Measures, QUANTILE_ERROR, ResourceFigures, Seen,
     SortBy, Spread, Step, UsageDifference, UsageKey, UsageLine, UsageQuery, UsageRecount, UsageReport,
 };
+pub use values::draw_salt;
 pub use verify::{BadRecord, Fault, VerifyReport};

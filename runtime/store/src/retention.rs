@@ -101,7 +101,7 @@ fn plan(connection: &Connection, before_unix_ms: u64) -> Result<Option<Plan>, St
     let start = Start::of(&snapshot)?;
     let from = start.at().seq;
     let Some(to) = last_to_go(&snapshot, before_unix_ms).map_err(sqlite())? else { return Ok(None) };
-    let to = to.min(from.saturating_add(STEP)).min(counted_through(&snapshot)?);
+    let to = to.min(from.saturating_add(STEP)).min(no_longer_needed(&snapshot)?);
     if to <= from {
         return Ok(None);
     }
@@ -134,6 +134,14 @@ fn sqlite() -> impl FnOnce(rusqlite::Error) -> StoreError {
 
 fn count(ranges: &[(u64, u64)]) -> u64 {
     ranges.iter().map(|(first, last)| last.saturating_sub(*first).saturating_add(1)).sum()
+}
+
+/// The last record that nobody reads any more: usage is counted from it, and every export has it and knows its place by the next.
+fn no_longer_needed(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT min(seq) - 1 FROM exports WHERE configured";
+    let exported: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).map_err(sqlite())?;
+    let exported = exported.map_or(u64::MAX, |seq| u64::try_from(seq).unwrap_or_default());
+    Ok(exported.min(counted_through(connection)?))
 }
 
 /// The last record before every record of a later hour: clocks jump, and what is young stays with all that follows it.

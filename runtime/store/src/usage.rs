@@ -20,11 +20,11 @@ pub use distribution::{Distribution, QUANTILE_ERROR};
 pub use figures::{Figures, ResourceFigures, Spread};
 pub use key::{Dimension, UsageKey};
 pub(crate) use ledger::Ledger;
-pub(crate) use table::through as counted_through;
 pub use measures::{CallMeasures, HostMeasures, Measures, Seen};
 pub use query::{SortBy, Step, UsageQuery};
 pub use recount::{UsageDifference, UsageRecount};
 pub use report::{UsageLine, UsageReport};
+pub(crate) use table::through as counted_through;
 
 /// Milliseconds of an hour.
 pub(crate) const HOUR_MS: u64 = 3_600_000;

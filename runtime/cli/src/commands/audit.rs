@@ -1,6 +1,7 @@
 //! `airlock audit`: what the trail says, and whether it is true.
 
 mod erase;
+mod export;
 mod prove;
 pub mod query;
 pub mod trail;
@@ -40,6 +41,8 @@ pub async fn run(command: AuditCommand, style: Style) -> anyhow::Result<ExitCode
         AuditCommand::Prove(options) => prove::run(&options, style).await,
         AuditCommand::Erase(options) => erase::run(*options, style).await,
         AuditCommand::UnusedGrants(options) => super::usage::unused_grants::run(&options, style).await,
+        AuditCommand::Export(options) => export::run(&options).await,
+        AuditCommand::Exports(options) => export::standings(&options, style).await,
         AuditCommand::Checkpoint(options) => verify::checkpoint(&options, style).await,
         AuditCommand::Verify(options) => verify::run(&options, style).await,
     }

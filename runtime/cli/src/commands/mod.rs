@@ -17,6 +17,7 @@ pub mod invoke;
 pub mod keys;
 pub mod lifecycle;
 mod lines;
+pub mod logs;
 pub mod new;
 pub mod operator;
 pub mod packages;

@@ -2,6 +2,8 @@
 //!
 //! Over the same guarded client as everything else: addresses are judged, no proxy is known, no redirect is followed.
 
+mod collector;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -23,6 +25,8 @@ use crate::{
     log::chain,
     tls,
 };
+
+pub use collector::{CollectorAnswer, CollectorClient, CollectorConfig};
 
 /// The largest document, in bytes.
 const DOCUMENT_BYTES_MAX: usize = 64 << 10;
@@ -71,6 +75,9 @@ pub enum DocumentError {
     /// It took longer than 5 s.
     #[error("no whole answer within {FETCH_TIME_MAX:?}")]
     TooSlow,
+    /// It took longer than a batch may.
+    #[error("no whole answer within {0:?}")]
+    NoAnswer(Duration),
 }
 
 impl DocumentConfig {

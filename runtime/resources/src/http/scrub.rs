@@ -100,7 +100,8 @@ fn redacted(text: &[u8], spans: &[Range<usize>]) -> Vec<u8> {
     clean
 }
 
-fn spellings(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
+/// Every spelling of a secret that is looked for.
+pub(crate) fn spellings(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let bytes = secret.as_bytes();
     let mut texts = vec![secret.to_owned(), hex::encode(bytes), hex::encode_upper(bytes)];
     texts.extend([STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].map(|engine| engine.encode(bytes)));

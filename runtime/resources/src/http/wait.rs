@@ -10,12 +10,17 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// What a response asks for, in seconds or until a date: zero when it asks for nothing or the date is over, `None` when it is more
 /// than [`WAIT_MAX`] or cannot be read. `now` is ours, counted from 1970.
 pub(super) fn asked(headers: &HeaderMap, now: Duration) -> Option<Duration> {
-    let Some(value) = text(headers, &header::RETRY_AFTER) else {
-        return (!headers.contains_key(header::RETRY_AFTER)).then_some(Duration::ZERO);
-    };
+    if !headers.contains_key(header::RETRY_AFTER) {
+        return Some(Duration::ZERO);
+    }
+    wished(headers, now).filter(|wait| *wait <= WAIT_MAX)
+}
+
+/// What a response asks for, however long that is; `None` when it asks for nothing, or cannot be read.
+pub(super) fn wished(headers: &HeaderMap, now: Duration) -> Option<Duration> {
+    let value = text(headers, &header::RETRY_AFTER)?;
     let seconds: Option<u64> = value.parse().ok();
-    let wait = seconds.map(Duration::from_secs).or_else(|| until(value, headers, now));
-    wait.filter(|wait| *wait <= WAIT_MAX)
+    seconds.map(Duration::from_secs).or_else(|| until(value, headers, now))
 }
 
 /// From now to a date. The server's own clock counts, where it says what that shows: ours may be another.

@@ -3,6 +3,7 @@
 mod approval;
 mod control;
 mod invocation;
+mod log;
 mod operator;
 mod resource;
 mod token;
@@ -15,6 +16,7 @@ use tonic::{Request, Response, Status};
 
 pub(crate) use control::Control;
 pub(crate) use invocation::Invocations;
+pub(crate) use log::Logs;
 
 use crate::{request, status, status::Refusal};
 

@@ -18,11 +18,11 @@ use airlock_model::{
 use airlock_service::{
     Answer, ApprovalFilter, Attenuation, AuditFilter, AuditPage, AuditRecord, CallName, CallReport, Change,
     CheckReport, Checkpoint, Column, Decision, Deployment, Described, Dialect, Erased, Exchange, Exchanged,
-    ExplainedStep, Explanation, Figures, FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError,
-    InvokeReply, LimitInForce, Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview,
-    Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting,
-    Shown, SignedCheckpoint, SimilarApproval, Table, TrailReport, UnusedGrants, Upload, UsageLine, UsageQuery, UsageReport, Verdict, VerifyReport, Wanted,
-    config::Origin,
+    ExplainedStep, Explanation, Figures, FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall,
+    InvokeError, InvokeReply, LimitInForce, Listener, LiveFunction, LogEvents, LogQuery, Looking, Minted, Page,
+    PageRequest, Presented, Preview, Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls,
+    Ruling, Schema, Sender, Setting, Shown, SignedCheckpoint, SimilarApproval, Table, TrailReport, UnusedGrants,
+    Upload, UsageLine, UsageQuery, UsageReport, Verdict, VerifyReport, Wanted, config::Origin,
 };
 use futures::{
     StreamExt as _,
@@ -549,6 +549,12 @@ impl Application for Fake {
         Self::check_token(bearer)?;
         let place = tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
         Ok(vec![LimitInForce { limit: Limit::Fuel, value: 5, source: LimitSource::Tenant, place }])
+    }
+
+    async fn tail_logs(&self, bearer: Presented<'_>, _: EnvironmentName, _: LogQuery) -> Result<LogEvents, Failure> {
+        Self::check_token(bearer)?;
+        // Nobody writes.
+        Ok(tokio::sync::mpsc::channel(1).1)
     }
 }
 

@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::House;
 
 /// Every RPC with a request that succeeds: path, whether it is on the data listener, body.
-const EVERY: [(&str, bool, &str); 39] = [
+const EVERY: [(&str, bool, &str); 40] = [
     ("TokenService/Exchange", false, r#"{"subjectToken":"a.b.c","environment":"dev"}"#),
     ("TokenService/Attenuate", false, r#"{"scope":"orders-db:read","limits":{"result_rows":"5"}}"#),
     ("TokenService/Revoke", false, r#"{"environment":"dev","kind":"subject","value":"ada"}"#),
@@ -37,6 +37,7 @@ const EVERY: [(&str, bool, &str); 39] = [
     ("AuditService/Erase", false, r#"{"environment":"dev","principal":"ada","reason":"she asked"}"#),
     ("UsageService/Report", false, r#"{"environment":"dev","groupBy":["app"],"since":"2026-11-23T00:00:00Z"}"#),
     ("UsageService/UnusedGrants", false, r#"{"environment":"dev"}"#),
+    ("LogService/Tail", false, r#"{"environment":"dev"}"#),
     ("OperatorService/Reload", false, r#"{"environment":"dev"}"#),
     ("OperatorService/GetConfig", false, r#"{"environment":"dev"}"#),
     ("OperatorService/Limits", false, r#"{"environment":"dev","tenant":"acme"}"#),

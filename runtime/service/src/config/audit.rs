@@ -10,7 +10,7 @@ use airlock_model::{StatementPolicy, ValuePolicy};
 use airlock_resources::{DocumentConfig, Needs};
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError, PrivateKeySource};
+use super::{Config, ConfigError, ExportConfig, PrivateKeySource, exports};
 
 const EVERY_S_MAX: u64 = 86_400;
 const KEEP_DAYS: RangeInclusive<u32> = 2..=36_500;
@@ -30,6 +30,8 @@ pub struct AuditConfig {
     pub parameters: ValuePolicy,
     /// Where texts of statements are: `text`, `erasable` or `fingerprint`.
     pub statements: StatementPolicy,
+    /// Who else is given the trail.
+    pub export: Vec<ExportConfig>,
 }
 
 /// `[environments.<name>.audit]`: where one environment differs.
@@ -130,14 +132,14 @@ impl AuditConfig {
         for path in key.chain(certificates).chain(self.checkpoints.file.as_mut()) {
             *path = base.join(&*path);
         }
+        self.export.iter_mut().for_each(|export| export.resolve_paths(base));
     }
 
-    /// What sending checkpoints needs of the second wall.
-    #[must_use]
-    pub fn needs(&self) -> Needs {
+    /// What sending checkpoints and records needs of the second wall.
+    pub fn needs(&self) -> impl Iterator<Item = Needs> {
         let mut needs = self.checkpoints.webhook.as_ref().map(|webhook| webhook.document().needs()).unwrap_or_default();
         needs.directory = self.checkpoints.file.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
-        needs
+        std::iter::once(needs).chain(self.export.iter().map(ExportConfig::needs))
     }
 }
 
@@ -148,6 +150,7 @@ impl Config {
                 "give 2 to 36500 days, or nothing to keep records for ever: budgets of a day are counted from them";
             return Err(ConfigError::value("audit.keep_days", message));
         }
+        exports::check(&self.audit.export)?;
         if (1..=EVERY_S_MAX).contains(&self.audit.checkpoints.every_s) {
             return Ok(());
         }

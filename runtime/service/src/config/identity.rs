@@ -175,7 +175,9 @@ pub struct AccessConfig {
 pub fn built_in_role(name: &str) -> Option<&'static [ControlScope]> {
     use ControlScope as Right;
     Some(match name {
-        "builder" => &[Right::FunctionDeploy, Right::FunctionRead, Right::ResourceRead, Right::ApprovalRead],
+        "builder" => {
+            &[Right::FunctionDeploy, Right::FunctionRead, Right::ResourceRead, Right::ApprovalRead, Right::LogsRead]
+        }
         "approver" => &[Right::ApprovalRead, Right::ApprovalDecide, Right::FunctionRead],
         "operator" => &[
             Right::FunctionPromote,
@@ -184,6 +186,7 @@ pub fn built_in_role(name: &str) -> Option<&'static [ControlScope]> {
             Right::OperatorRead,
             Right::OperatorWrite,
             Right::TokenRevoke,
+            Right::LogsRead,
         ],
         "auditor" => &[Right::AuditRead, Right::FunctionRead, Right::ApprovalRead],
         "privacy" => &[Right::AuditRead, Right::AuditValues, Right::AuditErase],

@@ -31,6 +31,7 @@ impl Config {
         section(&mut values, "server", &self.server);
         section(&mut values, "state", &self.state);
         section(&mut values, "audit", &self.audit);
+        section(&mut values, "logs", &self.logs);
         section(&mut values, "isolation", &self.isolation);
         section(&mut values, "sandbox", &self.sandbox);
         section(&mut values, "admission", &self.admission);
@@ -80,7 +81,7 @@ fn flatten(values: &mut Vec<(String, String)>, path: &str, value: &Value) {
 }
 
 /// `resources.<name>.<environment>.credential`, and the `password` of a role there: nothing below it is ever shown. Nor is the
-/// URL of a webhook, which is often all that it takes to post there.
+/// URL of a webhook or a collector, which is often all that it takes to post there.
 fn is_credential(path: &str) -> bool {
     let parts: Vec<_> = path.split('.').collect();
     matches!(
@@ -88,5 +89,5 @@ fn is_credential(path: &str) -> bool {
         ["resources", _, _, "credential"]
             | ["resources", _, _, _, "password"]
             | ["audit", "checkpoints", "webhook", "url"]
-    )
+    ) || matches!(parts.as_slice(), ["audit", export, "otlp" | "http", "url"] if export.starts_with("export["))
 }

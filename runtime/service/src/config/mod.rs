@@ -7,8 +7,10 @@ mod audit;
 mod deploy;
 mod development;
 mod error;
+mod exports;
 mod identity;
 mod listing;
+mod logs;
 mod names;
 mod origin;
 mod overlay;
@@ -41,11 +43,13 @@ pub use deploy::DeployConfig;
 pub(crate) use development::refuse_reserved_keys;
 pub use development::{DEVELOPMENT_PREFIX, Development, DevelopmentError};
 pub use error::ConfigError;
+pub use exports::{ExportCollector, ExportConfig, ExportFile, ExportFilter, ExportFormat, ExportTarget};
 pub use identity::{
     AccessConfig, ClaimPath, IdentityConfig, PrivateKeySource, ProviderConfig, RoleConfig, built_in_role,
 };
 pub(crate) use listing::SECRET;
 pub use listing::Setting;
+pub use logs::{LogStore, LogsConfig, LogsOfEnvironment};
 pub use names::HostName;
 pub use origin::Origin;
 pub use overlay::process_environment;
@@ -96,6 +100,9 @@ pub struct Config {
     /// Whose signatures over components count, by name.
     #[serde(default)]
     pub signers: BTreeMap<String, SignerConfig>,
+    /// What becomes of the lines that functions write.
+    #[serde(default)]
+    pub logs: LogsConfig,
     /// Resources by name.
     #[serde(default)]
     pub resources: BTreeMap<ResourceName, ResourceConfig>,
@@ -419,6 +426,7 @@ impl Config {
         self.check_approvals()?;
         self.check_identity()?;
         self.check_audit()?;
+        self.check_logs()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");

@@ -1,6 +1,9 @@
-//! Log lines of guests: charged, capped, escaped, handed on.
+//! Log lines of guests: charged, redacted, capped, escaped, handed on.
+
+use std::borrow::Cow;
 
 use airlock_model::{HostError, HostReply, LogLevel, LogLine};
+use serde::de::IgnoredAny;
 use tokio::time::timeout_at;
 
 use super::CallGate;
@@ -12,14 +15,26 @@ impl CallGate {
     /// Hands one line to whoever listens. Waits for a slow listener, within the call's deadline.
     pub(super) async fn log(&self, line: LogLine) -> Result<HostReply, HostError> {
         self.budget.charge_log(line.size_bytes() as u64)?;
-        let line = LogLine { level: line.level, message: printable(&line.message), fields: printable(&line.fields) };
+        let line = self.clean(&line);
         self.trace(&line);
+        self.backends.logs.publish(&self.facts, &line);
         if let Some(logs) = &self.logs {
             // A listener that has gone away is not the guest's concern. One that does not read must not hold up the call: what
             // a guest printed comes here when the call is over and nothing else would end the wait.
             let _unheard = timeout_at(self.deadline, logs.send(line)).await;
         }
         Ok(HostReply::Logged)
+    }
+
+    /// Secrets first: what is cut could end with half of one.
+    fn clean(&self, line: &LogLine) -> LogLine {
+        let redactor = &self.facts.settings.redactor;
+        let fields = match redactor.redact(&line.fields) {
+            // What is taken out may have been more than a text.
+            Cow::Owned(fields) if serde_json::from_str::<IgnoredAny>(&fields).is_err() => r#""[redacted]""#.to_owned(),
+            fields => printable(&fields),
+        };
+        LogLine { level: line.level, message: printable(&redactor.redact(&line.message)), fields }
     }
 
     fn trace(&self, line: &LogLine) {

@@ -10,6 +10,7 @@ mod contract;
 #[path = "../../../../tests/harness/disk/mod.rs"]
 mod disk;
 mod durability;
+mod exports;
 mod failure;
 mod faults;
 mod group;
@@ -23,8 +24,8 @@ mod search;
 mod spent;
 mod tails;
 mod tamper;
-mod values;
 mod usage;
+mod values;
 
 use std::path::Path;
 

@@ -82,7 +82,8 @@ fn filter_of(options: FilterOptions, environment: Option<String>) -> anyhow::Res
     })
 }
 
-fn kind_named(name: &str) -> anyhow::Result<AuditKind> {
+/// A kind by its name.
+pub fn kind_named(name: &str) -> anyhow::Result<AuditKind> {
     let kind = serde_json::from_value(Value::from(name));
     kind.with_context(|| {
         format!("`{name}` is no kind of record: `airlock audit query` shows them, for instance `invocation_finished`")
