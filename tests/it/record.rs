@@ -1,3 +1,4 @@
 //! The record: what can be proven later, and by what.
 
 mod checkpoints;
+mod telemetry;

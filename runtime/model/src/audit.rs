@@ -182,6 +182,9 @@ pub struct AuditEvent {
     /// What the run spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Number of the host call's span in a trace; 0 where there is none. Not recorded.
+    #[serde(skip)]
+    pub span: u64,
 }
 
 impl AuditEvent {
@@ -220,6 +223,7 @@ impl AuditEvent {
             duration_us: None,
             spending: None,
             usage: None,
+            span: 0,
         }
     }
 }

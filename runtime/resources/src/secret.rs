@@ -45,9 +45,18 @@ pub enum CredentialRef {
 
 impl CredentialRef {
     /// Takes the path of a file reference from `base` when it is relative.
-    pub(crate) fn resolve_path(&mut self, base: &Path) {
+    pub fn resolve_path(&mut self, base: &Path) {
         if let Self::File(path) = self {
             *path = base.join(&path);
+        }
+    }
+
+    /// The file that it stands in, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Env(_) | Self::Inline(_) => None,
         }
     }
 }

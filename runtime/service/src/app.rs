@@ -28,6 +28,10 @@ use crate::{
     running::Running,
     settings::{self, Settings},
     spending::Books,
+    telemetry::{
+        Format, Sampler, Telemetry,
+        otlp::{Outlets, Telling},
+    },
 };
 
 /// What an [`App`] is made of.
@@ -57,6 +61,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Resource(#[from] AddError),
+    #[error("what is counted has two numbers of one name")]
+    Telemetry(#[from] prometheus::Error),
     #[error("no thread could be started for heavy calls")]
     Lanes(#[source] std::io::Error),
 }
@@ -78,6 +84,8 @@ pub struct App {
     /// Whoever reads the whole trail.
     pub(crate) verifying: tokio::sync::Mutex<()>,
     _checkpoints: Timer,
+    pub(crate) sampler: Sampler,
+    _telling: Telling,
     pub(crate) backends: Arc<Backends>,
 }
 
@@ -88,6 +96,7 @@ pub(crate) struct Backends {
     pub(crate) books: Arc<Books>,
     pub(crate) recorder: Recorder,
     pub(crate) revocations: Revocations,
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 impl App {
@@ -119,22 +128,39 @@ impl App {
         warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
         let checkpoints = notary.start(settings.config.audit.checkpoints.every());
         let revocations = Revocations::new(store.revocations(clock::now_unix_s()).await?);
+        let mut telemetry = Telemetry::new()?;
+        let outlets = Outlets::open(&settings.config, &network, &mut telemetry)?;
+        let telemetry = Arc::new(telemetry);
+        telemetry.watch_store(&store);
         let backends = Arc::new(Backends {
             store,
             classes: Classes::new(),
             books: Arc::default(),
             recorder: Recorder::new(),
             revocations,
+            telemetry: Arc::clone(&telemetry),
         });
         let registry = Registry::default();
+        let engine = Engine::new(options)?;
+        let reloader = Reloader::new(
+            settings,
+            Arc::clone(&backends),
+            (own_listeners, ring),
+            (admission.clone(), holdings.clone()),
+            deploying.last_step(),
+        );
+        let sampler = Sampler {
+            telemetry,
+            backends: Arc::downgrade(&backends),
+            settings: reloader.shared_settings(),
+            admission: admission.clone(),
+            holdings: holdings.clone(),
+            engine: engine.clone(),
+            turn: Arc::default(),
+        };
         let app = Self {
-            reloader: Reloader::new(
-                settings,
-                Arc::clone(&backends),
-                (own_listeners, ring),
-                (admission.clone(), holdings.clone()),
-                deploying.last_step(),
-            ),
+            _telling: outlets.start(&sampler),
+            reloader,
             admission,
             holdings,
             lanes,
@@ -143,7 +169,7 @@ impl App {
             loader: Loader {
                 backends: Arc::clone(&backends),
                 registry: registry.clone(),
-                engine: Engine::new(options)?,
+                engine,
                 compiler: Arc::new(compiler),
             },
             registry,
@@ -153,6 +179,7 @@ impl App {
             notary,
             verifying: tokio::sync::Mutex::default(),
             _checkpoints: checkpoints,
+            sampler,
             backends,
         };
         warn_of_surprises(&app, sync);
@@ -224,15 +251,30 @@ impl App {
         };
         self.expect(bearer, wanted).map(|token| token.principal().tenant.clone()).map_err(|refused| {
             let subject = Subject { rpc: None, function: None, environment: "" };
-            self.refusals.record(&self.backends.store, kind, subject, refused)
+            self.refusals.record(&self.backends, kind, subject, refused)
         })
     }
 
     /// The token, if it is genuine, valid now and not revoked. Every door asks here.
     pub(crate) fn verify(&self, settings: &Settings, bearer: Presented<'_>) -> Result<VerifiedToken, Refused> {
-        let token = settings.authenticator.verify(bearer, clock::now_unix_s())?;
-        self.backends.revocations.check_token(&token).map_err(Refused::by(&token))?;
-        Ok(token)
+        let judged = settings.authenticator.verify(bearer, clock::now_unix_s()).map_err(Refused::from);
+        let judged = judged.and_then(|token| {
+            self.backends.revocations.check_token(&token).map_err(Refused::by(&token))?;
+            Ok(token)
+        });
+        self.backends.telemetry.token_judged(judged.as_ref().err().map(|refused| refused.failure.reason));
+        judged
+    }
+
+    /// What is counted, for whoever counts more.
+    #[must_use]
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.backends.telemetry
+    }
+
+    /// All numbers as they are now.
+    pub async fn metrics_text(&self, format: Format) -> String {
+        format.write(&self.sampler.sample().await, &self.telemetry().exemplars())
     }
 
     fn expect(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<VerifiedToken, Refused> {

@@ -35,6 +35,7 @@ mod running;
 mod settings;
 mod signatures;
 mod spending;
+pub mod telemetry;
 mod tls;
 mod today;
 mod token_uses;

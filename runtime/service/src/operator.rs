@@ -61,6 +61,7 @@ impl App {
     pub fn explain_config(config: Config) -> Result<Vec<Setting>, StartError> {
         let network = settings::network(&config, &[]);
         crate::checkpoints::check(&config, &network)?;
+        crate::telemetry::otlp::check(&config, &network)?;
         let ring = KeyRing::offline(network);
         Settings::build(config, &[], &ring, None).map(|settings| settings.listing)
     }

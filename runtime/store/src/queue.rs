@@ -7,15 +7,20 @@
 use std::{
     collections::VecDeque,
     mem,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use airlock_model::AuditEvent;
 use tokio::sync::oneshot;
 
-use crate::{Appended, StoreError, chain::Tx, relay::Relay};
+use crate::{
+    Appended, StoreError,
+    backlog::{Backlog, Group, Watch},
+    chain::Tx,
+    relay::Relay,
+};
 
 /// At most this many jobs wait when one more comes that nobody waits for.
 pub(crate) const UNAWAITED_MAX: usize = 16_384;
@@ -76,6 +81,8 @@ pub(crate) enum Urgency {
 pub(crate) struct Queue {
     state: Mutex<State>,
     wake: Condvar,
+    /// Told of every group that is durable.
+    pub(crate) groups: OnceLock<Watch>,
 }
 
 struct State {
@@ -85,6 +92,9 @@ struct State {
     closed: Option<StoreError>,
     /// Jobs are taken, but the writer cannot get at the database.
     held: bool,
+    /// When the first job came that waits here, and when that of the jobs that the writer has now.
+    waiting_since: Option<Instant>,
+    at_work_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,8 +109,15 @@ enum Writer {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let state = State { jobs: VecDeque::with_capacity(1_024), writer: Writer::Busy, closed: None, held: false };
-        Self { state: Mutex::new(state), wake: Condvar::new() }
+        let state = State {
+            jobs: VecDeque::with_capacity(1_024),
+            writer: Writer::Busy,
+            closed: None,
+            held: false,
+            waiting_since: None,
+            at_work_since: None,
+        };
+        Self { state: Mutex::new(state), wake: Condvar::new(), groups: OnceLock::new() }
     }
 
     /// Adds a job behind all others. Never waits for the disk.
@@ -118,6 +135,7 @@ impl Queue {
             return Err(StoreError::Busy { queued: state.jobs.len() });
         }
         state.jobs.push_back(job);
+        state.waiting_since.get_or_insert_with(Instant::now);
         if wakes {
             // The next caller sees a writer on its way and does not wake it twice.
             state.writer = Writer::Busy;
@@ -169,12 +187,29 @@ impl Queue {
         self.wake.notify_one();
     }
 
+    /// What is not durable yet.
+    pub(crate) fn backlog(&self) -> Backlog {
+        let state = self.lock();
+        let oldest = state.at_work_since.or(state.waiting_since);
+        Backlog { jobs: state.jobs.len(), oldest: oldest.map(|since| since.elapsed()), is_held: state.held }
+    }
+
+    /// For the writer: so many jobs are durable, which took so long.
+    pub(crate) fn committed(&self, group: Group) {
+        if let Some(watch) = self.groups.get() {
+            watch(group);
+        }
+    }
+
     /// For the writer: swaps its empty list for all jobs that wait. `false` when closed and empty.
     pub(crate) fn take_all(&self, into: &mut VecDeque<Job>) -> bool {
         let mut state = self.lock();
+        // What it had is done.
+        state.at_work_since = None;
         loop {
             if !state.jobs.is_empty() {
                 state.writer = Writer::Busy;
+                state.at_work_since = state.waiting_since.take();
                 mem::swap(&mut state.jobs, into);
                 return true;
             }
@@ -187,7 +222,10 @@ impl Queue {
 
     /// For the writer: adds what came meanwhile to what it has, without waiting.
     pub(crate) fn take_more(&self, into: &mut VecDeque<Job>) {
-        into.append(&mut self.lock().jobs);
+        let mut state = self.lock();
+        state.at_work_since = state.at_work_since.or(state.waiting_since);
+        state.waiting_since = None;
+        into.append(&mut state.jobs);
     }
 
     /// Whether only a wake-up gets the writer back to work.

@@ -14,6 +14,7 @@ use rusqlite::{Connection, wal::CheckpointMode};
 
 use crate::{
     Appended, StoreError,
+    backlog::Group,
     chain::{Chain, Tx},
     queue::{Append, Job, Queue, Write},
     relay::Answers,
@@ -113,7 +114,9 @@ impl GroupWriter {
 
     /// One transaction for as many jobs as wait; answers them when it is durable.
     fn commit_group(&mut self) -> Result<(), StoreError> {
+        let began = Instant::now();
         self.transact()?;
+        self.queue.committed(Group { jobs: self.group.len(), took: began.elapsed() });
         let mut answers = Answers::default();
         for done in self.group.drain(..) {
             done.finish(Ok(()), &mut answers);

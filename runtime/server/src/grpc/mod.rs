@@ -8,7 +8,7 @@ mod resource;
 mod token;
 
 use airlock_model::{Failure, Reason};
-use airlock_service::{Holding, Presented, Sender};
+use airlock_service::{Holding, Presented, Sender, telemetry::TraceContext};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
@@ -22,6 +22,7 @@ struct Around {
     headers: http::HeaderMap,
     sender: Option<Sender>,
     holding: Holding,
+    trace: Option<TraceContext>,
 }
 
 impl Around {
@@ -61,5 +62,6 @@ fn split<M>(request: Request<M>) -> (Around, M) {
     let (metadata, mut extensions, message) = request.into_parts();
     let holding = extensions.remove::<Holding>().unwrap_or_default();
     let sender = extensions.remove::<Sender>();
-    (Around { headers: metadata.into_headers(), sender, holding }, message)
+    let trace = extensions.remove::<TraceContext>();
+    (Around { headers: metadata.into_headers(), sender, holding, trace }, message)
 }

@@ -21,7 +21,9 @@ use airlock_service::{
     FunctionChange, Functions, Holding, Holdings, HoldingsConfig, InvokeCall, InvokeError, InvokeReply, LimitInForce,
     Listener, LiveFunction, Looking, Minted, Page, PageRequest, Presented, Preview, Promotion, Question,
     ResourceSummary, Revision, RevocationRequest, RevokedCalls, Ruling, Schema, Sender, Setting, Shown,
-    SignedCheckpoint, SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted, config::Origin,
+    SignedCheckpoint, SimilarApproval, Table, TrailReport, Upload, Verdict, VerifyReport, Wanted,
+    config::Origin,
+    telemetry::{Format, Telemetry},
 };
 use tokio::sync::Notify;
 use tokio_rustls::rustls::ServerConfig;
@@ -40,6 +42,7 @@ pub(super) struct Fake {
     pub(super) stuck: AtomicBool,
     pub(super) holdings: Holdings,
     pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) telemetry: Arc<Telemetry>,
 }
 
 impl Default for Fake {
@@ -52,6 +55,7 @@ impl Default for Fake {
             stuck: AtomicBool::new(false),
             holdings: Holdings::new(holdings),
             tls: None,
+            telemetry: Arc::new(Telemetry::new().unwrap()),
         }
     }
 }
@@ -167,6 +171,14 @@ impl Application for Fake {
 
     fn is_development(&self) -> bool {
         false
+    }
+
+    fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    async fn metrics_text(&self, _: Format) -> String {
+        "some_total 1\n".to_owned()
     }
 
     fn halt(&self) {}

@@ -31,6 +31,7 @@ impl Config {
         section(&mut values, "server", &self.server);
         section(&mut values, "state", &self.state);
         section(&mut values, "audit", &self.audit);
+        section(&mut values, "telemetry", &self.telemetry);
         section(&mut values, "isolation", &self.isolation);
         section(&mut values, "sandbox", &self.sandbox);
         section(&mut values, "admission", &self.admission);
@@ -88,5 +89,6 @@ fn is_credential(path: &str) -> bool {
         ["resources", _, _, "credential"]
             | ["resources", _, _, _, "password"]
             | ["audit", "checkpoints", "webhook", "url"]
+            | ["telemetry", "otlp", "headers", _]
     )
 }
