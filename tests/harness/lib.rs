@@ -386,11 +386,12 @@ async fn start_server(dir: &Path, compiler: Compiler) -> (ServerHandle, Arc<App>
     let bound = bind(&ListenOptions {
         data: config.server.data,
         control: config.server.control,
+        metrics: config.telemetry.metrics_listener(),
         workers: config.server.workers.unwrap_or(std::num::NonZeroUsize::MIN),
         limits: TransportLimits { in_flight_max: config.in_flight_max().get(), ..TransportLimits::BUILT_IN },
     })
     .expect("free ports");
-    let own_listeners = vec![bound.data_addr(), bound.control_addr()];
+    let own_listeners = bound.addresses();
     let app = App::open(Parts { config, compiler, own_listeners }).await.expect("the application opens");
     let app = Arc::new(app);
     (serve(bound, Arc::clone(&app)).expect("serving"), app)

@@ -62,6 +62,8 @@ fn only_one_crate_names_each_dangerous_library() {
         ("hyper-rustls", &["airlock-resources"]),
         ("postgres-protocol", &["airlock-resources"]),
         ("landlock", &["airlock-sandbox"]),
+        ("prometheus", &["airlock-service"]),
+        ("opentelemetry-proto", &["airlock-service"]),
         ("seccompiler", &["airlock-sandbox", "airlock-tests"]),
         ("tonic", &["airlock-proto", "airlock-server", "airlock", "airlock-tests", "airlock-benches"]),
     ]);

@@ -10,6 +10,7 @@ mod postgres_log;
 mod power;
 mod retention;
 mod search;
+mod telemetry;
 mod usage;
 mod values;
 

@@ -106,7 +106,7 @@ impl Api {
             now_unix_ms: 0,
             origin: None,
             hops: None,
-            traceparent: None,
+            trace: None,
         })
     }
 

@@ -26,11 +26,12 @@ pub(crate) fn serve(cores: &[usize], config: &Path, cache_dir: &Path) -> anyhow:
         let bound = bind(&ListenOptions {
             data: config.server.data,
             control: config.server.control,
+            metrics: config.telemetry.metrics_listener(),
             workers: config.server.workers.context("the configuration does not say how many workers")?,
             limits: TransportLimits { in_flight_max: config.in_flight_max().get(), ..TransportLimits::BUILT_IN },
         })?;
         let addresses = Addresses { data: bound.data_addr(), control: Some(bound.control_addr()) };
-        let own_listeners = vec![bound.data_addr(), bound.control_addr()];
+        let own_listeners = bound.addresses();
         let app = App::open(Parts { config, compiler: compiler(cache_dir)?, own_listeners }).await?;
         let server = airlock_server::serve(bound, Arc::new(app))?;
         addresses.announce()?;

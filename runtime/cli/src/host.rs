@@ -17,6 +17,7 @@ pub fn listen(config: &Config) -> anyhow::Result<Bound> {
     Ok(bind(&ListenOptions {
         data: config.server.data,
         control: config.server.control,
+        metrics: config.telemetry.metrics_listener(),
         workers: config.server.workers.unwrap_or_else(cores),
         limits: TransportLimits { in_flight_max: config.in_flight_max().get(), ..TransportLimits::BUILT_IN },
     })?)
@@ -24,7 +25,7 @@ pub fn listen(config: &Config) -> anyhow::Result<Bound> {
 
 /// Opens the application and serves.
 pub async fn start(bound: Bound, config: Config, cache_dir: &Path) -> anyhow::Result<(ServerHandle, Arc<App>)> {
-    let app = Arc::new(open(config, cache_dir, vec![bound.data_addr(), bound.control_addr()]).await?);
+    let app = Arc::new(open(config, cache_dir, bound.addresses()).await?);
     Ok((serve(bound, Arc::clone(&app))?, app))
 }
 

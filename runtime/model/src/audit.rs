@@ -242,6 +242,9 @@ pub struct AuditEvent {
     // INVARIANT: never in the body that is hashed, or it could not be erased.
     #[serde(skip)]
     pub values: Vec<AuditValue>,
+    /// Number of the host call's span in a trace; 0 where there is none. Not recorded.
+    #[serde(skip)]
+    pub span: u64,
 }
 
 impl AuditEvent {
@@ -307,6 +310,7 @@ impl AuditEvent {
             cut: None,
             erasure: None,
             values: Vec::new(),
+            span: 0,
         }
     }
 }

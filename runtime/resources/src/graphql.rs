@@ -94,7 +94,7 @@ impl Graphql {
             now_unix_ms: request.now_unix_ms,
             origin: None,
             hops: None,
-            traceparent: request.traceparent,
+            trace: request.trace,
         })
     }
 }

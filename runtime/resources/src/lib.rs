@@ -63,7 +63,7 @@ pub use redact::{RedactError, Redactor};
 pub use registry::{AddError, Dialect, Probe, Resources};
 pub use request::{
     BeginRequest, BlobRequest, GraphqlRequest, HttpRequest, KvRequest, LlmRequest, Performed, Permitted, SqlRequest,
-    StreamRequest, Traffic, TransactionMode,
+    StreamRequest, TraceHeaders, Traffic, TransactionMode,
 };
 pub use schema::{Column, Schema, Table};
 pub use secret::{CredentialRef, ReadEnv, Secret, SecretError, Sources};

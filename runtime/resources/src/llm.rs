@@ -196,7 +196,7 @@ impl Llm {
             now_unix_ms: request.now_unix_ms,
             origin: None,
             hops: None,
-            traceparent: request.traceparent,
+            trace: request.trace,
         }
     }
 }

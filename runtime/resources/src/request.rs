@@ -142,8 +142,17 @@ pub struct HttpRequest {
     pub origin: Option<WebOrigin>,
     /// What each hop of a redirect must be covered by; without it none is followed.
     pub hops: Option<Grants>,
-    /// What `traceparent` says, where the binding sends one.
-    pub traceparent: Option<String>,
+    /// What goes along where the binding sends it.
+    pub trace: Option<TraceHeaders>,
+}
+
+/// Where a request stands in a trace (W3C Trace Context).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceHeaders {
+    /// `traceparent`.
+    pub parent: String,
+    /// `tracestate`, as the caller sent it.
+    pub state: Option<String>,
 }
 
 /// One command to a key-value store.
@@ -193,8 +202,8 @@ pub struct GraphqlRequest {
     pub egress: EgressBudget,
     /// Milliseconds since the Unix epoch: what requests are signed for.
     pub now_unix_ms: u64,
-    /// What `traceparent` says, where the binding sends one.
-    pub traceparent: Option<String>,
+    /// What goes along where the binding sends it.
+    pub trace: Option<TraceHeaders>,
 }
 
 /// What crossed the network for one exchange, for the trail.
@@ -227,8 +236,8 @@ pub struct LlmRequest {
     pub egress: EgressBudget,
     /// Milliseconds since the Unix epoch.
     pub now_unix_ms: u64,
-    /// What `traceparent` says, where the binding sends one.
-    pub traceparent: Option<String>,
+    /// What goes along where the binding sends it.
+    pub trace: Option<TraceHeaders>,
 }
 
 /// What came of a permitted call.

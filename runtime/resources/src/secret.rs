@@ -50,6 +50,15 @@ impl CredentialRef {
             *path = base.join(&path);
         }
     }
+
+    /// The file that it stands in, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Env(_) | Self::Inline(_) => None,
+        }
+    }
 }
 
 /// Reads one variable. Only the configuration module touches the process environment, so it hands this in.

@@ -116,6 +116,12 @@ impl Engine {
         (needed > allowed).then_some(MappingShortage { needed, allowed })
     }
 
+    /// Components that have an instance in the pool now.
+    #[must_use]
+    pub fn instances_in_use(&self) -> u64 {
+        self.wasmtime.pooling_allocator_metrics().map_or(0, |pool| pool.component_instances())
+    }
+
     /// Names of the WebAssembly features that are on.
     #[must_use]
     pub fn features(&self) -> Vec<&'static str> {

@@ -13,6 +13,7 @@ use airlock_service::{
     Presented, Preview, Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls, Sender,
     Setting, Shown, SignedCheckpoint, SimilarApproval, TrailReport, UnusedGrants, Upload, UsageQuery, UsageReport,
     Wanted,
+    telemetry::{Format, Telemetry},
 };
 use futures::{
     StreamExt as _,
@@ -57,6 +58,12 @@ pub trait Application: Send + Sync + 'static {
 
     /// Whether it takes the tokens of a desk.
     fn is_development(&self) -> bool;
+
+    /// What is counted, for whoever counts more.
+    fn telemetry(&self) -> &Arc<Telemetry>;
+
+    /// All numbers as they are now.
+    fn metrics_text(&self, format: Format) -> impl Future<Output = String> + Send;
 
     /// Drops what still runs, because the threads that serve are about to end.
     fn halt(&self);
@@ -437,6 +444,14 @@ impl Application for App {
 
     fn is_development(&self) -> bool {
         Self::is_development(self)
+    }
+
+    fn telemetry(&self) -> &Arc<Telemetry> {
+        Self::telemetry(self)
+    }
+
+    fn metrics_text(&self, format: Format) -> impl Future<Output = String> + Send {
+        Self::metrics_text(self, format)
     }
 
     fn halt(&self) {

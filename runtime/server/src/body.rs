@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use airlock_service::Holding;
+use airlock_service::{
+    Holding,
+    telemetry::{RpcEnd, ServerSpan},
+};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::HeaderMap;
@@ -151,11 +154,25 @@ pub(crate) struct SentBody {
     ended: bool,
     _busy: Option<Busy>,
     _holding: Holding,
+    /// Ends with the body.
+    span: Option<ServerSpan>,
 }
 
 impl SentBody {
-    pub(crate) fn wrap(inner: TonicBody, unsent: Unsent, busy: Option<Busy>, holding: Holding) -> TonicBody {
-        TonicBody::new(Self { inner, rest: Bytes::new(), unsent, ended: false, _busy: busy, _holding: holding })
+    pub(crate) fn wrap(
+        inner: TonicBody,
+        unsent: Unsent,
+        (busy, holding, span): (Option<Busy>, Holding, Option<ServerSpan>),
+    ) -> TonicBody {
+        TonicBody::new(Self { inner, rest: Bytes::new(), unsent, ended: false, _busy: busy, _holding: holding, span })
+    }
+
+    /// A stream says only now how it went.
+    fn note_end(&mut self, frame: &Frame<Bytes>) {
+        let code = frame.trailers_ref().and_then(|trailers| trailers.get(tonic::Status::GRPC_STATUS));
+        if let (Some(span), Some(code)) = (&mut self.span, code) {
+            span.answered(RpcEnd { code: tonic::Code::from_bytes(code.as_bytes()) as i32, http: None });
+        }
     }
 
     /// In small parts: hyper asks for the next only when the client takes the one before, but keeps what it was given.
@@ -163,7 +180,10 @@ impl SentBody {
         if self.rest.is_empty() {
             match ready!(Pin::new(&mut self.inner).poll_frame(context)).transpose()?.map(Frame::into_data) {
                 None => return Poll::Ready(None),
-                Some(Err(trailers)) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Err(trailers)) => {
+                    self.note_end(&trailers);
+                    return Poll::Ready(Some(Ok(trailers)));
+                }
                 Some(Ok(data)) => self.rest = data,
             }
         }

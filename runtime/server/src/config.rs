@@ -9,6 +9,8 @@ pub struct ListenOptions {
     pub data: SocketAddr,
     /// Where functions are deployed and looked at. Port 0 picks a free one.
     pub control: SocketAddr,
+    /// Where Prometheus reads the numbers, in clear text; nowhere when missing.
+    pub metrics: Option<SocketAddr>,
     /// Threads for the data listener, each with a runtime and a listening socket of its own. The control listener has
     /// one more.
     pub workers: NonZeroUsize,

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
+use airlock_service::telemetry::TransportNumbers;
+
 /// Numbers since the start, and of this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
@@ -73,6 +75,12 @@ impl Tally {
     pub(crate) fn connect(self: &Arc<Self>) -> Connected {
         self.connections.fetch_add(1, Relaxed);
         Connected(Arc::clone(self))
+    }
+
+    /// As operators see them.
+    pub(crate) fn numbers(&self) -> TransportNumbers {
+        let Counters { in_flight, connections, shed, connections_cut, panics } = self.read();
+        TransportNumbers { in_flight, in_flight_max: self.in_flight_max, connections, shed, connections_cut, panics }
     }
 
     pub(crate) fn read(&self) -> Counters {

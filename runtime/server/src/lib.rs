@@ -18,8 +18,10 @@ mod listen;
 mod memory;
 mod request;
 mod route;
+mod rpcs;
 mod status;
 mod strangers;
+mod trace;
 mod wire;
 
 pub use application::Application;

@@ -34,9 +34,12 @@ use crate::{
     grpc::{Control, Invocations, Logs},
     json, listen,
     listen::{Busy, Peer, Phase},
-    request, status,
+    request,
+    rpcs::Rpcs,
+    status,
     status::Refusal,
     strangers::Strangers,
+    trace,
 };
 
 /// Every RPC under this needs a token, but for the one that gives some.
@@ -118,6 +121,7 @@ pub(crate) struct Router<A: Application> {
     shed_retry_after: Duration,
     /// Who waits with a request of [`EXCHANGE`].
     strangers: Arc<Strangers>,
+    rpcs: Arc<Rpcs>,
 }
 
 /// What all routers of a server share.
@@ -128,6 +132,7 @@ pub(crate) struct Shared<A> {
     pub(crate) tally: Arc<Tally>,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) strangers: Arc<Strangers>,
+    pub(crate) rpcs: Arc<Rpcs>,
 }
 
 impl<A: Application> Router<A> {
@@ -156,6 +161,7 @@ impl<A: Application> Router<A> {
             read_max,
             shed_retry_after: limits.shed_retry_after,
             strangers: Arc::clone(&shared.strangers),
+            rpcs: Arc::clone(&shared.rpcs),
         }
     }
 
@@ -186,6 +192,12 @@ impl<A: Application> Router<A> {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let id = request::settle_id(request.headers_mut());
+        let asked = self.rpcs.begin(request.uri().path());
+        let mut span = trace::begin(self.app.telemetry(), request.uri().path(), request.headers());
+        let context = span.as_ref().map(|span| span.context().clone());
+        if let Some(context) = &context {
+            request.extensions_mut().insert(context.clone());
+        }
         let streams = self.streams(request.uri().path());
         let holding = self.app.open_holding();
         request.extensions_mut().insert(holding.clone());
@@ -195,18 +207,24 @@ impl<A: Application> Router<A> {
         }
         let form = Form::of(&request);
         let in_json = matches!(form, Form::Json);
-        let answer = AssertUnwindSafe(self.answer(form, request, &holding)).catch_unwind().await;
+        let answer = trace::within(context, self.answer(form, request, &holding));
+        let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let mut response = answer.unwrap_or_else(|_| {
             self.tally.count_panic();
             let status = status::status(Failure::internal("a handler panicked"), id.to_str().unwrap_or_default());
             if in_json { json::failed(&status) } else { status.into_http() }
         });
+        asked.answered(&response);
+        if let Some(span) = &mut span {
+            span.answered(trace::end(&response));
+        }
         if let header::Entry::Vacant(place) = response.headers_mut().entry(request::REQUEST_ID) {
             place.insert(id);
         }
         let unsent = busy.unsent();
         let busy = streams.then_some(busy);
-        response.map(|body| if body.is_end_stream() { body } else { SentBody::wrap(body, unsent, busy, holding) })
+        response
+            .map(|body| if body.is_end_stream() { body } else { SentBody::wrap(body, unsent, (busy, holding, span)) })
     }
 
     /// Whether the answer's body may go on for long after its headers.

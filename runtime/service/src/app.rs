@@ -32,6 +32,10 @@ use crate::{
     running::Running,
     settings::{self, Settings},
     spending::Books,
+    telemetry::{
+        Format, Sampler, Telemetry,
+        otlp::{Outlets, Telling},
+    },
 };
 
 /// What an [`App`] is made of.
@@ -61,6 +65,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Resource(#[from] AddError),
+    #[error("what is counted has two numbers of one name")]
+    Telemetry(#[from] prometheus::Error),
     #[error("no thread could be started for heavy calls")]
     Lanes(#[source] std::io::Error),
 }
@@ -85,6 +91,8 @@ pub struct App {
     _checkpoints: Timer,
     _retention: Option<Timer>,
     _exports: Exports,
+    pub(crate) sampler: Sampler,
+    _telling: Telling,
     pub(crate) backends: Arc<Backends>,
 }
 
@@ -96,6 +104,7 @@ pub(crate) struct Backends {
     pub(crate) recorder: Recorder,
     pub(crate) revocations: Revocations,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 impl App {
@@ -128,6 +137,10 @@ impl App {
         let checkpoints = notary.start(settings.config.audit.checkpoints.every());
         let exports = Exports::start(&settings.config, &network, &store).await?;
         let revocations = Revocations::new(store.revocations(clock::now_unix_s()).await?);
+        let mut telemetry = Telemetry::new()?;
+        let outlets = Outlets::open(&settings.config, &network, &mut telemetry)?;
+        let telemetry = Arc::new(telemetry);
+        telemetry.watch_store(&store);
         let backends = Arc::new(Backends {
             store,
             classes: Classes::new(),
@@ -135,17 +148,30 @@ impl App {
             recorder: Recorder::new(),
             revocations,
             logs: Arc::new(Logs::new(&state_dir)),
+            telemetry: Arc::clone(&telemetry),
         });
         let retention = settings.config.audit.keep().map(|keep| retention::start(&backends, &notary, keep));
         let registry = Registry::default();
+        let engine = Engine::new(options)?;
+        let reloader = Reloader::new(
+            settings,
+            Arc::clone(&backends),
+            (own_listeners, ring),
+            (admission.clone(), holdings.clone()),
+            deploying.last_step(),
+        );
+        let sampler = Sampler {
+            telemetry,
+            backends: Arc::downgrade(&backends),
+            settings: reloader.shared_settings(),
+            admission: admission.clone(),
+            holdings: holdings.clone(),
+            engine: engine.clone(),
+            turn: Arc::default(),
+        };
         let app = Self {
-            reloader: Reloader::new(
-                settings,
-                Arc::clone(&backends),
-                (own_listeners, ring),
-                (admission.clone(), holdings.clone()),
-                deploying.last_step(),
-            ),
+            _telling: outlets.start(&sampler),
+            reloader,
             admission,
             holdings,
             lanes,
@@ -154,7 +180,7 @@ impl App {
             loader: Loader {
                 backends: Arc::clone(&backends),
                 registry: registry.clone(),
-                engine: Engine::new(options)?,
+                engine,
                 compiler: Arc::new(compiler),
             },
             registry,
@@ -167,6 +193,7 @@ impl App {
             _checkpoints: checkpoints,
             _retention: retention,
             _exports: exports,
+            sampler,
             backends,
         };
         warn_of_surprises(&app, sync);
@@ -238,15 +265,30 @@ impl App {
         };
         self.expect(bearer, wanted).map(|token| token.principal().tenant.clone()).map_err(|refused| {
             let subject = Subject { rpc: None, function: None, environment: "" };
-            self.refusals.record(&self.backends.store, kind, subject, refused)
+            self.refusals.record(&self.backends, kind, subject, refused)
         })
     }
 
     /// The token, if it is genuine, valid now and not revoked. Every door asks here.
     pub(crate) fn verify(&self, settings: &Settings, bearer: Presented<'_>) -> Result<VerifiedToken, Refused> {
-        let token = settings.authenticator.verify(bearer, clock::now_unix_s())?;
-        self.backends.revocations.check_token(&token).map_err(Refused::by(&token))?;
-        Ok(token)
+        let judged = settings.authenticator.verify(bearer, clock::now_unix_s()).map_err(Refused::from);
+        let judged = judged.and_then(|token| {
+            self.backends.revocations.check_token(&token).map_err(Refused::by(&token))?;
+            Ok(token)
+        });
+        self.backends.telemetry.token_judged(judged.as_ref().err().map(|refused| refused.failure.reason));
+        judged
+    }
+
+    /// What is counted, for whoever counts more.
+    #[must_use]
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.backends.telemetry
+    }
+
+    /// All numbers as they are now.
+    pub async fn metrics_text(&self, format: Format) -> String {
+        format.write(&self.sampler.sample().await, &self.telemetry().exemplars())
     }
 
     fn expect(&self, bearer: Presented<'_>, wanted: Wanted) -> Result<VerifiedToken, Refused> {

@@ -128,7 +128,7 @@ impl App {
                     environment: permit.call().environment().as_str(),
                 };
                 let refused = Refused::by(permit.token())(why);
-                self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+                self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, refused)
             })
     }
 }

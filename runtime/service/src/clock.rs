@@ -16,6 +16,11 @@ pub(crate) fn now_unix_ms() -> u64 {
     u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Nanoseconds since the Unix epoch.
+pub(crate) fn now_unix_ns() -> u64 {
+    u64::try_from(since_epoch().as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Seconds since the Unix epoch.
 pub(crate) fn now_unix_s() -> u64 {
     since_epoch().as_secs()

@@ -105,12 +105,7 @@ impl App {
         let (tenant, environment) = (&permit.principal().tenant, permit.call().environment());
         self.backends.revocations.check_resource(tenant, environment, resource).map_err(|why| {
             let subject = Subject { rpc: None, function: None, environment: environment.as_str() };
-            self.refusals.record(
-                &self.backends.store,
-                AuditKind::ControlRefused,
-                subject,
-                Refused::by(permit.token())(why),
-            )
+            self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, Refused::by(permit.token())(why))
         })
     }
 
@@ -146,7 +141,7 @@ impl App {
         permit().map_err(|refused| {
             let function = function.map(FunctionName::as_str);
             let subject = Subject { rpc: Some(rpc), function, environment: environment.as_str() };
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+            self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, refused)
         })
     }
 }

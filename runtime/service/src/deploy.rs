@@ -160,6 +160,7 @@ impl App {
         let named = FunctionManifest::name_in(&upload.manifest_toml);
         let named = named.filter(|function| permit.expect_function(function).is_ok());
         let arrived = self.install(&permit, upload, arrival).await;
+        self.count_deploy("deploy", &arrived);
         arrived.map_err(|failure| self.record_deploy_refusal(&permit, named.as_ref(), failure))
     }
 
@@ -186,7 +187,13 @@ impl App {
             let author = revision.author;
             self.install(&permit, upload, Arrival { author, promoted_from: Some(from), landing }).await
         };
-        arrived.await.map_err(|failure| self.record_deploy_refusal(&permit, Some(&function), failure))
+        let arrived = arrived.await;
+        self.count_deploy("promote", &arrived);
+        arrived.map_err(|failure| self.record_deploy_refusal(&permit, Some(&function), failure))
+    }
+
+    fn count_deploy(&self, kind: &str, arrived: &Result<Deployment, Failure>) {
+        self.backends.telemetry.deployed(kind, arrived.as_ref().err().map(|failure| failure.reason));
     }
 
     /// A stored revision, as it is and as an upload to an environment.

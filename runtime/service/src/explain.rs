@@ -137,7 +137,7 @@ impl App {
         let refuse = |refused| {
             let (function, environment) = (Some(question.function.as_str()), question.environment.as_str());
             let subject = Subject { rpc: Some("InvocationService.Explain"), function, environment };
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+            self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, refused)
         };
         let authorized = self.cover(&settings, bearer, &question).map_err(refuse)?;
         let turn = self.explaining.turn(&authorized.principal().tenant).await;

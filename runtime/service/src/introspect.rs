@@ -45,7 +45,7 @@ impl App {
             deadline: Instant::now() + TIME_MAX,
             egress: EgressBudget::new(EGRESS_BYTES_MAX),
             now_unix_ms: clock::now_unix_ms(),
-            traceparent: None,
+            trace: None,
         };
         match resources.perform(environment, Permitted::Graphql(request)).await.reply? {
             HostReply::Graphql(reply) => Ok(sdl_of(&reply.data)?),

@@ -24,6 +24,7 @@ use crate::{
     refusals::{Refused, Subject},
     registry::Deployed,
     settings::Settings,
+    telemetry::{CallTrace, TraceContext},
 };
 
 /// One request to run a function.
@@ -44,6 +45,8 @@ pub struct InvokeCall {
     pub begun: Option<oneshot::Sender<InvocationId>>,
     /// What is held for the caller: the answer is counted there, until whoever shares it has sent it.
     pub holding: Holding,
+    /// Where the request stands in a trace.
+    pub trace: Option<TraceContext>,
 }
 
 /// A run that ended as its function wanted.
@@ -97,7 +100,7 @@ impl App {
         let settings = self.settings();
         let admitted = self.admit(&settings, &call).await;
         let (deployed, admitted) = admitted.map_err(|refused| self.refuse(&call.request, refused))?;
-        let facts = self.open_facts(settings, deployed.clone(), &admitted)?;
+        let facts = self.open_facts(settings, deployed.clone(), &admitted, call.trace.as_ref())?;
         let record = CallRecord::open(self.backends.clone(), facts.clone());
         let deadline = received + Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
         let context = Arc::new(context(&facts, deadline));
@@ -146,6 +149,7 @@ impl App {
         };
         let placed = |why| settings.placed(why, &token.principal().tenant);
         let admitted = self.admission.admit(authorized, terms).await.map_err(placed).map_err(Refused::by(&token))?;
+        self.backends.telemetry.waited(admitted.waited());
         let wall_time = Duration::from_millis(admitted.limits().get(Limit::WallTimeMs));
         self.lanes.have_room(&deployed.program, wall_time).map_err(Refused::by(&token))?;
         check_payload(payload, &deployed, admitted.limits()).map_err(Refused::by(&token))?;
@@ -172,7 +176,7 @@ impl App {
         let (function, environment) = (Some(request.function.as_str()), request.environment.as_str());
         // The kind of the record says it.
         let subject = Subject { rpc: None, function, environment };
-        self.refusals.record(&self.backends.store, AuditKind::InvocationRefused, subject, refused)
+        self.refusals.record(&self.backends, AuditKind::InvocationRefused, subject, refused)
     }
 
     /// Takes a number in the audit trail: from here on the call cannot vanish unnoticed.
@@ -181,6 +185,7 @@ impl App {
         settings: Arc<Settings>,
         deployed: Arc<Deployed>,
         admitted: &Admitted,
+        trace: Option<&TraceContext>,
     ) -> Result<Arc<CallFacts>, Failure> {
         let store = &self.backends.store;
         let number = store.ready().and_then(|()| store.next_call_number()).map_err(|why| store_failure(&why))?;
@@ -191,6 +196,7 @@ impl App {
             token: admitted.token().clone(),
             deployed,
             settings,
+            trace: trace.map(|above| CallTrace::below(above, self.backends.telemetry.tracer.is_some())),
         }))
     }
 }

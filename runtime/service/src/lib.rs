@@ -40,6 +40,7 @@ mod running;
 mod settings;
 mod signatures;
 mod spending;
+pub mod telemetry;
 mod tls;
 mod today;
 mod token_uses;

@@ -62,6 +62,7 @@ impl App {
         let network = settings::network(&config, &[]);
         crate::checkpoints::check(&config, &network)?;
         crate::exports::check(&config, &network)?;
+        crate::telemetry::otlp::check(&config, &network)?;
         let ring = KeyRing::offline(network);
         Settings::build(config, &[], &ring, None).map(|settings| settings.listing)
     }

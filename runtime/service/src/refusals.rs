@@ -7,9 +7,8 @@ use std::{
 
 use airlock_access::VerifiedToken;
 use airlock_model::{AuditEvent, AuditKind, Decision, Failure, Principal, Reason, TenantName};
-use airlock_store::Store;
 
-use crate::clock;
+use crate::{app::Backends, clock};
 
 /// Refusals of callers without a valid token that are recorded in one second; the rest is counted.
 const ANONYMOUS_PER_SECOND_MAX: u64 = 20;
@@ -116,8 +115,15 @@ impl Flood {
 
 impl Refusals {
     /// Puts a refusal on record and gives the failure back for the caller.
-    pub(crate) fn record(&self, store: &Store, kind: AuditKind, subject: Subject<'_>, refused: Refused) -> Failure {
+    pub(crate) fn record(
+        &self,
+        backends: &Backends,
+        kind: AuditKind,
+        subject: Subject<'_>,
+        refused: Refused,
+    ) -> Failure {
         let Refused { failure, token, principal } = refused;
+        backends.telemetry.refused(kind, failure.reason);
         let (tenant, now_s) = (principal.as_ref().map(|principal| &principal.tenant), clock::now_unix_s());
         let (unrecorded, whose) = match tenant {
             Some(tenant) => (self.unrecorded_of(tenant, Sort::of(failure.reason), now_s), "of the tenant"),
@@ -139,7 +145,7 @@ impl Refusals {
         event.environment = (!subject.environment.is_empty()).then(|| subject.environment.into());
         event.principal = principal;
         event.token_id = token.map(|token| token.token_id().clone());
-        if let Err(error) = store.enqueue(event) {
+        if let Err(error) = backends.store.enqueue(event) {
             tracing::error!(%error, "a refusal could not be recorded");
         }
         failure

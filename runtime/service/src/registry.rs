@@ -4,7 +4,7 @@ mod served;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use airlock_access::{Authorized, Control, Invoke};
@@ -16,7 +16,11 @@ use airlock_sandbox::Program;
 use airlock_store::Revision;
 use arc_swap::ArcSwap;
 
-use crate::{control::function_unknown, input::InputSchema};
+use crate::{
+    control::function_unknown,
+    input::InputSchema,
+    telemetry::{FunctionMetrics, Telemetry},
+};
 
 pub(crate) use served::{Foreseen, Served};
 
@@ -39,6 +43,7 @@ pub(crate) struct Deployed {
     /// Where those stand in its `function.toml`.
     pub(crate) grant_places: Arc<BTreeMap<ResourceName, String>>,
     pub(crate) input: Option<InputSchema>,
+    metrics: OnceLock<Arc<FunctionMetrics>>,
 }
 
 impl Deployed {
@@ -61,7 +66,13 @@ impl Deployed {
             manifest_grants: manifest.grants(),
             grant_places: Arc::new(FunctionManifest::grant_places(manifest_text)),
             input,
+            metrics: OnceLock::new(),
         }
+    }
+
+    /// The counters of the function: looked up once for each revision.
+    pub(crate) fn metrics(&self, telemetry: &Telemetry) -> &FunctionMetrics {
+        self.metrics.get_or_init(|| telemetry.function(self.environment.as_str(), self.function.as_str()))
     }
 
     /// The same under the name that the store gave it.

@@ -129,6 +129,11 @@ impl Reloader {
         self.settings.load_full()
     }
 
+    /// The place of the settings in force, for whoever outlives no application.
+    pub(crate) fn shared_settings(&self) -> Arc<ArcSwap<Settings>> {
+        Arc::clone(&self.settings)
+    }
+
     /// Whether what was judged by these settings may go live. To be asked in [`App::in_order`], where no others come into force.
     ///
     /// # Errors

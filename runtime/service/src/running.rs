@@ -154,7 +154,7 @@ impl App {
     pub fn cancel(&self, bearer: Presented<'_>, name: &CallName) -> Result<Vec<InvocationId>, Failure> {
         let refuse = |environment: &str, refused: Refused| {
             let subject = Subject { rpc: Some("InvocationService.Cancel"), function: None, environment };
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+            self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, refused)
         };
         let token = self.verify(&self.settings(), bearer).map_err(|why| refuse("", why))?;
         let cancelled = self.running.cancel(name, &token);

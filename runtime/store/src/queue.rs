@@ -7,15 +7,21 @@
 use std::{
     collections::VecDeque,
     mem,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use airlock_model::AuditEvent;
 use tokio::sync::oneshot;
 
-use crate::{Appended, StoreError, chain::Tx, relay::Relay, room::LOOK_EVERY};
+use crate::{
+    Appended, StoreError,
+    backlog::{Backlog, Group, Watch},
+    chain::Tx,
+    relay::Relay,
+    room::LOOK_EVERY,
+};
 
 /// At most this many jobs wait when one more comes that nobody waits for.
 pub(crate) const UNAWAITED_MAX: usize = 16_384;
@@ -80,6 +86,8 @@ pub(crate) enum Urgency {
 pub(crate) struct Queue {
     state: Mutex<State>,
     wake: Condvar,
+    /// Told of every group that is durable.
+    pub(crate) groups: OnceLock<Watch>,
 }
 
 struct State {
@@ -91,6 +99,9 @@ struct State {
     held: bool,
     /// Jobs are taken, but there is no room on the disk for more than what is open.
     full: bool,
+    /// When the first job came that waits here, and when that of the jobs that the writer has now.
+    waiting_since: Option<Instant>,
+    at_work_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,8 +122,10 @@ impl Queue {
             closed: None,
             held: false,
             full: false,
+            waiting_since: None,
+            at_work_since: None,
         };
-        Self { state: Mutex::new(state), wake: Condvar::new() }
+        Self { state: Mutex::new(state), wake: Condvar::new(), groups: OnceLock::new() }
     }
 
     /// Adds a job behind all others. Never waits for the disk.
@@ -130,6 +143,7 @@ impl Queue {
             return Err(StoreError::Busy { queued: state.jobs.len() });
         }
         state.jobs.push_back(job);
+        state.waiting_since.get_or_insert_with(Instant::now);
         if wakes {
             // The next caller sees a writer on its way and does not wake it twice.
             state.writer = Writer::Busy;
@@ -187,13 +201,30 @@ impl Queue {
         self.wake.notify_one();
     }
 
+    /// What is not durable yet.
+    pub(crate) fn backlog(&self) -> Backlog {
+        let state = self.lock();
+        let oldest = state.at_work_since.or(state.waiting_since);
+        Backlog { jobs: state.jobs.len(), oldest: oldest.map(|since| since.elapsed()), is_held: state.held || state.full }
+    }
+
+    /// For the writer: so many jobs are durable, which took so long.
+    pub(crate) fn committed(&self, group: Group) {
+        if let Some(watch) = self.groups.get() {
+            watch(group);
+        }
+    }
+
     /// For the writer: swaps its empty list for all jobs that wait. `false` when closed and empty. While the disk is full, also
     /// `true` with none.
     pub(crate) fn take_all(&self, into: &mut VecDeque<Job>) -> bool {
         let mut state = self.lock();
+        // What it had is done.
+        state.at_work_since = None;
         loop {
             if !state.jobs.is_empty() {
                 state.writer = Writer::Busy;
+                state.at_work_since = state.waiting_since.take();
                 mem::swap(&mut state.jobs, into);
                 return true;
             }
@@ -218,7 +249,10 @@ impl Queue {
 
     /// For the writer: adds what came meanwhile to what it has, without waiting.
     pub(crate) fn take_more(&self, into: &mut VecDeque<Job>) {
-        into.append(&mut self.lock().jobs);
+        let mut state = self.lock();
+        state.at_work_since = state.at_work_since.or(state.waiting_since);
+        state.waiting_since = None;
+        into.append(&mut state.jobs);
     }
 
     /// Whether only a wake-up gets the writer back to work.

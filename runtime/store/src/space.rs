@@ -45,6 +45,11 @@ impl SpaceWatch {
         if free < self.needed { Err(StoreError::DiskLow { free, needed: self.needed }) } else { Ok(()) }
     }
 
+    /// Free bytes as of the last look; `None` where the file system does not tell.
+    pub(crate) fn free(&self) -> Option<u64> {
+        Some(self.free.load(Ordering::Relaxed)).filter(|free| *free < u64::MAX)
+    }
+
     /// A file system that does not tell is taken as having room: a write that fails is still caught where it fails.
     fn look(&self) {
         let free = rustix::fs::statvfs(&self.dir).map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));

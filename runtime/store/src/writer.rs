@@ -19,6 +19,7 @@ use jobs::{Done, refuse, run_job};
 
 use crate::{
     Checkpoint, StoreError,
+    backlog::Group,
     chain::{Chain, Tx},
     database::WRITER_BUSY_MAX,
     error::is_full,
@@ -119,7 +120,9 @@ impl GroupWriter {
 
     /// One transaction for as many jobs as wait; answers them when it is durable.
     fn commit_group(&mut self) -> Result<(), StoreError> {
+        let began = Instant::now();
         self.transact()?;
+        self.queue.committed(Group { jobs: self.group.len(), took: began.elapsed() });
         let mut answers = Answers::default();
         for done in self.group.drain(..) {
             done.finish(Ok(()), &mut answers);

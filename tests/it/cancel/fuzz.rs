@@ -299,5 +299,6 @@ fn call(token: &str, (function, payload): (&str, &str), ending: Ending, number: 
         request_id: Some(format!("run-{number}").into()),
         begun: None,
         holding: Holding::default(),
+        trace: None,
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use airlock_model::{EnvironmentName, Grants, HostError, HostReply, HttpMethod, HttpReply, ResourceName, WebUrl};
 use airlock_resources::{
     BindingConfig, EgressBudget, EgressVerdict, HttpExchange, HttpRequest, Network, Performed, Permitted, Resources,
-    Sources,
+    Sources, TraceHeaders,
 };
 use tokio::time::Instant;
 
@@ -63,7 +63,10 @@ impl Api {
             now_unix_ms: 1_440_938_160_000,
             origin: None,
             hops: Some(Grants { token: held(), manifest: held(), environment: held() }),
-            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            trace: Some(TraceHeaders {
+                parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+                state: None,
+            }),
         }
     }
 

@@ -98,6 +98,7 @@ impl Application {
             request_id: None,
             begun: None,
             holding: Holding::default(),
+            trace: None,
         };
         let reply = self.app.invoke(call).await?;
         let Answer::Returned(output) = reply.answer else { anyhow::bail!("the guest failed: {:?}", reply.answer) };

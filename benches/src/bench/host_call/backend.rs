@@ -83,7 +83,7 @@ fn unsent() -> anyhow::Result<Permitted> {
         now_unix_ms: 0,
         origin: None,
         hops: None,
-        traceparent: None,
+        trace: None,
     }))
 }
 

@@ -157,6 +157,7 @@ async fn call(app: &App, token: String, request: InvokeRequest) -> anyhow::Resul
         request_id: None,
         begun: None,
         holding: Holding::default(),
+        trace: None,
     };
     let ended = app.invoke(call).await;
     printer.await?;

@@ -9,6 +9,7 @@ use airlock_server::Bound;
 use airlock_service::{
     App, Config, Listener,
     isolation::{self, IsolationLevel},
+    telemetry,
 };
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,6 +27,7 @@ pub fn main(options: &ServeOptions) -> anyhow::Result<ExitCode> {
     let cache_dir = host::cache_dir(options.cache.cache_dir.as_deref())?;
     // Before the wall, which lets nobody bind: not even us, a second time.
     let bound = host::listen(&config)?;
+    telemetry::prepare_for_the_wall();
     isolate(&config, &config_file, &cache_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(bound, config, &cache_dir))
@@ -89,6 +91,9 @@ async fn serve(bound: Bound, config: Config, cache_dir: &Path) -> anyhow::Result
     }
     let (server, app) = host::start(bound, config, cache_dir).await?;
     output::progress("Serving", format!("calls on {data}://{}", server.data_addr()));
+    if let Some(address) = server.metrics_addr() {
+        output::progress("Serving", format!("metrics on http://{address}/metrics"));
+    }
     output::progress("Serving", format!("control on {control}://{}", server.control_addr()));
     tokio::select! {
         _ = terminate.recv() => {}
@@ -99,6 +104,7 @@ async fn serve(bound: Bound, config: Config, cache_dir: &Path) -> anyhow::Result
     output::progress("Draining", format!("for at most {grace:?}"));
     let report = server.drain(grace).await;
     tracing::info!(?report, "stopped");
+    app.telemetry().flush().await;
     if let Err(why) = app.ready() {
         // Closing still waits a while for the state database; whether that helped, only the trail can say.
         output::warning(format!("{}; run `airlock audit verify` afterwards", why.message));

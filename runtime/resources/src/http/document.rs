@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ::http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -19,7 +19,7 @@ use url::{Host, Url};
 
 use super::{Guarded, Outgoing, guarded, target::BaseUrl};
 use crate::{
-    ConfigError, Needs, Network,
+    ConfigError, Needs, Network, Secret,
     address::{self, AddressPolicy},
     dial::Origin,
     log::chain,
@@ -30,6 +30,9 @@ pub use collector::{CollectorAnswer, CollectorClient, CollectorConfig};
 
 /// The largest document, in bytes.
 const DOCUMENT_BYTES_MAX: usize = 64 << 10;
+/// Headers that say how a request is framed, and what is in it.
+const OURS: [HeaderName; 5] =
+    [header::HOST, header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING, header::CONNECTION];
 /// For the whole of it: resolving, connecting, asking and reading.
 const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
@@ -52,6 +55,8 @@ pub struct DocumentConfig {
 pub struct DocumentClient {
     client: Guarded,
     uri: Uri,
+    /// Sent with every request. Their values are marked as secrets.
+    headers: HeaderMap,
 }
 
 /// Why a document cannot be had. Names hosts and addresses: for the operator alone.
@@ -130,7 +135,7 @@ impl DocumentClient {
         let (host, port) = (base.host_to_resolve(), base.port());
         let policy = AddressPolicy::new(nets, network);
         let origin = Origin { host, port, policy, connect_timeout: CONNECT_TIME_MAX };
-        Ok(Self { client: guarded(&tls, origin), uri })
+        Ok(Self { client: guarded(&tls, origin), uri, headers: HeaderMap::new() })
     }
 
     /// Fetches the document once.
@@ -144,23 +149,58 @@ impl DocumentClient {
         }
     }
 
+    /// Has a header go with every request, for instance `authorization`.
+    ///
+    /// # Errors
+    /// When the name is no header's, or one that is ours to set, or when the value does not fit into a header.
+    pub fn with_header(mut self, name: &str, value: &Secret) -> Result<Self, ConfigError> {
+        let refuse = |rule| ConfigError::Key { key: "headers", rule };
+        let name: HeaderName = name.parse().map_err(|_| refuse("has a name that is no header's"))?;
+        if OURS.contains(&name) {
+            return Err(refuse("has a header that the client sets by itself: leave it out"));
+        }
+        let mut value: HeaderValue =
+            value.expose().parse().map_err(|_| refuse("has a value that no header can have"))?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
     /// Posts a text of JSON there. Whatever the answer says beyond its status is not read.
     ///
     /// # Errors
     /// Why it is not known to have arrived.
     pub async fn post(&self, json: String) -> Result<(), DocumentError> {
-        let mut request = self.request(Method::POST, Bytes::from(json));
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let answered = timeout(FETCH_TIME_MAX, self.client.request(request)).await;
-        let response = answered.map_err(|_| DocumentError::TooSlow)?;
-        let status = response.map_err(|why| DocumentError::Request(chain(&why)))?.status();
-        if status.is_success() { Ok(()) } else { Err(DocumentError::Status(status.as_u16())) }
+        let answered = timeout(FETCH_TIME_MAX, self.send("application/json", json.into())).await;
+        answered.map_err(|_| DocumentError::TooSlow)?.map(drop)
+    }
+
+    /// Posts bytes of that type there, and gives what is answered, 64 KiB at most.
+    ///
+    /// # Errors
+    /// Why it is not known to have arrived.
+    pub async fn post_as(&self, kind: &'static str, body: Vec<u8>) -> Result<Vec<u8>, DocumentError> {
+        let exchange = async {
+            let answer = self.send(kind, body.into()).await?;
+            let whole = Limited::new(answer, DOCUMENT_BYTES_MAX).collect().await.map_err(|_| DocumentError::Body)?;
+            Ok(whole.to_bytes().into())
+        };
+        timeout(FETCH_TIME_MAX, exchange).await.unwrap_or(Err(DocumentError::TooSlow))
+    }
+
+    async fn send(&self, kind: &'static str, body: Bytes) -> Result<Incoming, DocumentError> {
+        let mut request = self.request(Method::POST, body);
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        let response = self.client.request(request).await.map_err(|why| DocumentError::Request(chain(&why)))?;
+        let status = response.status();
+        if status.is_success() { Ok(response.into_body()) } else { Err(DocumentError::Status(status.as_u16())) }
     }
 
     fn request(&self, method: Method, body: Bytes) -> Request<Outgoing> {
         let mut request = Request::new(Outgoing::Whole(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
         request
     }
 

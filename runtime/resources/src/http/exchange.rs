@@ -9,6 +9,7 @@ use crate::HttpRequest;
 
 const METHOD_AND_VERSION_BYTES: u64 = 16;
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// A request that has passed every check of its own. It may be sent more than once, each time with a credential of its own.
 #[derive(Debug, Clone)]
@@ -41,11 +42,15 @@ impl Prepared {
             )));
         }
         let mut injected: Vec<&HeaderName> = credential.and_then(Credential::header_name).into_iter().collect();
-        let trace = request.traceparent.filter(|_| settings.trace);
-        injected.extend(trace.as_ref().map(|_| &TRACEPARENT));
+        let trace = request.trace.filter(|_| settings.trace);
+        // Both are the host's to set, also where there is nothing to pass on.
+        injected.extend(trace.iter().flat_map(|_| [&TRACEPARENT, &TRACESTATE]));
         let mut headers = headers::outgoing(&request.headers, &injected)?;
-        if let Some(value) = trace.and_then(|text| HeaderValue::try_from(text).ok()) {
-            headers.insert(&TRACEPARENT, value);
+        let said = trace.map(|trace| [(&TRACEPARENT, Some(trace.parent)), (&TRACESTATE, trace.state)]);
+        for (name, text) in said.into_iter().flatten() {
+            if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+                headers.insert(name, value);
+            }
         }
         let prepared = Self {
             method: request.method,

@@ -165,7 +165,7 @@ fn request(method: HttpMethod, path: &str) -> HttpRequest {
         now_unix_ms: 1_369_353_600_000,
         origin: None,
         hops: None,
-        traceparent: None,
+        trace: None,
     }
 }
 

@@ -72,6 +72,7 @@ fn call(around: &Around, asked: v1::InvokeRequest) -> Result<InvokeCall, Refusal
         request_id: Some(request_id),
         begun: None,
         holding: around.holding.clone(),
+        trace: around.trace.clone(),
     })
 }
 

@@ -10,7 +10,7 @@ mod token;
 mod usage;
 
 use airlock_model::{Failure, Reason};
-use airlock_service::{Holding, Presented, Sender};
+use airlock_service::{Holding, Presented, Sender, telemetry::TraceContext};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 
@@ -25,6 +25,7 @@ struct Around {
     headers: http::HeaderMap,
     sender: Option<Sender>,
     holding: Holding,
+    trace: Option<TraceContext>,
 }
 
 impl Around {
@@ -64,5 +65,6 @@ fn split<M>(request: Request<M>) -> (Around, M) {
     let (metadata, mut extensions, message) = request.into_parts();
     let holding = extensions.remove::<Holding>().unwrap_or_default();
     let sender = extensions.remove::<Sender>();
-    (Around { headers: metadata.into_headers(), sender, holding }, message)
+    let trace = extensions.remove::<TraceContext>();
+    (Around { headers: metadata.into_headers(), sender, holding, trace }, message)
 }

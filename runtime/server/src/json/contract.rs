@@ -46,6 +46,11 @@ impl Contract {
         self.0.methods.get(path)
     }
 
+    /// The paths of all RPCs.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.methods.keys().map(String::as_str)
+    }
+
     /// Whether the field holds one JSON text.
     pub(crate) fn holds_json(&self, field: &FieldDescriptor) -> bool {
         self.0.json_fields.contains(field.full_name())

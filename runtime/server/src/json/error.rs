@@ -16,6 +16,8 @@ use crate::{
 pub(crate) fn failed(status: &Status) -> Response<Body> {
     let explained = explain(status);
     let mut response = respond(http_status(status.code(), &explained.reason), &object(status, &explained));
+    // For those who count.
+    response.extensions_mut().insert(status.code());
     let headers = response.headers_mut();
     if let Some(seconds) = explained.retry_after_ms.map(|ms| ms.div_ceil(1000)) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -41,6 +43,7 @@ pub(crate) fn plain(code: StatusCode, reason: &str, hint: &str, request_id: &str
     let body =
         json!({ "code": "unimplemented", "reason": reason, "message": message, "hint": hint, "details": details });
     let mut response = respond(code, &body);
+    response.extensions_mut().insert(Code::Unimplemented);
     if code == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     }

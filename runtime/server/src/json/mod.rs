@@ -33,6 +33,11 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
+/// Whether an answer of this type is one of ours in JSON.
+pub(crate) fn is_ours(kind: &HeaderValue) -> bool {
+    *kind == JSON || *kind == NDJSON
+}
+
 /// Answers a JSON request by way of the gRPC service that `call` reaches.
 pub(crate) async fn answer<B, F>(
     contract: &Contract,

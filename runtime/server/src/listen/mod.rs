@@ -5,6 +5,7 @@ mod connection;
 mod frames;
 mod guarded;
 mod health;
+mod scrape;
 mod socket;
 mod tls;
 mod worker;
@@ -25,6 +26,7 @@ use crate::{
     counters::{Counters, Tally},
     json, memory,
     route::{self, Router, Shared, Which},
+    rpcs::Rpcs,
 };
 
 /// Where a server is in its life. Only ever moves forward.
@@ -66,6 +68,7 @@ pub enum ServeError {
 pub struct Bound {
     data: Sockets,
     control: Sockets,
+    metrics: Option<Sockets>,
     limits: TransportLimits,
 }
 
@@ -83,7 +86,21 @@ impl Bound {
     }
 }
 
-/// Takes both addresses. Clients are refused until [`serve`].
+impl Bound {
+    /// Where the numbers will be served, if anywhere; the real port when 0 was asked for.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|sockets| sockets.address)
+    }
+
+    /// All of them: no guest may reach any.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        [self.data_addr(), self.control_addr()].into_iter().chain(self.metrics_addr()).collect()
+    }
+}
+
+/// Takes all addresses. Clients are refused until [`serve`].
 ///
 /// # Errors
 /// When an address cannot be had, most often because another process has it.
@@ -91,6 +108,7 @@ pub fn bind(options: &ListenOptions) -> Result<Bound, ServeError> {
     Ok(Bound {
         data: socket::bind(options.data, options.workers)?,
         control: socket::bind(options.control, NonZeroUsize::MIN)?,
+        metrics: options.metrics.map(|address| socket::bind(address, NonZeroUsize::MIN)).transpose()?,
         limits: options.limits.clone(),
     })
 }
@@ -100,16 +118,20 @@ pub fn bind(options: &ListenOptions) -> Result<Bound, ServeError> {
 /// # Errors
 /// When a thread cannot start. Nothing is left running then.
 pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, ServeError> {
-    let Bound { data, control, limits } = bound;
+    let Bound { data, control, metrics, limits } = bound;
     let (phase, watched) = watch::channel(Phase::Serving);
     let tally = Tally::new(limits.in_flight_max);
     let reporter = HealthReporter::new();
     let health = health::Health::new(reporter.clone(), route::health_names(app.is_development()));
     health.set(ServingStatus::Serving);
+    let contract = json::Contract::load()?;
+    let counted = Arc::clone(&tally);
+    app.telemetry().watch_transport(move || counted.numbers());
     let shared = Shared {
+        rpcs: Arc::new(Rpcs::new(&contract, app.telemetry())),
         app,
         sides: route::sides(reporter)?,
-        contract: json::Contract::load()?,
+        contract,
         tally: Arc::clone(&tally),
         phase: watched,
         strangers: Arc::default(),
@@ -119,6 +141,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
     let mut handle = ServerHandle {
         data: data.address,
         control: control.address,
+        metrics: metrics.as_ref().map(|sockets| sockets.address),
         phase,
         tally,
         health,
@@ -139,6 +162,10 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
         let thread = worker::start(router, socket, limits.clone(), beside, done.clone());
         handle.threads.push(thread.map_err(ServeError::Worker)?);
     }
+    for socket in metrics.map(Sockets::listen).transpose()?.into_iter().flatten() {
+        let thread = scrape::start(Arc::clone(&shared.app), socket, shared.phase.clone(), done.clone());
+        handle.threads.push(thread.map_err(ServeError::Worker)?);
+    }
     Ok(handle)
 }
 
@@ -147,6 +174,7 @@ pub fn serve<A: Application>(bound: Bound, app: Arc<A>) -> Result<ServerHandle, 
 pub struct ServerHandle {
     data: SocketAddr,
     control: SocketAddr,
+    metrics: Option<SocketAddr>,
     phase: watch::Sender<Phase>,
     tally: Arc<Tally>,
     health: health::Health,
@@ -185,6 +213,12 @@ impl ServerHandle {
     #[must_use]
     pub fn control_addr(&self) -> SocketAddr {
         self.control
+    }
+
+    /// Where the numbers are served, if anywhere; the real port when 0 was asked for.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// What the server counts.

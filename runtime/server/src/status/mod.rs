@@ -9,6 +9,8 @@ use tonic::{Code, Status, metadata::MetadataValue};
 
 pub(crate) use details::{Explained, explain};
 
+use crate::trace;
+
 /// Metadata key of the run: of one that failed, and of every stream.
 pub(crate) const INVOCATION_ID: &str = "airlock-invocation-id";
 
@@ -181,12 +183,14 @@ fn cut(text: &mut String) {
 /// Text of ours, but it may quote what a caller or backend sent: written escaped.
 fn log(failure: &Failure, request_id: &str) {
     let reason = failure.reason.as_str();
+    let (trace_id, span_id) = trace::ids().unzip();
     match (&failure.log, failure.reason) {
         (cause, Reason::Internal) => {
-            tracing::error!(reason, request_id, cause = ?cause.as_deref().unwrap_or_default(), "internal failure");
+            let cause = cause.as_deref().unwrap_or_default();
+            tracing::error!(reason, request_id, trace_id, span_id, ?cause, "internal failure");
         }
-        (Some(cause), _) => tracing::info!(reason, request_id, ?cause, "refused"),
-        (None, _) => tracing::debug!(reason, request_id, "refused"),
+        (Some(cause), _) => tracing::info!(reason, request_id, trace_id, span_id, ?cause, "refused"),
+        (None, _) => tracing::debug!(reason, request_id, trace_id, span_id, "refused"),
     }
 }
 

@@ -22,7 +22,9 @@ use airlock_service::{
     InvokeError, InvokeReply, LimitInForce, Listener, LiveFunction, LogEvents, LogQuery, Looking, Minted, Page,
     PageRequest, Presented, Preview, Promotion, Question, ResourceSummary, Revision, RevocationRequest, RevokedCalls,
     Ruling, Schema, Sender, Setting, Shown, SignedCheckpoint, SimilarApproval, Table, TrailReport, UnusedGrants,
-    Upload, UsageLine, UsageQuery, UsageReport, Verdict, VerifyReport, Wanted, config::Origin,
+    Upload, UsageLine, UsageQuery, UsageReport, Verdict, VerifyReport, Wanted,
+    config::Origin,
+    telemetry::{Format, Telemetry},
 };
 use futures::{
     StreamExt as _,
@@ -45,6 +47,7 @@ pub(super) struct Fake {
     pub(super) stuck: AtomicBool,
     pub(super) holdings: Holdings,
     pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) telemetry: Arc<Telemetry>,
 }
 
 impl Default for Fake {
@@ -57,6 +60,7 @@ impl Default for Fake {
             stuck: AtomicBool::new(false),
             holdings: Holdings::new(holdings),
             tls: None,
+            telemetry: Arc::new(Telemetry::new().unwrap()),
         }
     }
 }
@@ -172,6 +176,14 @@ impl Application for Fake {
 
     fn is_development(&self) -> bool {
         false
+    }
+
+    fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    async fn metrics_text(&self, _: Format) -> String {
+        "some_total 1\n".to_owned()
     }
 
     fn halt(&self) {}

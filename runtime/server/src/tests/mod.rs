@@ -41,7 +41,8 @@ impl House {
     fn with(limits: TransportLimits) -> Self {
         let local = ([127, 0, 0, 1], 0).into();
         let workers = NonZeroUsize::new(2).unwrap();
-        let bound = bind(&ListenOptions { data: local, control: local, workers, limits }).unwrap();
+        let bound =
+            bind(&ListenOptions { data: local, control: local, metrics: Some(local), workers, limits }).unwrap();
         let app = Arc::new(Fake::default());
         Self { server: serve(bound, Arc::clone(&app)).unwrap(), app }
     }

@@ -32,6 +32,7 @@ impl Config {
         section(&mut values, "state", &self.state);
         section(&mut values, "audit", &self.audit);
         section(&mut values, "logs", &self.logs);
+        section(&mut values, "telemetry", &self.telemetry);
         section(&mut values, "isolation", &self.isolation);
         section(&mut values, "sandbox", &self.sandbox);
         section(&mut values, "admission", &self.admission);
@@ -89,5 +90,6 @@ fn is_credential(path: &str) -> bool {
         ["resources", _, _, "credential"]
             | ["resources", _, _, _, "password"]
             | ["audit", "checkpoints", "webhook", "url"]
+            | ["telemetry", "otlp", "headers", _]
     ) || matches!(parts.as_slice(), ["audit", export, "otlp" | "http", "url"] if export.starts_with("export["))
 }

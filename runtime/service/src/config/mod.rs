@@ -17,6 +17,7 @@ mod overlay;
 mod packages;
 mod resource;
 mod signers;
+mod telemetry;
 mod tenant;
 mod tokens;
 
@@ -56,6 +57,7 @@ pub use overlay::process_environment;
 pub use packages::PackagesConfig;
 pub use resource::ResourceConfig;
 pub use signers::{PublicKeySource, SignerConfig};
+pub use telemetry::{MetricsConfig, OtlpConfig, TelemetryConfig};
 pub use tenant::TenantConfig;
 pub use tokens::{IssuerConfig, JwksSource, KeySource, PublishedSource, TokenConfig};
 
@@ -68,6 +70,9 @@ pub struct Config {
     pub server: ServerConfig,
     /// Durable state.
     pub state: StateConfig,
+    /// Who is told what is counted and traced.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
     /// How the audit trail is signed, and what it keeps.
     #[serde(default)]
     pub audit: AuditConfig,
@@ -390,6 +395,7 @@ impl Config {
             issuer.jwks.resolve_paths(base);
         }
         self.audit.resolve_paths(base);
+        self.telemetry.resolve_paths(base);
         self.identity.resolve_paths(base);
         for signer in self.signers.values_mut() {
             signer.public_key.file = base.join(&signer.public_key.file);
@@ -427,6 +433,7 @@ impl Config {
         self.check_identity()?;
         self.check_audit()?;
         self.check_logs()?;
+        self.check_telemetry()?;
         let ServerConfig { data, control, .. } = &self.server;
         if data == control && data.port() != 0 {
             let message = format!("{control} is the data listener's address: the two planes need one each");

@@ -67,7 +67,7 @@ impl CallGate {
             deadline: self.deadline,
             egress: self.budget.egress(),
             now_unix_ms: clock::now_unix_ms(),
-            traceparent: Some(self.traceparent()),
+            trace: Some(self.trace_headers(notes)),
         }))
     }
 }

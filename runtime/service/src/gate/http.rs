@@ -1,10 +1,10 @@
 //! HTTP requests of guests: where they go, by which grants, and what the trail keeps of them.
 
 use airlock_model::{
-    Access, CoverCall, Digest, HostCall, HostError, HostReply, HttpCall, HttpMethod, PathError, Reason, RequestPath,
+    Access, CoverCall, HostCall, HostError, HostReply, HttpCall, HttpMethod, PathError, Reason, RequestPath,
     ResourceName, UrlError, WebOrigin, WebUrl,
 };
-use airlock_resources::{HttpRequest, Performed};
+use airlock_resources::{HttpRequest, Performed, TraceHeaders};
 
 use super::{
     CallGate,
@@ -12,7 +12,7 @@ use super::{
     notes::{Notes, Stage},
     plan::TARGET_CHARS_MAX,
 };
-use crate::clock;
+use crate::{clock, telemetry::derived_parent};
 
 /// Where a request goes within its binding.
 pub(crate) struct Aim {
@@ -108,7 +108,7 @@ impl CallGate {
             now_unix_ms: clock::now_unix_ms(),
             origin,
             hops: Some(self.admitted.grants().clone()),
-            traceparent: Some(self.traceparent()),
+            trace: Some(self.trace_headers(notes)),
         })
     }
 
@@ -129,13 +129,17 @@ impl CallGate {
         self.budget.charge_reply(Performed::without_egress(Ok(HostReply::Covered(matches!(located, Some(Ok(_)))))))
     }
 
-    /// W3C Trace Context: one trace for an invocation, one span for a host call.
-    pub(super) fn traceparent(&self) -> String {
-        let invocation = self.facts.invocation.to_string();
-        let trace = Digest::of(invocation.as_bytes()).to_string();
-        let number = self.budget.usage().host_calls.to_be_bytes();
-        let span = Digest::of_parts(&[invocation.as_bytes(), &number]).to_string();
-        let part = |text: &str, length: usize| text.chars().take(length).collect::<String>();
-        format!("00-{}-{}-01", part(&trace, 32), part(&span, 16))
+    /// W3C Trace Context: the trace of the request that brought the call, or one for each invocation; a span for each host call.
+    pub(super) fn trace_headers(&self, notes: &Notes) -> TraceHeaders {
+        match &self.facts.trace {
+            Some(trace) => TraceHeaders {
+                parent: trace.parent_of(notes.event.span),
+                state: trace.context.state.as_deref().map(str::to_owned),
+            },
+            None => {
+                let parent = derived_parent(&self.facts.invocation.0, self.budget.usage().host_calls);
+                TraceHeaders { parent, state: None }
+            }
+        }
     }
 }

@@ -166,7 +166,7 @@ impl CallGate {
             deadline: self.deadline,
             egress: self.budget.egress(),
             now_unix_ms: clock::now_unix_ms(),
-            traceparent: Some(self.traceparent()),
+            trace: Some(self.trace_headers(notes)),
         };
         Ok(if streams { Act::CompleteInPieces(request, paid) } else { Act::Complete(request, paid) })
     }

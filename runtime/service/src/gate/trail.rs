@@ -27,7 +27,11 @@ impl CallGate {
 
     /// All tenants share the trail: one call's refusals must not fill it.
     fn deny_up_to(&self, count: &AtomicU64, recorded_max: u64, event: AuditEvent, error: HostError) -> HostError {
-        if count.fetch_add(1, Relaxed) < recorded_max { self.deny(event, error) } else { error }
+        if count.fetch_add(1, Relaxed) < recorded_max {
+            return self.deny(event, error);
+        }
+        self.backends.telemetry.host_call_denied(&event, error.reason());
+        error
     }
 
     /// Records how many host calls were refused without a record of their own. At the end of the call, once.
@@ -62,7 +66,7 @@ impl CallGate {
     }
 
     pub(super) fn unrecorded(&self, error: &StoreError) -> HostError {
-        tracing::error!(invocation = %self.facts.invocation, %error, "a host call could not be recorded");
+        tracing::error!(invocation = %self.facts.invocation, trace_id = self.facts.trace_id(), %error, "a host call could not be recorded");
         HostError::Unavailable("the audit trail cannot be written, so the call was not made".to_owned())
     }
 
@@ -83,17 +87,29 @@ impl CallGate {
 
     /// The trail refuses only when it is broken, and then the call's own record fails and withholds the reply.
     pub(super) fn enqueue(&self, event: AuditEvent) {
+        self.observe(&event);
         self.queued(self.backends.store.enqueue(event));
     }
 
     /// An outcome closes its intent, for which there is always room.
     pub(super) fn enqueue_closing(&self, event: AuditEvent) {
+        self.observe(&event);
         self.queued(self.backends.store.enqueue_closing(event));
+    }
+
+    /// What operators see of a host call is what the trail is told.
+    fn observe(&self, event: &AuditEvent) {
+        if event.kind == AuditKind::HostCallOutcome {
+            self.backends.telemetry.host_call_ended(event, self.facts.trace.as_ref());
+            if let Some(tracer) = &self.backends.telemetry.tracer {
+                tracer.host_call(&self.facts, event);
+            }
+        }
     }
 
     fn queued(&self, queued: Result<(), StoreError>) {
         if let Err(error) = queued {
-            tracing::error!(invocation = %self.facts.invocation, %error, "an outcome could not be recorded");
+            tracing::error!(invocation = %self.facts.invocation, trace_id = self.facts.trace_id(), %error, "an outcome could not be recorded");
         }
     }
 }

@@ -35,7 +35,7 @@ impl App {
     pub async fn attenuate(&self, bearer: Presented<'_>, asked: Attenuation) -> Result<(Minted, u64), Failure> {
         let refuse = |environment: &str, refused: Refused| {
             let subject = Subject { rpc: Some("TokenService.Attenuate"), function: None, environment };
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+            self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, refused)
         };
         let (settings, now) = (self.settings(), clock::now_unix_s());
         let parent = self.verify(&settings, bearer).map_err(|why| refuse("", why))?;

@@ -103,7 +103,7 @@ impl App {
         let refuse = |refused: Refused| {
             let subject =
                 Subject { rpc: Some("TokenService.Exchange"), function: None, environment: environment.as_str() };
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+            self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, refused)
         };
         self.paces.check_unverified().map_err(|why| refuse(why.into()))?;
         for token in std::iter::once(&asked.subject).chain(&asked.actor) {

@@ -74,7 +74,7 @@ impl App {
             let subject =
                 Subject { rpc: Some("TokenService.Revoke"), function: None, environment: environment.as_str() };
             let refused = Refused::by(permit.token())(why);
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+            self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, refused)
         })?;
         // In force first: a full disk must not keep anybody from ending something.
         self.backends.revocations.add(revocation.clone())?;

@@ -91,6 +91,14 @@ impl Reader {
         self.run(read).await
     }
 
+    /// How many requests of all tenants wait for a person: a number for operators.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`], [`StoreError::Busy`].
+    pub async fn pending_approvals(&self, now_unix_ms: u64) -> Result<u64, StoreError> {
+        self.run(move |connection| row::pending_count(connection, now_unix_ms)).await
+    }
+
     /// The texts that were approved last for the same function and resource, newest first, at most so many.
     ///
     /// # Errors

@@ -67,6 +67,15 @@ pub(super) fn open_count(connection: &Connection, asked: &Asked) -> Result<u64, 
     u64::try_from(count).map_err(|_| StoreError::corrupt("a number of approvals"))
 }
 
+/// Requests that wait, and whose time has not passed.
+pub(super) fn pending_count(connection: &Connection, now_unix_ms: u64) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM approvals \
+               WHERE state = 'pending' AND json_extract(body, '$.progress.expires_unix_ms') > ?1";
+    let count = prepare(connection, sql)?.query_row([stored_number(now_unix_ms)], |row| row.get::<_, i64>(0));
+    let count = count.map_err(StoreError::sqlite("count approvals"))?;
+    u64::try_from(count).map_err(|_| StoreError::corrupt("a number of approvals"))
+}
+
 /// The requests of the same tenant for the same function that are stored as waiting.
 pub(super) fn all_open(connection: &Connection, asked: &Asked) -> Result<Vec<Approval>, StoreError> {
     let sql =

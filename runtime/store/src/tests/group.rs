@@ -39,6 +39,31 @@ async fn records_keep_the_order_of_the_calls_and_wait_for_their_commit() {
     }
 }
 
+#[tokio::test]
+async fn what_is_not_durable_yet_is_shown_and_commits_are_told() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    let (told, groups) = mpsc::channel();
+    store.watch_groups(move |group| told.send(group.jobs).expect("the test listens"));
+    let idle = store.backlog();
+    assert_eq!((idle.jobs, idle.is_held), (0, false));
+    let (held, release) = hold_writer(&store).await;
+    let appends: Vec<_> = (1..=5).map(|number| store.append(finished(number))).collect();
+    let behind = store.backlog();
+    assert!(behind.jobs == 5 && behind.oldest.is_some(), "{behind:?}");
+    release.send(()).expect("the writer waits");
+    held.await.expect("committed");
+    for append in appends {
+        append.await.expect("appended");
+    }
+    assert_eq!(groups.iter().take(2).collect::<Vec<_>>(), [1, 5]);
+    // The writer says that it is done when it comes for more: a moment later.
+    while store.backlog().oldest.is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert!(store.free_bytes().is_some_and(|free| free > 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_callers_each_see_their_own_order() {
     let dir = state_dir();
