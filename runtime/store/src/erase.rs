@@ -5,8 +5,11 @@
 //! write-ahead log, which has the pages of before, is cut to nothing after the last transaction. What copies, snapshots and the blocks
 //! that a solid-state disk has replaced still hold is beyond a program.
 
+use std::time::Duration;
+
 use airlock_model::{AuditEvent, Erasure};
 use rusqlite::{Connection, OptionalExtension as _};
+use tokio::time::sleep;
 
 use crate::{
     AuditFilter, Reader, Store, StoreError,
@@ -19,6 +22,11 @@ use crate::{
 const ROWS_AT_ONCE: usize = 500;
 /// Records that one look takes.
 const PAGE_ROWS: u32 = 500;
+/// Values that one erasure takes: their numbers are held in memory.
+const VALUES_MAX: usize = 1 << 20;
+/// How often a log that somebody reads is looked at again, and when.
+const CUT_LOOKS: u32 = 3;
+const CUT_LOOKS_EVERY: Duration = Duration::from_millis(1_100);
 
 /// What was erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,21 +35,36 @@ pub struct Erased {
     pub values: u64,
     /// The record that says so; `None` when there was nothing to erase.
     pub seq: Option<u64>,
+    /// Whether there are more, after those that the record is about: erase again.
+    pub more: bool,
     /// Whether the write-ahead log holds nothing of them any more. Otherwise a reader was in it, and it is cut after a next write.
     pub log_is_cut: bool,
 }
 
 impl Store {
-    /// Erases what `erasure` is about and is on record now, and says so by `event`. What comes while it runs is not erased.
+    /// Erases what `erasure` is about and is on record now, and says so by `event`: at most 2^20 values, the oldest first. What comes
+    /// while it runs is not erased.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read: nothing is erased then. [`StoreError::Unavailable`],
     /// [`StoreError::Busy`]: what was erased until then is on record as erased; erase again.
-    pub async fn erase(&self, mut event: AuditEvent, mut erasure: Erasure) -> Result<Erased, StoreError> {
+    pub async fn erase(&self, event: AuditEvent, erasure: Erasure) -> Result<Erased, StoreError> {
+        self.erase_some(event, erasure, VALUES_MAX).await
+    }
+
+    /// The same, of as many records as it takes to come to so many values.
+    pub(crate) async fn erase_some(
+        &self,
+        mut event: AuditEvent,
+        mut erasure: Erasure,
+        values_max: usize,
+    ) -> Result<Erased, StoreError> {
         // Whatever was queued before is on disk and indexed then.
         let head = self.write(|tx| Ok(tx.head().seq)).await?;
         erasure.last_seq = erasure.last_seq.min(head);
-        let rows = self.rows_to_erase(&erasure).await?;
+        let (rows, stopped_at) = self.rows_to_erase(&erasure, values_max).await?;
+        // The record is about no more than was looked at.
+        erasure.last_seq = stopped_at.unwrap_or(erasure.last_seq);
         erasure.values = rows.len() as u64;
         let values = erasure.values;
         event.erasure = Some(Box::new(erasure));
@@ -51,9 +74,19 @@ impl Store {
             let work = move |tx: &mut Tx<'_>| erase_rows(tx, said.as_ref(), &chunk);
             seq = self.write(work).await?.or(seq);
         }
-        // The writer cuts its log after a group, so before this one.
-        let log_is_cut = self.write(|tx| Ok(tx.log_is_cut())).await?;
-        Ok(Erased { values, seq, log_is_cut })
+        Ok(Erased { values, seq, more: stopped_at.is_some(), log_is_cut: self.log_is_cut().await? })
+    }
+
+    /// Waits a little for readers.
+    async fn log_is_cut(&self) -> Result<bool, StoreError> {
+        for _ in 0..CUT_LOOKS {
+            // The writer cuts its log after a group, so before this one.
+            if self.write(|tx| Ok(tx.log_is_cut())).await? {
+                return Ok(true);
+            }
+            sleep(CUT_LOOKS_EVERY).await;
+        }
+        Ok(false)
     }
 }
 
@@ -70,8 +103,12 @@ fn erase_rows(tx: &mut Tx<'_>, event: Option<&AuditEvent>, rows: &[i64]) -> Resu
 }
 
 impl Reader {
-    /// The rows of all values that an erasure is about and that are there.
-    async fn rows_to_erase(&self, erasure: &Erasure) -> Result<Vec<i64>, StoreError> {
+    /// The rows of values that an erasure is about and that are there; and where it stopped, if before the end.
+    async fn rows_to_erase(
+        &self,
+        erasure: &Erasure,
+        values_max: usize,
+    ) -> Result<(Vec<i64>, Option<u64>), StoreError> {
         let mut filter = AuditFilter {
             tenant: erasure.tenant.clone(),
             environment: erasure.environment.clone(),
@@ -80,7 +117,7 @@ impl Reader {
             until_unix_ms: erasure.until_unix_ms,
             after_seq: erasure.first_seq.checked_sub(1),
             before_seq: Some(erasure.last_seq.saturating_add(1)),
-            limit: Some(PAGE_ROWS),
+            limit: Some(PAGE_ROWS.min(u32::try_from(values_max).unwrap_or(PAGE_ROWS))),
             ..AuditFilter::default()
         };
         let mut rows = Vec::new();
@@ -89,8 +126,8 @@ impl Reader {
             let (page, found) = self.run(move |connection| look(connection, &asked, &about)).await?;
             filter.go_on(&page);
             rows.extend(found);
-            if page.is_last {
-                return Ok(rows);
+            if page.is_last || rows.len() >= values_max {
+                return Ok((rows, (!page.is_last).then_some(page.position)));
             }
         }
     }

@@ -382,7 +382,7 @@ impl Application for Fake {
         _: String,
     ) -> Result<Erased, Failure> {
         Self::check_token(bearer)?;
-        Ok(Erased { values: 2, seq: Some(8), log_is_cut: true })
+        Ok(Erased { values: 2, seq: Some(8), more: false, log_is_cut: true })
     }
 
     async fn audit_verify(

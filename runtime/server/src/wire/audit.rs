@@ -188,8 +188,8 @@ fn fields(text: &str) -> Result<Vec<ValueField>, Refusal> {
     named.map(|field| vec![field]).ok_or_else(unknown)
 }
 
-pub(crate) fn erase_response(Erased { values, seq, log_is_cut }: Erased) -> v1::AuditServiceEraseResponse {
-    v1::AuditServiceEraseResponse { values, sequence: seq.unwrap_or_default(), log_is_cut }
+pub(crate) fn erase_response(Erased { values, seq, more, log_is_cut }: Erased) -> v1::AuditServiceEraseResponse {
+    v1::AuditServiceEraseResponse { values, sequence: seq.unwrap_or_default(), log_is_cut, more }
 }
 
 pub(crate) fn checkpoint_response(made: SignedCheckpoint) -> v1::AuditServiceCheckpointResponse {

@@ -274,3 +274,23 @@ async fn records_of_before_there_were_commitments_verify_and_have_nothing_to_era
     let erased = erase(&store, erasure(|erasure| (erasure.tenant, erasure.environment) = (None, None))).await;
     assert_eq!(erased.values, 0);
 }
+
+#[tokio::test]
+async fn an_erasure_that_is_too_large_stops_and_claims_no_more_than_it_did() {
+    let dir = state_dir();
+    let store = open(dir.path());
+    fill(&store, Hash).await;
+    let mut left = RECORDS * 2;
+    for _ in 0..RECORDS {
+        let event = AuditEvent::new(AuditKind::ValuesErased, 9_000);
+        let erased = store.erase_some(event, erasure(|_| ()), 10).await.expect("erased");
+        left -= erased.values;
+        let report = verified(&store).await;
+        assert_eq!((report.values_kept, report.values_erased), (left, RECORDS * 2 - left));
+        if !erased.more {
+            break;
+        }
+        assert!((10..=20).contains(&erased.values), "{erased:?}");
+    }
+    assert_eq!(left, 0);
+}

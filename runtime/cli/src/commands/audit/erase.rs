@@ -24,12 +24,15 @@ pub async fn run(options: EraseOptions, style: Style) -> anyhow::Result<ExitCode
     } else {
         offline(options).await?
     };
-    let Erased { values, seq, log_is_cut } = erased;
-    let printed = json!({"values": values, "seq": seq, "log_is_cut": log_is_cut});
+    let Erased { values, seq, more, log_is_cut } = erased;
+    let printed = json!({"values": values, "seq": seq, "more": more, "log_is_cut": log_is_cut});
     style.print(&printed, |out| match seq {
         Some(seq) => writeln!(out, "erased {values} values; record {seq} says so"),
         None => writeln!(out, "nothing to erase: no value that matches is kept"),
     })?;
+    if more {
+        output::warning("there are more: one erasure takes about a million values; run it again");
+    }
     if !log_is_cut {
         output::warning(
             "somebody is reading the trail, so the log of the database still holds pages of before: it is cut after the next write",
@@ -55,7 +58,7 @@ async fn over_the_wire(client: &Client, options: EraseOptions) -> anyhow::Result
     };
     let answer = client.audit().erase(client.request(asked)).await.map_err(Rejected::from)?.into_inner();
     let seq = (answer.sequence > 0).then_some(answer.sequence);
-    Ok(Erased { values: answer.values, seq, log_is_cut: answer.log_is_cut })
+    Ok(Erased { values: answer.values, seq, more: answer.more, log_is_cut: answer.log_is_cut })
 }
 
 /// Whoever can write to the state directory can do this without a word, so the trail names the user of the system only as its word.
