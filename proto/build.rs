@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "airlock/v1/options.proto",
     "airlock/v1/invocation.proto",
     "airlock/v1/function.proto",

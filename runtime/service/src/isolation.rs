@@ -61,7 +61,9 @@ pub fn wall_for(config: &Config, config_file: &Path) -> Wall {
     }
     crate::tls::files(config).for_each(|file| wall.read_replaceable(&absolute(file)));
     wall.write(&absolute(&config.state.dir));
-    for needs in bindings(config).chain(key_sources(config)).chain(config.audit.needs()).chain([config.telemetry.needs()]) {
+    for needs in
+        bindings(config).chain(key_sources(config)).chain(config.audit.needs()).chain([config.telemetry.needs()])
+    {
         needs.files.iter().for_each(|file| wall.read_replaceable(&absolute(file)));
         if let Some((file, is_changed)) = &needs.database {
             allow_database(&mut wall, &absolute(file), *is_changed);
@@ -144,7 +146,8 @@ pub fn exposed_files(config: &Config, config_file: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = vec![config_file.to_owned()];
     files.extend(judges(config).cloned());
     files.extend(crate::tls::files(config).map(Path::to_owned));
-    let needs = key_sources(config).chain(bindings(config)).chain(config.audit.needs()).chain([config.telemetry.needs()]);
+    let needs =
+        key_sources(config).chain(bindings(config)).chain(config.audit.needs()).chain([config.telemetry.needs()]);
     files.extend(needs.flat_map(|needs| needs.files));
     files.retain(|file| wall.may_write(file));
     files.dedup();

@@ -205,7 +205,11 @@ impl Queue {
     pub(crate) fn backlog(&self) -> Backlog {
         let state = self.lock();
         let oldest = state.at_work_since.or(state.waiting_since);
-        Backlog { jobs: state.jobs.len(), oldest: oldest.map(|since| since.elapsed()), is_held: state.held || state.full }
+        Backlog {
+            jobs: state.jobs.len(),
+            oldest: oldest.map(|since| since.elapsed()),
+            is_held: state.held || state.full,
+        }
     }
 
     /// For the writer: so many jobs are durable, which took so long.
