@@ -119,7 +119,11 @@ impl Engine {
     /// Components that have an instance in the pool now.
     #[must_use]
     pub fn instances_in_use(&self) -> u64 {
-        self.wasmtime.pooling_allocator_metrics().map_or(0, |pool| pool.component_instances())
+        match self.wasmtime.pooling_allocator_metrics() {
+            Some(pool) => pool.component_instances(),
+            // Our engines have a pool.
+            None => 0,
+        }
     }
 
     /// Names of the WebAssembly features that are on.
