@@ -7,7 +7,8 @@ use airlock_proto::v1::{
     invoke_stream_response, log_service_client::LogServiceClient, tail_response::Event,
 };
 use airlock_tests::{
-    CRM_SECRET, Harness, Options, command::airlock_command, command::outcome, guests, reason, tokens::TokenSpec, with_token,
+    CRM_SECRET, Harness, Options, command::airlock_command, command::outcome, guests, reason, tokens::TokenSpec,
+    with_token,
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
