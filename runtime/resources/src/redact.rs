@@ -10,7 +10,7 @@ use aho_corasick::AhoCorasick;
 use regex::{NoExpand, Regex, RegexBuilder};
 use zeroize::Zeroizing;
 
-use crate::{CredentialRef, SecretError, Sources, http::spellings};
+use crate::{CredentialRef, Sources, http::spellings};
 
 const REPLACEMENT: &str = "[redacted]";
 /// Shorter ones cannot be taken out without mangling every other word.
@@ -43,9 +43,6 @@ pub enum RedactError {
     /// More than 32.
     #[error("there are more than {PATTERNS_MAX} patterns: join them with `|`")]
     TooMany,
-    /// A secret cannot be had.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
     /// The secrets together are too long to be looked for.
     #[error("the secrets cannot be looked for: {0}")]
     Known(String),
@@ -59,8 +56,10 @@ impl Redactor {
     pub fn new(secrets: &[&CredentialRef], sources: &Sources<'_>, patterns: &[String]) -> Result<Self, RedactError> {
         let mut needles: Vec<Zeroizing<Vec<u8>>> = Vec::new();
         for secret in secrets {
-            let secret = secret.resolve(sources)?;
-            if secret.expose().len() >= SECRET_BYTES_MIN {
+            // One that cannot be had is nowhere to be found; whoever needs it says so, with its place.
+            if let Ok(secret) = secret.resolve(sources)
+                && secret.expose().len() >= SECRET_BYTES_MIN
+            {
                 needles.extend(spellings(secret.expose()));
             }
         }

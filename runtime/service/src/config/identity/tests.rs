@@ -45,7 +45,8 @@ fn an_entry_becomes_a_rule_with_its_place() {
     .unwrap();
     let rules = config.access_rules().unwrap();
     let scopes = |index: usize| rules[index].scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    assert_eq!(scopes(0), "function:deploy function:read resource:read approval:read orders-db:read orders-db:edit");
+    let builder = "function:deploy function:read resource:read approval:read logs:read";
+    assert_eq!(scopes(0), format!("{builder} orders-db:read orders-db:edit"));
     assert_eq!(scopes(1), "function:promote resource:edit");
     assert_eq!(rules[0].functions, Functions::All);
     assert_eq!(rules[1].member, Member::Subject("ada".to_owned()));
