@@ -45,11 +45,11 @@ use crate::{
 /// Every RPC under this needs a token, but for the one that gives some.
 const OURS: &str = "/airlock.v1.";
 const INVOKE: &str = "/airlock.v1.InvocationService/Invoke";
-const TAIL: &str = "/airlock.v1.LogService/Tail";
+const LOG_TAIL: &str = "/airlock.v1.LogService/Tail";
 const INVOKE_STREAM: &str = "/airlock.v1.InvocationService/InvokeStream";
 const CANCEL: &str = "/airlock.v1.InvocationService/Cancel";
 const EXPLAIN: &str = "/airlock.v1.InvocationService/Explain";
-const TAIL: &str = "/airlock.v1.AuditService/Tail";
+const AUDIT_TAIL: &str = "/airlock.v1.AuditService/Tail";
 const DEPLOY: &str = "/airlock.v1.FunctionService/Deploy";
 const CHECK: &str = "/airlock.v1.FunctionService/Check";
 pub(crate) const EXCHANGE: &str = "/airlock.v1.TokenService/Exchange";
@@ -229,7 +229,7 @@ impl<A: Application> Router<A> {
 
     /// Whether the answer's body may go on for long after its headers.
     fn streams(&self, path: &str) -> bool {
-        path == INVOKE_STREAM || path == TAIL || self.side(path).is_some()
+        path == INVOKE_STREAM || path == LOG_TAIL || path == AUDIT_TAIL || self.side(path).is_some()
     }
 
     async fn answer<B>(&self, form: Form, request: Request<B>, holding: &Holding) -> Response<Body>
@@ -321,7 +321,7 @@ impl<A: Application> Router<A> {
             }
             (Plane::Control(of), FUNCTION) => unfailing(of.functions.clone().call(request).await),
             (Plane::Control(of), AUDIT) => {
-                let follows = path == TAIL;
+                let follows = path == AUDIT_TAIL;
                 let answer = unfailing(of.audit.clone().call(request).await);
                 if follows { self.until_drain(answer) } else { answer }
             }

@@ -121,7 +121,7 @@ impl App {
             let function = function.map(FunctionName::as_str);
             let subject = Subject { rpc: Some(rpc), function, environment: environment.as_str() };
             let refused = Refused::by(token)(why);
-            self.refusals.record(&self.backends.store, AuditKind::ControlRefused, subject, refused)
+            self.refusals.record(&self.backends, AuditKind::ControlRefused, subject, refused)
         })
     }
 

@@ -407,7 +407,8 @@ pub(crate) fn bind_resources(config: &Config, own_listeners: &[SocketAddr]) -> R
 fn redactor(config: &Config) -> Result<Redactor, RedactError> {
     let bindings = config.resources.values().flat_map(crate::config::ResourceConfig::bindings);
     let exports = config.audit.export.iter().flat_map(crate::config::ExportConfig::secrets);
-    let secrets: Vec<_> = bindings.flat_map(|(_, binding)| binding.secrets()).chain(exports).collect();
+    let telemetry = config.telemetry.otlp.iter().flat_map(|collector| collector.headers.values());
+    let secrets: Vec<_> = bindings.flat_map(|(_, binding)| binding.secrets()).chain(exports).chain(telemetry).collect();
     Redactor::new(&secrets, &Sources { read_env: &process_environment, allow_inline: true }, &config.logs.redact)
 }
 

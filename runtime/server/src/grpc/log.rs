@@ -46,7 +46,7 @@ fn told(
             event = events.recv() => event?,
             _ = phase.wait_for(|phase| !matches!(phase, Phase::Serving)) => return None,
         };
-        let item = event.map(wire::tail_response).map_err(|failure| status::status(Refusal::from(failure), &id));
+        let item = event.map(wire::log_response).map_err(|failure| status::status(Refusal::from(failure), &id));
         Some((item, (events, phase, id)))
     })
 }

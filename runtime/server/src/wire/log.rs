@@ -33,7 +33,7 @@ pub(crate) fn log_query(asked: v1::TailRequest) -> Result<(EnvironmentName, LogQ
     Ok((name("environment", &asked.environment)?, query))
 }
 
-pub(crate) fn tail_response(event: LogEvent) -> v1::TailResponse {
+pub(crate) fn log_response(event: LogEvent) -> v1::TailResponse {
     use v1::tail_response::Event;
     let event = match event {
         LogEvent::Dropped(count) => Event::Dropped(count),

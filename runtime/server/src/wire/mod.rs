@@ -31,7 +31,7 @@ pub(crate) use function::{
 };
 pub(crate) use invocation::{call_name, invoke_request, invoke_response, log_line, own_request_id};
 pub(crate) use lifecycle::{changed, promote_response, promotion, rollback, set_alias};
-pub(crate) use log::{log_query, tail_response};
+pub(crate) use log::{log_query, log_response};
 pub(crate) use operator::{get_config_response, limits_response, reload_response};
 pub(crate) use resource::{describe_schema_response, list_resources_response};
 pub(crate) use token::{

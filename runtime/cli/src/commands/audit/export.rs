@@ -19,7 +19,7 @@ use super::query::kind_named;
 use crate::{
     args::{ExportOptions, LineFormat, StateOptions},
     output::{self, Style},
-    when::Moment,
+    when::{self, Moment},
 };
 
 /// Records in one look at the trail.
@@ -173,7 +173,7 @@ struct Standing {
 /// Prints how far every export is.
 pub async fn standings(options: &StateOptions, style: Style) -> anyhow::Result<ExitCode> {
     let reader = Store::open_read_only(&options.state)?;
-    let now = now_unix_s();
+    let now = when::now_unix_ms() / 1_000;
     let mut standings = Vec::new();
     for export in reader.exports().await? {
         let lag = reader.export_lag(export.at.seq).await?;

@@ -18,7 +18,7 @@ use crate::config::ExportFormat;
 /// Attributes, requirements and constraints of OCSF 1.8.0, from <https://github.com/ocsf/ocsf-schema>.
 const SCHEMA: &str = include_str!("tests/ocsf-1.8.0.json");
 
-const KINDS: [AuditKind; 31] = [
+const KINDS: [AuditKind; 33] = [
     AuditKind::ServerStarted,
     AuditKind::InvocationRefused,
     AuditKind::InvocationFinished,
@@ -50,6 +50,8 @@ const KINDS: [AuditKind; 31] = [
     AuditKind::TokenAttenuated,
     AuditKind::Revoked,
     AuditKind::RevocationLifted,
+    AuditKind::TrailCut,
+    AuditKind::ValuesErased,
 ];
 
 const OPERATIONS: [&str; 16] = [
@@ -72,7 +74,7 @@ const OPERATIONS: [&str; 16] = [
 ];
 
 fn record(seq: u64, event: AuditEvent) -> AuditRecord {
-    AuditRecord { seq, hash: Digest::of(&seq.to_le_bytes()), event }
+    AuditRecord { seq, hash: Digest::of(&seq.to_le_bytes()), event, values: Vec::new() }
 }
 
 /// A record that says all that one can.

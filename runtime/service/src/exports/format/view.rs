@@ -109,7 +109,7 @@ fn about(event: &AuditEvent) -> About {
     match event.kind {
         Kind::InvocationRefused | Kind::InvocationFinished | Kind::InvocationAbandoned => About::Call,
         Kind::HostCallIntent | Kind::HostCallOutcome | Kind::StatementStopped => touched(event),
-        Kind::ServerStarted | Kind::ConfigReloaded => About::Server,
+        Kind::ServerStarted | Kind::ConfigReloaded | Kind::TrailCut => About::Server,
         Kind::FunctionDeployed
         | Kind::FunctionPromoted
         | Kind::FunctionRolledBack
@@ -132,7 +132,8 @@ fn about(event: &AuditEvent) -> About {
         | Kind::TokenExchanged
         | Kind::TokenAttenuated
         | Kind::Revoked
-        | Kind::RevocationLifted => About::Control,
+        | Kind::RevocationLifted
+        | Kind::ValuesErased => About::Control,
     }
 }
 

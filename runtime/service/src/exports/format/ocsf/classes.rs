@@ -108,7 +108,7 @@ fn api_activity(event: &AuditEvent, about: About) -> (u32, &'static str) {
         | Kind::ApprovalRejected
         | Kind::ApprovalRevoked
         | Kind::ApprovalExpired => (3, "Update"),
-        Kind::FunctionDeleted | Kind::RevocationLifted => (4, "Delete"),
+        Kind::FunctionDeleted | Kind::RevocationLifted | Kind::TrailCut | Kind::ValuesErased => (4, "Delete"),
         Kind::ServerStarted => (OTHER, "Start"),
         Kind::DeployRefused | Kind::ControlRefused => (OTHER, "Refuse"),
         Kind::ApprovalExecuting | Kind::ApprovalUsed | Kind::ApprovalUnknown => (OTHER, "Execute"),
