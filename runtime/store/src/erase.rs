@@ -104,11 +104,7 @@ fn erase_rows(tx: &mut Tx<'_>, event: Option<&AuditEvent>, rows: &[i64]) -> Resu
 
 impl Reader {
     /// The rows of values that an erasure is about and that are there; and where it stopped, if before the end.
-    async fn rows_to_erase(
-        &self,
-        erasure: &Erasure,
-        values_max: usize,
-    ) -> Result<(Vec<i64>, Option<u64>), StoreError> {
+    async fn rows_to_erase(&self, erasure: &Erasure, values_max: usize) -> Result<(Vec<i64>, Option<u64>), StoreError> {
         let mut filter = AuditFilter {
             tenant: erasure.tenant.clone(),
             environment: erasure.environment.clone(),
