@@ -155,6 +155,8 @@ async fn kept_values_are_seen_with_a_scope_of_their_own() {
     let values_alone = harness.token(&TokenSpec::control_with(&["audit:values"]).environment("prod"));
     let refused = harness.audit_service().query(with_token(asked(true), &values_alone)).await.expect_err("refused");
     assert_eq!(reason(&refused), "not_granted", "and not without the right to the records");
+    // Refusals are queued; what waits for the disk waits for them.
+    harness.app().announce_checkpoint().await.expect("announced");
     let refusals = harness.trail().await;
     let refusals = refusals.iter().filter(|record| record.event.kind == AuditKind::ControlRefused);
     assert_eq!(refusals.count(), 3, "who asked for values is on record");
