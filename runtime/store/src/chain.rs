@@ -167,6 +167,16 @@ impl<'a> Tx<'a> {
         self.chain.index.write(self.connection)
     }
 
+    /// Writes down all usage that was counted so far.
+    pub(crate) fn fold_usage(&mut self) -> Result<(), StoreError> {
+        let Chain { head, usage, .. } = &mut *self.chain;
+        usage.fold_all(self.connection, *head).map_err(|why| match why {
+            // The whole group is undone then, and what was in memory is read again.
+            StoreError::DiskFull => why,
+            why => StoreError::unavailable(why.with_causes()),
+        })
+    }
+
     /// Counts usage from that hour on anew.
     pub(crate) fn count_usage_anew(&mut self, first_hour: u64) -> Result<(), StoreError> {
         let Chain { head, usage, .. } = &mut *self.chain;

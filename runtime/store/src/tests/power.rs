@@ -1,6 +1,6 @@
 //! What was acknowledged is there after the power went: writes that were not synced are lost, torn and reordered.
 //!
-//! `AIRLOCK_STORE_POWER_CUTS` sets how many cuts (24 when not set; 1,000 before a release).
+//! `AIRLOCK_STORE_POWER_CUTS` sets how many cuts (6 when not set; 1,000 before a release).
 
 use std::{
     collections::BTreeMap,
@@ -227,5 +227,5 @@ async fn a_store_that_does_not_wait_for_the_disk_is_found_out() {
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests sets how long they may take")]
 fn power_cuts() -> usize {
-    env::var("AIRLOCK_STORE_POWER_CUTS").map_or(24, |text| text.parse().expect("a number of cuts"))
+    env::var("AIRLOCK_STORE_POWER_CUTS").map_or(6, |text| text.parse().expect("a number of cuts"))
 }

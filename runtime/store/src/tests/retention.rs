@@ -45,7 +45,7 @@ async fn old_hours_go_and_the_rest_verifies_and_is_found() {
     let cut_off = cut(&store, T0 + 2 * HOUR_MS + 9).await.expect("two hours are old");
     assert_eq!((cut_off.seq, cut_off.hash, cut_off.records), (200, hash, 200));
     assert_eq!((cut_off.first_unix_ms, cut_off.last_unix_ms), (T0, T0 + HOUR_MS + 1));
-    assert_eq!((cut_off.calls, cut_off.highest_call, &cut_off.open_calls), (100, 102, &vec![(101, 102)]));
+    assert_eq!((cut_off.calls, cut_off.highest_call, &cut_off.open_calls), (100, 102, &vec![(101, 101), (102, 102)]));
     assert!(cut(&store, T0 + 2 * HOUR_MS + 9).await.is_none(), "nothing is left to cut");
 
     let after = whole(&store).await;
@@ -100,7 +100,7 @@ async fn what_was_tampered_with_is_not_removed() {
     fill(&store, 3).await;
     drop(store);
     let connection = Connection::open(database::path(dir.path())).unwrap();
-    connection.execute("UPDATE audit SET body = replace(body, 'odd', 'add') WHERE seq = 7", []).unwrap();
+    connection.execute("UPDATE audit SET body = body || ' ' WHERE seq = 7", []).unwrap();
     drop(connection);
     let store = open(dir.path());
     let refused = store.cut_trail(T0 + 2 * HOUR_MS, T0, |_| Some(String::new())).await.expect_err("evidence");

@@ -105,6 +105,13 @@ impl Ledger {
         self.fold(connection, head.seq)
     }
 
+    /// Writes everything that has gathered, jobs of the open group included. In the caller's transaction, which must not go on when this
+    /// fails.
+    pub(crate) fn fold_all(&mut self, connection: &Connection, head: Checkpoint) -> Result<(), StoreError> {
+        self.settle();
+        self.fold(connection, head.seq)
+    }
+
     /// Counts the hours from that one on anew, from all records that are there. In the caller's transaction, which must not go on
     /// when this fails.
     pub(crate) fn count_anew(
@@ -114,8 +121,7 @@ impl Ledger {
         first_hour: u64,
     ) -> Result<(), StoreError> {
         // What is in memory may be of hours that are left as they are. Records of this group are in the trail already.
-        self.settle();
-        self.fold(connection, head.seq)?;
+        self.fold_all(connection, head)?;
         execute(connection, "DELETE FROM usage WHERE hour >= ?1", [stored_number(first_hour)])?;
         let mut after = 0;
         loop {
