@@ -171,7 +171,7 @@ impl Client {
 
     /// Reads the audit trail.
     pub fn audit(&self) -> AuditServiceClient<Wire> {
-        AuditServiceClient::new(self.wire.clone())
+        AuditServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Reads usage.

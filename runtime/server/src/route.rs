@@ -193,7 +193,10 @@ impl<A: Application> Router<A> {
     {
         let id = request::settle_id(request.headers_mut());
         let asked = self.rpcs.begin(request.uri().path());
-        let mut span = trace::begin(self.app.telemetry(), request.uri().path(), request.headers());
+        let path = request.uri().path();
+        // Whoever asks for anything else makes no spans with names of their own.
+        let is_traced = self.rpcs.is_known(path);
+        let mut span = is_traced.then(|| trace::begin(self.app.telemetry(), path, request.headers())).flatten();
         let context = span.as_ref().map(|span| span.context().clone());
         if let Some(context) = &context {
             request.extensions_mut().insert(context.clone());

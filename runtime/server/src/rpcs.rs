@@ -21,6 +21,11 @@ impl Rpcs {
         Self { known: contract.paths().map(one).collect(), other: telemetry.rpc("other") }
     }
 
+    /// Whether a path is one of an RPC.
+    pub(crate) fn is_known(&self, path: &str) -> bool {
+        self.known.contains_key(path)
+    }
+
     /// A request for this path is here.
     pub(crate) fn begin(&self, path: &str) -> Asked {
         Asked {

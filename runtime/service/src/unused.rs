@@ -29,18 +29,23 @@ struct Use {
     operation: String,
     /// The path of an HTTP request; empty for everything else.
     path: String,
-    /// Whose token it was, and who acted.
-    who: (String, Option<String>),
+    who: Who,
 }
+
+/// Whose token it was, of which tenant, and who acted.
+type Who = (TenantName, String, Option<String>);
+
+/// Uses that are told apart by their path. Beyond them a path counts for every pattern: a grant in use is never called unused.
+const PATHS_MAX: usize = 50_000;
 
 /// What the trail has to say about grants, gathered record by record.
 #[derive(Debug, Default)]
 pub struct GrantUses {
     uses: BTreeSet<Use>,
     /// What people and services have been given tokens by.
-    members: BTreeMap<(String, Option<String>), BTreeSet<String>>,
-    /// Host calls that were looked at, by environment.
-    seen: BTreeMap<String, u64>,
+    members: BTreeMap<Who, BTreeSet<String>>,
+    /// Host calls that were looked at, by tenant and environment.
+    seen: BTreeMap<(TenantName, String), u64>,
 }
 
 /// Whose grants are judged.
@@ -59,6 +64,13 @@ impl Whose<'_> {
             && config.identity.provider.iter().any(|provider| says(&provider.iss) && provider.tenant == *tenant)
     }
 
+    fn includes(self, tenant: &TenantName) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Of(ours, _) => ours == tenant,
+        }
+    }
+
     fn is_in(self, environment: &EnvironmentName) -> bool {
         match self {
             Self::Everybody => true,
@@ -71,7 +83,7 @@ impl GrantUses {
     /// Takes one record in. Anything but permitted host calls and exchanges is passed over.
     pub fn add(&mut self, event: &AuditEvent) {
         let Some(principal) = &event.principal else { return };
-        let who = (principal.subject.clone(), principal.actor.clone());
+        let who = (principal.tenant.clone(), principal.subject.clone(), principal.actor.clone());
         match event.kind {
             AuditKind::TokenExchanged => {
                 self.members.entry(who).or_default().extend(event.granted_to.iter().cloned());
@@ -81,15 +93,15 @@ impl GrantUses {
         }
     }
 
-    fn add_use(&mut self, event: &AuditEvent, who: (String, Option<String>)) {
+    fn add_use(&mut self, event: &AuditEvent, who: Who) {
         let (Some(environment), Some(resource), Some(operation)) =
             (&event.environment, &event.resource, &event.operation)
         else {
             return;
         };
-        let seen = self.seen.entry(environment.to_string()).or_default();
+        let seen = self.seen.entry((who.0.clone(), environment.to_string())).or_default();
         *seen = seen.saturating_add(1);
-        let is_http = operation.chars().all(|c| c.is_ascii_uppercase());
+        let is_http = operation.chars().all(|c| c.is_ascii_uppercase()) && self.uses.len() < PATHS_MAX;
         let path = if is_http { event.target.as_deref().unwrap_or_default() } else { "" };
         self.uses.insert(Use {
             environment: environment.to_string(),
@@ -106,10 +118,10 @@ impl GrantUses {
         self.seen.values().sum()
     }
 
-    /// Those of one environment.
+    /// Those of one tenant in one environment.
     #[must_use]
-    pub fn seen_in(&self, environment: &EnvironmentName) -> u64 {
-        self.seen.get(environment.as_str()).copied().unwrap_or_default()
+    pub fn seen_in(&self, tenant: &TenantName, environment: &EnvironmentName) -> u64 {
+        self.seen.get(&(tenant.clone(), environment.to_string())).copied().unwrap_or_default()
     }
 
     /// What `config` grants and none of them used: `use` of each entry of `[[identity.access]]` by those who had tokens by it,
@@ -151,6 +163,7 @@ impl GrantUses {
             let environments: Vec<_> = entry.environments.iter().map(ToString::to_string).collect();
             let had_it = |one: &Use| {
                 environments.contains(&one.environment)
+                    && whose.includes(&one.who.0)
                     && self.members.get(&one.who).is_some_and(|members| members.contains(&member))
             };
             for scope in &entry.r#use {

@@ -87,7 +87,7 @@ impl Store {
     where
         S: FnOnce(Checkpoint) -> Option<String>,
     {
-        self.write(Tx::fold_usage).await?;
+        self.write(|tx| tx.fold_usage()).await?;
         let Some(mut plan) = self.run(move |connection| plan(connection, before_unix_ms)).await? else {
             return Ok(None);
         };

@@ -90,6 +90,7 @@ fn is_credential(path: &str) -> bool {
         ["resources", _, _, "credential"]
             | ["resources", _, _, _, "password"]
             | ["audit", "checkpoints", "webhook", "url"]
+            | ["telemetry", "otlp", "url"]
             | ["telemetry", "otlp", "headers", _]
     ) || matches!(parts.as_slice(), ["audit", export, "otlp" | "http", "url"] if export.starts_with("export["))
 }

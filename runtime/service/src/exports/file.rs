@@ -119,7 +119,8 @@ impl RotatedFile {
 
     fn remove_oldest(&self) -> io::Result<()> {
         let mut aside = put_aside_before(&self.path)?;
-        aside.sort();
+        // By time: a trail that was put back to an earlier state has lower numbers again.
+        aside.sort_by_cached_key(|path| (fs::metadata(path).and_then(|file| file.modified()).ok(), path.clone()));
         let surplus = aside.len().saturating_sub(self.keep);
         aside.iter().take(surplus).try_for_each(fs::remove_file)
     }

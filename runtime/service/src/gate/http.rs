@@ -87,11 +87,22 @@ impl Judge<'_> {
     }
 }
 
+/// A path or URL as a function wrote it, without the parts that hold credentials: user information, query and fragment.
+fn bare(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = path.split_once("//").map_or(("", path), |(scheme, rest)| (scheme, rest));
+    let slashes = if rest.len() == path.len() { "" } else { "//" };
+    let (authority, rest) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}{slashes}{host}{rest}")
+}
+
 impl CallGate {
     pub(super) fn plan_http(&self, call: HttpCall, notes: &mut Notes) -> Result<HttpRequest, HostError> {
         notes.event.resource = Some(call.resource.to_string());
         notes.event.operation = Some(call.method.chars().take(16).collect());
-        notes.event.target = Some(self.judge().path_in_trail(&call.resource, &call.path));
+        // Nobody has read it yet, and a refused one is on record too.
+        notes.event.target = Some(self.judge().path_in_trail(&call.resource, &bare(&call.path)));
         self.keep_request(&mut notes.event, &call)?;
         let Aim { method, origin, path, mut query } = self.judge().request(&call, notes)?;
         query.extend(call.query);

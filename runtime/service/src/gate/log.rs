@@ -50,9 +50,13 @@ impl CallGate {
 /// Cuts a text and escapes what could fake a line or drive a terminal: control, bidirectional and invisible characters.
 fn printable(text: &str) -> String {
     let mut kept = String::with_capacity(text.len().min(TEXT_CHARS_MAX));
-    for c in text.chars().take(TEXT_CHARS_MAX) {
+    let mut room = TEXT_CHARS_MAX;
+    for c in text.chars() {
         let odd = c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        // What is escaped is longer than it was.
+        let Some(left) = room.checked_sub(if odd { c.escape_unicode().len() } else { 1 }) else { break };
+        room = left;
         if odd { kept.extend(c.escape_unicode()) } else { kept.push(c) }
     }
     kept
@@ -67,5 +71,6 @@ mod tests {
         assert_eq!(printable("a\nb\u{1b}[31mc\u{202e}d"), "a\\u{a}b\\u{1b}[31mc\\u{202e}d");
         assert_eq!(printable("grüße 漢字"), "grüße 漢字");
         assert_eq!(printable(&"x".repeat(10_000)).len(), TEXT_CHARS_MAX);
+        assert_eq!(printable(&"\u{202e}".repeat(10_000)).len(), TEXT_CHARS_MAX);
     }
 }

@@ -36,7 +36,7 @@ pub(super) enum Followed {
 impl Follower {
     /// Takes the line, if it is one that this follower asks for and may see.
     pub(super) fn offer(&self, entry: &Arc<LogEntry>) {
-        if self.query.wants(entry) && may_see(&self.permit, entry) {
+        if self.query.follow && self.query.wants(entry) && may_see(&self.permit, entry) {
             push(&mut lock(&self.queue), Arc::clone(entry));
             self.arrived.notify_one();
         }

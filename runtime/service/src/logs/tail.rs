@@ -18,6 +18,7 @@ use crate::{App, app::Backends, clock, control::About};
 
 /// Lines of the past in one answer: the last.
 const PAST_MAX: usize = 10_000;
+const PAST_BYTES_MAX: usize = 8 << 20;
 /// Lines that wait for the connection; what is beyond waits in the follower's own queue.
 const SENDING_MAX: usize = 16;
 /// How often it is asked whether the token is still good.
@@ -77,18 +78,20 @@ impl App {
         let permit = Arc::new(self.authorize(bearer, ControlScope::LogsRead, about)?);
         let logs = &self.backends.logs;
         // Before the past is read, so that no line falls between the two.
-        let following = query.follow.then(|| logs.follow(query.clone(), Arc::clone(&permit))).transpose()?;
+        // Whoever only reads the past takes a place as well: it costs more than to follow.
+        let following = logs.follow(query.clone(), Arc::clone(&permit))?;
         let mut past = Vec::new();
         if query.past {
             let place = logs.keeper.place(&environment, &permit.principal().tenant);
             let (query, permit) = (query.clone(), Arc::clone(&permit));
             let read = move || keep::read(&place, PAST_MAX, |entry| query.wants(entry) && may_see(&permit, entry));
             past = tokio::task::spawn_blocking(read).await.map_err(Failure::internal)?.map_err(Failure::internal)?;
+            keep_newest(&mut past);
         }
         let (to, events) = mpsc::channel(SENDING_MAX);
         let backends = Arc::downgrade(&self.backends);
         let still_good = move || still_good(&backends, &permit);
-        tokio::spawn(tell(to, past, following, still_good));
+        tokio::spawn(tell(to, past, (following, query.follow), still_good));
         Ok(events)
     }
 }
@@ -103,19 +106,36 @@ fn still_good(backends: &Weak<Backends>, permit: &Authorized<Control>) -> Result
     backends.upgrade().ok_or_else(ending)?.revocations.check_token(token)
 }
 
+/// What waits for a slow reader is bounded in bytes too: of the past, the last.
+fn keep_newest(past: &mut Vec<LogEntry>) {
+    let mut room = PAST_BYTES_MAX;
+    let fits = |entry: &LogEntry| {
+        room = room.checked_sub(entry.message.len().saturating_add(entry.fields.len()))?;
+        Some(())
+    };
+    let kept = past.iter().rev().map_while(fits).count();
+    past.drain(..past.len().saturating_sub(kept));
+}
+
 /// Ends with the reader.
 async fn tell(
     to: mpsc::Sender<Result<LogEvent, Failure>>,
     past: Vec<LogEntry>,
-    following: Option<Following>,
+    (following, goes_on): (Following, bool),
     still_good: impl Fn() -> Result<(), Failure>,
 ) {
     for entry in past {
+        if let Err(ended) = still_good() {
+            let _ = to.send(Err(ended)).await;
+            return;
+        }
         if to.send(Ok(LogEvent::Line(Arc::new(entry)))).await.is_err() {
             return;
         }
     }
-    let Some(following) = following else { return };
+    if !goes_on {
+        return;
+    }
     let mut ask = interval(ASK_EVERY);
     loop {
         let next = tokio::select! {

@@ -1,14 +1,21 @@
 //! What is read when somebody asks for numbers.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use airlock_access::{Admission, Holdings};
 use airlock_sandbox::Engine;
 use arc_swap::ArcSwap;
 use prometheus::{IntCounter, proto::MetricFamily};
+use tokio::time::timeout;
 
 use super::{Telemetry, TransportNumbers, process};
 use crate::{app::Backends, clock, settings::Settings};
+
+/// A scrape waits for the readers of the store no longer.
+const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Reads the gauges of one application. Does not keep its state open.
 #[derive(Clone)]
@@ -38,7 +45,8 @@ impl Sampler {
     async fn count_approvals(&self) {
         let Some(backends) = self.backends.upgrade() else { return };
         // What cannot be counted now keeps its last value.
-        if let Ok(count) = backends.store.pending_approvals(clock::now_unix_ms()).await {
+        let counted = timeout(COUNT_TIME_MAX, backends.store.pending_approvals(clock::now_unix_ms())).await;
+        if let Ok(Ok(count)) = counted {
             self.telemetry.metrics.now.approvals_pending.set(count.try_into().unwrap_or(i64::MAX));
         }
     }

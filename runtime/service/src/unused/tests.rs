@@ -125,7 +125,7 @@ fn a_tenant_is_told_what_its_own_people_are_given_where_it_asks() {
         let (tenant, environment) = (tenant.parse().expect("a name"), environment.parse().expect("a name"));
         let found = uses.unused_by(&config, &tenant, &environment).expect("judged");
         let keys: Vec<_> = found.iter().map(|one| format!("{}: {}", one.key, one.value)).collect();
-        (keys, uses.seen_in(&environment))
+        (keys, uses.seen_in(&tenant, &environment))
     };
     let (acme, seen) = told("acme", "dev");
     assert_eq!(seen, 1);

@@ -16,6 +16,8 @@ use crate::{
 
 /// For the whole of it: a collector may write a batch down before it answers.
 const POST_TIME_MAX: Duration = Duration::from_secs(10);
+/// For what comes after a status that says it was taken.
+const BODY_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Where records are posted to.
 #[derive(Debug)]
@@ -115,9 +117,13 @@ impl CollectorClient {
         }
         let media = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media = media.map(|media| media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-        let whole = Limited::new(response.into_body(), DOCUMENT_BYTES_MAX).collect().await;
-        let whole = whole.map_err(|_| DocumentError::Body)?;
-        Ok(CollectorAnswer::Taken { content_type: media, body: whole.to_bytes().into() })
+        // It is taken, whatever comes after the status; whoever wants to read that sees that there is nothing to be read.
+        let body = timeout(BODY_TIME_MAX, Limited::new(response.into_body(), DOCUMENT_BYTES_MAX).collect()).await;
+        let (content_type, body) = match body {
+            Ok(Ok(whole)) => (media, whole.to_bytes().into()),
+            Ok(Err(_)) | Err(_) => (None, Vec::new()),
+        };
+        Ok(CollectorAnswer::Taken { content_type, body })
     }
 }
 
