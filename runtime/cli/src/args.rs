@@ -566,7 +566,7 @@ const ERASE_HELP: &str = "Examples:
 
 const QUERY_HELP: &str = "Examples:
   airlock audit query --principal ada --since 2026-11-23 --until 2026-11-24
-  airlock audit query --table main.orders --decision deny --json
+  airlock audit query --table orders --decision deny --json
   airlock audit query --server http://127.0.0.1:7071 --token @auditor.jwt --resource orders-db --follow";
 
 #[derive(Args)]

@@ -85,8 +85,12 @@ pub fn spinner(text: &str) -> ProgressBar {
 /// Prints an error with its causes and gives the exit status.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     // Whoever read our output has seen enough.
-    let is_closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
-    if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_closed)) {
+    let is_closed = |cause: &(dyn std::error::Error + 'static)| {
+        let plain = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let as_json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        plain.or(as_json) == Some(std::io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(is_closed) {
         return ExitCode::SUCCESS;
     }
     let mut err = anstream::stderr();

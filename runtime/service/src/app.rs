@@ -132,6 +132,7 @@ impl App {
         forget_no_proof(&settings, &store).await?;
         let network = settings::network(&settings.config, &own_listeners);
         let notary = Notary::open(&settings.config, &network, &store).await?;
+        let last_record = retention::last_record(&store).await?;
         store.append(started_event(&store, &settings.config)).await?;
         warn_of_lost_executions(store.lose_executions(clock::now_unix_ms()).await?);
         let checkpoints = notary.start(settings.config.audit.checkpoints.every());
@@ -150,7 +151,8 @@ impl App {
             logs: Arc::new(Logs::new(&state_dir)),
             telemetry: Arc::clone(&telemetry),
         });
-        let retention = settings.config.audit.keep().map(|keep| retention::start(&backends, &notary, keep));
+        let retention =
+            settings.config.audit.keep().map(|keep| retention::start(&backends, &notary, keep, last_record));
         let registry = Registry::default();
         let engine = Engine::new(options)?;
         let reloader = Reloader::new(

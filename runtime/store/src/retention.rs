@@ -19,8 +19,10 @@ use crate::{
     verify::Verifier,
 };
 
-/// Records that one cut removes.
+/// Records that one cut removes, and the fewest that are tried when so many calls are open at the end of those that it would not be
+/// written down.
 const STEP: u64 = 2_000;
+const STEP_MIN: u64 = 10;
 
 /// Where the trail begins.
 pub(crate) enum Start {
@@ -106,13 +108,25 @@ fn plan(connection: &Connection, before_unix_ms: u64) -> Result<Option<Plan>, St
     if to <= from {
         return Ok(None);
     }
-    let verifier = Verifier::new(start, None).read_to(&snapshot, to)?;
-    let (report, standing) = verifier.standing();
+    let (mut start, mut to, mut read) = (Some(start), to, None);
+    while let Some(begin) = start.take() {
+        let (report, standing) = Verifier::new(begin, None).read_to(&snapshot, to)?.standing();
+        let fewer = (to - from) / 2;
+        if standing.is_none() && report.integrity && fewer >= STEP_MIN {
+            // Too many calls are open at this very record; there may be one before it with fewer.
+            to = from + fewer;
+            start = Some(Start::of(&snapshot)?);
+        }
+        read = Some((report, standing));
+    }
+    let Some((report, standing)) = read else { return Ok(None) };
     if let Some(bad) = report.first_bad {
         return Err(StoreError::corrupt(format!("audit record `{}`, which was to be removed: {}", bad.seq, bad.why)));
     }
-    // Too many calls are open at this very record; another moment is as good.
-    let Some((highest_call, open_calls)) = standing else { return Ok(None) };
+    let Some((highest_call, open_calls)) = standing else {
+        tracing::warn!(from, "old audit records stay: more calls are open among them than a cut writes down");
+        return Ok(None);
+    };
     let (facets, first_unix_ms, last_unix_ms) = words(&snapshot, from, to)?;
     let cut = TrailCut {
         seq: report.head.seq,
@@ -188,6 +202,6 @@ fn carry_out(tx: &mut Tx<'_>, plan: Plan, now_unix_ms: u64) -> Result<TrailCut, 
     let last_value = row_of(seq, ValueField::Statement);
     execute(tx.connection, "DELETE FROM audit_values WHERE id <= ?1", [last_value])?;
     execute(tx.connection, "DELETE FROM audit_hours WHERE last_seq <= ?1", [seq])?;
-    execute(tx.connection, "DELETE FROM checkpoints WHERE seq < ?1", [seq])?;
+    execute(tx.connection, "DELETE FROM checkpoints WHERE seq <= ?1", [seq])?;
     Ok(cut)
 }

@@ -16,6 +16,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 use crate::{StoreError, chain::kind_name};
 
 const HOUR_MS: u64 = 3_600_000;
+/// Tables of one statement that it is found by.
+const TABLES_MAX: usize = 32;
 /// Records of before the index was made that one transaction indexes.
 const CATCH_UP: u32 = 10_000;
 /// How far a trail of before the index is indexed; not there when all of it is.
@@ -62,12 +64,25 @@ pub(crate) struct Owner {
     pub(crate) environment: String,
 }
 
+impl Owner {
+    pub(crate) fn of(event: &AuditEvent) -> Self {
+        Self { tenant: tenant_of(event).to_owned(), environment: environment_of(event).to_owned() }
+    }
+
+    /// Of what nobody can be named for.
+    pub(crate) fn nobody() -> Self {
+        Self { tenant: String::new(), environment: String::new() }
+    }
+}
+
 fn tenant_of(event: &AuditEvent) -> &str {
     event.principal.as_ref().map_or("", |principal| principal.tenant.as_str())
 }
 
+/// What nobody can be named for is under no environment either: anybody could ask for any.
 fn environment_of(event: &AuditEvent) -> &str {
-    event.environment.as_deref().unwrap_or_default()
+    let named = event.environment.as_deref().filter(|_| event.principal.is_some());
+    named.unwrap_or_default()
 }
 
 /// The number of a word.
@@ -97,7 +112,8 @@ pub(crate) fn facets(event: &AuditEvent) -> BTreeSet<i64> {
     }
     all.extend(event.function.as_deref().map(|word| number(Sort::Function, word)));
     all.extend(event.resource.as_deref().map(|word| number(Sort::Resource, word)));
-    all.extend(event.tables.iter().map(|word| number(Sort::Table, word)));
+    // Nobody makes the writer work for long by naming many; those beyond are found by anything else.
+    all.extend(event.tables.iter().take(TABLES_MAX).map(|word| number(Sort::Table, word)));
     all.extend(event.approval.as_deref().map(|word| number(Sort::Approval, word)));
     if is_rare(event.kind) {
         all.insert(number(Sort::Kind, kind_name(event.kind)));
@@ -127,8 +143,7 @@ impl IndexWriter {
         self.facets.extend(facets(event).into_iter().map(|facet| (facet, seq)));
         self.hours.entry(hour_of(event.time_unix_ms)).or_insert((seq, seq)).1 = seq;
         let (tenant, environment) = (tenant_of(event), environment_of(event));
-        let of = || Owner { tenant: tenant.to_owned(), environment: environment.to_owned() };
-        self.owners.entry(facet(Sort::Owner, tenant, environment, "")).or_insert_with(of);
+        self.owners.entry(facet(Sort::Owner, tenant, environment, "")).or_insert_with(|| Owner::of(event));
     }
 
     /// Forgets the records after this one, which were undone. That an hour or an owner stays costs a search nothing but time.
@@ -170,8 +185,8 @@ impl IndexWriter {
 }
 
 const FACETS_AT_ONCE: usize = 16;
-const INSERT_FACET: &str = "INSERT INTO audit_facets (facet, seq) VALUES (?, ?)";
-const INSERT_FACETS: &str = "INSERT INTO audit_facets (facet, seq) VALUES (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), \
+const INSERT_FACET: &str = "INSERT OR IGNORE INTO audit_facets (facet, seq) VALUES (?, ?)";
+const INSERT_FACETS: &str = "INSERT OR IGNORE INTO audit_facets (facet, seq) VALUES (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), \
                              (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?)";
 const UPSERT_HOUR: &str = "INSERT INTO audit_hours (hour, first_seq, last_seq) VALUES (?1, ?2, ?3) ON CONFLICT (hour) DO UPDATE \
                            SET first_seq = min(first_seq, excluded.first_seq), last_seq = max(last_seq, excluded.last_seq)";

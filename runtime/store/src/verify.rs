@@ -19,6 +19,9 @@ use crate::{
 /// Records read in one go. Short reads do not hold up the writer's log.
 pub(crate) const CHUNK: u32 = 2_048;
 
+/// How often a trail is read anew because its beginning was removed meanwhile.
+const TRIES: u32 = 10;
+
 /// What is wrong with a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -103,8 +106,22 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Sqlite`] when the file itself is damaged, [`StoreError::Busy`].
     pub async fn verify(&self, checkpoints: impl IntoIterator<Item = Checkpoint>) -> Result<VerifyReport, StoreError> {
-        let start = self.run(Start::of).await?;
-        let mut verifier = Verifier::new(start, checkpoints);
+        let checkpoints: Vec<_> = checkpoints.into_iter().collect();
+        let mut tries = TRIES;
+        loop {
+            let start = self.run(Start::of).await?;
+            let begins = start.at();
+            let report = self.verify_from(start, &checkpoints).await?;
+            tries -= 1;
+            // A server may remove old records under whoever reads them; then what is left is read again.
+            if report.integrity || tries == 0 || self.run(Start::of).await?.at() == begins {
+                return Ok(report);
+            }
+        }
+    }
+
+    async fn verify_from(&self, start: Start, checkpoints: &[Checkpoint]) -> Result<VerifyReport, StoreError> {
+        let mut verifier = Verifier::new(start, checkpoints.iter().copied());
         loop {
             let (next, more) = self.run(move |connection| verifier.read_chunk(connection)).await?;
             verifier = next;

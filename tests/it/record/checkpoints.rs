@@ -94,7 +94,7 @@ fn rewrite(trail: &Connection) {
     };
     let mut before = Checkpoint::genesis().hash;
     for (seq, _, body) in rows {
-        let body = body.replace("\"subject\":\"", "\"subject\":\"not-");
+        let body = body.replace("\"token_id\":\"", "\"token_id\":\"not-");
         before = Digest::of_parts(&[
             &u64::try_from(seq).expect("positive").to_le_bytes(),
             before.as_bytes(),

@@ -149,7 +149,7 @@ pub struct FilterOptions {
     /// Only this resource.
     #[arg(long)]
     pub resource: Option<ResourceName>,
-    /// Only statements that name this table, as the records write it: `main.orders`.
+    /// Only statements that name this table, as the records write it: `orders` of SQLite.
     #[arg(long)]
     pub table: Option<String>,
     /// Only what was decided so.

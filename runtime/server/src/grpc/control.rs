@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use airlock_model::Failure;
+use airlock_model::{Failure, Reason};
 use airlock_proto::v1;
 use airlock_service::FunctionChange;
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use tokio::time::sleep;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{Around, answer, split};
 use crate::{
     application::Application,
+    request,
     status::{self, Refusal},
     wire,
 };
@@ -166,10 +171,15 @@ impl<A: Application> v1::audit_service_server::AuditService for Control<A> {
         let (around, asked) = split(request);
         let id = around.id().to_owned();
         let begun = async {
+            let left = request::deadline(&around.headers)?;
             let query = wire::audit_tail(asked)?;
-            Ok(self.0.audit_tail(around.bearer(), query.environment, query.filter).await?)
+            Ok((left, self.0.audit_tail(around.bearer(), query.environment, query.filter).await?))
         };
-        let pages = begun.await.map_err(|refusal: Refusal| status::status(refusal, &id))?;
+        let (left, pages) = begun.await.map_err(|refusal: Refusal| status::status(refusal, &id))?;
+        let pages = match left {
+            Some(left) => pages.take_until(sleep(left)).chain(stream::once(async { Err(deadline_passed()) })).boxed(),
+            None => pages,
+        };
         let messages = pages.map(move |page| {
             let message = page.and_then(|page| wire::tail_response(page).map_err(Failure::internal));
             message.map_err(|failure| status::status(failure, &id))
@@ -212,4 +222,9 @@ impl<A: Application> v1::audit_service_server::AuditService for Control<A> {
         };
         answer(&around, call, wire::erase_response).await
     }
+}
+
+fn deadline_passed() -> Failure {
+    let hint = "follow again, after the last record that was seen";
+    Failure::new(Reason::TimeExhausted, "the caller's deadline passed", hint)
 }

@@ -144,6 +144,17 @@ impl AuditConfig {
 }
 
 impl Config {
+    /// What a filter leaves out does not come later, so a name that is nothing must not be found out too late.
+    fn check_export_environments(&self) -> Result<(), ConfigError> {
+        for (index, export) in self.audit.export.iter().enumerate() {
+            if let Some(name) = export.environments.iter().find(|name| !self.environments.contains_key(*name)) {
+                let key = format!("audit.export[{index}].environments");
+                return Err(ConfigError::value(key, format!("there is no `[environments.{name}]`")));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn check_audit(&self) -> Result<(), ConfigError> {
         if self.audit.keep_days.is_some_and(|days| !KEEP_DAYS.contains(&days)) {
             let message =
@@ -151,6 +162,7 @@ impl Config {
             return Err(ConfigError::value("audit.keep_days", message));
         }
         exports::check(&self.audit.export)?;
+        self.check_export_environments()?;
         if (1..=EVERY_S_MAX).contains(&self.audit.checkpoints.every_s) {
             return Ok(());
         }

@@ -38,6 +38,9 @@ pub(crate) enum Unlisted {
     Forgotten,
 }
 
+/// Tables of one statement that a record names.
+const TABLES_MAX: usize = 32;
+
 impl Judge<'_> {
     /// Whether a statement may be sent, and what it is.
     pub(crate) fn statement(&self, call: &SqlCall, notes: &mut Notes) -> Result<Arc<StatementReport>, HostError> {
@@ -55,7 +58,7 @@ impl Judge<'_> {
         })?;
         notes.event.class = Some(report.class);
         notes.event.operation = Some(report.class.as_str().to_owned());
-        notes.event.tables.clone_from(&report.tables);
+        notes.event.tables = few(&report.tables);
         let access = access_of(report.class, &report.because)?;
         notes.has_effect = access != Access::Read;
         notes.passed(|| described(&report));
@@ -233,6 +236,14 @@ fn described(report: &StatementReport) -> (String, String) {
     let tables = if report.tables.is_empty() { "no table".to_owned() } else { quoted(&report.tables) };
     let because = if report.because.is_empty() { String::new() } else { format!(" ({})", report.because.join("; ")) };
     (format!("a statement of class `{}` that names {tables}{because}", report.class.as_str()), String::new())
+}
+
+/// Names for the trail, which nobody fills with them.
+fn few(tables: &[String]) -> Vec<String> {
+    let mut few: Vec<_> = tables.iter().take(TABLES_MAX).cloned().collect();
+    let more = tables.len().saturating_sub(TABLES_MAX);
+    few.extend((more > 0).then(|| format!("({more} more)")));
+    few
 }
 
 /// Names for people.

@@ -41,7 +41,7 @@ async fn the_trail_is_printed_from_where_one_says_in_the_words_that_one_asks_for
     assert!(datadog.lines().all(|line| line.contains("\"ddsource\":\"airlock\"")), "{datadog}");
     for wrong in [["--since", "yesterday"], ["--kind", "everything"], ["--tenant", "A B"]] {
         let (code, out, said) = outcome(export(&harness, &wrong));
-        assert_eq!((code, out.as_str()), (Some(1), ""), "{said}");
+        assert!(code.is_some_and(|code| code != 0) && out.is_empty(), "{said}");
         assert!(said.contains(wrong[1]), "{said}");
     }
 }

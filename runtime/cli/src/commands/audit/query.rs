@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Printed, line, trail::Trail};
 use crate::{
     args::{DecisionName, FilterOptions, QueryOptions},
-    output::Style,
+    output::{self, Style},
 };
 
 /// Most records of one page.
@@ -32,6 +32,11 @@ pub async fn run(options: QueryOptions, style: Style) -> anyhow::Result<ExitCode
         None => latest(&trail, filter.clone(), limit).await?,
     };
     let records: Vec<_> = records.into_iter().map(Printed::from).collect();
+    if !follow && records.is_empty() {
+        output::warning(
+            "no record matches: names are whole, case counts, and tables are written as `--json` shows them",
+        );
+    }
     if !follow {
         style.print(&records, |out| records.iter().try_for_each(|record| line(out, record)))?;
         return Ok(ExitCode::SUCCESS);
