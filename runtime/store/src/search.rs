@@ -166,7 +166,8 @@ impl<'a> Walk<'a> {
         // Whichever is behind goes on, so that what one page has no time for is further on in the next.
         while self.seeks_left > 0 {
             let open = self.cursors.iter().enumerate().filter(|(_, cursor)| !cursor.is_done);
-            let first = open.min_by_key(|(_, cursor)| order.key(cursor.at));
+            // One that may still find a number is asked before that number is given: nothing may be left behind it.
+            let first = open.min_by_key(|(_, cursor)| (order.key(cursor.at), cursor.is_hit));
             match first.map(|(at, cursor)| (at, cursor.is_hit, cursor.at)) {
                 None => return Ok(None),
                 Some((_, true, seq)) => return Ok(Some(seq)),
