@@ -138,7 +138,7 @@ async fn fill(dir: &Path, records: u64) -> anyhow::Result<()> {
     for number in 0..records {
         let event = event(number, records)?;
         // Somebody has to wait now and then, or the queue is full.
-        if number % 4_096 == 0 || number + 1 == records {
+        if number.is_multiple_of(4_096) || number + 1 == records {
             store.append(event).await?;
         } else if let Err(StoreError::Busy { .. }) = store.enqueue(event.clone()) {
             store.append(event).await?;
@@ -173,7 +173,7 @@ fn event(number: u64, records: u64) -> anyhow::Result<AuditEvent> {
     event.operation = Some("read".to_owned());
     event.tables = vec![table(call / 3)];
     event.target = Some("SELECT id, total FROM main.table WHERE customer = ?1 ORDER BY id LIMIT 20".to_owned());
-    let is_denied = call % 50 == 0 && kind == AuditKind::HostCallOutcome;
+    let is_denied = call.is_multiple_of(50) && kind == AuditKind::HostCallOutcome;
     event.decision = Some(if is_denied { Decision::Deny } else { Decision::Permit });
     Ok(event)
 }

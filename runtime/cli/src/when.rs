@@ -22,6 +22,7 @@ impl FromStr for Moment {
 }
 
 /// Milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "the command line reads the clock once for each command")]
 pub fn now_unix_ms() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)

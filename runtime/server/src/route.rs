@@ -66,7 +66,6 @@ pub(crate) struct Sides {
 }
 
 /// What one listener serves.
-#[expect(clippy::large_enum_variant, reason = "one for each worker, made once")]
 enum Plane<A: Application> {
     Data(InvocationServiceServer<Invocations<A>>),
     Control(Box<Services<A>>),

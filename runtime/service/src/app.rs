@@ -112,6 +112,7 @@ impl App {
     ///
     /// # Errors
     /// When a part refuses its configuration; nothing listens yet.
+    #[expect(clippy::too_many_lines, reason = "the parts, one after the other as they need each other")]
     pub async fn open(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, compiler, own_listeners } = parts;
         require_isolation(config.isolation.level)?;

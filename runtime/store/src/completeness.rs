@@ -62,6 +62,9 @@ pub struct CallReport {
     pub repeated: u64,
 }
 
+/// The highest number issued, and first and last of what is issued and not closed.
+pub(crate) type CallStanding = (u64, Vec<(u64, u64)>);
+
 /// Follows call numbers through the trail, in memory that does not grow with it.
 #[derive(Debug, Default)]
 pub(crate) struct CallLedger {
@@ -81,7 +84,7 @@ impl CallLedger {
     }
 
     /// The highest number issued, and what is issued and not closed; `None` when that is too much to write down.
-    pub(crate) fn standing(&self) -> Option<(u64, Vec<(u64, u64)>)> {
+    pub(crate) fn standing(&self) -> Option<CallStanding> {
         let open = || self.open.iter().map(|(first, last)| (*first, *last)).collect();
         (self.open.len() <= STANDING_MAX).then(|| (self.highest, open()))
     }

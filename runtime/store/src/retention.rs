@@ -89,6 +89,7 @@ impl Store {
     where
         S: FnOnce(Checkpoint) -> Option<String>,
     {
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is of one lifetime")]
         self.write(|tx| tx.fold_usage()).await?;
         let Some(mut plan) = self.run(move |connection| plan(connection, before_unix_ms)).await? else {
             return Ok(None);
@@ -167,8 +168,11 @@ fn last_to_go(connection: &Connection, before_unix_ms: u64) -> rusqlite::Result<
     Ok(last.and_then(|last| u64::try_from(last).ok()))
 }
 
+/// Words of the index with their records, and two times.
+type Words = (Vec<(i64, i64)>, u64, u64);
+
 /// The words of some records, and when the first and the last were written.
-fn words(connection: &Connection, from: u64, to: u64) -> Result<(Vec<(i64, i64)>, u64, u64), StoreError> {
+fn words(connection: &Connection, from: u64, to: u64) -> Result<Words, StoreError> {
     let (mut all, mut first, mut last) = (Vec::new(), None, 0);
     let mut read = || -> rusqlite::Result<()> {
         let sql = "SELECT seq, body FROM audit WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";

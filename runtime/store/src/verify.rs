@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     CallReport, Checkpoint, NumberRange, Reader, StoreError,
     chain::{kind_name, link, stored_number},
-    completeness::{CallLedger, Listed},
+    completeness::{CallLedger, CallStanding, Listed},
     erasures::Erasures,
     retention::Start,
     trail_index::is_indexed,
@@ -181,7 +181,7 @@ impl Verifier {
     }
 
     /// Where it stands: the last record it read, and what is known about calls.
-    pub(crate) fn standing(self) -> (VerifyReport, Option<(u64, Vec<(u64, u64)>)>) {
+    pub(crate) fn standing(self) -> (VerifyReport, Option<CallStanding>) {
         let calls = self.calls.standing();
         (self.report(), calls)
     }

@@ -12,13 +12,16 @@ pub(super) const OTHER: &str = "other";
 
 type ByName<T> = HashMap<Box<str>, HashMap<Box<str>, Arc<T>>>;
 
+/// Makes the handle of two names.
+type Make<T> = dyn Fn(&str, &str) -> T + Send + Sync;
+
 /// What is counted for each pair of names, `max` pairs at most; all others are counted together.
 pub(super) struct Series<T> {
     known: ArcSwap<ByName<T>>,
     adding: Mutex<()>,
     other: OnceLock<Arc<T>>,
     max: usize,
-    make: Box<dyn Fn(&str, &str) -> T + Send + Sync>,
+    make: Box<Make<T>>,
 }
 
 impl<T> Series<T> {

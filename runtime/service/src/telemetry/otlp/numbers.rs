@@ -151,6 +151,6 @@ mod tests {
         assert_eq!((point.bucket_counts[0], point.bucket_counts.last()), (1, Some(&1)));
         let fuel = find("airlock_invocation_fuel_total");
         let Some(Data::Sum(sum)) = &fuel.data else { panic!("{fuel:?}") };
-        assert_eq!((sum.is_monotonic, sum.data_points[0].value.clone()), (true, Some(Value::AsDouble(20.0))));
+        assert_eq!((sum.is_monotonic, sum.data_points[0].value), (true, Some(Value::AsDouble(20.0))));
     }
 }
