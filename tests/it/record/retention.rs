@@ -18,6 +18,7 @@ const DAY_MS: u64 = 86_400_000;
 const OLD: u64 = 5_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
+#[expect(clippy::disallowed_methods, reason = "tests make records of other times")]
 fn now_unix_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     u64::try_from(now.as_millis()).expect("in range")

@@ -59,6 +59,7 @@ fn named<'a>(spans: &'a [Told], name: &str) -> &'a Told {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one call, and every span of it")]
 async fn a_call_is_a_tree_of_spans_below_its_callers() {
     let (harness, collector) = told("").await;
     traced_api(&harness);
